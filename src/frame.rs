@@ -1,0 +1,376 @@
+//! The frames of `application/vnd.amazon.eventstream`, read as they arrive.
+//!
+//! A frame is, in network byte order,
+//!
+//! ```text
+//! total length u32 │ headers length u32 │ CRC-32 of these 8 bytes │ headers │ payload │ CRC-32 of all before
+//! └──────────────── the prelude: 12 bytes ───────────────────────┘
+//! ```
+//!
+//! and a header is `name length u8 │ name │ type u8 │ value`. The encoding is specified in the
+//! [Smithy event stream specification](https://smithy.io/2.0/aws/amazon-eventstream.html).
+//!
+//! [`FrameDecoder`] does no input of its own. It is given bytes, cut anywhere, and gives back whole
+//! frames, whose payloads are slices of what it was given: only a frame that lies across a cut is
+//! put together in a buffer. The prelude is judged as soon as its 12 bytes are there, so that a
+//! damaged length is an error at once and not a wait for bytes that will never come.
+//!
+//! ```
+//! use pumice::frame::FrameDecoder;
+//!
+//! # let bytes = bytes::Bytes::from_static(b"\0\0\0\x10\0\0\0\0\x05\xc2H\xeb}\x98\xc8\xff");
+//! let mut decoder = FrameDecoder::new();
+//! decoder.push(bytes); // from a socket, a file, ...
+//! while let Some(frame) = decoder.next_frame()? {
+//!     println!("{:?}: {} bytes", frame.event_type(), frame.payload().len());
+//! }
+//! decoder.finish()?; // an error if the bytes ended inside a frame
+//! # Ok::<(), pumice::Error>(())
+//! ```
+
+use std::collections::{HashSet, VecDeque};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Reads frames from bytes that arrive in pieces; see the [module](self).
+///
+/// After an error the decoder stays where it is and repeats it: where the frame after a damaged one
+/// begins cannot be known.
+#[derive(Debug, Default)]
+pub struct FrameDecoder {
+    /// What was pushed and not yet read.
+    chunks: VecDeque<Bytes>,
+    /// The beginning of a frame that lies across chunks; never more than that one frame.
+    partial: BytesMut,
+    /// Where the next frame begins, in bytes from the beginning of the stream.
+    offset: u64,
+}
+
+impl FrameDecoder {
+    /// A decoder at the beginning of a stream.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes of the stream, however they are cut. Nothing is read or copied yet.
+    pub fn push(&mut self, bytes: impl Into<Bytes>) {
+        let bytes = bytes.into();
+        if !bytes.is_empty() {
+            self.chunks.push_back(bytes);
+        }
+    }
+
+    /// The next whole frame, or `None` when it takes more bytes.
+    ///
+    /// Fails with [`ErrorKind::Damaged`] and the [offset](Error::offset) when a checksum does not
+    /// match, a length is over [`MAX_HEADERS`] or [`MAX_PAYLOAD`], or a header is malformed.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>> {
+        // A frame that lies whole in one chunk is a slice of it.
+        if self.partial.is_empty()
+            && let Some(chunk) = self.chunks.front_mut()
+            && let Some(prelude) = Prelude::read(chunk, self.offset)?
+            && let Some(bytes) = chunk.get(..prelude.total)
+        {
+            prelude.check(bytes, self.offset)?;
+            let bytes = chunk.split_to(prelude.total);
+            if chunk.is_empty() {
+                self.chunks.pop_front();
+            }
+            return Ok(Some(self.deliver(bytes, &prelude)));
+        }
+        // One that lies across chunks is put together: the prelude first, then the length it names.
+        if !self.gather(PRELUDE_LENGTH) {
+            return Ok(None);
+        }
+        let Some(prelude) = Prelude::read(&self.partial, self.offset)? else { return Ok(None) };
+        if !self.gather(prelude.total) {
+            return Ok(None);
+        }
+        prelude.check(&self.partial, self.offset)?;
+        let bytes = self.partial.split().freeze();
+        Ok(Some(self.deliver(bytes, &prelude)))
+    }
+
+    /// Says whether the stream may end here: between two frames it may.
+    ///
+    /// Fails with [`ErrorKind::BrokenOff`] inside a frame. To be called when [`next_frame`] has
+    /// returned `None` and no more bytes will come.
+    ///
+    /// [`next_frame`]: Self::next_frame
+    pub fn finish(&self) -> Result<()> {
+        let found = self.partial.len() + self.chunks.iter().map(Bytes::len).sum::<usize>();
+        if found == 0 {
+            return Ok(());
+        }
+        let expected = match Prelude::read(&self.partial, self.offset) {
+            Ok(Some(prelude)) => format!("{} bytes expected", prelude.total),
+            _ => format!("at least {MIN_FRAME} bytes expected"),
+        };
+        let end = self.offset + found as u64;
+        Err(Error::new(
+            ErrorKind::BrokenOff,
+            format!(
+                "the stream ends at byte {end}, inside the frame that begins at byte {}: {expected}, {found} found",
+                self.offset
+            ),
+        )
+        .with_offset(end))
+    }
+
+    /// Where the next frame begins, in bytes from the beginning of the stream.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn deliver(&mut self, bytes: Bytes, prelude: &Prelude) -> Frame {
+        let offset = self.offset;
+        self.offset += prelude.total as u64;
+        Frame { bytes, headers: prelude.headers, offset }
+    }
+
+    /// Moves bytes into the partial frame until it has `length`; `false` when too few have come.
+    fn gather(&mut self, length: usize) -> bool {
+        while self.partial.len() < length {
+            let Some(chunk) = self.chunks.front_mut() else { return false };
+            let missing = length - self.partial.len();
+            self.partial.extend_from_slice(&chunk.split_to(missing.min(chunk.len())));
+            if chunk.is_empty() {
+                self.chunks.pop_front();
+            }
+        }
+        true
+    }
+}
+
+/// One frame whose checksums and headers have been found right.
+///
+/// It holds on to the bytes it was cut from: a frame that is kept for long keeps its whole chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    bytes: Bytes,
+    /// The length of the headers.
+    headers: usize,
+    offset: u64,
+}
+
+impl Frame {
+    /// The headers in the order of the wire. Names are unique.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, HeaderValue<'_>)> {
+        let mut rest = self.bytes.get(PRELUDE_LENGTH..PRELUDE_LENGTH + self.headers).unwrap_or_default();
+        std::iter::from_fn(move || read_header(&mut rest).ok())
+    }
+
+    /// The value of the string header of this name.
+    pub fn string_header(&self, name: &str) -> Option<&str> {
+        self.headers().find_map(|(found, value)| match value {
+            HeaderValue::String(value) if found == name => Some(value),
+            _ => None,
+        })
+    }
+
+    /// `:message-type`: `event`, `exception` or `error`.
+    pub fn message_type(&self) -> Option<&str> {
+        self.string_header(":message-type")
+    }
+
+    /// `:event-type`, of an event: `contentBlockDelta`, ...
+    pub fn event_type(&self) -> Option<&str> {
+        self.string_header(":event-type")
+    }
+
+    /// What the frame carries.
+    pub fn payload(&self) -> &[u8] {
+        self.bytes.get(self.payload_range()).unwrap_or_default()
+    }
+
+    /// What the frame carries, to keep: a reference to the same memory.
+    pub fn payload_bytes(&self) -> Bytes {
+        self.bytes.slice(self.payload_range())
+    }
+
+    /// Where the frame begins, in bytes from the beginning of the stream.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn payload_range(&self) -> std::ops::Range<usize> {
+        PRELUDE_LENGTH + self.headers..self.bytes.len() - CHECKSUM_LENGTH
+    }
+}
+
+/// The value of a header: one of the encoding's ten types, of which two are the booleans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeaderValue<'a> {
+    /// Types 0 (true) and 1 (false).
+    Bool(bool),
+    /// Type 2.
+    Byte(i8),
+    /// Type 3.
+    Short(i16),
+    /// Type 4.
+    Integer(i32),
+    /// Type 5.
+    Long(i64),
+    /// Type 6.
+    ByteArray(&'a [u8]),
+    /// Type 7.
+    String(&'a str),
+    /// Type 8: milliseconds since 1970-01-01T00:00:00Z.
+    Timestamp(i64),
+    /// Type 9.
+    Uuid([u8; 16]),
+}
+
+/// The lengths that open a frame, found plausible.
+struct Prelude {
+    /// Of the whole frame.
+    total: usize,
+    /// Of the headers.
+    headers: usize,
+}
+
+impl Prelude {
+    /// The prelude at the beginning of `bytes`, or `None` if it is not whole yet.
+    fn read(bytes: &[u8], offset: u64) -> Result<Option<Self>> {
+        let Some((lengths, rest)) = bytes.split_first_chunk::<8>() else { return Ok(None) };
+        let Some((checksum, _)) = rest.split_first_chunk::<CHECKSUM_LENGTH>() else { return Ok(None) };
+        check_crc("prelude", lengths, *checksum, offset, offset + 8)?;
+
+        let [t0, t1, t2, t3, h0, h1, h2, h3] = *lengths;
+        let total = u32::from_be_bytes([t0, t1, t2, t3]) as usize;
+        let headers = u32::from_be_bytes([h0, h1, h2, h3]) as usize;
+        let fault = if headers > MAX_HEADERS {
+            format!("at most {MAX_HEADERS} bytes of headers expected, {headers} announced")
+        } else if total < MIN_FRAME + headers {
+            format!(
+                "with {headers} bytes of headers at least {} bytes expected, {total} announced",
+                MIN_FRAME + headers
+            )
+        } else if total - MIN_FRAME - headers > MAX_PAYLOAD {
+            let payload = total - MIN_FRAME - headers;
+            format!("at most {MAX_PAYLOAD} bytes of payload expected, {payload} announced")
+        } else {
+            return Ok(Some(Self { total, headers }));
+        };
+        Err(Error::damaged(offset, format!("the frame at byte {offset} cannot be: {fault}")))
+    }
+
+    /// Checks the checksum and the headers of the frame that `bytes` are.
+    fn check(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        if let Some((covered, checksum)) = bytes.split_last_chunk::<CHECKSUM_LENGTH>() {
+            check_crc("message", covered, *checksum, offset, offset + covered.len() as u64)?;
+        }
+        let mut rest = bytes.get(PRELUDE_LENGTH..PRELUDE_LENGTH + self.headers).unwrap_or_default();
+        // A frame of Bedrock's has three headers; only someone who means harm sends thousands, and a
+        // comparison of each with each would then be the harm.
+        let mut names = NamesSeen::default();
+        while !rest.is_empty() {
+            let at = offset + (PRELUDE_LENGTH + self.headers - rest.len()) as u64;
+            let malformed = |fault: &str| {
+                Error::damaged(at, format!("a header at byte {at}, in the frame at byte {offset}: {fault}"))
+            };
+            let (name, _) = read_header(&mut rest).map_err(malformed)?;
+            if !names.insert(name) {
+                return Err(malformed(&format!("a name of its own expected, {name:?} found again")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The header names of one frame.
+#[derive(Default)]
+struct NamesSeen<'a> {
+    few: [&'a str; 8],
+    length: usize,
+    many: HashSet<&'a str>,
+}
+
+impl<'a> NamesSeen<'a> {
+    /// `false` if the name was there.
+    fn insert(&mut self, name: &'a str) -> bool {
+        if self.few.iter().take(self.length).any(|seen| *seen == name) {
+            return false;
+        }
+        match self.few.get_mut(self.length) {
+            Some(free) => {
+                *free = name;
+                self.length += 1;
+                true
+            }
+            None => self.many.insert(name),
+        }
+    }
+}
+
+fn check_crc(what: &str, covered: &[u8], checksum: [u8; CHECKSUM_LENGTH], frame: u64, at: u64) -> Result<()> {
+    let expected = crc32fast::hash(covered);
+    let found = u32::from_be_bytes(checksum);
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::damaged(
+        at,
+        format!(
+            "the frame at byte {frame} is damaged: {what} checksum {expected:08x} expected, {found:08x} found at byte {at}"
+        ),
+    ))
+}
+
+/// Takes one header off the beginning of `bytes`. The error says what is wrong with it.
+fn read_header<'a>(bytes: &mut &'a [u8]) -> Result<(&'a str, HeaderValue<'a>), &'static str> {
+    let [name_length] = take(bytes)?;
+    if name_length == 0 {
+        return Err("a name of at least one byte expected, none found");
+    }
+    let name = take_slice(bytes, name_length.into())?;
+    let name = std::str::from_utf8(name).map_err(|_| "a name in UTF-8 expected")?;
+    let [value_type] = take(bytes)?;
+    let value = match value_type {
+        0 => HeaderValue::Bool(true),
+        1 => HeaderValue::Bool(false),
+        2 => HeaderValue::Byte(i8::from_be_bytes(take(bytes)?)),
+        3 => HeaderValue::Short(i16::from_be_bytes(take(bytes)?)),
+        4 => HeaderValue::Integer(i32::from_be_bytes(take(bytes)?)),
+        5 => HeaderValue::Long(i64::from_be_bytes(take(bytes)?)),
+        6 | 7 => {
+            let length = u16::from_be_bytes(take(bytes)?);
+            let value = take_slice(bytes, length.into())?;
+            if value_type == 6 {
+                HeaderValue::ByteArray(value)
+            } else {
+                HeaderValue::String(std::str::from_utf8(value).map_err(|_| "a string in UTF-8 expected")?)
+            }
+        }
+        8 => HeaderValue::Timestamp(i64::from_be_bytes(take(bytes)?)),
+        9 => HeaderValue::Uuid(take(bytes)?),
+        _ => return Err("a type from 0 to 9 expected, another found"),
+    };
+    Ok((name, value))
+}
+
+const CUT_OFF: &str = "more bytes expected, the end of the headers found";
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], &'static str> {
+    let (taken, rest) = bytes.split_first_chunk().ok_or(CUT_OFF)?;
+    *bytes = rest;
+    Ok(*taken)
+}
+
+fn take_slice<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], &'static str> {
+    let (taken, rest) = bytes.split_at_checked(length).ok_or(CUT_OFF)?;
+    *bytes = rest;
+    Ok(taken)
+}
+
+/// The most bytes of headers that a frame may have: 128 KiB.
+pub const MAX_HEADERS: usize = 128 * 1024;
+
+/// The most bytes of payload that a frame may have: 24 MiB.
+pub const MAX_PAYLOAD: usize = 24 * 1024 * 1024;
+
+const PRELUDE_LENGTH: usize = 12;
+const CHECKSUM_LENGTH: usize = 4;
+const MIN_FRAME: usize = PRELUDE_LENGTH + CHECKSUM_LENGTH;

@@ -1,0 +1,591 @@
+//! The kinds of shape that the API's types are made of, in the words of its model: structures,
+//! unions, enumerations, blobs and documents.
+//!
+//! Every type reads what the API may send in ten years and writes it back: a structure keeps the
+//! members that it does not know, a union the variants, an enumeration the values. `null` members
+//! count as absent.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, PAD};
+use bytes::Bytes;
+use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Any JSON, kept as the text that it came as: integers of any size, the order of members, nulls and
+/// spacing survive. The API calls such a member a *document*: the input of a tool, a schema,
+/// additional fields.
+///
+/// Two documents are equal when their texts are.
+///
+/// ```
+/// use pumice::shape::Document;
+///
+/// let input = Document::parse(r#"{"id": 12345678901234567890123, "note": null}"#)?;
+/// assert_eq!(input.text(), r#"{"id": 12345678901234567890123, "note": null}"#);
+///
+/// #[derive(serde::Deserialize)]
+/// struct Input { note: Option<String> }
+/// assert!(input.read::<Input>()?.note.is_none());
+/// # Ok::<(), pumice::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Document(Box<RawValue>);
+
+impl Document {
+    /// The document that this text is; an error if it is not one JSON value.
+    pub fn parse(text: impl Into<String>) -> Result<Self> {
+        RawValue::from_string(text.into()).map(Self).map_err(|source| {
+            Error::new(ErrorKind::InvalidInput, "a document of valid JSON expected").with_source(source)
+        })
+    }
+
+    /// The document that a value is written as.
+    pub fn write(value: &(impl Serialize + ?Sized)) -> Result<Self> {
+        serde_json::value::to_raw_value(value).map(Self).map_err(|source| {
+            Error::new(ErrorKind::InvalidInput, "a value that can be written as JSON expected")
+                .with_source(source)
+        })
+    }
+
+    /// Reads the document as a type of the caller's.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(self.text()).map_err(|source| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("the document is not the {} that was expected", std::any::type_name::<T>()),
+            )
+            .with_source(source)
+        })
+    }
+
+    /// The text of the document: valid JSON.
+    pub fn text(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl Default for Document {
+    /// The empty object.
+    fn default() -> Self {
+        Self::from(serde_json::Value::Object(serde_json::Map::new()))
+    }
+}
+
+impl From<serde_json::Value> for Document {
+    fn from(value: serde_json::Value) -> Self {
+        // A `Value` writes itself as valid JSON; there is no other way for this to fail.
+        Self(RawValue::from_string(value.to_string()).unwrap_or_else(|_| RawValue::NULL.to_owned()))
+    }
+}
+
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl Serialize for Document {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(Self)
+    }
+}
+
+/// Bytes: in JSON the API writes them in padded base64. White space in what is read is passed over.
+///
+/// `Debug` shows the length alone.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Blob(pub Bytes);
+
+impl Blob {
+    /// The bytes that this base64 stands for.
+    pub fn from_base64(text: &str) -> Result<Self> {
+        let spaced = text.bytes().any(|byte| byte.is_ascii_whitespace());
+        let text = if spaced {
+            Cow::Owned(text.split_ascii_whitespace().collect::<String>())
+        } else {
+            Cow::Borrowed(text)
+        };
+        BASE64.decode(&*text).map(|bytes| Self(bytes.into())).map_err(|source| {
+            Error::new(ErrorKind::InvalidInput, "bytes in padded base64 expected").with_source(source)
+        })
+    }
+
+    /// The bytes in padded base64.
+    pub fn to_base64(&self) -> String {
+        BASE64.encode(&self.0)
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for Blob {
+    fn from(bytes: T) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl fmt::Debug for Blob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Blob({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Blob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_base64())
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Text::deserialize(deserializer)?;
+        Self::from_base64(&text.0).map_err(|error| match std::error::Error::source(&error) {
+            Some(source) => de::Error::custom(format_args!("{error}: {source}")),
+            None => de::Error::custom(error),
+        })
+    }
+}
+
+/// Members of an object that its type does not know, in the order they came in.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Members(Vec<(String, Document)>);
+
+impl Members {
+    /// The member of this name.
+    pub fn named(&self, name: &str) -> Option<&Document> {
+        self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// The members in the order they came in.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Document)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a member, or replaces the one of this name.
+    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Document>) {
+        let (name, value) = (name.into(), value.into());
+        match self.0.iter_mut().find(|(found, _)| *found == name) {
+            Some((_, found)) => *found = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    pub(crate) fn read_next<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: Text<'de>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        self.0.push((name.0.into_owned(), map.next_value()?));
+        Ok(())
+    }
+
+    pub(crate) fn write_into<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        self.0.iter().try_for_each(|(name, value)| map.serialize_entry(name, value))
+    }
+}
+
+impl Serialize for Members {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        self.write_into(&mut map)?;
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyObject;
+        impl<'de> Visitor<'de> for AnyObject {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Members::default();
+                while let Some(name) = map.next_key()? {
+                    members.read_next(name, &mut map)?;
+                }
+                Ok(members)
+            }
+        }
+        deserializer.deserialize_map(AnyObject)
+    }
+}
+
+/// A string that is borrowed from what it is read from, unless it had escapes.
+pub(crate) struct Text<'de>(pub(crate) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyText;
+        impl<'de> Visitor<'de> for AnyText {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+                self.visit_string(text.to_owned())
+            }
+
+            fn visit_string<E: de::Error>(self, text: String) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text)))
+            }
+        }
+        deserializer.deserialize_str(AnyText)
+    }
+}
+
+/// Declares a structure of the API: its required members, its optional ones, and `other`, the members
+/// that came and are in neither list. It is its own builder: `new` takes what is required, and there
+/// is a method for each optional member.
+///
+/// `ignored` names members that are read and dropped.
+macro_rules! structure {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $(required { $( $(#[$rmeta:meta])* $rfield:ident: $rtype:ty = $rwire:literal, )+ })?
+            $(optional { $( $(#[$ometa:meta])* $ofield:ident: $otype:ty = $owire:literal, )+ })?
+            $(ignored { $( $ignored:literal, )+ })?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub struct $name {
+            $($( $(#[$rmeta])* pub $rfield: $rtype, )+)?
+            $($( $(#[$ometa])* pub $ofield: Option<$otype>, )+)?
+            /// Members that this version does not know.
+            pub other: $crate::shape::Members,
+        }
+
+        impl $name {
+            /// With what is required; the rest is added by the methods named after it.
+            #[allow(clippy::new_without_default, reason = "only some have no required member")]
+            pub fn new($($( $rfield: impl Into<$rtype>, )+)?) -> Self {
+                Self {
+                    $($( $rfield: $rfield.into(), )+)?
+                    $($( $ofield: None, )+)?
+                    other: $crate::shape::Members::default(),
+                }
+            }
+
+            $($(
+                $(#[$ometa])*
+                pub fn $ofield(mut self, $ofield: impl Into<$otype>) -> Self {
+                    self.$ofield = Some($ofield.into());
+                    self
+                }
+            )+)?
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap as _;
+                let mut map = serializer.serialize_map(None)?;
+                $($( map.serialize_entry($rwire, &self.$rfield)?; )+)?
+                $($(
+                    if let Some(value) = &self.$ofield {
+                        map.serialize_entry($owire, value)?;
+                    }
+                )+)?
+                self.other.write_into(&mut map)?;
+                map.end()
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Members;
+                impl<'de> serde::de::Visitor<'de> for Members {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str(concat!("an object (", stringify!($name), ")"))
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                        $($( let mut $rfield: Option<$rtype> = None; )+)?
+                        $($( let mut $ofield: Option<$otype> = None; )+)?
+                        let mut other = $crate::shape::Members::default();
+                        while let Some(name) = map.next_key::<$crate::shape::Text<'de>>()? {
+                            match &*name.0 {
+                                $($( $rwire => $rfield = Some(map.next_value()?), )+)?
+                                $($( $owire => $ofield = map.next_value()?, )+)?
+                                $($( $ignored => { map.next_value::<serde::de::IgnoredAny>()?; } )+)?
+                                _ => other.read_next(name, &mut map)?,
+                            }
+                        }
+                        Ok($name {
+                            $($( $rfield: $rfield.ok_or_else(|| serde::de::Error::missing_field($rwire))?, )+)?
+                            $($( $ofield, )+)?
+                            other,
+                        })
+                    }
+                }
+                deserializer.deserialize_map(Members)
+            }
+        }
+    };
+}
+pub(crate) use structure;
+
+/// Declares a union of the API: an object with exactly one member. What came with none that is known
+/// is `Unknown` and keeps everything; of several that are known, the first counts.
+macro_rules! union {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident {
+            $( $(#[$vmeta:meta])* $variant:ident($type:ty) = $wire:literal, )+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub enum $name {
+            $( $(#[$vmeta])* $variant($type), )+
+            /// A variant that this version does not know.
+            Unknown($crate::shape::Members),
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap as _;
+                match self {
+                    $(
+                        Self::$variant(value) => {
+                            let mut map = serializer.serialize_map(Some(1))?;
+                            map.serialize_entry($wire, value)?;
+                            map.end()
+                        }
+                    )+
+                    Self::Unknown(members) => members.serialize(serializer),
+                }
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct OneMember;
+                impl<'de> serde::de::Visitor<'de> for OneMember {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str(concat!("an object with one member (", stringify!($name), ")"))
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                        let mut known = None;
+                        let mut other = $crate::shape::Members::default();
+                        while let Some(name) = map.next_key::<$crate::shape::Text<'de>>()? {
+                            match &*name.0 {
+                                $(
+                                    $wire if known.is_none() => {
+                                        known = map.next_value::<Option<$type>>()?.map($name::$variant);
+                                    }
+                                )+
+                                _ => other.read_next(name, &mut map)?,
+                            }
+                        }
+                        Ok(known.unwrap_or($name::Unknown(other)))
+                    }
+                }
+                deserializer.deserialize_map(OneMember)
+            }
+        }
+    };
+}
+pub(crate) use union;
+
+/// Declares an enumeration of the API, which is open: a value that is not in the list is `Unknown`.
+macro_rules! enumeration {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident {
+            $( $(#[$vmeta:meta])* $variant:ident = $wire:literal, )+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $( $(#[$vmeta])* $variant, )+
+            /// A value that this version does not know.
+            Unknown(String),
+        }
+
+        impl $name {
+            /// The value as the API writes it.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $( Self::$variant => $wire, )+
+                    Self::Unknown(value) => value,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(value: &str) -> Self {
+                match value {
+                    $( $wire => Self::$variant, )+
+                    _ => Self::Unknown(value.to_owned()),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::shape::Text::deserialize(deserializer).map(|value| Self::from(&*value.0))
+            }
+        }
+    };
+}
+pub(crate) use enumeration;
+
+/// Padded base64, as the API writes it; padding may be missing in what is read.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    PAD.with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
+);
+
+#[cfg(test)]
+#[allow(unreachable_pub, reason = "the macros declare public types")]
+mod tests {
+    use super::*;
+
+    structure! {
+        /// A structure.
+        pub struct Thing {
+            required {
+                /// Its size.
+                size: u64 = "size",
+            }
+            optional {
+                /// Its colour.
+                colour: Colour = "colour",
+                /// Its lid.
+                lid: Lid = "lid",
+            }
+            ignored { "p", }
+        }
+    }
+
+    union! {
+        /// A union.
+        pub enum Lid {
+            /// Made of wood.
+            Wood(String) = "wood",
+            /// Made of any JSON.
+            Made(Document) = "made",
+        }
+    }
+
+    enumeration! {
+        /// An enumeration.
+        pub enum Colour {
+            /// Red.
+            Red = "red",
+        }
+    }
+
+    fn round_trip(json: &str) -> String {
+        serde_json::to_string(&serde_json::from_str::<Thing>(json).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn nothing_that_came_is_lost() {
+        for json in [
+            r#"{"size":1}"#,
+            r#"{"size":1,"colour":"red","lid":{"wood":"oak"}}"#,
+            r#"{"size":1,"colour":"mauve","lid":{"glass":{"thick":true}}}"#,
+            r#"{"size":1,"lid":{"made":{"b":123456789012345678901234567890,"a":[1.0,null,"\u0000"]}}}"#,
+            r#"{"size":1,"lid":{}}"#,
+            r#"{"size":1,"new":{"z":1, "a":  null},"newer":1e400}"#,
+        ] {
+            assert_eq!(round_trip(json), json);
+        }
+    }
+
+    #[test]
+    fn null_is_absent_and_ignored_members_go() {
+        assert_eq!(round_trip(r#"{"size":1,"colour":null,"p":"abcdef"}"#), r#"{"size":1}"#);
+        assert_eq!(
+            round_trip(r#"{"size":1,"lid":{"wood":null,"made":1}}"#),
+            r#"{"size":1,"lid":{"made":1}}"#
+        );
+        assert_eq!(
+            round_trip(r#"{"size":1,"lid":{"__type":"x","wood":"oak"}}"#),
+            r#"{"size":1,"lid":{"wood":"oak"}}"#
+        );
+    }
+
+    #[test]
+    fn a_missing_or_ill_typed_member_is_named() {
+        let fault = |json| serde_json::from_str::<Thing>(json).unwrap_err().to_string();
+        assert!(fault("{}").contains("missing field `size`"));
+        assert!(fault(r#"{"size":"x"}"#).contains("expected u64"));
+        assert!(fault("[]").contains("an object (Thing)"));
+        assert!(fault(r#"{"size":1,"lid":"wood"}"#).contains("one member (Lid)"));
+    }
+
+    #[test]
+    fn a_structure_is_its_own_builder() {
+        let thing = Thing::new(3u64).colour("red").lid(Lid::Wood("elm".into()));
+        assert_eq!(
+            serde_json::to_string(&thing).unwrap(),
+            r#"{"size":3,"colour":"red","lid":{"wood":"elm"}}"#
+        );
+    }
+
+    #[test]
+    fn blobs_are_base64_with_white_space_passed_over() {
+        assert_eq!(serde_json::to_string(&Blob::from(&b"\0\xffab"[..])).unwrap(), r#""AP9hYg==""#);
+        for text in [r#""AP9hYg==""#, r#""AP9hYg""#, r#"" AP9h\r\nYg==\n""#] {
+            assert_eq!(serde_json::from_str::<Blob>(text).unwrap().0, &b"\0\xffab"[..]);
+        }
+        let fault = serde_json::from_str::<Blob>(r#""AP$=""#).unwrap_err().to_string();
+        assert!(fault.contains("base64 expected: Invalid"), "{fault}");
+    }
+}
