@@ -1,5 +1,5 @@
 //! The kinds of shape that the API's types are made of, in the words of its model: structures,
-//! unions, enumerations, blobs and documents.
+//! unions, enumerations, blobs, timestamps and documents.
 //!
 //! Every type reads what the API may send in ten years and writes it back: a structure keeps the
 //! members that it does not know, a union the variants, an enumeration the values. `null` members
@@ -163,6 +163,51 @@ impl<'de> Deserialize<'de> for Blob {
     }
 }
 
+/// A moment, as the service wrote it: nothing is read into it and nothing is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Timestamp {
+    /// ISO 8601 in whole seconds or with up to nine fractional digits, in UTC as `Z` or as an offset:
+    /// `2026-07-13T14:00:42.680622107Z`, `2024-09-30T00:00:00+00:00`. What the control plane sends.
+    Text(String),
+    /// Seconds since 1970, possibly with a fraction: what the protocol allows a service to send instead.
+    Seconds(serde_json::Number),
+}
+
+impl From<&str> for Timestamp {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Seconds(seconds) => seconds.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Seconds(seconds) => seconds.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) => Ok(Self::Text(text)),
+            serde_json::Value::Number(seconds) => Ok(Self::Seconds(seconds)),
+            _ => Err(de::Error::custom("a timestamp expected: ISO 8601, or seconds since 1970")),
+        }
+    }
+}
+
 /// Members of an object that its type does not know, in the order they came in.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Members(Vec<(String, Document)>);
@@ -265,16 +310,22 @@ impl<'de> Deserialize<'de> for Text<'de> {
     }
 }
 
-/// Declares a structure of the API: its required members, its optional ones, and `other`, the members
-/// that came and are in neither list. It is its own builder: `new` takes what is required, and there
-/// is a method for each optional member.
+/// Declares a structure of the API: its members, and `other`, the members that came and are in no
+/// list. It is its own builder: `new` takes what is required, and there is a method for each of the rest.
 ///
-/// `ignored` names members that are read and dropped.
+/// - `label`: required, and in the address of a request instead of its body. The structure reads and
+///   writes them like any other; its `body` leaves them out.
+/// - `required`
+/// - `lists`: optional lists. The method, named after `by`, appends one item.
+/// - `optional`
+/// - `ignored`: read and dropped.
 macro_rules! structure {
     (
         $(#[$meta:meta])*
         pub struct $name:ident {
+            $(label { $( $(#[$lmeta:meta])* $lfield:ident: $ltype:ty = $lwire:literal, )+ })?
             $(required { $( $(#[$rmeta:meta])* $rfield:ident: $rtype:ty = $rwire:literal, )+ })?
+            $(lists { $( $(#[$imeta:meta])* $ifield:ident: $itype:ty = $iwire:literal by $imethod:ident, )+ })?
             $(optional { $( $(#[$ometa:meta])* $ofield:ident: $otype:ty = $owire:literal, )+ })?
             $(ignored { $( $ignored:literal, )+ })?
         }
@@ -283,7 +334,9 @@ macro_rules! structure {
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
         pub struct $name {
+            $($( $(#[$lmeta])* pub $lfield: $ltype, )+)?
             $($( $(#[$rmeta])* pub $rfield: $rtype, )+)?
+            $($( $(#[$imeta])* pub $ifield: Option<Vec<$itype>>, )+)?
             $($( $(#[$ometa])* pub $ofield: Option<$otype>, )+)?
             /// Members that this version does not know.
             pub other: $crate::shape::Members,
@@ -291,14 +344,26 @@ macro_rules! structure {
 
         impl $name {
             /// With what is required; the rest is added by the methods named after it.
-            #[allow(clippy::new_without_default, reason = "only some have no required member")]
-            pub fn new($($( $rfield: impl Into<$rtype>, )+)?) -> Self {
+            pub fn new(
+                $($( $lfield: impl Into<$ltype>, )+)?
+                $($( $rfield: impl Into<$rtype>, )+)?
+            ) -> Self {
                 Self {
+                    $($( $lfield: $lfield.into(), )+)?
                     $($( $rfield: $rfield.into(), )+)?
+                    $($( $ifield: None, )+)?
                     $($( $ofield: None, )+)?
                     other: $crate::shape::Members::default(),
                 }
             }
+
+            $($(
+                #[doc = concat!("Appends one item to [`", stringify!($ifield), "`](Self#structfield.", stringify!($ifield), ").")]
+                pub fn $imethod(mut self, item: impl Into<$itype>) -> Self {
+                    self.$ifield.get_or_insert_default().push(item.into());
+                    self
+                }
+            )+)?
 
             $($(
                 $(#[$ometa])*
@@ -307,19 +372,57 @@ macro_rules! structure {
                     self
                 }
             )+)?
-        }
 
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                use serde::ser::SerializeMap as _;
-                let mut map = serializer.serialize_map(None)?;
+            /// Writes all but the labels.
+            fn write_into<M: serde::ser::SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
                 $($( map.serialize_entry($rwire, &self.$rfield)?; )+)?
+                $($(
+                    if let Some(items) = &self.$ifield {
+                        map.serialize_entry($iwire, items)?;
+                    }
+                )+)?
                 $($(
                     if let Some(value) = &self.$ofield {
                         map.serialize_entry($owire, value)?;
                     }
                 )+)?
-                self.other.write_into(&mut map)?;
+                self.other.write_into(map)
+            }
+        }
+
+        $crate::shape::new_is_default! { $name $($($lfield)+)? $($($rfield)+)? }
+
+        $(
+            impl $name {
+                /// The body of the request, in JSON: all members but those that stand in its address, which are
+                #[doc = concat!("these:" $(, " `", $lwire, "`")+, ".")]
+                pub fn body(&self) -> $crate::error::Result<Vec<u8>> {
+                    struct Body<'a>(&'a $name);
+                    impl serde::Serialize for Body<'_> {
+                        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                            use serde::ser::SerializeMap as _;
+                            let mut map = serializer.serialize_map(None)?;
+                            self.0.write_into(&mut map)?;
+                            map.end()
+                        }
+                    }
+                    serde_json::to_vec(&Body(self)).map_err(|source| {
+                        $crate::error::Error::new(
+                            $crate::error::ErrorKind::InvalidInput,
+                            concat!("a ", stringify!($name), " that can be written as JSON expected"),
+                        )
+                        .with_source(source)
+                    })
+                }
+            }
+        )?
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap as _;
+                let mut map = serializer.serialize_map(None)?;
+                $($( map.serialize_entry($lwire, &self.$lfield)?; )+)?
+                self.write_into(&mut map)?;
                 map.end()
             }
         }
@@ -335,19 +438,25 @@ macro_rules! structure {
                     }
 
                     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                        $($( let mut $lfield: Option<$ltype> = None; )+)?
                         $($( let mut $rfield: Option<$rtype> = None; )+)?
+                        $($( let mut $ifield: Option<Vec<$itype>> = None; )+)?
                         $($( let mut $ofield: Option<$otype> = None; )+)?
                         let mut other = $crate::shape::Members::default();
                         while let Some(name) = map.next_key::<$crate::shape::Text<'de>>()? {
                             match &*name.0 {
+                                $($( $lwire => $lfield = Some(map.next_value()?), )+)?
                                 $($( $rwire => $rfield = Some(map.next_value()?), )+)?
+                                $($( $iwire => $ifield = map.next_value()?, )+)?
                                 $($( $owire => $ofield = map.next_value()?, )+)?
                                 $($( $ignored => { map.next_value::<serde::de::IgnoredAny>()?; } )+)?
                                 _ => other.read_next(name, &mut map)?,
                             }
                         }
                         Ok($name {
+                            $($( $lfield: $lfield.ok_or_else(|| serde::de::Error::missing_field($lwire))?, )+)?
                             $($( $rfield: $rfield.ok_or_else(|| serde::de::Error::missing_field($rwire))?, )+)?
+                            $($( $ifield, )+)?
                             $($( $ofield, )+)?
                             other,
                         })
@@ -360,13 +469,29 @@ macro_rules! structure {
 }
 pub(crate) use structure;
 
+/// A structure of which nothing is required has a default: the one with nothing in it.
+macro_rules! new_is_default {
+    ($name:ident) => {
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+    };
+    ($name:ident $($required:ident)+) => {};
+}
+pub(crate) use new_is_default;
+
 /// Declares a union of the API: an object with exactly one member. What came with none that is known
 /// is `Unknown` and keeps everything; of several that are known, the first counts.
+///
+/// A variant marked `from` is what its content turns into by itself; `from_text` is the same for a
+/// `String`, and for a `&str` as well.
 macro_rules! union {
     (
         $(#[$meta:meta])*
         pub enum $name:ident {
-            $( $(#[$vmeta:meta])* $variant:ident($type:ty) = $wire:literal, )+
+            $( $(#[$vmeta:meta])* $variant:ident($type:ty) = $wire:literal $($from:ident)?, )+
         }
     ) => {
         $(#[$meta])*
@@ -377,6 +502,8 @@ macro_rules! union {
             /// A variant that this version does not know.
             Unknown($crate::shape::Members),
         }
+
+        $( $( $crate::shape::variant_from! { $from $name $variant($type) } )? )+
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -426,6 +553,30 @@ macro_rules! union {
     };
 }
 pub(crate) use union;
+
+macro_rules! variant_from {
+    (from $name:ident $variant:ident($type:ty)) => {
+        impl From<$type> for $name {
+            fn from(value: $type) -> Self {
+                Self::$variant(value)
+            }
+        }
+    };
+    (from_text $name:ident $variant:ident($type:ty)) => {
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self::$variant(text)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self::$variant(text.to_owned())
+            }
+        }
+    };
+}
+pub(crate) use variant_from;
 
 /// Declares an enumeration of the API, which is open: a value that is not in the list is `Unknown`.
 macro_rules! enumeration {
@@ -512,11 +663,30 @@ mod tests {
         }
     }
 
+    structure! {
+        /// A request.
+        pub struct Ask {
+            label {
+                /// What stands in the address.
+                id: String = "id",
+            }
+            lists {
+                /// The parts.
+                parts: Lid = "parts" by part,
+            }
+        }
+    }
+
+    structure! {
+        /// A structure of which nothing is required.
+        pub struct Empty {}
+    }
+
     union! {
         /// A union.
         pub enum Lid {
             /// Made of wood.
-            Wood(String) = "wood",
+            Wood(String) = "wood" from_text,
             /// Made of any JSON.
             Made(Document) = "made",
         }
@@ -577,6 +747,33 @@ mod tests {
             serde_json::to_string(&thing).unwrap(),
             r#"{"size":3,"colour":"red","lid":{"wood":"elm"}}"#
         );
+    }
+
+    #[test]
+    fn a_label_is_in_the_structure_and_not_in_the_body() {
+        let ask = Ask::new("x").part("oak").part(Lid::Made(Document::default()));
+        let json = r#"{"id":"x","parts":[{"wood":"oak"},{"made":{}}],"new":1}"#;
+        let read = serde_json::from_str::<Ask>(json).unwrap();
+        assert_eq!(read.parts, ask.parts);
+        assert_eq!(serde_json::to_string(&read).unwrap(), json);
+        assert_eq!(read.body().unwrap(), json.replace(r#""id":"x","#, "").into_bytes());
+        assert_eq!(Ask::new("x").body().unwrap(), b"{}");
+        assert!(serde_json::from_str::<Ask>("{}").unwrap_err().to_string().contains("missing field `id`"));
+    }
+
+    #[test]
+    fn where_nothing_is_required_there_is_a_default() {
+        assert_eq!(serde_json::to_string(&Empty::default()).unwrap(), "{}");
+    }
+
+    #[test]
+    fn a_timestamp_is_kept_as_it_came() {
+        for json in [r#""2026-07-13T14:00:42.680622107Z""#, "1767323045", "1767323045.5"] {
+            let timestamp = serde_json::from_str::<Timestamp>(json).unwrap();
+            assert_eq!(serde_json::to_string(&timestamp).unwrap(), json);
+            assert_eq!(timestamp.to_string(), json.trim_matches('"'));
+        }
+        assert!(serde_json::from_str::<Timestamp>("[]").is_err());
     }
 
     #[test]
