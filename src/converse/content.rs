@@ -1,0 +1,398 @@
+//! The content of messages: blocks, and the media in them.
+
+use crate::converse::citation::{CitationGeneratedContent, CitationsConfig, CitationsContentBlock};
+use crate::converse::tool::{ToolAdditionBlock, ToolRemovalBlock, ToolResultBlock, ToolUseBlock};
+use crate::guardrail::GuardrailContentBlock;
+use crate::shape::{Blob, enumeration, structure, union};
+
+union! {
+    /// A block of a message's content. Which blocks a model takes and gives is its own affair.
+    ///
+    /// See the [API's page](https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html).
+    pub enum ContentBlock {
+        /// Text.
+        Text(String) = "text" from_text,
+        /// An image.
+        Image(ImageBlock) = "image" from,
+        /// A document.
+        Document(DocumentBlock) = "document" from,
+        /// A video.
+        Video(VideoBlock) = "video" from,
+        /// A piece of audio.
+        Audio(AudioBlock) = "audio" from,
+        /// The model asks for a tool.
+        ToolUse(ToolUseBlock) = "toolUse" from,
+        /// The result of a tool that the model asked for.
+        ToolResult(ToolResultBlock) = "toolResult" from,
+        /// Content for the guardrail to assess; where there is such a block, only these are assessed.
+        GuardContent(GuardrailContentBlock) = "guardContent" from,
+        /// Everything before this point is to be cached.
+        CachePoint(CachePointBlock) = "cachePoint" from,
+        /// What the model thought before it answered.
+        ReasoningContent(ReasoningContentBlock) = "reasoningContent" from,
+        /// Text of the answer, with the sources that it rests on.
+        CitationsContent(CitationsContentBlock) = "citationsContent" from,
+        /// Something that a search found, for the model to cite.
+        SearchResult(SearchResultBlock) = "searchResult" from,
+        /// From here on the model may ask for a tool; only in a message of the system's.
+        ToolAddition(ToolAdditionBlock) = "toolAddition" from,
+        /// From here on the model may not ask for a tool; only in a message of the system's.
+        ToolRemoval(ToolRemovalBlock) = "toolRemoval" from,
+    }
+}
+
+impl ContentBlock {
+    /// The text of a text block.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text that a reader of the answer sees, in pieces.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let cited = match self {
+            Self::CitationsContent(block) => block.content.as_deref(),
+            _ => None,
+        };
+        let cited = cited.unwrap_or_default().iter().filter_map(|content| match content {
+            CitationGeneratedContent::Text(text) => Some(text.as_str()),
+            CitationGeneratedContent::Unknown(_) => None,
+        });
+        self.as_text().into_iter().chain(cited)
+    }
+}
+
+structure! {
+    /// An image.
+    pub struct ImageBlock {
+        required {
+            /// The format of the bytes.
+            format: ImageFormat = "format",
+            /// Where the bytes are.
+            source: ImageSource = "source",
+        }
+        optional {
+            /// Why the image could not be made or read; only in answers.
+            error: ErrorBlock = "error",
+        }
+    }
+}
+
+enumeration! {
+    /// The formats of images.
+    pub enum ImageFormat {
+        /// PNG.
+        Png = "png",
+        /// JPEG.
+        Jpeg = "jpeg",
+        /// GIF.
+        Gif = "gif",
+        /// WebP.
+        Webp = "webp",
+    }
+}
+
+union! {
+    /// Where an image is.
+    pub enum ImageSource {
+        /// Here: the bytes of the file, at least one.
+        Bytes(Blob) = "bytes" from,
+        /// In S3, for the models that read from there.
+        S3Location(S3Location) = "s3Location" from,
+    }
+}
+
+structure! {
+    /// A document.
+    pub struct DocumentBlock {
+        required {
+            /// The name by which the model knows the document, of 1 to 200 characters: letters, digits,
+            /// hyphens, parentheses, square brackets and single spaces. The model reads it, so that a
+            /// neutral name is safer than one that somebody else chose.
+            name: String = "name",
+            /// Where the content is.
+            source: DocumentSource = "source",
+        }
+        optional {
+            /// The format of the bytes. Not needed for text.
+            format: DocumentFormat = "format",
+            /// What the model should know of the document when it cites it.
+            context: String = "context",
+            /// Whether the model is to cite the document.
+            citations: CitationsConfig = "citations",
+        }
+    }
+}
+
+enumeration! {
+    /// The formats of documents.
+    pub enum DocumentFormat {
+        /// PDF.
+        Pdf = "pdf",
+        /// Comma-separated values.
+        Csv = "csv",
+        /// Word, before 2007.
+        Doc = "doc",
+        /// Word.
+        Docx = "docx",
+        /// Excel, before 2007.
+        Xls = "xls",
+        /// Excel.
+        Xlsx = "xlsx",
+        /// HTML.
+        Html = "html",
+        /// Plain text.
+        Txt = "txt",
+        /// Markdown.
+        Md = "md",
+    }
+}
+
+union! {
+    /// Where the content of a document is.
+    pub enum DocumentSource {
+        /// Here: the bytes of the file, at least one.
+        Bytes(Blob) = "bytes" from,
+        /// In S3, for the models that read from there.
+        S3Location(S3Location) = "s3Location" from,
+        /// Here, as plain text.
+        Text(String) = "text" from_text,
+        /// Here, in chunks that can be cited one by one.
+        Content(Vec<DocumentContentBlock>) = "content" from,
+    }
+}
+
+union! {
+    /// A chunk of a document.
+    pub enum DocumentContentBlock {
+        /// Text.
+        Text(String) = "text" from_text,
+    }
+}
+
+structure! {
+    /// A video.
+    pub struct VideoBlock {
+        required {
+            /// The format of the bytes.
+            format: VideoFormat = "format",
+            /// Where the bytes are.
+            source: VideoSource = "source",
+        }
+    }
+}
+
+enumeration! {
+    /// The formats of videos.
+    pub enum VideoFormat {
+        /// Matroska.
+        Mkv = "mkv",
+        /// `QuickTime`.
+        Mov = "mov",
+        /// MPEG-4.
+        Mp4 = "mp4",
+        /// `WebM`.
+        Webm = "webm",
+        /// Flash video.
+        Flv = "flv",
+        /// MPEG.
+        Mpeg = "mpeg",
+        /// MPEG, by its shorter name.
+        Mpg = "mpg",
+        /// Windows Media.
+        Wmv = "wmv",
+        /// 3GP.
+        ThreeGp = "three_gp",
+    }
+}
+
+union! {
+    /// Where a video is.
+    pub enum VideoSource {
+        /// Here: the bytes of the file, at least one.
+        Bytes(Blob) = "bytes" from,
+        /// In S3, for the models that read from there.
+        S3Location(S3Location) = "s3Location" from,
+    }
+}
+
+structure! {
+    /// A piece of audio.
+    pub struct AudioBlock {
+        required {
+            /// The format of the bytes.
+            format: AudioFormat = "format",
+            /// Where the bytes are.
+            source: AudioSource = "source",
+        }
+        optional {
+            /// Why the audio could not be made or read; only in answers.
+            error: ErrorBlock = "error",
+        }
+    }
+}
+
+enumeration! {
+    /// The formats of audio.
+    pub enum AudioFormat {
+        /// MP3.
+        Mp3 = "mp3",
+        /// Opus.
+        Opus = "opus",
+        /// WAV.
+        Wav = "wav",
+        /// AAC.
+        Aac = "aac",
+        /// FLAC.
+        Flac = "flac",
+        /// MPEG-4.
+        Mp4 = "mp4",
+        /// Ogg.
+        Ogg = "ogg",
+        /// Matroska.
+        Mkv = "mkv",
+        /// Matroska, audio alone.
+        Mka = "mka",
+        /// AAC, by its older name.
+        XAac = "x-aac",
+        /// MPEG-4, audio alone.
+        M4a = "m4a",
+        /// MPEG.
+        Mpeg = "mpeg",
+        /// MPEG, audio alone.
+        Mpga = "mpga",
+        /// Samples without a container.
+        Pcm = "pcm",
+        /// `WebM`.
+        Webm = "webm",
+    }
+}
+
+union! {
+    /// Where a piece of audio is.
+    pub enum AudioSource {
+        /// Here: the bytes of the file, at least one.
+        Bytes(Blob) = "bytes" from,
+        /// In S3, for the models that read from there.
+        S3Location(S3Location) = "s3Location" from,
+    }
+}
+
+structure! {
+    /// An object in S3.
+    pub struct S3Location {
+        required {
+            /// `s3://bucket/key`, in at most 1024 characters.
+            uri: String = "uri",
+        }
+        optional {
+            /// The account that the bucket belongs to, in 12 digits, where it is not the caller's.
+            bucket_owner: String = "bucketOwner",
+        }
+    }
+}
+
+structure! {
+    /// Why a piece of content could not be made or read.
+    pub struct ErrorBlock {
+        optional {
+            /// For people to read.
+            message: String = "message",
+        }
+    }
+}
+
+structure! {
+    /// A [cache point](https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html): everything
+    /// in the request before it is cached, or read from the cache. The [default](Self::default) one stays
+    /// for as long as the model's cache does, five minutes as a rule.
+    pub struct CachePointBlock {
+        required {
+            /// The kind of cache point.
+            kind: CachePointType = "type",
+        }
+        optional {
+            /// For how long, counted from the last use, the content stays in the cache.
+            ttl: CacheTtl = "ttl",
+        }
+    }
+}
+
+impl Default for CachePointBlock {
+    fn default() -> Self {
+        Self::new(CachePointType::Default)
+    }
+}
+
+enumeration! {
+    /// The kinds of cache point.
+    pub enum CachePointType {
+        /// The only one.
+        Default = "default",
+    }
+}
+
+enumeration! {
+    /// For how long content stays in the cache after its last use.
+    #[doc(alias = "CacheTTL")]
+    pub enum CacheTtl {
+        /// Five minutes.
+        FiveMinutes = "5m",
+        /// One hour, at a higher price for the writing.
+        OneHour = "1h",
+    }
+}
+
+union! {
+    /// What a model thought before it answered. In a conversation with tools it has to go back as it came.
+    pub enum ReasoningContentBlock {
+        /// In plain text.
+        ReasoningText(ReasoningTextBlock) = "reasoningText" from,
+        /// Encrypted by the provider, for reasons of safety: for the model alone to read.
+        RedactedContent(Blob) = "redactedContent" from,
+    }
+}
+
+structure! {
+    /// A model's thoughts in plain text.
+    pub struct ReasoningTextBlock {
+        required {
+            /// The thoughts.
+            text: String = "text",
+        }
+        optional {
+            /// The proof that the model thought so. Text and signature must go back unchanged.
+            signature: String = "signature",
+        }
+    }
+}
+
+structure! {
+    /// Something that a search found, for the model to read and to cite.
+    pub struct SearchResultBlock {
+        required {
+            /// Where it was found: a URL or another name.
+            source: String = "source",
+            /// Its title.
+            title: String = "title",
+            /// Its text, in chunks that can be cited one by one.
+            content: Vec<SearchResultContentBlock> = "content",
+        }
+        optional {
+            /// Whether the model is to cite it.
+            citations: CitationsConfig = "citations",
+        }
+    }
+}
+
+structure! {
+    /// A chunk of a search result.
+    pub struct SearchResultContentBlock {
+        required {
+            /// The text.
+            text: String = "text",
+        }
+    }
+}

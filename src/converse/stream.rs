@@ -1,0 +1,284 @@
+//! What only a stream has: its events, and the pieces that blocks of content come in.
+//!
+//! A message comes as [`MessageStartEvent`], then for each block of content a [`ContentBlockStartEvent`]
+//! (not for text and reasoning), any number of [`ContentBlockDeltaEvent`]s and a
+//! [`ContentBlockStopEvent`], then [`MessageStopEvent`], then [`ConverseStreamMetadataEvent`]. Blocks are
+//! told apart by their index and may interleave.
+//!
+//! To each event the service adds a member `p` of a random length, so that the length of what is
+//! encrypted tells nothing of what it says. It is dropped.
+
+use crate::converse::citation::{Citation, CitationLocation, CitationSourceContent};
+use crate::converse::content::{ErrorBlock, ImageFormat, ImageSource};
+use crate::converse::tool::{ToolResultStatus, ToolUseType};
+use crate::converse::{
+    ConversationRole, ConverseMetrics, ConverseTrace, PerformanceConfiguration, ServiceTier, StopReason,
+    TokenUsage,
+};
+use crate::shape::{Blob, Document, structure, union};
+
+structure! {
+    /// A message begins.
+    pub struct MessageStartEvent {
+        optional {
+            /// Whose it is: the assistant's.
+            role: ConversationRole = "role",
+        }
+        ignored { "p", }
+    }
+}
+
+structure! {
+    /// A block of content begins. Text and reasoning begin without such an event.
+    pub struct ContentBlockStartEvent {
+        required {
+            /// Which block of the message, from 0.
+            content_block_index: u32 = "contentBlockIndex",
+            /// What kind of block it is, and what is known of it already.
+            start: ContentBlockStart = "start",
+        }
+        ignored { "p", }
+    }
+}
+
+structure! {
+    /// A piece of a block of content.
+    pub struct ContentBlockDeltaEvent {
+        required {
+            /// Which block of the message, from 0.
+            content_block_index: u32 = "contentBlockIndex",
+            /// The piece.
+            delta: ContentBlockDelta = "delta",
+        }
+        ignored { "p", }
+    }
+}
+
+structure! {
+    /// A block of content is complete.
+    pub struct ContentBlockStopEvent {
+        required {
+            /// Which block of the message, from 0.
+            content_block_index: u32 = "contentBlockIndex",
+        }
+        ignored { "p", }
+    }
+}
+
+structure! {
+    /// The message is complete. The stream is not: its metadata follows.
+    pub struct MessageStopEvent {
+        optional {
+            /// Why the model stopped.
+            stop_reason: StopReason = "stopReason",
+            /// The fields of the model's own response that `additional_model_response_field_paths` asked for.
+            additional_model_response_fields: Document = "additionalModelResponseFields",
+        }
+        ignored { "p", }
+    }
+}
+
+structure! {
+    /// What the call used and did; the last event, and not always there.
+    pub struct ConverseStreamMetadataEvent {
+        optional {
+            /// The tokens that were read and written.
+            usage: TokenUsage = "usage",
+            /// How long it took.
+            metrics: ConverseMetrics = "metrics",
+            /// What the guardrail and the prompt router did, if the request asked to be told.
+            trace: ConverseTrace = "trace",
+            /// The version of the model that served the request.
+            performance_config: PerformanceConfiguration = "performanceConfig",
+            /// The tier that served the request.
+            service_tier: ServiceTier = "serviceTier",
+        }
+        ignored { "p", }
+    }
+}
+
+union! {
+    /// What kind of block begins.
+    pub enum ContentBlockStart {
+        /// The model asks for a tool.
+        ToolUse(ToolUseBlockStart) = "toolUse" from,
+        /// The result of a tool that the service ran.
+        ToolResult(ToolResultBlockStart) = "toolResult" from,
+        /// An image.
+        Image(ImageBlockStart) = "image" from,
+    }
+}
+
+structure! {
+    /// A model begins to ask for a tool.
+    pub struct ToolUseBlockStart {
+        required {
+            /// Names this request, so that the result can refer to it.
+            tool_use_id: String = "toolUseId",
+            /// The name of the tool.
+            name: String = "name",
+        }
+        optional {
+            /// Who runs the tool. Absent: the caller.
+            kind: ToolUseType = "type",
+        }
+    }
+}
+
+structure! {
+    /// The result of a tool that the service ran begins.
+    pub struct ToolResultBlockStart {
+        required {
+            /// The id of the request for the tool.
+            tool_use_id: String = "toolUseId",
+        }
+        optional {
+            /// The kind of result, such as `nova_grounding_result`.
+            kind: String = "type",
+            /// Whether the tool succeeded.
+            status: ToolResultStatus = "status",
+        }
+    }
+}
+
+structure! {
+    /// An image begins.
+    pub struct ImageBlockStart {
+        required {
+            /// The format of the bytes that will come.
+            format: ImageFormat = "format",
+        }
+    }
+}
+
+union! {
+    /// A piece of a block of content.
+    pub enum ContentBlockDelta {
+        /// Text, to be appended.
+        Text(String) = "text" from_text,
+        /// Input of a tool.
+        ToolUse(ToolUseBlockDelta) = "toolUse" from,
+        /// Content of a tool's result.
+        ToolResult(Vec<ToolResultBlockDelta>) = "toolResult" from,
+        /// What the model thinks.
+        ReasoningContent(ReasoningContentBlockDelta) = "reasoningContent" from,
+        /// One source of the block's text.
+        Citation(CitationsDelta) = "citation" from,
+        /// Bytes of an image.
+        Image(ImageBlockDelta) = "image" from,
+    }
+}
+
+structure! {
+    /// A piece of the input of a tool.
+    pub struct ToolUseBlockDelta {
+        required {
+            /// Text, to be appended. The whole is the JSON of the input; an empty text is `{}`.
+            input: String = "input",
+        }
+    }
+}
+
+union! {
+    /// A piece of a tool's result.
+    pub enum ToolResultBlockDelta {
+        /// Text.
+        Text(String) = "text" from_text,
+        /// Any JSON.
+        Json(Document) = "json" from,
+    }
+}
+
+union! {
+    /// A piece of what a model thinks.
+    pub enum ReasoningContentBlockDelta {
+        /// Text, to be appended.
+        Text(String) = "text",
+        /// Bytes that the provider encrypted.
+        RedactedContent(Blob) = "redactedContent" from,
+        /// The proof that the model thought what the text before says.
+        Signature(String) = "signature",
+    }
+}
+
+structure! {
+    /// One source of a block's text.
+    pub struct CitationsDelta {
+        optional {
+            /// The title of the document, or another name of it.
+            title: String = "title",
+            /// The source that the search result named.
+            source: String = "source",
+            /// The passages that are cited.
+            source_content: Vec<CitationSourceContentDelta> = "sourceContent",
+            /// Where in the source they are.
+            location: CitationLocation = "location",
+        }
+    }
+}
+
+impl From<CitationsDelta> for Citation {
+    fn from(delta: CitationsDelta) -> Self {
+        let passages = |passages: Vec<CitationSourceContentDelta>| {
+            passages.into_iter().map(CitationSourceContent::from).collect()
+        };
+        Self {
+            title: delta.title,
+            source: delta.source,
+            source_content: delta.source_content.map(passages),
+            location: delta.location,
+            other: delta.other,
+        }
+    }
+}
+
+structure! {
+    /// A passage that is cited.
+    pub struct CitationSourceContentDelta {
+        optional {
+            /// Its text.
+            text: String = "text",
+        }
+    }
+}
+
+impl From<CitationSourceContentDelta> for CitationSourceContent {
+    fn from(delta: CitationSourceContentDelta) -> Self {
+        match delta.text {
+            Some(text) => Self::Text(text),
+            None => Self::Unknown(delta.other),
+        }
+    }
+}
+
+structure! {
+    /// A piece of an image.
+    pub struct ImageBlockDelta {
+        optional {
+            /// The bytes that come next.
+            source: ImageSource = "source",
+            /// Why the image could not be made.
+            error: ErrorBlock = "error",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_padding_goes_and_what_is_unknown_stays() {
+        let json = r#"{"contentBlockIndex":0,"start":{},"p":"abcd","new":[1]}"#;
+        let event = serde_json::from_str::<ContentBlockStartEvent>(json).unwrap();
+        assert!(matches!(event.start, ContentBlockStart::Unknown(_)));
+        assert_eq!(serde_json::to_string(&event).unwrap(), r#"{"contentBlockIndex":0,"start":{},"new":[1]}"#);
+    }
+
+    #[test]
+    fn a_streamed_citation_is_a_citation() {
+        let json = r#"{"title":"A","sourceContent":[{"text":"x"},{"sound":"y"}],"location":{"web":{"url":"u"}},"new":1}"#;
+        let citation = Citation::from(serde_json::from_str::<CitationsDelta>(json).unwrap());
+        assert_eq!(serde_json::to_string(&citation).unwrap(), json);
+    }
+}

@@ -1,0 +1,245 @@
+//! Tools: which there are, how the model asks for one, and what came of it.
+
+use crate::converse::content::{CachePointBlock, DocumentBlock, ImageBlock, SearchResultBlock, VideoBlock};
+use crate::shape::{Document, enumeration, structure, union};
+
+structure! {
+    /// The tools that a model may ask for; see the
+    /// [User Guide](https://docs.aws.amazon.com/bedrock/latest/userguide/tool-use.html).
+    pub struct ToolConfiguration {
+        required {
+            /// The tools, at least one.
+            tools: Vec<Tool> = "tools",
+        }
+        optional {
+            /// Whether the model must ask for one, and for which.
+            tool_choice: ToolChoice = "toolChoice",
+        }
+    }
+}
+
+impl ToolConfiguration {
+    /// Appends a tool.
+    pub fn tool(mut self, tool: impl Into<Tool>) -> Self {
+        self.tools.push(tool.into());
+        self
+    }
+}
+
+union! {
+    /// A tool, or a cache point among the tools.
+    pub enum Tool {
+        /// A tool of the caller's.
+        ToolSpec(ToolSpecification) = "toolSpec" from,
+        /// A tool that the service runs itself.
+        SystemTool(SystemTool) = "systemTool" from,
+        /// The tools before this point are to be cached.
+        CachePoint(CachePointBlock) = "cachePoint" from,
+    }
+}
+
+structure! {
+    /// A tool of the caller's.
+    pub struct ToolSpecification {
+        required {
+            /// Its name: 1 to 64 out of `a-zA-Z0-9_-`.
+            name: String = "name",
+            /// The JSON schema of its input.
+            input_schema: ToolInputSchema = "inputSchema",
+        }
+        optional {
+            /// What it does and when it helps, for the model to read; not empty.
+            description: String = "description",
+            /// Whether the input that the model writes is held to the schema.
+            strict: bool = "strict",
+        }
+    }
+}
+
+union! {
+    /// What the input of a tool looks like.
+    pub enum ToolInputSchema {
+        /// A JSON schema, whose root is an object.
+        Json(Document) = "json" from,
+    }
+}
+
+impl From<serde_json::Value> for ToolInputSchema {
+    fn from(schema: serde_json::Value) -> Self {
+        Self::Json(schema.into())
+    }
+}
+
+structure! {
+    /// A tool that the service runs itself, such as `nova_grounding`.
+    pub struct SystemTool {
+        required {
+            /// Its name: 1 to 64 out of `a-zA-Z0-9_-`.
+            name: String = "name",
+        }
+    }
+}
+
+union! {
+    /// Whether a model must ask for a tool.
+    pub enum ToolChoice {
+        /// As it sees fit: what happens without a choice.
+        Auto(AutoToolChoice) = "auto" from,
+        /// It must ask for at least one, whichever.
+        Any(AnyToolChoice) = "any" from,
+        /// It must ask for this one. Few models can be made to.
+        Tool(SpecificToolChoice) = "tool" from,
+    }
+}
+
+structure! {
+    /// The model asks for a tool as it sees fit.
+    pub struct AutoToolChoice {}
+}
+
+structure! {
+    /// The model must ask for at least one tool.
+    pub struct AnyToolChoice {}
+}
+
+structure! {
+    /// The model must ask for this tool.
+    pub struct SpecificToolChoice {
+        required {
+            /// The name of the tool.
+            name: String = "name",
+        }
+    }
+}
+
+structure! {
+    /// A model asks for a tool.
+    pub struct ToolUseBlock {
+        required {
+            /// Names this request, so that the result can refer to it: 1 to 64 out of `a-zA-Z0-9_.:-`.
+            tool_use_id: String = "toolUseId",
+            /// The name of the tool.
+            name: String = "name",
+            /// What to give to the tool.
+            input: Document = "input",
+        }
+        optional {
+            /// Who runs the tool. Absent: the caller.
+            kind: ToolUseType = "type",
+        }
+    }
+}
+
+enumeration! {
+    /// Who runs a tool.
+    pub enum ToolUseType {
+        /// The service; its result follows in the same message, and the caller has nothing to do.
+        ServerToolUse = "server_tool_use",
+    }
+}
+
+structure! {
+    /// What came of a tool that the model asked for.
+    pub struct ToolResultBlock {
+        required {
+            /// The id of the request for the tool.
+            tool_use_id: String = "toolUseId",
+            /// What the tool gave back.
+            content: Vec<ToolResultContentBlock> = "content",
+        }
+        optional {
+            /// Whether the tool succeeded. Only some models heed it.
+            status: ToolResultStatus = "status",
+            /// The kind of result, where the service ran the tool, such as `nova_grounding_result`.
+            kind: String = "type",
+        }
+    }
+}
+
+impl ToolResultBlock {
+    /// What a tool gave back that did what it was asked to.
+    pub fn success(tool_use_id: impl Into<String>, content: impl Into<ToolResultContentBlock>) -> Self {
+        Self::new(tool_use_id, vec![content.into()]).status(ToolResultStatus::Success)
+    }
+
+    /// Why a tool failed, for the model to read.
+    pub fn failure(tool_use_id: impl Into<String>, content: impl Into<ToolResultContentBlock>) -> Self {
+        Self::new(tool_use_id, vec![content.into()]).status(ToolResultStatus::Error)
+    }
+
+    /// Appends a piece of content.
+    pub fn block(mut self, block: impl Into<ToolResultContentBlock>) -> Self {
+        self.content.push(block.into());
+        self
+    }
+}
+
+union! {
+    /// A piece of what a tool gave back.
+    pub enum ToolResultContentBlock {
+        /// Any JSON.
+        Json(Document) = "json" from,
+        /// Text.
+        Text(String) = "text" from_text,
+        /// An image.
+        Image(ImageBlock) = "image" from,
+        /// A document.
+        Document(DocumentBlock) = "document" from,
+        /// A video.
+        Video(VideoBlock) = "video" from,
+        /// Something that a search found, for the model to cite.
+        SearchResult(SearchResultBlock) = "searchResult" from,
+    }
+}
+
+impl From<serde_json::Value> for ToolResultContentBlock {
+    fn from(json: serde_json::Value) -> Self {
+        Self::Json(json.into())
+    }
+}
+
+enumeration! {
+    /// Whether a tool succeeded.
+    pub enum ToolResultStatus {
+        /// It did.
+        Success = "success",
+        /// It did not; the content says why.
+        Error = "error",
+    }
+}
+
+structure! {
+    /// From here on the model may ask for a tool. Only in a message of the system's, and without the cost
+    /// of a changed tool configuration, which would empty the cache.
+    pub struct ToolAdditionBlock {
+        required {
+            /// The tool.
+            tool: ToolReference = "tool",
+        }
+    }
+}
+
+structure! {
+    /// From here on the model may not ask for a tool. Only in a message of the system's, and without the
+    /// cost of a changed tool configuration, which would empty the cache.
+    pub struct ToolRemovalBlock {
+        required {
+            /// The tool.
+            tool: ToolReference = "tool",
+        }
+    }
+}
+
+structure! {
+    /// Refers to a tool of the tool configuration.
+    pub struct ToolReference {
+        optional {
+            /// The kind of reference, in 1 to 64 characters.
+            kind: String = "type",
+            /// The name of the tool as the tool configuration has it, in 1 to 128 characters.
+            name: String = "name",
+            /// The MCP server that has the tool, in 1 to 128 characters; required for such a tool.
+            server_name: String = "serverName",
+        }
+    }
+}
