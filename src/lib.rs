@@ -2,6 +2,8 @@
 
 pub mod error;
 pub mod frame;
+#[cfg(feature = "http")]
+pub mod profile;
 pub mod shape;
 
 pub use error::{Error, ErrorKind, Result};
