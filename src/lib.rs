@@ -1,5 +1,7 @@
 //! A lean Amazon Bedrock client.
 
+#[cfg(feature = "http")]
+pub mod endpoint;
 pub mod error;
 pub mod frame;
 #[cfg(feature = "http")]
