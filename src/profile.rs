@@ -1,0 +1,317 @@
+//! The two files of settings that the AWS tools share, from their text into sections. No file is
+//! opened here.
+//!
+//! ```text
+//! # ~/.aws/config                              ; ~/.aws/credentials
+//! [default]                                    [default]
+//! region = eu-central-1                        aws_access_key_id = ...
+//! [profile work]                               aws_secret_access_key = ...
+//! sso_session = corp                           [other]
+//! services = mine                              aws_access_key_id = ...
+//! [sso-session corp]
+//! sso_region = eu-west-1
+//! [services mine]
+//! bedrock_runtime =
+//!   endpoint_url = https://vpce-1.example.com
+//! ```
+//!
+//! The [format](https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html) is read as the AWS
+//! SDKs read it, which is not how the Python tools do:
+//!
+//! - White space is spaces and tabs. An empty line, and one whose first character is `#` or `;`, says
+//!   nothing.
+//! - `[TYPE NAME]` or `[NAME]` opens a section; a `#` or `;` begins a comment wherever it stands. In
+//!   the config file profiles are `[default]` and `[profile NAME]`, in the credentials file `[NAME]`.
+//! - `key = value` is a property. The key is in any case, the value goes on to a `#` or `;` after
+//!   white space, and may be empty. The key ends at the first `=`.
+//! - A line that begins with white space goes on with the property before it. After a value it is
+//!   another line of the value, as it stands: even a `#` in it. After an empty value it is a nested
+//!   property, by the rules of a property, or a comment.
+//! - Sections of the same name are one, and of a key the last value counts. `[profile default]`
+//!   replaces `[default]`. Of the two files, the credentials file wins, key by key.
+//! - Names are made of letters, digits and `_-/.%@:+`. What has another name, or stands in the wrong
+//!   file, is passed over with a [warning](Profiles::warnings). Names and types of sections are
+//!   case-sensitive.
+//! - A byte order mark before the text is passed over.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// What the two files say; see the [module](self).
+///
+/// `Debug` shows names and keys, never a value: it may be a secret.
+#[derive(Debug, Clone, Default)]
+pub struct Profiles {
+    by_name: BTreeMap<String, Section>,
+    sso_sessions: BTreeMap<String, Section>,
+    services: BTreeMap<String, Section>,
+    warnings: Vec<String>,
+}
+
+impl Profiles {
+    /// Reads the texts of the config file and of the credentials file, each with the path that
+    /// messages shall name. A file that is not there is `None`.
+    ///
+    /// Fails with [`ErrorKind::Credentials`], naming file and line, when a section is not closed, a
+    /// property stands before all sections, has no name or no `=`, or a line goes on with a property
+    /// where there is none. This holds in a section that would be passed over as well.
+    pub fn parse(config: Option<(&str, &str)>, credentials: Option<(&str, &str)>) -> Result<Self> {
+        let mut profiles = Self::default();
+        if let Some((path, text)) = config {
+            profiles.merge(File::Config, path, text)?;
+        }
+        if let Some((path, text)) = credentials {
+            profiles.merge(File::Credentials, path, text)?;
+        }
+        Ok(profiles)
+    }
+
+    /// The profile of this name, from both files together.
+    pub fn profile(&self, name: &str) -> Option<&Section> {
+        self.by_name.get(name)
+    }
+
+    /// The section `[sso-session NAME]`.
+    pub fn sso_session(&self, name: &str) -> Option<&Section> {
+        self.sso_sessions.get(name)
+    }
+
+    /// The section `[services NAME]`.
+    pub fn services(&self, name: &str) -> Option<&Section> {
+        self.services.get(name)
+    }
+
+    /// The names of the profiles, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// What was passed over, where and why, one sentence each, in the order of the files.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn merge(&mut self, file: File, path: &str, text: &str) -> Result<()> {
+        let sections = read_sections(path, text)?;
+        let replaced = file == File::Config
+            && sections.iter().any(|section| matches!(section.heading(), (Some(PROFILE), DEFAULT)));
+        for section in sections {
+            let place = |line| format!("{path}, line {line}: ");
+            let (kind, name) = section.heading();
+            if let Some(fault) = section.fault(file, replaced) {
+                self.warnings.push(format!("{}{fault}; the section is ignored", place(section.line)));
+                continue;
+            }
+            let sections = match kind {
+                Some(SSO_SESSION) => &mut self.sso_sessions,
+                Some(SERVICES) => &mut self.services,
+                _ => &mut self.by_name,
+            };
+            let target = sections
+                .entry(name.to_owned())
+                .or_insert_with(|| Section { name: name.to_owned(), properties: BTreeMap::new() });
+            for Property { key, value, line } in section.properties {
+                if is_name(&key) {
+                    target.properties.insert(key, value);
+                } else {
+                    // The key is not shown: a secret that was pasted over several lines looks like one.
+                    self.warnings.push(format!(
+                        "{}a key of {NAME_SIGNS} expected; the property is ignored",
+                        place(line)
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A profile, an SSO session or a group of services: properties under a name.
+///
+/// `Debug` shows the keys alone.
+#[derive(Clone)]
+pub struct Section {
+    name: String,
+    /// Keys are in lower case. A value with nested properties begins with a line break.
+    properties: BTreeMap<String, String>,
+}
+
+impl Section {
+    /// The name, without the type before it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value of a property, by its key in lower case. It may be empty; lines after the first are
+    /// joined with `\n`. Nested properties are the lines after an empty first one.
+    pub fn property(&self, key: &str) -> Option<&str> {
+        self.properties.get(key).map(String::as_str)
+    }
+
+    /// The value of a property that has one: blank is unset.
+    pub fn non_blank(&self, key: &str) -> Option<&str> {
+        self.property(key).filter(|value| !value.trim().is_empty())
+    }
+
+    /// The value of the nested property `nested` under `key`, both in lower case: of
+    ///
+    /// ```text
+    /// bedrock_runtime =
+    ///   endpoint_url = https://vpce-1.example.com
+    /// ```
+    ///
+    /// `nested("bedrock_runtime", "endpoint_url")` is the URL. It may be empty. Given more than once,
+    /// the last counts.
+    pub fn nested(&self, key: &str, nested: &str) -> Option<&str> {
+        self.property(key)?
+            .strip_prefix('\n')?
+            .rsplit('\n')
+            .filter_map(|line| split_property(line).ok())
+            .find_map(|(found, value)| found.eq_ignore_ascii_case(nested).then_some(value))
+    }
+
+    /// The keys of the properties, sorted, in lower case.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.properties.keys().map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Section")
+            .field("name", &self.name)
+            .field("keys", &self.properties.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum File {
+    Config,
+    Credentials,
+}
+
+/// A section as it stands in a file.
+struct RawSection<'a> {
+    /// What stands between the brackets.
+    heading: &'a str,
+    line: usize,
+    properties: Vec<Property>,
+}
+
+struct Property {
+    key: String,
+    value: String,
+    line: usize,
+}
+
+impl RawSection<'_> {
+    /// Type, where there is one, and name.
+    fn heading(&self) -> (Option<&str>, &str) {
+        match self.heading.split_once(BLANK) {
+            Some((kind, name)) => (Some(kind), name.trim_matches(BLANK)),
+            None => (None, self.heading),
+        }
+    }
+
+    /// Why the section does not count in this file. `replaced`: the file has `[profile default]`.
+    fn fault(&self, file: File, replaced: bool) -> Option<String> {
+        let (kind, name) = self.heading();
+        let found = self.heading.escape_debug();
+        let expected = match (file, kind) {
+            (File::Config, None) if name == DEFAULT && replaced => {
+                return Some("[profile default] replaces [default]".to_owned());
+            }
+            (File::Config, None) if name != DEFAULT => "[profile NAME] in the config file",
+            (File::Config, Some(kind)) if !matches!(kind, PROFILE | SSO_SESSION | SERVICES) => {
+                "a section of type profile, sso-session or services"
+            }
+            (File::Credentials, Some(_)) => "[NAME], of a profile, in the credentials file",
+            _ if !is_name(name) => return Some(format!("a name of {NAME_SIGNS} expected, [{found}] found")),
+            _ => return None,
+        };
+        Some(format!("{expected} expected, [{found}] found"))
+    }
+}
+
+fn read_sections<'a>(path: &str, text: &'a str) -> Result<Vec<RawSection<'a>>> {
+    let mut sections = Vec::<RawSection<'a>>::new();
+    for (index, line) in text.strip_prefix('\u{feff}').unwrap_or(text).lines().enumerate() {
+        let number = index + 1;
+        let fault = |fault: &str| {
+            Error::new(ErrorKind::Credentials, format!("{path}, line {number}: {fault}"))
+                .with_hint("correct the line; the file's format is that of the AWS SDKs")
+        };
+        let trimmed = line.trim_matches(BLANK);
+        if trimmed.is_empty() || line.starts_with(COMMENT) {
+            continue;
+        }
+        if line.starts_with('[') {
+            let heading = line.split(COMMENT).next().unwrap_or_default().trim_matches(BLANK);
+            let heading = heading
+                .strip_prefix('[')
+                .and_then(|heading| heading.strip_suffix(']'))
+                .ok_or_else(|| fault("a section that ends with \"]\" expected, none found"))?
+                .trim_matches(BLANK);
+            sections.push(RawSection { heading, line: number, properties: Vec::new() });
+            continue;
+        }
+        let section = sections
+            .last_mut()
+            .ok_or_else(|| fault("a section, as [default], expected first, something else found"))?;
+        if line.starts_with(BLANK) {
+            let property = section.properties.last_mut().ok_or_else(|| {
+                fault("a property expected after the section, a line that begins with white space found")
+            })?;
+            let nested = property.value.is_empty() || property.value.starts_with('\n');
+            if nested && !trimmed.starts_with(COMMENT) {
+                split_property(trimmed).map_err(|found| {
+                    fault(&format!("a nested property, as key = value, expected, {found}"))
+                })?;
+            }
+            property.value.push('\n');
+            property.value.push_str(trimmed);
+        } else {
+            let (key, value) = split_property(trimmed)
+                .map_err(|found| fault(&format!("a property, as key = value, expected, {found}")))?;
+            section.properties.push(Property {
+                key: key.to_ascii_lowercase(),
+                value: value.to_owned(),
+                line: number,
+            });
+        }
+    }
+    Ok(sections)
+}
+
+/// Key and value of a line, or what was found instead: never the line, which may hold a secret.
+fn split_property(line: &str) -> Result<(&str, &str), &'static str> {
+    let end = line
+        .match_indices(COMMENT)
+        .map(|(at, _)| at)
+        .find(|at| line.get(..*at).is_some_and(|before| before.ends_with(BLANK)))
+        .unwrap_or(line.len());
+    let (key, value) =
+        line.get(..end).and_then(|line| line.split_once('=')).ok_or("a line without \"=\" found")?;
+    let key = key.trim_matches(BLANK);
+    if key.is_empty() {
+        return Err("a line without a key before \"=\" found");
+    }
+    Ok((key, value.trim_matches(BLANK)))
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || NAME_MARKS.contains(c))
+}
+
+const BLANK: [char; 2] = [' ', '\t'];
+const COMMENT: [char; 2] = ['#', ';'];
+const NAME_MARKS: &str = "_-/.%@:+";
+const NAME_SIGNS: &str = "letters, digits and _-/.%@:+";
+
+const DEFAULT: &str = "default";
+const PROFILE: &str = "profile";
+const SSO_SESSION: &str = "sso-session";
+const SERVICES: &str = "services";
