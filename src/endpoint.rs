@@ -285,6 +285,8 @@ pub enum RegionSource {
     Settings,
     /// The metadata service of the EC2 instance.
     InstanceMetadata,
+    /// Nothing: it is the region that is taken when there is no other.
+    Default,
 }
 
 impl fmt::Display for RegionSource {
@@ -296,6 +298,7 @@ impl fmt::Display for RegionSource {
             Self::Profile(name) => write!(f, "profile {name}"),
             Self::Settings => f.write_str("settings file"),
             Self::InstanceMetadata => f.write_str("instance metadata"),
+            Self::Default => f.write_str("default"),
         }
     }
 }
@@ -322,19 +325,6 @@ pub fn region_of_arn(model_id: &str) -> Option<&str> {
     let partition = partition.strip_prefix("aws")?;
     let in_partition = partition.is_empty() || partition.strip_prefix('-').is_some_and(lower);
     (arn == "arn" && in_partition && service == "bedrock" && lower(region)).then_some(region)
-}
-
-/// Checks that a region can be part of a host name, so that it names no host of its own.
-///
-/// Fails with [`ErrorKind::InvalidInput`].
-pub(crate) fn validate_region(region: &str) -> Result<()> {
-    check_region(region, region)
-}
-
-/// The suffix of the host names of the region's partition: `amazonaws.com`. A region that no
-/// partition knows counts as one of `aws`.
-pub(crate) fn dns_suffix(region: &str) -> &'static str {
-    suffixes(region).dns
 }
 
 /// The URL that the settings give a service (2 to 5 in the [module](self)). `id` is the service's name
@@ -433,10 +423,6 @@ impl BaseUrl {
         Ok(Self { text: format!("{scheme}://{authority}{}", path.trim_end_matches('/')), https, loopback })
     }
 
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
-
     pub(crate) fn may_carry_secrets(&self) -> bool {
         self.https || self.loopback
     }
@@ -489,6 +475,11 @@ fn encode(url: &mut String, text: &str) {
             let _ = write!(url, "%{byte:02X}");
         }
     }
+}
+
+/// The label that was [encoded](encode_label) so, or `None` if it was not UTF-8.
+pub(crate) fn decode_label(encoded: &str) -> Option<String> {
+    percent_encoding::percent_decode_str(encoded).decode_utf8().ok().map(Into::into)
 }
 
 fn is_port(text: &str) -> bool {

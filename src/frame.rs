@@ -365,6 +365,9 @@ fn take_slice<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], &'sta
     Ok(taken)
 }
 
+/// The media type of a body made of frames.
+pub const MEDIA_TYPE: &str = "application/vnd.amazon.eventstream";
+
 /// The most bytes of headers that a frame may have: 128 KiB.
 pub const MAX_HEADERS: usize = 128 * 1024;
 

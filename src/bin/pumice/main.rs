@@ -1,1 +1,59 @@
-fn main() {}
+//! The program: `pumice --help`.
+
+mod args;
+mod auth;
+mod chat;
+mod converse;
+mod decode;
+mod failure;
+mod output;
+mod session;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use args::{Args, Command};
+use failure::Failure;
+use output::Report;
+
+fn main() -> ExitCode {
+    // Ctrl-C ends the program where it stands, a blocked write included; the system closes the
+    // connection. Only a signal that cannot be caught makes this fail.
+    let _ = signal_hook::flag::register_conditional_shutdown(
+        signal_hook::consts::SIGINT,
+        failure::INTERRUPTED.into(),
+        Arc::new(AtomicBool::new(true)),
+    );
+    let mut report = Report::new();
+    let result = Args::parse(std::env::args_os()).and_then(|args| {
+        report.configure(&args)?;
+        run(&args, &report)
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(args: &Args, report: &Report) -> Result<(), Failure> {
+    match args.command {
+        Command::Help(topic) => output::print(&args::help(topic)),
+        Command::Version => output::print(concat!("pumice ", env!("CARGO_PKG_VERSION"), "\n")),
+        Command::Decode => decode::run(args),
+        Command::Auth => block_on(auth::run(args, report)),
+        Command::Chat => block_on(chat::run(args, report)),
+        Command::Converse => block_on(converse::run(args, report)),
+    }
+}
+
+/// One thread is enough for one call, and costs the least.
+fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime
+        .map_err(|error| Failure::temporary(format!("the runtime could not be started: {error}")))?
+        .block_on(work)
+}

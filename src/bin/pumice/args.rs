@@ -1,0 +1,385 @@
+//! The command line: what there is as a table, from which it is read and explained.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::str::FromStr;
+
+use lexopt::Arg;
+
+use crate::failure::Failure;
+
+/// The command line as it was given.
+pub(crate) struct Args {
+    pub(crate) command: Command,
+    /// The flags by their long names, in order.
+    flags: Vec<(&'static str, OsString)>,
+    /// What is neither the command nor a flag.
+    pub(crate) rest: Vec<OsString>,
+}
+
+/// What to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Explains a command, or all.
+    Help(Option<&'static Explained>),
+    Version,
+    Chat,
+    Converse,
+    Decode,
+    Auth,
+}
+
+/// A command as it is explained.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Explained {
+    command: Command,
+    name: &'static str,
+    /// What stands behind the name.
+    usage: &'static str,
+    /// One line.
+    about: &'static str,
+    /// What more there is to say.
+    more: &'static str,
+    flags: &'static [Flag],
+    /// Whether it calls Bedrock.
+    calls: bool,
+    /// Whether it takes what is no flag.
+    takes_rest: bool,
+}
+
+#[derive(PartialEq, Eq)]
+struct Flag {
+    long: &'static str,
+    short: Option<char>,
+    /// What its value is called, if it has one.
+    value: Option<&'static str>,
+    about: &'static str,
+}
+
+const fn flag(long: &'static str, about: &'static str) -> Flag {
+    Flag { long, short: None, value: None, about }
+}
+
+impl Flag {
+    const fn short(mut self, short: char) -> Self {
+        self.short = Some(short);
+        self
+    }
+
+    const fn value(mut self, value: &'static str) -> Self {
+        self.value = Some(value);
+        self
+    }
+}
+
+static COMMANDS: [Explained; 4] = [
+    Explained {
+        command: Command::Chat,
+        name: "chat",
+        usage: "[PROMPT…]",
+        about: "Ask a model, and read its answer as it arrives",
+        more: "\
+The prompt is read from standard input when there is none on the command line, or when it is `-`.
+The answer goes to standard output and nothing else does. A model's thinking is shown on standard
+error, when that is a terminal, and so is a last line with the model, its tokens and its time.",
+        flags: &[
+            flag("model", "Model id, inference profile id or ARN; otherwise PUMICE_MODEL")
+                .short('m')
+                .value("MODEL"),
+            flag("system", "System prompt").short('s').value("SYSTEM"),
+            flag("max-tokens", "Longest answer, in tokens").value("N"),
+            flag("temperature", "From 0, the likeliest words, to 1").value("T"),
+        ],
+        calls: true,
+        takes_rest: true,
+    },
+    Explained {
+        command: Command::Converse,
+        name: "converse",
+        usage: "--request FILE|-",
+        about: "The Converse API itself: a request of JSON in, events of JSON out",
+        more: "\
+The request is one JSON object: the members of the API and modelId, blobs in base64. The answer is
+ConverseStream's, one line of JSON for each event, under the API's own names.",
+        flags: &[
+            flag("request", "The request; `-` is standard input").value("FILE|-"),
+            flag("no-stream", "Converse: the whole response as one line of JSON"),
+        ],
+        calls: true,
+        takes_rest: false,
+    },
+    Explained {
+        command: Command::Decode,
+        name: "decode",
+        usage: "FILE|-",
+        about: "Read an event stream from a file: its frames, one a line",
+        more: "\
+The file holds bytes of application/vnd.amazon.eventstream. Damaged or cut off, it is an error that
+says what is wrong and at which byte, after the frames before it.",
+        flags: &[
+            flag("json", "Each frame as JSON: {\"headers\":{…},\"payload\":…}"),
+            flag("events", "Each event as `pumice converse` prints it, exceptions and errors too"),
+        ],
+        calls: false,
+        takes_rest: true,
+    },
+    Explained {
+        command: Command::Auth,
+        name: "auth",
+        usage: "",
+        about: "Which credentials will be used, from where, and which were passed over and why",
+        more: "",
+        flags: &[flag("json", "As one line of JSON; never a secret"), flag("offline", "Ask no network")],
+        calls: false,
+        takes_rest: false,
+    },
+];
+
+static CALL_FLAGS: [Flag; 4] = [
+    flag("record", "Write the exchange into a recording").value("FILE"),
+    flag("replay", "Answer from a recording, without network or credentials").value("FILE"),
+    flag("replay-strict", "Refuse a request that differs from the recorded one"),
+    flag("replay-speed", "Keep the recorded timing, X times as fast; otherwise at once").value("X"),
+];
+
+static GLOBAL_FLAGS: [Flag; 8] = [
+    flag("region", "AWS region; otherwise AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1")
+        .value("REGION"),
+    flag("profile", "AWS profile, before the credentials of the environment; otherwise AWS_PROFILE")
+        .value("NAME"),
+    flag("endpoint-url", "URL of the runtime, for a gateway or a test").value("URL"),
+    flag("timeout", "Longest silence, before the first byte as well [300]").value("SECONDS"),
+    flag("verbose", "Say what is done, on standard error").short('v'),
+    flag("color", "Colours on standard error: auto, always or never").value("WHEN"),
+    flag("help", "Explain the command").short('h'),
+    flag("version", "Print the version").short('V'),
+];
+
+impl Args {
+    pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
+        let mut parser = lexopt::Parser::from_iter(words);
+        let mut explained: Option<&'static Explained> = None;
+        let mut flags = Vec::new();
+        let mut rest = Vec::new();
+        while let Some(arg) = parser.next().map_err(|error| wrong(error.to_string(), explained))? {
+            let flag = match arg {
+                Arg::Value(word) if explained.is_none() => {
+                    explained = Some(command_named(&word)?);
+                    continue;
+                }
+                Arg::Value(word) => {
+                    rest.push(word);
+                    continue;
+                }
+                Arg::Long(name) => {
+                    known_flags(explained).find(|flag| flag.long == name).ok_or_else(|| {
+                        let near = nearest(name, known_flags(explained).map(|flag| flag.long));
+                        let near = near.map(|near| format!("; did you mean --{near}?")).unwrap_or_default();
+                        wrong(format!("there is no flag --{name}{near}"), explained)
+                    })?
+                }
+                Arg::Short(short) => known_flags(explained)
+                    .find(|flag| flag.short == Some(short))
+                    .ok_or_else(|| wrong(format!("there is no flag -{short}"), explained))?,
+            };
+            let value = match flag.value {
+                Some(_) => parser.value().map_err(|error| wrong(error.to_string(), explained))?,
+                None => OsString::new(),
+            };
+            flags.push((flag.long, value));
+        }
+
+        let asked = |name| flags.iter().any(|(flag, _)| *flag == name);
+        let command = match explained {
+            _ if asked("help") => Command::Help(explained),
+            _ if asked("version") => Command::Version,
+            Some(explained) => explained.command,
+            None if flags.is_empty() => {
+                return Err(Failure::usage("a command expected").hint("pumice --help lists them"));
+            }
+            None => {
+                return Err(
+                    Failure::usage("a command expected, only flags found").hint("pumice --help lists them")
+                );
+            }
+        };
+        if let (Some(explained), Some(extra), false) = (explained, rest.first(), asked("help"))
+            && !explained.takes_rest
+        {
+            return Err(wrong(format!("unexpected {:?}", extra.to_string_lossy()), Some(explained)));
+        }
+        Ok(Self { command, flags, rest })
+    }
+
+    /// Whether a flag was given.
+    pub(crate) fn has(&self, long: &str) -> bool {
+        self.value(long).is_some()
+    }
+
+    /// The value of a flag; of several, the last.
+    fn value(&self, long: &str) -> Option<&OsStr> {
+        self.flags.iter().rev().find(|(flag, _)| *flag == long).map(|(_, value)| value.as_os_str())
+    }
+
+    pub(crate) fn path(&self, long: &str) -> Option<&Path> {
+        self.value(long).map(Path::new)
+    }
+
+    pub(crate) fn text(&self, long: &str) -> Result<Option<&str>, Failure> {
+        let Some(value) = self.value(long) else { return Ok(None) };
+        let text = value.to_str().ok_or_else(|| Failure::usage(format!("--{long}: UTF-8 expected")))?;
+        match text.trim() {
+            "" => Err(Failure::usage(format!("--{long}: a value expected, a blank one found"))),
+            _ => Ok(Some(text)),
+        }
+    }
+
+    /// The value of a flag as a number that `fits`; `expected` says which those are.
+    pub(crate) fn number<T: FromStr + Copy>(
+        &self,
+        long: &str,
+        expected: &str,
+        fits: impl Fn(T) -> bool,
+    ) -> Result<Option<T>, Failure> {
+        let Some(text) = self.text(long)? else { return Ok(None) };
+        match text.parse() {
+            Ok(number) if fits(number) => Ok(Some(number)),
+            _ => Err(Failure::usage(format!("--{long}: {expected} expected, {text:?} found"))),
+        }
+    }
+}
+
+/// The flags that may stand after this command, or before any.
+fn known_flags(explained: Option<&'static Explained>) -> impl Iterator<Item = &'static Flag> {
+    let own = explained.map_or(&[][..], |explained| explained.flags);
+    // Before the command is known, a flag of calls is one that may yet turn out right.
+    let calls = if explained.is_none_or(|explained| explained.calls) { &CALL_FLAGS[..] } else { &[] };
+    own.iter().chain(calls).chain(&GLOBAL_FLAGS)
+}
+
+fn command_named(word: &OsStr) -> Result<&'static Explained, Failure> {
+    COMMANDS.iter().find(|explained| word == explained.name).ok_or_else(|| {
+        let word = word.to_string_lossy();
+        let near = nearest(&word, COMMANDS.iter().map(|explained| explained.name));
+        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        Failure::usage(format!("there is no command {word:?}{near}")).hint("pumice --help lists them")
+    })
+}
+
+fn wrong(message: String, explained: Option<&'static Explained>) -> Failure {
+    let name = explained.map(|explained| format!(" {}", explained.name)).unwrap_or_default();
+    Failure::usage(message).hint(format!("pumice{name} --help explains them"))
+}
+
+/// The word that was likely meant: within two changes of a letter, or one a third of the length.
+fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (word.chars().count() / 3).max(2);
+    known
+        .map(|known| (distance(word, known), known))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// The changes of a letter (Levenshtein) between two words.
+fn distance(from: &str, to: &str) -> usize {
+    let to = to.chars().collect::<Vec<_>>();
+    let mut row = (0..=to.len()).collect::<Vec<_>>();
+    for (line, left) in from.chars().enumerate() {
+        let mut diagonal = line;
+        let mut last = line + 1;
+        for (cell, right) in row.iter_mut().zip(std::iter::once(None).chain(to.iter().map(Some))) {
+            let above = *cell;
+            *cell = match right {
+                None => line + 1,
+                Some(right) => (diagonal + usize::from(left != *right)).min(above + 1).min(last + 1),
+            };
+            (diagonal, last) = (above, *cell);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// The help of a command, or of the program.
+pub(crate) fn help(topic: Option<&'static Explained>) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = match topic {
+        Some(explained) => explain(&mut text, explained),
+        None => overview(&mut text),
+    };
+    text
+}
+
+fn overview(text: &mut String) -> std::fmt::Result {
+    text.push_str("pumice: a lean Amazon Bedrock client\n\nUsage: pumice COMMAND [FLAGS]\n\nCommands:\n");
+    for explained in &COMMANDS {
+        writeln!(text, "  {:<10} {}", explained.name, explained.about)?;
+    }
+    text.push_str("\nFlags of every command:\n");
+    list(text, &GLOBAL_FLAGS)?;
+    text.push_str("\nFlags of every call:\n");
+    list(text, &CALL_FLAGS)?;
+    text.push_str(
+        "
+Credentials are looked for in AWS_BEARER_TOKEN_BEDROCK, in AWS_ACCESS_KEY_ID and
+AWS_SECRET_ACCESS_KEY (with AWS_SESSION_TOKEN), and in the profile's static keys; secrets are never
+flags. `pumice auth` shows which are used.
+
+Exit codes: 0 done; 1 the service refused or the model failed; 2 wrong usage; 3 credentials or access;
+4 temporary, before any output; 5 failed after output had begun; 130 Ctrl-C.
+
+`pumice COMMAND --help` explains a command.
+",
+    );
+    Ok(())
+}
+
+fn explain(text: &mut String, explained: &Explained) -> std::fmt::Result {
+    writeln!(text, "{}\n\nUsage: pumice {} [FLAGS] {}", explained.about, explained.name, explained.usage)?;
+    if !explained.more.is_empty() {
+        writeln!(text, "\n{}", explained.more)?;
+    }
+    if !explained.flags.is_empty() {
+        text.push_str("\nFlags:\n");
+        list(text, explained.flags)?;
+    }
+    if explained.calls {
+        text.push_str("\nFlags of every call:\n");
+        list(text, &CALL_FLAGS)?;
+    }
+    text.push_str("\nFlags of every command:\n");
+    list(text, &GLOBAL_FLAGS)
+}
+
+fn list(text: &mut String, flags: &[Flag]) -> std::fmt::Result {
+    for flag in flags {
+        let short = flag.short.map_or("   ".into(), |short| format!("-{short},"));
+        let value = flag.value.map(|value| format!(" {value}")).unwrap_or_default();
+        let name = format!("{short} --{}{value}", flag.long);
+        writeln!(text, "  {name:<26} {}", flag.about)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_levenshteins() {
+        for (from, to, changes) in [
+            ("", "", 0),
+            ("a", "", 1),
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+            ("regoin", "region", 2),
+            ("chat", "chat", 0),
+        ] {
+            assert_eq!(distance(from, to), changes, "{from} {to}");
+        }
+        assert_eq!(nearest("regoin", ["region", "profile"].into_iter()), Some("region"));
+        assert_eq!(nearest("xyzzy", ["region", "profile"].into_iter()), None);
+    }
+}

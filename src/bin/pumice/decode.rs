@@ -1,0 +1,122 @@
+//! `pumice decode`: an event stream from a file, frame by frame.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use bytes::Bytes;
+use pumice::frame::{Frame, FrameDecoder, HeaderValue};
+use pumice::shape::Blob;
+use serde_json::{Map, Value, json};
+
+use crate::args::Args;
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let [file] = args.rest.as_slice() else {
+        return Err(Failure::usage("one FILE expected, or - for standard input")
+            .hint("pumice decode --help explains it"));
+    };
+    let render = match (args.has("json"), args.has("events")) {
+        (true, true) => return Err(Failure::usage("--json or --events expected, both found")),
+        (true, false) => frame_in_json,
+        (false, true) => Frame::to_event_json,
+        (false, false) => frame_in_text,
+    };
+    let mut source: Box<dyn io::Read> = if file == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(file).map_err(|error| Failure::unreadable(Path::new(file).display(), &error))?)
+    };
+
+    let mut decoder = FrameDecoder::new();
+    let mut output = Output::new();
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        let length = match source.read(&mut chunk) {
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Failure::unreadable(Path::new(file).display(), &error)),
+        };
+        decoder.push(Bytes::copy_from_slice(chunk.get(..length).unwrap_or_default()));
+        // Whatever is wrong, the frames before it are printed.
+        let printed = print_frames(&mut decoder, render, &mut output);
+        output.flush()?;
+        printed?;
+        if length == 0 {
+            return decoder
+                .finish()
+                .map_err(|error| Failure { exit: crate::failure::Exit::Refused, ..error.into() });
+        }
+    }
+}
+
+fn print_frames(
+    decoder: &mut FrameDecoder,
+    render: fn(&Frame) -> pumice::Result<String>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    while let Some(frame) = decoder.next_frame()? {
+        output.json_line(&render(&frame)?);
+    }
+    Ok(())
+}
+
+/// `:event-type=contentBlockDelta :content-type=application/json :message-type=event {"delta":…}`
+#[allow(clippy::unnecessary_wraps, reason = "all forms have one type")]
+fn frame_in_text(frame: &Frame) -> pumice::Result<String> {
+    let headers = frame.headers().map(|(name, value)| match header_in_json(value) {
+        Value::String(text) if !text.contains(char::is_whitespace) && !text.is_empty() => {
+            format!("{name}={text} ")
+        }
+        other => format!("{name}={other} "),
+    });
+    Ok(headers.chain([payload_in_text(frame.payload())]).collect::<String>().trim_end().to_owned())
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "all forms have one type")]
+fn frame_in_json(frame: &Frame) -> pumice::Result<String> {
+    let headers = frame.headers().map(|(name, value)| (name.to_owned(), header_in_json(value)));
+    Ok(json!({ "headers": headers.collect::<Map<_, _>>(), "payload": payload_in_json(frame.payload()) })
+        .to_string())
+}
+
+fn header_in_json(value: HeaderValue<'_>) -> Value {
+    match value {
+        HeaderValue::Bool(value) => value.into(),
+        HeaderValue::Byte(value) => value.into(),
+        HeaderValue::Short(value) => value.into(),
+        HeaderValue::Integer(value) => value.into(),
+        HeaderValue::Long(value) | HeaderValue::Timestamp(value) => value.into(),
+        HeaderValue::ByteArray(bytes) => Blob::from(bytes.to_vec()).to_base64().into(),
+        HeaderValue::String(text) => text.into(),
+        HeaderValue::Uuid(bytes) => {
+            let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+            [0..8, 8..12, 12..16, 16..20, 20..32]
+                .map(|part| hex.get(part).unwrap_or_default())
+                .join("-")
+                .into()
+        }
+    }
+}
+
+/// The payload as JSON where it is JSON, else as a string where it is text, else in base64.
+fn payload_in_json(payload: &[u8]) -> Value {
+    if payload.is_empty() {
+        return Value::Null;
+    }
+    match (serde_json::from_slice(payload), std::str::from_utf8(payload)) {
+        (Ok(json), _) => json,
+        (_, Ok(text)) => text.into(),
+        _ => json!({ "base64": Blob::from(payload.to_vec()).to_base64() }),
+    }
+}
+
+/// The payload as it is where that is one line of text.
+fn payload_in_text(payload: &[u8]) -> String {
+    match std::str::from_utf8(payload) {
+        Ok(text) if !text.contains(char::is_control) => text.to_owned(),
+        _ => payload_in_json(payload).to_string(),
+    }
+}

@@ -1,0 +1,125 @@
+//! How the program fails, and the exit code that says so.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use pumice::{Error, ErrorKind};
+
+/// The exit codes, but for 0 and for 130, after Ctrl-C.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Standard output is closed: whoever read it has had enough.
+    Closed = 0,
+    /// The service refused, or the model failed.
+    Refused = 1,
+    /// Wrong usage.
+    Usage = 2,
+    /// No credentials, or no access.
+    Access = 3,
+    /// Something temporary, before any output.
+    Temporary = 4,
+    /// The answer failed after output had begun.
+    AfterOutput = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The exit code after Ctrl-C.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// What is said when the program fails: the fault, its causes, and a hint.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) hint: Option<String>,
+    pub(crate) request_id: Option<String>,
+}
+
+impl Failure {
+    fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), causes: Vec::new(), hint: None, request_id: None }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, message)
+    }
+
+    pub(crate) fn temporary(message: impl Into<String>) -> Self {
+        Self::new(Exit::Temporary, message)
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A file of the user's that cannot be read.
+    pub(crate) fn unreadable(what: impl fmt::Display, error: &io::Error) -> Self {
+        Self::usage(format!("{what} cannot be read: {error}"))
+    }
+
+    /// Standard output that cannot be written to.
+    pub(crate) fn unwritable(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::new(Exit::Closed, ""),
+            _ => Self::new(Exit::Refused, format!("standard output cannot be written to: {error}")),
+        }
+    }
+
+    /// What an answer failed of, after output had begun.
+    pub(crate) fn after_output(error: &Error) -> Self {
+        let failure = Self::from(error);
+        // A recording that cannot be written is no fault of the answer's.
+        let exit = if error.kind() == ErrorKind::Recording { failure.exit } else { Exit::AfterOutput };
+        Self { exit, ..failure }
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let exit = match error.kind() {
+            ErrorKind::InvalidInput | ErrorKind::Recording => Exit::Usage,
+            ErrorKind::Credentials | ErrorKind::AccessDenied => Exit::Access,
+            ErrorKind::ModelTimeout
+            | ErrorKind::ModelNotReady
+            | ErrorKind::Throttled
+            | ErrorKind::Internal
+            | ErrorKind::Unavailable
+            | ErrorKind::Connect
+            | ErrorKind::Timeout
+            | ErrorKind::BrokenOff => Exit::Temporary,
+            _ => Exit::Refused,
+        };
+        let mut causes = Vec::new();
+        let mut cause = error.source();
+        while let Some(found) = cause {
+            causes.push(found.to_string());
+            cause = found.source();
+        }
+        Self {
+            exit,
+            message: error.to_string(),
+            causes,
+            hint: error.hint().map(str::to_owned),
+            request_id: error.request_id().map(str::to_owned),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}

@@ -1,0 +1,235 @@
+//! Standard output, which carries the answer alone, and standard error, which carries everything else.
+
+use std::fmt::{Display, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Arc;
+
+use pumice::Progress;
+
+use crate::args::Args;
+use crate::failure::{Exit, Failure};
+
+/// The answer on its way out. What is written is gathered, and is to be [flushed](Self::flush) before the
+/// program waits for anything.
+pub(crate) struct Output {
+    gathered: Vec<u8>,
+    terminal: bool,
+    /// Whether anything has been written at all.
+    pub(crate) begun: bool,
+    /// Whether what was written ends with a line end.
+    pub(crate) at_line_start: bool,
+}
+
+/// How a character that a terminal must not get is shown.
+#[derive(Clone, Copy)]
+enum Form {
+    /// As in Rust: `\u{202e}`.
+    Text,
+    /// As in JSON: `\u202e`.
+    Json,
+}
+
+impl Output {
+    pub(crate) fn new() -> Self {
+        let terminal = io::stdout().is_terminal();
+        Self { gathered: Vec::new(), terminal, begun: false, at_line_start: true }
+    }
+
+    /// Writes text of a model's.
+    pub(crate) fn text(&mut self, text: &str) {
+        self.write(text, Form::Text);
+    }
+
+    /// Writes a line of JSON.
+    pub(crate) fn json_line(&mut self, json: &str) {
+        self.write(json, Form::Json);
+        self.text("\n");
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        let mut stdout = io::stdout().lock();
+        let written = stdout.write_all(&self.gathered).and_then(|()| stdout.flush());
+        self.gathered.clear();
+        written.map_err(|error| Failure::unwritable(&error))
+    }
+
+    fn write(&mut self, text: &str, form: Form) {
+        if text.is_empty() {
+            return;
+        }
+        self.begun = true;
+        self.at_line_start = text.ends_with('\n');
+        if self.terminal && text.chars().any(is_unsafe) {
+            self.gathered.extend_from_slice(escaped(text, form).as_bytes());
+        } else {
+            self.gathered.extend_from_slice(text.as_bytes());
+        }
+    }
+}
+
+/// Prints a text of the program's own.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Failure::unwritable(&error))
+}
+
+/// What goes to standard error.
+#[derive(Clone)]
+pub(crate) struct Report {
+    colour: bool,
+    verbose: bool,
+}
+
+impl Report {
+    pub(crate) fn new() -> Self {
+        Self { colour: wants_colour(), verbose: false }
+    }
+
+    /// Takes `--color` and `-v` into account.
+    pub(crate) fn configure(&mut self, args: &Args) -> Result<(), Failure> {
+        self.verbose = args.has("verbose");
+        match args.text("color")? {
+            None | Some("auto") => {}
+            Some("always") => self.colour = true,
+            Some("never") => self.colour = false,
+            Some(_) => return Err(Failure::usage("--color: auto, always or never expected")),
+        }
+        Ok(())
+    }
+
+    /// Says why the program ends.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        if failure.exit == Exit::Closed {
+            return;
+        }
+        self.line(&self.styled("1;31", "error:"), &failure.message);
+        for cause in &failure.causes {
+            // A cause that says the same again says nothing.
+            if !failure.message.contains(cause.as_str()) {
+                self.line("  caused by:", cause);
+            }
+        }
+        if let Some(hint) = &failure.hint {
+            self.line(&self.styled("1;36", "hint:"), hint);
+        }
+        if let Some(request_id) = failure.request_id.as_deref().filter(|_| self.verbose) {
+            self.line("request id:", request_id);
+        }
+    }
+
+    /// Says something beside the answer.
+    pub(crate) fn note(&self, text: impl Display) {
+        self.line("note:", &text.to_string());
+    }
+
+    /// Says something that only `-v` asks for.
+    pub(crate) fn detail(&self, text: impl Display) {
+        if self.verbose {
+            self.line(&self.styled("2", "pumice:"), &text.to_string());
+        }
+    }
+
+    /// Writes text dimmed, with nothing around it, for people at a terminal.
+    pub(crate) fn dimmed(&self, text: &str) {
+        if io::stderr().is_terminal() {
+            // The style ends with each piece, so that the terminal is left as it was found at any time.
+            self.write(&self.styled("2", &escaped(text, Form::Text)));
+        }
+    }
+
+    /// What is told of the client's steps.
+    pub(crate) fn watcher(&self) -> impl Fn(&Progress<'_>) + Send + Sync + 'static {
+        let report = Arc::new(self.clone());
+        move |progress| match progress {
+            Progress::Credentials { link } => report.detail(format_args!("credentials: {link}")),
+            Progress::Sending { operation, url, attempt } => {
+                report.detail(format_args!("{operation} to {url}, attempt {attempt}"));
+            }
+            Progress::Answered { status, request_id, after } => report.detail(format_args!(
+                "HTTP {status} after {:.0} ms, request id {}",
+                after.as_secs_f64() * 1000.0,
+                request_id.unwrap_or("none")
+            )),
+            Progress::Retrying { error, delay } => {
+                report
+                    .detail(format_args!("{error}; trying again in {:.0} ms", delay.as_secs_f64() * 1000.0));
+            }
+            _ => {}
+        }
+    }
+
+    fn line(&self, label: &str, text: &str) {
+        self.write(&format!("{label} {}\n", escaped(text, Form::Text)));
+    }
+
+    fn styled(&self, style: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    #[allow(clippy::unused_self, reason = "only a report writes to standard error")]
+    fn write(&self, text: &str) {
+        // Where standard error cannot be written to, there is no one left to tell.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+/// Colour is for terminals, unless the user has had enough of it (`NO_COLOR`, `TERM=dumb`).
+fn wants_colour() -> bool {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    io::stderr().is_terminal() && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
+}
+
+fn escaped(text: &str, form: Form) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if !is_unsafe(character) {
+            escaped.push(character);
+            continue;
+        }
+        // Writing to a string cannot fail.
+        let _ = match form {
+            Form::Text => write!(escaped, "{}", character.escape_unicode()),
+            Form::Json => character
+                .encode_utf16(&mut [0; 2])
+                .iter()
+                .try_for_each(|unit| write!(escaped, "\\u{unit:04x}")),
+        };
+    }
+    escaped
+}
+
+/// Whether a character can make a terminal do or show something else than the text: control
+/// characters but for the line end and the tab, those that change the direction of writing, and those
+/// without a width.
+fn is_unsafe(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_control() && !matches!(character, '\n' | '\t');
+    }
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0e}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_must_not_get_is_escaped() {
+        let text = "a\x1b[31m\r\u{202e}b\u{200b}\u{9b}\u{e0041}\n\tZoë 👩‍🚀 مرحبا";
+        assert_eq!(
+            escaped(text, Form::Text),
+            "a\\u{1b}[31m\\u{d}\\u{202e}b\\u{200b}\\u{9b}\\u{e0041}\n\tZoë 👩\\u{200d}🚀 مرحبا"
+        );
+        assert_eq!(escaped("\u{202e}\u{e0041}", Form::Json), "\\u202e\\udb40\\udc41");
+    }
+}

@@ -1,0 +1,63 @@
+//! What the client does, told as it does it: for logs, and for people who wait.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Error;
+
+/// A step of a call. Holds no secret.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Progress<'a> {
+    /// Credentials were found.
+    Credentials {
+        /// The link of the chain that had them: `profile work`.
+        link: &'a str,
+    },
+    /// A request is sent.
+    Sending {
+        /// The operation's name.
+        operation: &'a str,
+        /// The URL.
+        url: &'a str,
+        /// Which attempt it is, from 1.
+        attempt: u32,
+    },
+    /// The head of an answer came.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// The service's id of the request.
+        request_id: Option<&'a str>,
+        /// How long after the request.
+        after: Duration,
+    },
+    /// An attempt failed, and another follows.
+    Retrying {
+        /// What failed.
+        error: &'a Error,
+        /// The pause before the next attempt.
+        delay: Duration,
+    },
+}
+
+/// Who is told, if anyone.
+#[derive(Clone, Default)]
+pub(crate) struct Watcher(pub(crate) Option<Arc<Watch>>);
+
+type Watch = dyn Fn(&Progress<'_>) + Send + Sync;
+
+impl Watcher {
+    pub(crate) fn tell(&self, progress: &Progress<'_>) {
+        if let Some(watcher) = &self.0 {
+            watcher(progress);
+        }
+    }
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Watcher" } else { "no watcher" })
+    }
+}

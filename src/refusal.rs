@@ -1,0 +1,108 @@
+//! An HTTP answer that is not 2xx, into an error.
+
+use std::time::{Duration, SystemTime};
+
+use http::header::{HeaderMap, RETRY_AFTER};
+use http::response::Parts;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+use crate::error::{Error, ErrorKind};
+use crate::shape::Members;
+
+/// The service's id of the request, by which AWS support finds it.
+pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-amzn-requestid")?.to_str().ok()
+}
+
+/// The error that an answer tells of.
+///
+/// The code is that of the `x-amzn-ErrorType` header, else the body's `code`, else its `__type`. An
+/// answer that has none is not Bedrock's own: a proxy's or a gateway's, of which the first text is shown.
+pub(crate) fn error(head: &Parts, body: &[u8], now: SystemTime) -> Error {
+    let status = head.status.as_u16();
+    let members = serde_json::from_slice::<Members>(body).unwrap_or_default();
+    let string = |name| members.named(name)?.read::<String>().ok();
+    let header =
+        head.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let code = [header, string("code"), string("Code"), string("__type")]
+        .into_iter()
+        .flatten()
+        .map(|code| bare_code(&code).to_owned())
+        .find(|code| !code.is_empty());
+    let kind = ErrorKind::of_service(code.as_deref().unwrap_or_default(), Some(status));
+
+    let message =
+        string("message").or_else(|| string("Message")).filter(|message| !message.trim().is_empty());
+    let reason = head.status.canonical_reason().unwrap_or("no known status");
+    let error = match (code, message) {
+        (Some(code), Some(message)) => Error::new(kind, message).with_code(code),
+        (Some(code), None) => {
+            Error::new(kind, format!("HTTP {status} {reason}, without a message")).with_code(code)
+        }
+        (None, Some(message)) => Error::new(kind, format!("HTTP {status} {reason}: {message}")),
+        (None, None) => {
+            let text = first_text(body);
+            let shown =
+                if text.is_empty() { "an empty answer".into() } else { format!("the answer says: {text}") };
+            Error::new(kind, format!("HTTP {status} {reason}; {shown}")).with_hint(
+                "this is not how Bedrock answers: a proxy, a gateway or another server did; check \
+                 --endpoint-url, --region and HTTPS_PROXY",
+            )
+        }
+    };
+    error
+        .with_status(status)
+        .with_request_id(request_id(&head.headers))
+        .with_retry_after(retry_after(&head.headers, now))
+}
+
+/// `aws.protocoltests#ThrottlingException:http://...` is `ThrottlingException`.
+fn bare_code(code: &str) -> &str {
+    let code = code.split(':').next().unwrap_or_default();
+    code.rsplit('#').next().unwrap_or_default().trim()
+}
+
+/// The wait that the service asks for: `x-amz-retry-after` in milliseconds, or `Retry-After` in
+/// seconds or as a date.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    if let Some(milliseconds) = text("x-amz-retry-after").and_then(|value| value.parse().ok()) {
+        return Some(Duration::from_millis(milliseconds));
+    }
+    let value = text(RETRY_AFTER.as_str())?;
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    // An HTTP date is one of RFC 2822 but for the name of the zone.
+    let date = OffsetDateTime::parse(&value.replace("GMT", "+0000"), &Rfc2822).ok()?;
+    SystemTime::from(date).duration_since(now).ok()
+}
+
+/// What a person would read first in a body of any kind: no tags, one line, not much of it.
+fn first_text(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body.get(..body.len().min(LONGEST_BODY)).unwrap_or_default());
+    let mut words = String::new();
+    let mut hidden = false;
+    for piece in text.split_inclusive(['<', '>']) {
+        // A piece that ends in `>` is the inside of a tag.
+        if let Some(tag) = piece.strip_suffix('>') {
+            let tag = tag.trim_start().to_ascii_lowercase();
+            hidden = tag.starts_with("style") || tag.starts_with("script");
+            words.push(' ');
+        } else if !hidden {
+            words.push_str(piece.strip_suffix('<').unwrap_or(piece));
+        }
+    }
+    let line = words.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let line = line.collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST_TEXT) {
+        Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
+        None => line,
+    }
+}
+
+/// How much of a foreign answer is looked at, in bytes.
+const LONGEST_BODY: usize = 16 * 1024;
+/// How much of it is shown, in characters.
+const LONGEST_TEXT: usize = 300;

@@ -1,0 +1,162 @@
+//! When to try again: AWS's *standard* retry mode, as a function of what failed and of chance.
+//!
+//! Three attempts in all; before each retry a pause of `random(0, 1) × min(base × 2^retries, 20 s)`,
+//! the base being 1 s when throttled and 50 ms otherwise; and a quota for the whole client, so that a
+//! service in trouble is not asked for ever. Source: the AWS SDKs' reference guide,
+//! [retry behavior](https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind};
+
+/// How often a call is tried, and how long it waits in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retry {
+    /// The most attempts that one call makes, the first included; at least 1.
+    pub max_attempts: u32,
+}
+
+impl Retry {
+    /// Three attempts.
+    pub fn standard() -> Self {
+        Self { max_attempts: 3 }
+    }
+
+    /// One attempt.
+    pub fn never() -> Self {
+        Self { max_attempts: 1 }
+    }
+
+    /// This many attempts; none counts as one.
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = attempts.max(1);
+        self
+    }
+
+    /// The pause before the retry that follows `attempt` (the first is 1), or `None` if there is to be none.
+    ///
+    /// `random` is from 0 to 1. A time that the service asks for lengthens the pause by five seconds at most.
+    pub fn delay(&self, error: &Error, attempt: u32, random: f64) -> Option<Duration> {
+        if !error.is_retryable() || attempt >= self.max_attempts {
+            return None;
+        }
+        let base = match error.kind() {
+            // A model that is being made ready is not so in 50 ms.
+            ErrorKind::Throttled | ErrorKind::ModelNotReady => Duration::from_secs(1),
+            _ => Duration::from_millis(50),
+        };
+        let longest = base.saturating_mul(1 << (attempt - 1).min(16)).min(MAX_BACKOFF);
+        let delay = longest.mul_f64(random.clamp(0.0, 1.0));
+        Some(match error.retry_after() {
+            Some(asked) => asked.clamp(delay, delay + MAX_EXTENSION),
+            None => delay,
+        })
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self::standard()
+    }
+}
+
+/// The retries that a client may still make: each costs, and success gives back.
+#[derive(Debug)]
+pub struct Quota(Mutex<u32>);
+
+impl Quota {
+    /// A full quota.
+    pub fn new() -> Self {
+        Self(Mutex::new(FULL_QUOTA))
+    }
+
+    /// Takes what a retry after this failure costs, or nothing and `None` if that is more than there is.
+    pub fn take(&self, error: &Error) -> Option<u32> {
+        let cost = if error.kind() == ErrorKind::Throttled { THROTTLED_COST } else { TRANSIENT_COST };
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *left = left.checked_sub(cost)?;
+        Some(cost)
+    }
+
+    /// Gives back after a success: what its last retry had cost, or 1 if it took none.
+    pub fn give_back(&self, cost: Option<u32>) {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *left = (*left + cost.unwrap_or(1)).min(FULL_QUOTA);
+    }
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const MAX_BACKOFF: Duration = Duration::from_secs(20);
+/// How far a time that the service asks for may lengthen a pause.
+const MAX_EXTENSION: Duration = Duration::from_secs(5);
+const FULL_QUOTA: u32 = 500;
+const TRANSIENT_COST: u32 = 14;
+const THROTTLED_COST: u32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn longest(kind: ErrorKind, attempt: u32) -> Option<u64> {
+        let retry = Retry::standard().max_attempts(20);
+        let delay = retry.delay(&Error::new(kind, ""), attempt, 1.0)?;
+        Some(u64::try_from(delay.as_millis()).unwrap())
+    }
+
+    #[test]
+    fn the_pause_doubles_up_to_twenty_seconds() {
+        let transient: Vec<_> =
+            (1..=11).filter_map(|attempt| longest(ErrorKind::Internal, attempt)).collect();
+        assert_eq!(transient, [50, 100, 200, 400, 800, 1600, 3200, 6400, 12800, 20000, 20000]);
+        let throttled: Vec<_> =
+            (1..=6).filter_map(|attempt| longest(ErrorKind::Throttled, attempt)).collect();
+        assert_eq!(throttled, [1000, 2000, 4000, 8000, 16000, 20000]);
+        assert_eq!(longest(ErrorKind::Validation, 1), None);
+    }
+
+    #[test]
+    fn there_are_three_attempts() {
+        let error = Error::new(ErrorKind::Unavailable, "");
+        let retry = Retry::standard();
+        assert!(retry.delay(&error, 2, 0.5).is_some());
+        assert!(retry.delay(&error, 3, 0.5).is_none());
+        assert!(Retry::never().delay(&error, 1, 0.5).is_none());
+        assert_eq!(retry.max_attempts(0), Retry::never());
+    }
+
+    #[test]
+    fn a_time_asked_for_lengthens_the_pause_within_limits() {
+        let asked = |asked| {
+            let error =
+                Error::new(ErrorKind::Throttled, "").with_retry_after(Some(Duration::from_millis(asked)));
+            Retry::standard().delay(&error, 1, 0.5).unwrap().as_millis()
+        };
+        assert_eq!(asked(0), 500);
+        assert_eq!(asked(3000), 3000);
+        assert_eq!(asked(60_000), 5500);
+    }
+
+    #[test]
+    fn the_quota_runs_dry_and_fills_again() {
+        let (transient, throttled) =
+            (Error::new(ErrorKind::Internal, ""), Error::new(ErrorKind::Throttled, ""));
+        let quota = Quota::new();
+        assert_eq!((0..100).filter(|_| quota.take(&transient).is_some()).count(), 35);
+        assert_eq!(Quota::new().0.into_inner().unwrap(), 500);
+        let quota = Quota::new();
+        assert_eq!((0..200).filter(|_| quota.take(&throttled).is_some()).count(), 100);
+        quota.give_back(None);
+        assert!(quota.take(&throttled).is_none());
+        quota.give_back(Some(5));
+        assert!(quota.take(&throttled).is_some());
+        (0..3).for_each(|_| quota.give_back(Some(500)));
+        assert_eq!(*quota.0.lock().unwrap(), 500);
+    }
+}

@@ -1,0 +1,230 @@
+//! An answer that arrives as a stream: its frames, and the events in them.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use futures_core::Stream;
+use http::Response;
+use tokio::time::{Instant, Sleep};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, FrameContent, service_error};
+use crate::frame::{Frame, FrameDecoder};
+use crate::refusal::request_id;
+use crate::transport::Body;
+
+/// The events of an answer, each as soon as its last byte has arrived.
+///
+/// It ends with `None` only when the answer is complete: the body ended, between two frames, after
+/// `messageStop`. Anything else is an error, after which nothing follows. Dropping it closes the
+/// connection; the model stops, and so does the bill.
+///
+/// It is a [`Stream`] too, for those who have use for one.
+#[derive(Debug)]
+pub struct EventStream(FrameStream);
+
+impl EventStream {
+    pub(crate) fn new(frames: FrameStream) -> Self {
+        Self(frames)
+    }
+
+    /// Waits for the next event.
+    ///
+    /// It is safe to drop the future before it is ready: nothing is lost.
+    pub async fn next_event(&mut self) -> Result<Option<Event>> {
+        poll_fn(|task| self.poll_event(task)).await
+    }
+
+    /// The next event of what has arrived, without waiting: `None` says that more must arrive first.
+    pub fn ready_event(&mut self) -> Result<Option<Event>> {
+        match self.0.ready_frame()? {
+            Some(frame) => self.0.closing_on_error(Event::from_frame(&frame)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The service's id of the request.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id()
+    }
+
+    fn poll_event(&mut self, task: &mut TaskContext<'_>) -> Poll<Result<Option<Event>>> {
+        Poll::Ready(match std::task::ready!(self.0.poll_frame(task))? {
+            Some(frame) => self.0.closing_on_error(Event::from_frame(&frame)).map(Some),
+            None => Ok(None),
+        })
+    }
+}
+
+impl Stream for EventStream {
+    type Item = Result<Event>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<Event>>> {
+        self.poll_event(task).map(Result::transpose)
+    }
+}
+
+/// The frames of an answer whose `:message-type` is `event`: an exception or error frame is the error
+/// that it tells of. Ends as an [`EventStream`] does.
+pub struct FrameStream {
+    /// `None` once it has ended or failed, so that the connection is closed.
+    body: Option<Body>,
+    decoder: FrameDecoder,
+    /// Read ahead by [`wait_for_first`](Self::wait_for_first).
+    first: Option<Frame>,
+    /// The type of the event without which the answer is not complete.
+    closing_event: Option<&'static str>,
+    idle_timeout: Duration,
+    idle: Option<Pin<Box<Sleep>>>,
+    /// Whether the last poll of the body found nothing, so that `idle` runs.
+    waiting: bool,
+    status: u16,
+    request_id: Option<String>,
+}
+
+impl FrameStream {
+    pub(crate) fn new(
+        response: Response<Body>,
+        closing_event: Option<&'static str>,
+        idle_timeout: Duration,
+    ) -> Self {
+        Self {
+            status: response.status().as_u16(),
+            request_id: request_id(response.headers()).map(str::to_owned),
+            body: Some(response.into_body()),
+            decoder: FrameDecoder::new(),
+            first: None,
+            closing_event,
+            idle_timeout,
+            idle: None,
+            waiting: false,
+        }
+    }
+
+    /// Waits for the next frame.
+    ///
+    /// It is safe to drop the future before it is ready: nothing is lost.
+    pub async fn next_frame(&mut self) -> Result<Option<Frame>> {
+        poll_fn(|task| self.poll_frame(task)).await
+    }
+
+    /// The next frame of what has arrived, without waiting: `None` says that more must arrive first.
+    pub fn ready_frame(&mut self) -> Result<Option<Frame>> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        loop {
+            let Some(frame) = self.decoder.next_frame().or_else(|error| self.fail(error))? else {
+                return Ok(None);
+            };
+            let error = match FrameContent::of(&frame) {
+                // Protocols with a message beside the events send it so; Bedrock's has none.
+                Ok(FrameContent::Event { event_type: "initial-response" }) => continue,
+                Ok(FrameContent::Event { event_type }) => {
+                    if self.closing_event == Some(event_type) {
+                        self.closing_event = None;
+                    }
+                    return Ok(Some(frame));
+                }
+                Ok(FrameContent::Exception { exception_type, message }) => {
+                    service_error(exception_type, message)
+                }
+                Ok(FrameContent::Error { code, message }) => service_error(code, message),
+                Err(error) => error,
+            };
+            return self.fail(error);
+        }
+    }
+
+    /// The service's id of the request.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// Waits until there is a first frame to deliver. A failure up to here may be tried again.
+    pub(crate) async fn wait_for_first(&mut self) -> Result<()> {
+        self.first = self.next_frame().await?;
+        Ok(())
+    }
+
+    fn poll_frame(&mut self, task: &mut TaskContext<'_>) -> Poll<Result<Option<Frame>>> {
+        loop {
+            if let Some(frame) = self.ready_frame()? {
+                return Poll::Ready(Ok(Some(frame)));
+            }
+            let Some(body) = &mut self.body else { return Poll::Ready(Ok(None)) };
+            match body.as_mut().poll_next(task) {
+                Poll::Ready(Some(Ok(bytes))) => {
+                    self.waiting = false;
+                    self.decoder.push(bytes);
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(self.fail(error)),
+                Poll::Ready(None) => return Poll::Ready(self.finish()),
+                Poll::Pending => {
+                    std::task::ready!(self.poll_idle(task));
+                    let seconds = self.idle_timeout.as_secs_f64();
+                    let error = Error::new(
+                        ErrorKind::Timeout,
+                        format!("idle timeout: nothing more came for {seconds} seconds"),
+                    );
+                    return Poll::Ready(self.fail(error));
+                }
+            }
+        }
+    }
+
+    /// Ready when nothing has come for too long.
+    fn poll_idle(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
+        let timeout = self.idle_timeout;
+        let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        if !self.waiting {
+            self.waiting = true;
+            idle.as_mut().reset(Instant::now() + timeout);
+        }
+        idle.as_mut().poll(task)
+    }
+
+    /// The end of the body.
+    fn finish<T>(&mut self) -> Result<Option<T>> {
+        self.body = None;
+        if let Err(error) = self.decoder.finish() {
+            return self.fail(error);
+        }
+        let Some(missing) = self.closing_event.take() else { return Ok(None) };
+        let at = self.decoder.offset();
+        let message = format!("the answer ended at byte {at} without {missing}: it is not complete");
+        self.fail(Error::new(ErrorKind::BrokenOff, message).with_offset(at))
+    }
+
+    /// Ends the stream with this error.
+    fn fail<T>(&mut self, error: Error) -> Result<T> {
+        self.body = None;
+        self.decoder = FrameDecoder::new();
+        self.closing_event = None;
+        Err(error.with_status(self.status).with_request_id(self.request_id.as_deref()))
+    }
+
+    fn closing_on_error<T>(&mut self, result: Result<T>) -> Result<T> {
+        result.or_else(|error| self.fail(error))
+    }
+}
+
+impl Stream for FrameStream {
+    type Item = Result<Frame>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<Frame>>> {
+        self.poll_frame(task).map(Result::transpose)
+    }
+}
+
+impl std::fmt::Debug for FrameStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FrameStream")
+            .field("open", &self.body.is_some())
+            .field("offset", &self.decoder.offset())
+            .field("request_id", &self.request_id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,172 @@
+//! HTTP over the network: reqwest on rustls.
+
+use std::error::Error as StdError;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use ::http::Request;
+use bytes::Bytes;
+use futures_core::Stream;
+use http_body::Body as _;
+use reqwest::{NoProxy, Proxy};
+
+use super::{Body, Sending, Transport, roots};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How to connect.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HttpConfig {
+    /// The longest that a connection may take to be made, TLS included: 10 seconds.
+    pub connect_timeout: Duration,
+    /// How long an idle connection is kept for the next call: 60 seconds.
+    pub pool_idle_timeout: Duration,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { connect_timeout: Duration::from_secs(10), pool_idle_timeout: Duration::from_mins(1) }
+    }
+}
+
+/// The network.
+///
+/// The environment decides on proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, in lower
+/// case too) and on the certificate authorities to trust: those of `AWS_CA_BUNDLE` or else of
+/// `SSL_CERT_FILE` and `SSL_CERT_DIR` alone where one is set; otherwise Mozilla's, which are built in, and
+/// the system's, which are read only when a server's chain does not end in one of Mozilla's.
+///
+/// There is no switch that turns the verification of certificates off.
+#[derive(Debug, Clone)]
+pub struct Http(reqwest::Client);
+
+impl Http {
+    /// A transport with its own pool of connections. Fails when a proxy's URL or a file of
+    /// certificates is not what it should be.
+    pub fn new(config: &HttpConfig, context: &Context) -> Result<Self> {
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(roots::tls_config(context)?)
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .user_agent(concat!("pumice/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(config.connect_timeout)
+            .pool_idle_timeout(config.pool_idle_timeout)
+            // What the process's environment says is asked of the context, below.
+            .no_proxy();
+        for proxy in proxies(context)? {
+            builder = builder.proxy(proxy);
+        }
+        builder.build().map(Self).map_err(|error| {
+            Error::new(ErrorKind::Connect, "the HTTP client could not be set up")
+                .with_source(error.without_url())
+        })
+    }
+}
+
+impl Transport for Http {
+    fn send(&self, request: Request<Bytes>) -> Sending<'_> {
+        Box::pin(async move {
+            let request = request.try_into().map_err(failure)?;
+            let response = self.0.execute(request).await.map_err(failure)?;
+            Ok(::http::Response::from(response).map(|body| Box::pin(Chunks(body)) as Body))
+        })
+    }
+}
+
+/// A body's data, without its trailers.
+struct Chunks(reqwest::Body);
+
+impl Stream for Chunks {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<Bytes>>> {
+        loop {
+            let frame = match std::task::ready!(Pin::new(&mut self.0).poll_frame(task)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(failure(error)))),
+                Some(Ok(frame)) => frame,
+            };
+            if let Ok(data) = frame.into_data() {
+                return Poll::Ready(Some(Ok(data)));
+            }
+        }
+    }
+}
+
+/// What a failure of reqwest's means. Its text may hold the URL, which is left out.
+fn failure(error: reqwest::Error) -> Error {
+    if let Some(fault) = certificate_fault(&error) {
+        return Error::new(ErrorKind::Connect, format!("the server's certificate is not accepted: {fault}"))
+            .with_retryable(false)
+            .with_hint(
+                "behind a private certificate authority or an inspecting proxy, name its certificates in \
+                 AWS_CA_BUNDLE (a PEM file)",
+            );
+    }
+    if error.is_builder() || error.is_request() && error.url().is_none() {
+        Error::new(ErrorKind::InvalidInput, "the request is not one that HTTP can carry")
+    } else if error.is_connect() && error.is_timeout() {
+        Error::new(ErrorKind::Timeout, "connecting took longer than the connect timeout allows")
+            .with_hint("check the network, --region and --endpoint-url, and HTTPS_PROXY")
+    } else if error.is_connect() {
+        Error::new(ErrorKind::Connect, "no connection to the server")
+            .with_hint("check the network, --region and --endpoint-url, and HTTPS_PROXY")
+    } else {
+        Error::new(ErrorKind::BrokenOff, "the connection broke off")
+    }
+    .with_source(error.without_url())
+}
+
+/// What a failed handshake says of the server's certificate.
+fn certificate_fault(error: &reqwest::Error) -> Option<String> {
+    let mut cause = error.source();
+    while let Some(found) = cause {
+        if let Some(rustls::Error::InvalidCertificate(fault)) = rustls_error(found) {
+            return Some(fault.to_string());
+        }
+        cause = found.source();
+    }
+    None
+}
+
+/// An `io::Error` does not name what it wraps among its causes.
+fn rustls_error<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    cause
+        .downcast_ref::<rustls::Error>()
+        .or_else(|| cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>())
+}
+
+/// The proxies that the environment names, each with its exceptions.
+fn proxies(context: &Context) -> Result<Vec<Proxy>> {
+    let either_case = |name: &str| context.env(&name.to_lowercase()).or_else(|| context.env(name));
+    let exceptions = either_case("NO_PROXY").and_then(|list| NoProxy::from_string(&list));
+    let mut proxies = Vec::new();
+    for name in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] {
+        let Some(url) = either_case(name) else { continue };
+        // The URL may hold a password: no word of it is shown.
+        let expected = |found: &str| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("{name}: the URL of an http or https proxy expected, {found} found"),
+            )
+        };
+        if let Some((scheme, _)) = url.split_once("://")
+            && !["http", "https"].contains(&scheme.to_lowercase().as_str())
+        {
+            return Err(expected(&format!("a {scheme} proxy")));
+        }
+        let proxy = match name {
+            "HTTPS_PROXY" => Proxy::https(&url),
+            "HTTP_PROXY" => Proxy::http(&url),
+            _ => Proxy::all(&url),
+        };
+        let proxy = proxy.map_err(|_| expected("something else"))?;
+        proxies.push(proxy.no_proxy(exceptions.clone()));
+    }
+    Ok(proxies)
+}

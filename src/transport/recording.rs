@@ -1,0 +1,233 @@
+//! Recordings as text: JSON Lines that a person can read and `git diff`.
+//!
+//! The first line is `{"recording":{"version":1,"by":"pumice 0.1.0"}}`. Each exchange is a `request`, a
+//! `response`, a `chunk` for each piece of the body as it came off the connection, and an `end`; the
+//! `event` lines show what the chunk before them completed, and are passed over when the recording
+//! is read. `afterMs` counts from the line before of the same exchange. `fixtures/README.md` describes it
+//! for readers.
+
+#![allow(unreachable_pub, reason = "the macros declare public types")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::shape::{Blob, Document, structure, union};
+
+union! {
+    /// A line of a recording.
+    pub enum Line {
+        /// The first line.
+        Recording(Heading) = "recording",
+        /// What was sent.
+        Request(RecordedRequest) = "request",
+        /// The head of the answer.
+        Response(RecordedResponse) = "response",
+        /// A piece of the answer's body.
+        Chunk(RecordedChunk) = "chunk",
+        /// A frame that the last chunk completed, for people to read.
+        Event(Document) = "event",
+        /// The end of the exchange.
+        End(RecordedEnd) = "end",
+    }
+}
+
+structure! {
+    /// What the file is.
+    pub struct Heading {
+        required {
+            /// Of this format: 1.
+            version: u64 = "version",
+        }
+        optional {
+            /// The program that made it.
+            by: String = "by",
+        }
+    }
+}
+
+structure! {
+    /// What was sent, without what authorises it.
+    pub struct RecordedRequest {
+        required {
+            /// Counts the exchanges, which may overlap.
+            exchange: u64 = "exchange",
+            /// The operation's name in the service's model.
+            operation: String = "operation",
+            /// The HTTP method.
+            method: String = "method",
+            /// The URL.
+            url: String = "url",
+            /// Those that matter to the answer.
+            headers: BTreeMap<String, String> = "headers",
+        }
+        optional {
+            /// A body that is JSON.
+            json: Document = "json",
+            /// A body that is other text.
+            text: String = "text",
+            /// Any other body.
+            base64: Blob = "base64",
+        }
+    }
+}
+
+structure! {
+    /// The head of an answer.
+    pub struct RecordedResponse {
+        required {
+            /// Of which exchange.
+            exchange: u64 = "exchange",
+            /// Since the line before, in milliseconds.
+            after_ms: f64 = "afterMs",
+            /// The HTTP status.
+            status: u16 = "status",
+            /// Those that matter to a reader of the answer.
+            headers: BTreeMap<String, String> = "headers",
+        }
+    }
+}
+
+structure! {
+    /// A piece of a body.
+    pub struct RecordedChunk {
+        required {
+            /// Of which exchange.
+            exchange: u64 = "exchange",
+            /// Since the line before, in milliseconds.
+            after_ms: f64 = "afterMs",
+        }
+        optional {
+            /// Where the body is text.
+            text: String = "text",
+            /// Where it is not.
+            base64: Blob = "base64",
+        }
+    }
+}
+
+structure! {
+    /// The end of an exchange.
+    pub struct RecordedEnd {
+        required {
+            /// Of which exchange.
+            exchange: u64 = "exchange",
+            /// Since the line before, in milliseconds.
+            after_ms: f64 = "afterMs",
+        }
+        optional {
+            /// What ended it, if it did not end as it should.
+            fault: String = "fault",
+            /// What happened, for `fault`.
+            message: String = "message",
+        }
+    }
+}
+
+impl Line {
+    /// The line as text, with its line end.
+    pub(super) fn to_text(&self) -> Result<String> {
+        let mut text = serde_json::to_string(self).map_err(|source| {
+            Error::new(ErrorKind::Recording, "a line of the recording cannot be written").with_source(source)
+        })?;
+        text.push('\n');
+        Ok(text)
+    }
+}
+
+impl RecordedRequest {
+    pub(super) fn of(exchange: u64, operation: &str, request: &http::Request<Bytes>) -> Self {
+        let headers = request_headers(request.headers());
+        let recorded =
+            Self::new(exchange, operation, request.method().as_str(), request.uri().to_string(), headers);
+        let body = request.body();
+        match std::str::from_utf8(body) {
+            Ok("") => recorded,
+            // A document would keep a line end, and the line must not have one.
+            Ok(text) if text.contains(['\n', '\r']) => recorded.text(text),
+            Ok(text) => match Document::parse(text) {
+                Ok(document) => recorded.json(document),
+                Err(_) => recorded.text(text),
+            },
+            Err(_) => recorded.base64(body.clone()),
+        }
+    }
+
+    /// The body as it was sent.
+    pub(super) fn body(&self) -> Bytes {
+        match (&self.json, &self.text, &self.base64) {
+            (Some(json), _, _) => Bytes::copy_from_slice(json.text().as_bytes()),
+            (_, Some(text), _) => Bytes::copy_from_slice(text.as_bytes()),
+            (_, _, Some(bytes)) => bytes.0.clone(),
+            _ => Bytes::new(),
+        }
+    }
+}
+
+impl RecordedChunk {
+    pub(super) fn of(exchange: u64, after: Duration, bytes: &Bytes) -> Self {
+        let recorded = Self::new(exchange, milliseconds(after));
+        // Only the encoding's frames have NUL bytes, and text with them is not for people.
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !text.contains('\0') => recorded.text(text),
+            _ => recorded.base64(bytes.clone()),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> Bytes {
+        match (&self.base64, &self.text) {
+            (Some(bytes), _) => bytes.0.clone(),
+            (_, Some(text)) => Bytes::copy_from_slice(text.as_bytes()),
+            _ => Bytes::new(),
+        }
+    }
+}
+
+/// To a hundredth: what is behind it is noise, and would be in every diff.
+pub(super) fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 100_000.0).round() / 100.0
+}
+
+/// The headers of a request that may be in a recording. What is not known to be harmless stays out:
+/// what authorises a call may be in a header of any name.
+fn request_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+    kept(headers, |name| matches!(name, "content-type" | "accept") || name.starts_with("x-amzn-bedrock-"))
+}
+
+/// The headers of an answer that may be in a recording.
+pub(super) fn response_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
+    kept(headers, |name| {
+        matches!(
+            name,
+            "age"
+                | "content-type"
+                | "date"
+                | "retry-after"
+                | "server"
+                | "via"
+                | "x-amz-cf-id"
+                | "x-amz-retry-after"
+        ) || name.starts_with("x-amzn-")
+    })
+}
+
+fn kept(headers: &HeaderMap, keep: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
+    headers
+        .iter()
+        .filter(|(name, value)| keep(name.as_str()) && !value.is_sensitive())
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect()
+}
+
+/// The headers of a recorded answer as they were.
+pub(super) fn header_map(headers: &BTreeMap<String, String>) -> HeaderMap {
+    headers
+        .iter()
+        .filter_map(|(name, value)| {
+            Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?))
+        })
+        .collect()
+}
