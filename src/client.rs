@@ -38,7 +38,7 @@ use crate::transport::{Body, Http, HttpConfig, Transport};
 /// let mut events = client.converse_stream(&request).await?;
 /// while let Some(event) = events.next_event().await? {
 ///     if let Event::ContentBlockDelta(event) = event {
-///         print!("{}", event.delta.text().unwrap_or_default());
+///         print!("{}", event.delta.as_text().unwrap_or_default());
 ///     }
 /// }
 /// # Ok(())

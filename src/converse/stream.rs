@@ -169,6 +169,16 @@ union! {
     }
 }
 
+impl ContentBlockDelta {
+    /// The text, where the piece is text.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
 structure! {
     /// A piece of the input of a tool.
     pub struct ToolUseBlockDelta {

@@ -1,0 +1,323 @@
+//! A Bedrock of the tests' own, on loopback: it answers each request with what the test says, and keeps
+//! what it was asked. Nothing here sleeps: a test that wants an answer to pause holds the gate to it.
+
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "part of tests")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use aws_smithy_eventstream::frame::write_message_to;
+use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
+
+/// A running server. It ends with the test.
+pub struct Server {
+    /// Its address as an endpoint's URL.
+    pub url: String,
+    requests: Arc<Mutex<Vec<Received>>>,
+    answers: Arc<Mutex<Vec<Answer>>>,
+}
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// `POST /model/…`
+    pub line: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Received {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+impl Server {
+    /// Answers the first request with the first of these, and so on; the last serves all further ones.
+    pub fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self::listen("127.0.0.1:0", answers)
+    }
+
+    pub fn listen(address: &str, answers: impl IntoIterator<Item = Answer>) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let mut answers = answers.into_iter().collect::<Vec<_>>();
+        answers.reverse();
+        let answers = Arc::new(Mutex::new(answers));
+        let server = Self { url, requests: Arc::clone(&requests), answers: Arc::clone(&answers) };
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (requests, answers) = (Arc::clone(&requests), Arc::clone(&answers));
+                // A client that goes away ends its thread; the test sees it from its own side.
+                thread::spawn(move || {
+                    let _ = serve(&stream, &requests, &answers);
+                });
+            }
+        });
+        server
+    }
+
+    /// What was asked so far.
+    pub fn requests(&self) -> Vec<Received> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// Adds an answer behind the others.
+    pub fn then(&self, answer: Answer) {
+        self.answers.lock().unwrap().insert(0, answer);
+    }
+}
+
+/// What a request is answered with.
+#[derive(Default)]
+pub struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    steps: Vec<Step>,
+}
+
+enum Step {
+    /// One chunk of the body.
+    Chunk(Vec<u8>),
+    /// Waits until the test sends, or drops its end.
+    Gate(Mutex<Receiver<()>>),
+    /// Sends to the test when everything before has been written.
+    Signal(Sender<()>),
+    /// Closes the connection in the middle.
+    Cut,
+    /// Sends to the test when the client has closed the connection.
+    AwaitClose(Sender<()>),
+}
+
+impl Answer {
+    /// An answer that is not a stream.
+    pub fn whole(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        let content_type = ("content-type".to_owned(), "application/json".to_owned());
+        Self { status, headers: vec![content_type], steps: vec![Step::Chunk(body.into())] }
+            .header("x-amzn-requestid", "test-request-id")
+    }
+
+    /// A refusal as Bedrock sends it.
+    pub fn refusal(status: u16, code: &str, message: &str) -> Self {
+        Self::whole(status, serde_json::json!({ "message": message }).to_string())
+            .header("x-amzn-errortype", code)
+    }
+
+    /// An event stream, a frame a chunk.
+    pub fn stream(frames: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let content_type = ("content-type".to_owned(), "application/vnd.amazon.eventstream".to_owned());
+        let steps = frames.into_iter().map(Step::Chunk).collect();
+        Self { status: 200, headers: vec![content_type], steps }.header("x-amzn-requestid", "test-request-id")
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(found, _)| found != name);
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn chunk(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.steps.push(Step::Chunk(bytes.into()));
+        self
+    }
+
+    /// Stops here until the test sends on, or drops, what it is given.
+    pub fn gate(mut self) -> (Self, Sender<()>) {
+        let (sender, receiver) = channel();
+        self.steps.push(Step::Gate(Mutex::new(receiver)));
+        (self, sender)
+    }
+
+    /// Tells the test that everything before has been written.
+    pub fn signal(mut self) -> (Self, Receiver<()>) {
+        let (sender, receiver) = channel();
+        self.steps.push(Step::Signal(sender));
+        (self, receiver)
+    }
+
+    /// Breaks off here.
+    pub fn cut(mut self) -> Self {
+        self.steps.push(Step::Cut);
+        self
+    }
+
+    /// Says nothing more, and tells the test when the client has closed the connection.
+    pub fn await_close(mut self) -> (Self, Receiver<()>) {
+        let (sender, receiver) = channel();
+        self.steps.push(Step::AwaitClose(sender));
+        (self, receiver)
+    }
+}
+
+fn serve(
+    stream: &TcpStream,
+    requests: &Mutex<Vec<Received>>,
+    answers: &Mutex<Vec<Answer>>,
+) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let mut writer = stream;
+    while let Some(request) = receive(&mut reader)? {
+        requests.lock().unwrap().push(request);
+        let answer = {
+            let mut answers = answers.lock().unwrap();
+            if answers.len() > 1 {
+                answers.pop().unwrap()
+            } else {
+                answers.last_mut().map(Answer::again).unwrap()
+            }
+        };
+        write!(writer, "HTTP/1.1 {} Status\r\ntransfer-encoding: chunked\r\n", answer.status)?;
+        for (name, value) in &answer.headers {
+            write!(writer, "{name}: {value}\r\n")?;
+        }
+        writer.write_all(b"\r\n")?;
+        for step in answer.steps {
+            match step {
+                Step::Chunk(bytes) if bytes.is_empty() => {}
+                Step::Chunk(bytes) => {
+                    // In one write, so that a chunk is not read in two pieces by chance.
+                    let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
+                    chunk.extend_from_slice(&bytes);
+                    chunk.extend_from_slice(b"\r\n");
+                    writer.write_all(&chunk)?;
+                }
+                Step::Gate(gate) => {
+                    let _ = gate.lock().unwrap().recv();
+                }
+                Step::Signal(signal) => {
+                    let _ = signal.send(());
+                }
+                Step::Cut => return stream.shutdown(Shutdown::Both),
+                Step::AwaitClose(signal) => {
+                    let _ = reader.read(&mut [0]);
+                    let _ = signal.send(());
+                    return Ok(());
+                }
+            }
+        }
+        writer.write_all(b"0\r\n\r\n")?;
+    }
+    Ok(())
+}
+
+impl Answer {
+    /// The last answer once more: without what only one request can have.
+    fn again(&mut self) -> Self {
+        let mut steps = Vec::new();
+        for step in &mut self.steps {
+            match step {
+                Step::Chunk(bytes) => steps.push(Step::Chunk(bytes.clone())),
+                Step::Cut => steps.push(Step::Cut),
+                Step::Gate(_) | Step::Signal(_) | Step::AwaitClose(_) => {
+                    let once = std::mem::replace(step, Step::Chunk(Vec::new()));
+                    steps.push(once);
+                }
+            }
+        }
+        Self { status: self.status, headers: self.headers.clone(), steps }
+    }
+}
+
+fn receive(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<Received>> {
+    let mut line = String::new();
+    if reader.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let mut headers = Vec::new();
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        let Some((name, value)) = header.trim_end().split_once(':') else { break };
+        headers.push((name.to_lowercase(), value.trim().to_owned()));
+    }
+    let mut request = Received { line: line.trim_end().to_owned(), headers, body: Vec::new() };
+    let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
+    request.body = vec![0; length];
+    reader.read_exact(&mut request.body)?;
+    Ok(Some(request))
+}
+
+/// A frame with an event, as Bedrock writes it: the headers in its order, and padding.
+pub fn event(event_type: &str, payload: &str) -> Vec<u8> {
+    let padding = "abcdefghijklmnopqrstuvwxyzABCDEFGH".get(..payload.len() % 34 + 1).unwrap();
+    let payload = match payload.strip_suffix('}') {
+        Some("{") => format!(r#"{{"p":"{padding}"}}"#),
+        Some(members) => format!(r#"{members},"p":"{padding}"}}"#),
+        None => payload.to_owned(),
+    };
+    frame(
+        &[(":event-type", event_type), (":content-type", "application/json"), (":message-type", "event")],
+        payload,
+    )
+}
+
+pub fn exception(exception_type: &str, message: &str) -> Vec<u8> {
+    let payload = serde_json::json!({ "message": message }).to_string();
+    frame(
+        &[
+            (":exception-type", exception_type),
+            (":content-type", "application/json"),
+            (":message-type", "exception"),
+        ],
+        payload,
+    )
+}
+
+pub fn error_frame(code: &str, message: &str) -> Vec<u8> {
+    frame(&[(":error-code", code), (":error-message", message), (":message-type", "error")], "")
+}
+
+pub fn frame(headers: &[(&str, &str)], payload: impl Into<Vec<u8>>) -> Vec<u8> {
+    let headers = headers.iter().map(|(name, value)| {
+        Header::new((*name).to_owned(), HeaderValue::String((*value).to_owned().into()))
+    });
+    let message = Message::new_from_parts(headers.collect(), payload.into());
+    let mut bytes = Vec::new();
+    write_message_to(&message, &mut bytes).unwrap();
+    bytes
+}
+
+pub fn message_start() -> Vec<u8> {
+    event("messageStart", r#"{"role":"assistant"}"#)
+}
+
+pub fn text(index: u32, text: &str) -> Vec<u8> {
+    let text = serde_json::Value::from(text);
+    event("contentBlockDelta", &format!(r#"{{"contentBlockIndex":{index},"delta":{{"text":{text}}}}}"#))
+}
+
+pub fn block_stop(index: u32) -> Vec<u8> {
+    event("contentBlockStop", &format!(r#"{{"contentBlockIndex":{index}}}"#))
+}
+
+pub fn message_stop(reason: &str) -> Vec<u8> {
+    event("messageStop", &format!(r#"{{"stopReason":"{reason}"}}"#))
+}
+
+pub fn metadata(input: u32, output: u32) -> Vec<u8> {
+    let total = input + output;
+    event(
+        "metadata",
+        &format!(
+            r#"{{"metrics":{{"latencyMs":321}},"usage":{{"inputTokens":{input},"outputTokens":{output},"totalTokens":{total}}}}}"#
+        ),
+    )
+}
+
+/// A whole answer of text, a frame for each piece.
+pub fn text_answer(pieces: &[&str]) -> Vec<Vec<u8>> {
+    let mut frames = vec![message_start()];
+    frames.extend(pieces.iter().map(|piece| text(0, piece)));
+    frames.extend([block_stop(0), message_stop("end_turn"), metadata(12, 7)]);
+    frames
+}
