@@ -1,25 +1,56 @@
-//! A lean Amazon Bedrock client.
+//! A lean Amazon Bedrock client, without the AWS SDK.
+//!
+//! [`Client::converse_stream`] asks a model and gives back an [`EventStream`], each event of which is there as
+//! soon as its last byte is. Credentials, region and endpoint are found as the AWS SDKs find them, a
+//! failed call is tried again until its first event, and an [`Error`] says what to do next.
+//!
+//! ```no_run
+//! use pumice::converse::{ConverseRequest, Message};
+//! use pumice::{Client, Event};
+//!
+//! # #[cfg(feature = "http")]
+//! # async fn example() -> pumice::Result<()> {
+//! let request = ConverseRequest::new("us.amazon.nova-lite-v1:0")
+//!     .system("Answer in one sentence.")
+//!     .message(Message::user("Why does pumice float?"));
+//! let mut events = Client::from_env().converse_stream(&request).await?;
+//! while let Some(event) = events.next_event().await? {
+//!     if let Event::ContentBlockDelta(event) = event {
+//!         print!("{}", event.delta.as_text().unwrap_or_default());
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where things are
+//!
+//! - [`Client`], [`Config`]: calls; [`operation`], [`endpoint`], [`sign`] and [`retry`] are their parts.
+//! - [`converse`] and its neighbours: the API's own types, in the API's own words. Nothing that the service
+//!   sends is lost because this version does not know it.
+//! - [`EventStream`], [`Event`]; [`reply`] folds events into a whole response.
+//! - [`credentials`], [`profile`], [`context`]: where credentials come from, and what the process looks like.
+//! - [`transport`]: the seam to the network, with recordings and their replay.
+//! - [`frame`]: the incremental reader of `application/vnd.amazon.eventstream`.
+//!
+//! # Features
+//!
+//! `cli` (on by default) builds the program. `http` is the client with its transport. With neither, what
+//! is left is the codec: frames, events, types and errors, without tokio, TLS or cryptography.
 
 mod error;
 pub mod frame;
 pub mod shape;
 
+pub mod guardrail;
+
 pub mod converse;
 pub mod count_tokens;
 mod event;
 pub mod foundation_model;
-pub mod guardrail;
 pub mod inference_profile;
 pub mod reply;
 
-#[cfg(feature = "http")]
-mod client;
-#[cfg(feature = "http")]
-mod config;
-#[cfg(feature = "http")]
-pub mod context;
-#[cfg(feature = "http")]
-pub mod credentials;
 #[cfg(feature = "http")]
 pub mod endpoint;
 #[cfg(feature = "http")]
@@ -27,17 +58,27 @@ pub mod operation;
 #[cfg(feature = "http")]
 pub mod profile;
 #[cfg(feature = "http")]
-mod progress;
-#[cfg(feature = "http")]
 mod refusal;
 #[cfg(feature = "http")]
 pub mod retry;
 #[cfg(feature = "http")]
 pub mod sign;
+
+#[cfg(feature = "http")]
+pub mod context;
+#[cfg(feature = "http")]
+pub mod credentials;
 #[cfg(feature = "http")]
 mod stream;
 #[cfg(feature = "http")]
 pub mod transport;
+
+#[cfg(feature = "http")]
+mod client;
+#[cfg(feature = "http")]
+mod config;
+#[cfg(feature = "http")]
+mod progress;
 
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, FrameContent};
@@ -50,3 +91,8 @@ pub use config::Config;
 pub use progress::Progress;
 #[cfg(feature = "http")]
 pub use stream::{EventStream, FrameStream};
+
+/// The README's examples, compiled.
+#[cfg(all(doctest, feature = "http"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

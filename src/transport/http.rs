@@ -126,19 +126,16 @@ fn failure(error: reqwest::Error) -> Error {
 fn certificate_fault(error: &reqwest::Error) -> Option<String> {
     let mut cause = error.source();
     while let Some(found) = cause {
-        if let Some(rustls::Error::InvalidCertificate(fault)) = rustls_error(found) {
+        if let Some(rustls::Error::InvalidCertificate(fault)) = found.downcast_ref() {
             return Some(fault.to_string());
         }
-        cause = found.source();
+        cause = match found.downcast_ref::<io::Error>() {
+            // An `io::Error` does not name what it wraps among its causes.
+            Some(wrapper) => wrapper.get_ref().map(|wrapped| wrapped as &(dyn StdError + 'static)),
+            None => found.source(),
+        };
     }
     None
-}
-
-/// An `io::Error` does not name what it wraps among its causes.
-fn rustls_error<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    cause
-        .downcast_ref::<rustls::Error>()
-        .or_else(|| cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>())
 }
 
 /// The proxies that the environment names, each with its exceptions.
