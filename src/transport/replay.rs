@@ -58,6 +58,9 @@ impl Replay {
             }
             let fault =
                 |fault: &str| Error::new(ErrorKind::Recording, format!("line {}: {fault}", index + 1));
+            if !line.trim_start().starts_with('{') {
+                return Err(fault("a line of a recording expected, something else found"));
+            }
             let line = serde_json::from_str::<Line>(line).map_err(|error| malformed(index + 1, &error))?;
             match line {
                 Line::Recording(heading) if !headed && heading.version == 1 => headed = true,
