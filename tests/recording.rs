@@ -104,6 +104,21 @@ async fn what_authorises_a_call_is_not_recorded() {
     }
 }
 
+/// An error without its cause: that of a broken connection is the network's, and is not recorded.
+fn shown(error: &Error) -> String {
+    format!("{:?} {error} {:?} {:?}", error.kind(), error.status(), error.request_id())
+}
+
+/// Calls whose answers are of all kinds, and what came of them.
+async fn calls(client: Client) -> String {
+    let first = read(&client).await;
+    let whole = client.converse(&request()).await.unwrap();
+    let (exception, cut) = (read(&client).await, read(&client).await);
+    let denied = client.converse(&request()).await.unwrap_err();
+    let errors = [exception.1.unwrap(), cut.1.unwrap(), denied].map(|error| shown(&error));
+    format!("{first:?} {whole:?} {:?} {:?} {errors:?}", exception.0, cut.0)
+}
+
 #[tokio::test]
 async fn a_recording_answers_as_the_service_did() {
     let folder = TempDir::new().unwrap();
@@ -120,18 +135,6 @@ async fn a_recording_answers_as_the_service_did() {
         Answer::stream([left.to_vec()]).cut(),
         Answer::refusal(403, "AccessDeniedException", "no"),
     ]);
-    // The cause of a broken connection is the network's, and is not recorded.
-    fn shown(error: &Error) -> String {
-        format!("{:?} {error} {:?} {:?}", error.kind(), error.status(), error.request_id())
-    }
-    async fn calls(client: Client) -> String {
-        let first = read(&client).await;
-        let whole = client.converse(&request()).await.unwrap();
-        let (exception, cut) = (read(&client).await, read(&client).await);
-        let denied = client.converse(&request()).await.unwrap_err();
-        let errors = [exception.1.unwrap(), cut.1.unwrap(), denied].map(|error| shown(&error));
-        format!("{first:?} {whole:?} {:?} {:?} {errors:?}", exception.0, cut.0)
-    }
     let recorded = calls(recording_client(&server.url, &path, keys())).await;
     assert!(recorded.contains("oh") && recorded.contains("broke off"), "{recorded}");
     assert_eq!(server.requests().len(), 6);
@@ -141,9 +144,9 @@ async fn a_recording_answers_as_the_service_did() {
 
     // And a replay can be recorded.
     let again = folder.path().join("again.jsonl");
-    let recorder = Recorder::new(Arc::new(Replay::open(&path).unwrap()), &again);
+    let transport = Recorder::new(Arc::new(Replay::open(&path).unwrap()), &again);
     let config = Config::new().context(Context::made()).endpoint_url(&server.url).unauthorised();
-    assert_eq!(calls(Client::new(config.transport(Arc::new(recorder)))).await, replayed);
+    assert_eq!(calls(Client::new(config.transport(Arc::new(transport)))).await, replayed);
     let timeless = |path: &Path| {
         let mut lines = lines(path);
         for value in lines.iter_mut().filter_map(|line| line.as_object_mut()?.values_mut().next()) {
