@@ -1,7 +1,7 @@
 //! Writes down what another transport does.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Write};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,14 +48,14 @@ impl Transport for Recorder {
         Box::pin(async move {
             let exchange = self.exchanges.fetch_add(1, Ordering::Relaxed) + 1;
             let operation = request.extensions().get::<Operation>().map_or("", |operation| operation.name());
-            self.tape.write(&Line::Request(RecordedRequest::of(exchange, operation, &request)))?;
+            self.tape.write(&[Line::Request(RecordedRequest::of(exchange, operation, &request))])?;
 
             let mut track =
                 Track { tape: Arc::clone(&self.tape), exchange, last: Instant::now(), ended: false };
             let response = match self.inner.send(request).await {
                 Ok(response) => response,
                 Err(error) => {
-                    track.end(Some((fault_name(error.kind()), error.to_string())))?;
+                    track.fail(&error)?;
                     return Err(error);
                 }
             };
@@ -66,7 +66,7 @@ impl Transport for Recorder {
                 response.status().as_u16(),
                 response_headers(response.headers()),
             );
-            self.tape.write(&Line::Response(head))?;
+            self.tape.write(&[Line::Response(head)])?;
 
             let framed = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == MEDIA_TYPE);
             let decoder = framed.then(FrameDecoder::new);
@@ -83,7 +83,8 @@ struct Tape {
 }
 
 impl Tape {
-    fn write(&self, line: &Line) -> Result<()> {
+    /// Writes lines that belong together: no other exchange's come between them.
+    fn write(&self, lines: &[Line]) -> Result<()> {
         let failed = |source: io::Error| {
             Error::new(
                 ErrorKind::Recording,
@@ -91,7 +92,7 @@ impl Tape {
             )
             .with_source(source)
         };
-        let text = line.to_text()?;
+        let text = lines.iter().map(Line::to_text).collect::<Result<String>>()?;
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if file.is_none() {
             let mut opened = open(&self.path).map_err(failed)?;
@@ -99,36 +100,37 @@ impl Tape {
             opened.write_all(Line::Recording(heading).to_text()?.as_bytes()).map_err(failed)?;
             *file = Some(opened);
         }
-        // One write a line: what is in the file stays readable whenever the program ends.
+        // Whole lines in one write: what is in the file stays readable whenever the program ends.
         file.as_mut().map_or(Ok(()), |file| file.write_all(text.as_bytes())).map_err(failed)
     }
 }
 
 /// Opens a new file, or one that holds a recording, which is emptied.
 fn open(path: &Path) -> io::Result<File> {
+    // A device or a pipe is written to as it is, and opening a pipe to read it would wait for a writer.
+    let is_file = match path.metadata() {
+        Ok(found) => found.is_file(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => return Err(error),
+    };
     let mut options = OpenOptions::new();
-    options.write(true).create(true);
+    options.write(true).create(true).truncate(false).read(is_file);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match File::open(path) {
-        // A device or a pipe is written to as it is.
-        Ok(old) if old.metadata()?.is_file() => {
-            let mut first = Vec::new();
-            let length = io::Read::take(BufReader::new(old), 64).read_until(b'\n', &mut first)?;
-            if length > 0 && !first.starts_with(br#"{"recording":"#) {
-                return Err(io::Error::new(
-                    io::ErrorKind::AlreadyExists,
-                    "the file exists and is not a recording: name another, or remove it",
-                ));
-            }
-            options.truncate(true);
+    let mut file = options.open(path)?;
+    if is_file {
+        let mut first = Vec::new();
+        (&mut file).take(RECORDING.len() as u64).read_to_end(&mut first)?;
+        if !first.is_empty() && first != RECORDING {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "the file exists and is not a recording: name another, or remove it",
+            ));
         }
-        _ => {}
-    }
-    let file = options.open(path)?;
-    #[cfg(unix)]
-    if file.metadata()?.is_file() {
+        #[cfg(unix)]
         file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        file.set_len(0)?;
+        file.rewind()?;
     }
     Ok(file)
 }
@@ -149,21 +151,28 @@ impl Track {
         now - std::mem::replace(&mut self.last, now)
     }
 
-    fn end(&mut self, fault: Option<(&str, String)>) -> Result<()> {
+    fn end(&mut self) -> Result<()> {
+        let end = RecordedEnd::new(self.exchange, milliseconds(self.elapsed()));
+        self.write_end(end)
+    }
+
+    fn fail(&mut self, error: &Error) -> Result<()> {
+        let end = RecordedEnd::new(self.exchange, milliseconds(self.elapsed()));
+        self.write_end(end.fault(fault_name(error.kind())).message(error.to_string()))
+    }
+
+    fn write_end(&mut self, end: RecordedEnd) -> Result<()> {
         self.ended = true;
-        let mut end = RecordedEnd::new(self.exchange, milliseconds(self.elapsed()));
-        if let Some((fault, message)) = fault {
-            end = end.fault(fault).message(message);
-        }
-        self.tape.write(&Line::End(end))
+        self.tape.write(&[Line::End(end)])
     }
 }
 
 impl Drop for Track {
     fn drop(&mut self) {
         if !self.ended {
+            let end = RecordedEnd::new(self.exchange, milliseconds(self.elapsed())).fault(DROPPED);
             // A fault of the file has been told by the lines before, or is of no use to anyone now.
-            let _ = self.end(Some((DROPPED, "the reader stopped here".into())));
+            let _ = self.write_end(end);
         }
     }
 }
@@ -178,24 +187,24 @@ struct RecordedBody {
 impl RecordedBody {
     fn write_chunk(&mut self, bytes: &Bytes) -> Result<()> {
         let after = self.track.elapsed();
-        self.track.tape.write(&Line::Chunk(RecordedChunk::of(self.track.exchange, after, bytes)))?;
-        let Some(decoder) = &mut self.decoder else { return Ok(()) };
-        decoder.push(bytes.clone());
-        loop {
-            match decoder.next_frame() {
-                // A frame that has no such form is there as bytes.
-                Ok(Some(frame)) => {
-                    if let Ok(shown) = frame.to_event_json().and_then(Document::parse) {
-                        self.track.tape.write(&Line::Event(shown))?;
+        let mut lines = vec![Line::Chunk(RecordedChunk::of(self.track.exchange, after, bytes))];
+        if let Some(decoder) = &mut self.decoder {
+            decoder.push(bytes.clone());
+            let damaged = loop {
+                match decoder.next_frame() {
+                    // A frame that has no such form is there as bytes.
+                    Ok(Some(frame)) => {
+                        lines.extend(frame.to_event_json().and_then(Document::parse).map(Line::Event));
                     }
+                    Ok(None) => break false,
+                    Err(_) => break true,
                 }
-                Ok(None) => return Ok(()),
-                Err(_) => {
-                    self.decoder = None;
-                    return Ok(());
-                }
+            };
+            if damaged {
+                self.decoder = None;
             }
         }
+        self.track.tape.write(&lines)
     }
 }
 
@@ -206,9 +215,9 @@ impl Stream for RecordedBody {
         let next = std::task::ready!(self.body.as_mut().poll_next(task));
         let written = match &next {
             Some(Ok(bytes)) => self.write_chunk(bytes),
-            Some(Err(error)) => self.track.end(Some((fault_name(error.kind()), error.to_string()))),
+            Some(Err(error)) => self.track.fail(error),
             None if self.track.ended => Ok(()),
-            None => self.track.end(None),
+            None => self.track.end(),
         };
         Poll::Ready(match written {
             Ok(()) => next,
@@ -217,11 +226,8 @@ impl Stream for RecordedBody {
     }
 }
 
-/// What ended an exchange that its reader gave up.
-const DROPPED: &str = "dropped";
-
 fn fault_name(kind: ErrorKind) -> &'static str {
-    FAULTS.iter().find(|(_, of)| *of == kind).map_or(DROPPED, |(name, _)| name)
+    FAULTS.iter().find(|(_, of)| *of == kind).map_or("brokenOff", |(name, _)| name)
 }
 
 /// The faults that a transport can meet, by their names in a recording.
@@ -231,3 +237,9 @@ pub(super) const FAULTS: [(&str, ErrorKind); 4] = [
     ("timeout", ErrorKind::Timeout),
     ("invalidInput", ErrorKind::InvalidInput),
 ];
+
+/// What ended an exchange that its reader gave up.
+pub(super) const DROPPED: &str = "dropped";
+
+/// How a recording begins.
+const RECORDING: &[u8] = br#"{"recording":"#;

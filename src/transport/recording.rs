@@ -136,6 +136,17 @@ impl Line {
         text.push('\n');
         Ok(text)
     }
+
+    /// The exchange that the line belongs to, where it names one.
+    pub(super) fn exchange(&self) -> Option<u64> {
+        match self {
+            Self::Request(request) => Some(request.exchange),
+            Self::Response(response) => Some(response.exchange),
+            Self::Chunk(chunk) => Some(chunk.exchange),
+            Self::End(end) => Some(end.exchange),
+            Self::Recording(_) | Self::Event(_) | Self::Unknown(_) => None,
+        }
+    }
 }
 
 impl RecordedRequest {

@@ -1,6 +1,7 @@
 //! Answers from a recording.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -11,9 +12,9 @@ use ::http::{Request, Response, StatusCode};
 use bytes::Bytes;
 use futures_core::Stream;
 use serde_json::Value;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::record::FAULTS;
+use super::record::{DROPPED, FAULTS};
 use super::recording::{Line, RecordedEnd, RecordedRequest, RecordedResponse, header_map};
 use super::{Body, Sending, Transport};
 use crate::endpoint::decode_label;
@@ -41,70 +42,60 @@ impl Replay {
                 .with_source(source)
         })?;
         Self::parse(&text).map_err(|error| {
-            let at = format!("the recording {}, {}", path.display(), error.message());
-            match std::error::Error::source(&error) {
-                Some(source) => Error::new(ErrorKind::Recording, format!("{at}: {source}")),
-                None => Error::new(ErrorKind::Recording, at),
-            }
+            Error::new(ErrorKind::Recording, format!("the recording {}, {}", path.display(), error.message()))
         })
     }
 
     /// Reads a recording from its text.
     pub fn parse(text: &str) -> Result<Self> {
-        let mut exchanges = VecDeque::<Exchange>::new();
+        let mut exchanges = Vec::<Exchange>::new();
+        // Where each exchange is, by its number.
+        let mut places = BTreeMap::new();
+        let mut headed = false;
         for (index, line) in text.lines().enumerate() {
             if line.trim().is_empty() {
                 continue;
             }
             let fault =
                 |fault: &str| Error::new(ErrorKind::Recording, format!("line {}: {fault}", index + 1));
-            let line = serde_json::from_str::<Line>(line)
-                .map_err(|source| fault("a line of a recording expected").with_source(source))?;
-            let of = |number: u64, exchanges: &mut VecDeque<Exchange>| {
-                exchanges.iter().position(|exchange| exchange.request.exchange == number).ok_or_else(|| {
-                    fault(&format!("the request of exchange {number} expected before what belongs to it"))
-                })
-            };
+            if !line.trim_start().starts_with('{') {
+                return Err(fault("a line of a recording expected, something else found"));
+            }
+            let line = serde_json::from_str::<Line>(line).map_err(|error| malformed(index + 1, &error))?;
             match line {
-                Line::Recording(heading) if heading.version != 1 => {
-                    return Err(fault(&format!(
-                        "version 1 of the format expected, version {} found",
-                        heading.version
-                    )));
+                Line::Recording(heading) if !headed && heading.version == 1 => headed = true,
+                Line::Recording(heading) if !headed => {
+                    let found = heading.version;
+                    return Err(fault(&format!("version 1 of the format expected, version {found} found")));
                 }
-                Line::Recording(_) | Line::Event(_) => {}
-                _ if index == 0 => return Err(fault(r#"{"recording":{"version":1}} expected first"#)),
-                Line::Request(request) => exchanges.push_back(Exchange::new(request)),
-                Line::Response(response) => {
-                    StatusCode::from_u16(response.status)
-                        .map_err(|_| fault("an HTTP status from 100 to 999 expected"))?;
-                    let at = of(response.exchange, &mut exchanges)?;
-                    if let Some(exchange) = exchanges.get_mut(at) {
-                        exchange.response = Some(response);
+                _ if !headed => return Err(fault(NO_HEADING)),
+                Line::Event(_) => {}
+                Line::Request(request) => {
+                    let number = request.exchange;
+                    if places.insert(number, exchanges.len()).is_some() {
+                        return Err(fault(&format!("another number expected, exchange {number} was before")));
                     }
+                    exchanges.push(Exchange::new(request));
                 }
-                Line::Chunk(chunk) => {
-                    let at = of(chunk.exchange, &mut exchanges)?;
-                    if let Some(exchange) = exchanges.get_mut(at) {
-                        exchange.chunks.push_back((duration(chunk.after_ms), chunk.bytes()));
-                    }
-                }
-                Line::End(end) => {
-                    let at = of(end.exchange, &mut exchanges)?;
-                    if let Some(exchange) = exchanges.get_mut(at) {
-                        exchange.end = Some(end);
-                    }
-                }
-                Line::Unknown(_) => {
-                    return Err(fault("a line of a recording expected, another object found"));
+                line => {
+                    let Some(number) = line.exchange() else {
+                        return Err(fault("a line of a recording expected, another object found"));
+                    };
+                    let place = places.get(&number).copied().unwrap_or(usize::MAX);
+                    let exchange = exchanges.get_mut(place).ok_or_else(|| {
+                        fault(&format!("the request of exchange {number} expected before what belongs to it"))
+                    })?;
+                    exchange.take(line).map_err(|misplaced| fault(&misplaced))?;
                 }
             }
         }
-        let model = exchanges.iter().find_map(|exchange| model_id(&exchange.request.url));
+        if !headed {
+            return Err(Error::new(ErrorKind::Recording, format!("line 1: {NO_HEADING}")));
+        }
         Ok(Self {
             held: exchanges.len(),
-            exchanges: Mutex::new(exchanges),
-            model,
+            model: exchanges.iter().find_map(|exchange| model_id(&exchange.request.url)),
+            exchanges: Mutex::new(exchanges.into()),
             strict: false,
             speed: None,
         })
@@ -150,9 +141,10 @@ impl Replay {
         }
     }
 
+    /// How long to wait for what was recorded to take so long.
     fn delay(&self, recorded: Duration) -> Option<Duration> {
-        let speed = self.speed?;
-        Duration::try_from_secs_f64(recorded.as_secs_f64() / speed).ok()
+        let delay = Duration::try_from_secs_f64(recorded.as_secs_f64() / self.speed?).ok()?;
+        Some(delay.min(LONGEST_DELAY))
     }
 }
 
@@ -160,52 +152,66 @@ impl Transport for Replay {
     fn send(&self, request: Request<Bytes>) -> Sending<'_> {
         Box::pin(async move {
             let mut exchange = self.next(&request)?;
-            let Some(head) = exchange.response.take() else {
-                return Err(exchange
-                    .fault()
-                    .unwrap_or_else(|| broken_off("the recording ends before the answer")));
+            let mut clock = Clock { due: Instant::now(), sleep: None };
+            let head = exchange.response.take();
+            let after = head.as_ref().map_or_else(|| exchange.end_after(), |head| duration(head.after_ms));
+            let mut delay = self.delay(after);
+            poll_fn(|task| clock.poll(&mut delay, task)).await;
+
+            let end = exchange.end().map(|()| None);
+            let Some(head) = head else {
+                return Err(end
+                    .err()
+                    .unwrap_or_else(|| broken_off("the recording has no answer to this request")));
             };
-            if let Some(delay) = self.delay(duration(head.after_ms)) {
-                tokio::time::sleep(delay).await;
-            }
             let mut response = Response::new(());
             *response.status_mut() = StatusCode::from_u16(head.status).unwrap_or_default();
             *response.headers_mut() = header_map(&head.headers);
-
-            let ended = exchange.end.is_some();
-            let fault = exchange.fault().or_else(|| (!ended).then(|| broken_off("the recording ends here")));
-            let mut pieces: VecDeque<_> =
-                exchange.chunks.into_iter().map(|(after, bytes)| (self.delay(after), Ok(bytes))).collect();
-            if let Some(fault) = fault {
-                let after = exchange.end.map_or(Duration::ZERO, |end| duration(end.after_ms));
-                pieces.push_back((self.delay(after), Err(fault)));
-            }
-            Ok(response.map(|()| Box::pin(ReplayedBody { pieces, sleep: None }) as Body))
+            let end = (self.delay(exchange.end_after()), end);
+            let chunks = exchange.chunks.into_iter();
+            let pieces =
+                chunks.map(|(after, bytes)| (self.delay(after), Ok(Some(bytes)))).chain([end]).collect();
+            Ok(response.map(|()| Box::pin(ReplayedBody { pieces, clock }) as Body))
         })
     }
 }
 
-/// What is left of a body: each piece with the time to wait for it.
+/// What is left of a body, its end included: each piece with the time to wait for it.
 struct ReplayedBody {
-    pieces: VecDeque<(Option<Duration>, Result<Bytes>)>,
-    sleep: Option<Pin<Box<Sleep>>>,
+    pieces: VecDeque<(Option<Duration>, Result<Option<Bytes>>)>,
+    clock: Clock,
 }
 
 impl Stream for ReplayedBody {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<Bytes>>> {
-        if self.sleep.is_none()
-            && let Some((delay, _)) = self.pieces.front_mut()
-            && let Some(delay) = delay.take()
-        {
-            self.sleep = Some(Box::pin(tokio::time::sleep(delay)));
+        let Self { pieces, clock } = &mut *self;
+        let Some((delay, _)) = pieces.front_mut() else { return Poll::Ready(None) };
+        std::task::ready!(clock.poll(delay, task));
+        Poll::Ready(pieces.pop_front().and_then(|(_, piece)| piece.transpose()))
+    }
+}
+
+/// When the next thing of an exchange is due. It counts from when the one before was due, and not from
+/// when that was read: a slow reader finds what has arrived in the meantime, as on a connection.
+struct Clock {
+    due: Instant,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Clock {
+    /// Waits for a delay, which it takes.
+    fn poll(&mut self, delay: &mut Option<Duration>, task: &mut TaskContext<'_>) -> Poll<()> {
+        if let Some(delay) = delay.take() {
+            self.due += delay;
+            self.sleep = Some(Box::pin(sleep_until(self.due)));
         }
         if let Some(sleep) = &mut self.sleep {
             std::task::ready!(sleep.as_mut().poll(task));
             self.sleep = None;
         }
-        Poll::Ready(self.pieces.pop_front().map(|(_, piece)| piece))
+        Poll::Ready(())
     }
 }
 
@@ -214,23 +220,74 @@ impl Stream for ReplayedBody {
 struct Exchange {
     request: RecordedRequest,
     response: Option<RecordedResponse>,
-    chunks: VecDeque<(Duration, Bytes)>,
+    chunks: Vec<(Duration, Bytes)>,
     end: Option<RecordedEnd>,
 }
 
 impl Exchange {
     fn new(request: RecordedRequest) -> Self {
-        Self { request, response: None, chunks: VecDeque::new(), end: None }
+        Self { request, response: None, chunks: Vec::new(), end: None }
     }
 
-    /// What ended the exchange before its time.
-    fn fault(&self) -> Option<Error> {
-        let end = self.end.as_ref()?;
-        let name = end.fault.as_deref()?;
+    /// Takes a line that belongs to it, or says why it cannot stand where it does.
+    fn take(&mut self, line: Line) -> Result<(), String> {
+        let number = self.request.exchange;
+        if self.end.is_some() {
+            return Err(format!("nothing more of exchange {number} expected after its end"));
+        }
+        match line {
+            Line::Response(_) if self.response.is_some() => {
+                return Err(format!("one response of exchange {number} expected, a second found"));
+            }
+            Line::Response(response) => {
+                StatusCode::from_u16(response.status)
+                    .map_err(|_| "an HTTP status from 100 to 999 expected")?;
+                self.response = Some(response);
+            }
+            Line::Chunk(_) if self.response.is_none() => {
+                return Err(format!("the response of exchange {number} expected before its chunks"));
+            }
+            Line::Chunk(chunk) => self.chunks.push((duration(chunk.after_ms), chunk.bytes())),
+            Line::End(end) => self.end = Some(end),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// How long the end was in coming.
+    fn end_after(&self) -> Duration {
+        self.end.as_ref().map_or(Duration::ZERO, |end| duration(end.after_ms))
+    }
+
+    /// How the exchange ended: as it should, or with a fault.
+    fn end(&self) -> Result<()> {
+        let Some(end) = &self.end else { return Err(broken_off("the recording ends here")) };
+        let Some(name) = end.fault.as_deref() else { return Ok(()) };
         let kind =
             FAULTS.iter().find(|(fault, _)| *fault == name).map_or(ErrorKind::BrokenOff, |(_, kind)| *kind);
-        Some(Error::new(kind, end.message.clone().unwrap_or_else(|| name.to_owned())))
+        let message = match &end.message {
+            Some(message) => message,
+            None if name == DROPPED => "the recording ends here, where its reader stopped",
+            None => name,
+        };
+        Err(Error::new(kind, message))
     }
+}
+
+/// What is wrong with a line that cannot be read. The value that was found is not shown.
+fn malformed(line: usize, error: &serde_json::Error) -> Error {
+    let text = error.to_string();
+    // Within the line that it was given, serde_json too counts lines.
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    let what = match what.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("{expected} expected, something else found"),
+        None => what.to_owned(),
+    };
+    let column = error.column();
+    Error::new(
+        ErrorKind::Recording,
+        format!("line {line}, column {column}: a line of a recording expected: {what}"),
+    )
 }
 
 /// The first member in which a request differs from the recorded one, in words.
@@ -284,7 +341,7 @@ fn json_difference(at: &str, expected: &Value, found: &Value) -> Option<String> 
 
 /// The `modelId` label of a URL's path.
 fn model_id(url: &str) -> Option<String> {
-    let (_, rest) = url.split_once("/model/")?;
+    let (_, rest) = url.rsplit_once("/model/")?;
     decode_label(rest.split('/').next()?)
 }
 
@@ -295,3 +352,8 @@ fn duration(milliseconds: f64) -> Duration {
 fn broken_off(message: &str) -> Error {
     Error::new(ErrorKind::BrokenOff, message)
 }
+
+const NO_HEADING: &str = r#"{"recording":{"version":1}} expected first"#;
+
+/// No recording is waited for longer than this between two lines: a year.
+const LONGEST_DELAY: Duration = Duration::from_hours(365 * 24);

@@ -1,14 +1,17 @@
 //! A Bedrock of the tests' own, on loopback: it answers each request with what the test says, and keeps
-//! what it was asked. Nothing here sleeps: a test that wants an answer to pause holds the gate to it.
+//! what it was asked. No test sleeps: one that wants an answer to pause holds the gate to it. Pauses are
+//! for recordings, whose timing is a part of them.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "part of tests")]
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use aws_smithy_eventstream::frame::write_message_to;
 use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
@@ -89,6 +92,8 @@ pub struct Answer {
 enum Step {
     /// One chunk of the body.
     Chunk(Vec<u8>),
+    /// Waits; before anything else, the head of the answer waits too.
+    Pause(Duration),
     /// Waits until the test sends, or drops its end.
     Gate(Mutex<Receiver<()>>),
     /// Sends to the test when everything before has been written.
@@ -126,8 +131,19 @@ impl Answer {
         self
     }
 
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
     pub fn chunk(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.steps.push(Step::Chunk(bytes.into()));
+        self
+    }
+
+    /// Waits before what follows; before anything else, the head of the answer waits too.
+    pub fn pause(mut self, pause: Duration) -> Self {
+        self.steps.push(Step::Pause(pause));
         self
     }
 
@@ -164,6 +180,8 @@ fn serve(
     requests: &Mutex<Vec<Received>>,
     answers: &Mutex<Vec<Answer>>,
 ) -> std::io::Result<()> {
+    // A chunk goes out when it is written, and not together with the next.
+    stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
     while let Some(request) = receive(&mut reader)? {
@@ -176,12 +194,17 @@ fn serve(
                 answers.last_mut().map(Answer::again).unwrap()
             }
         };
-        write!(writer, "HTTP/1.1 {} Status\r\ntransfer-encoding: chunked\r\n", answer.status)?;
+        let mut head = format!("HTTP/1.1 {} Status\r\ntransfer-encoding: chunked\r\n", answer.status);
         for (name, value) in &answer.headers {
-            write!(writer, "{name}: {value}\r\n")?;
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
-        writer.write_all(b"\r\n")?;
-        for step in answer.steps {
+        head.push_str("\r\n");
+        let mut steps = answer.steps.into_iter().peekable();
+        while let Some(Step::Pause(pause)) = steps.next_if(|step| matches!(step, Step::Pause(_))) {
+            thread::sleep(pause);
+        }
+        writer.write_all(head.as_bytes())?;
+        for step in steps {
             match step {
                 Step::Chunk(bytes) if bytes.is_empty() => {}
                 Step::Chunk(bytes) => {
@@ -191,6 +214,7 @@ fn serve(
                     chunk.extend_from_slice(b"\r\n");
                     writer.write_all(&chunk)?;
                 }
+                Step::Pause(pause) => thread::sleep(pause),
                 Step::Gate(gate) => {
                     let _ = gate.lock().unwrap().recv();
                 }
@@ -217,6 +241,7 @@ impl Answer {
         for step in &mut self.steps {
             match step {
                 Step::Chunk(bytes) => steps.push(Step::Chunk(bytes.clone())),
+                Step::Pause(pause) => steps.push(Step::Pause(*pause)),
                 Step::Cut => steps.push(Step::Cut),
                 Step::Gate(_) | Step::Signal(_) | Step::AwaitClose(_) => {
                     let once = std::mem::replace(step, Step::Chunk(Vec::new()));
