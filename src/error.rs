@@ -1,8 +1,4 @@
 //! What can go wrong, in one type.
-//!
-//! An [`Error`] is one word wide and has a [kind](ErrorKind) to decide by, the service's own words
-//! to show, and often a [hint](Error::hint) that names the next step. No error text, and no `Debug`
-//! of one, ever holds a credential, a signature or a whole payload.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -59,7 +55,10 @@ pub enum ErrorKind {
     Service,
 }
 
-/// A failure of any part of this library; see the [module](self).
+/// A failure of any part of this library: a [kind](ErrorKind) to decide by, the service's own words to
+/// show, and often a [hint](Self::hint) that names the next step. It is one word wide.
+///
+/// No error text, and no `Debug` of one, holds a credential, a signature or a whole payload.
 pub struct Error(Box<Inner>);
 
 struct Inner {
