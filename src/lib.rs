@@ -10,6 +10,7 @@ mod event;
 pub mod foundation_model;
 pub mod guardrail;
 pub mod inference_profile;
+pub mod invoke_model;
 pub mod reply;
 
 #[cfg(feature = "http")]
