@@ -48,6 +48,8 @@ pub(crate) fn error(head: &Parts, body: &[u8], now: SystemTime) -> Error {
             Error::new(kind, format!("HTTP {status} {reason}; {shown}")).with_hint(FOREIGN_HINT)
         }
     };
+    let error =
+        if kind == ErrorKind::Internal && status != 500 { error.with_retryable(false) } else { error };
     error
         .with_status(status)
         .with_request_id(request_id(&head.headers))
