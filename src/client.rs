@@ -1,5 +1,6 @@
 //! The client: credentials, request, signature, transport, and again if need be.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,17 +9,32 @@ use ::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use ::http::{Request, Response};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream as _;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
 use crate::config::{Config, Place};
 use crate::converse::{ConverseRequest, ConverseResponse};
+use crate::count_tokens::{CountTokensRequest, CountTokensResponse};
 use crate::credentials::{Chain, Credentials, Search};
 use crate::endpoint::{Endpoint, Region, region_of_arn};
 use crate::error::{Error, ErrorKind, Result};
-use crate::operation::{AnswerForm, Call};
+use crate::event::Event;
+use crate::foundation_model::{
+    GetFoundationModelRequest, GetFoundationModelResponse, ListFoundationModelsRequest,
+    ListFoundationModelsResponse,
+};
+use crate::guardrail::{ApplyGuardrailRequest, ApplyGuardrailResponse};
+use crate::inference_profile::{
+    GetInferenceProfileRequest, InferenceProfileSummary, ListInferenceProfilesRequest,
+    ListInferenceProfilesResponse,
+};
+use crate::invoke_model::{InvokeModelRequest, InvokeModelResponse, ResponseStreamEvent};
+use crate::operation::{self, AnswerForm, Call, Operation};
 use crate::progress::Progress;
 use crate::refusal;
 use crate::retry::{Quota, Retry};
+use crate::shape::{Blob, Document, Members};
 use crate::sign::{self, Scope};
 use crate::stream::{EventStream, FrameStream};
 use crate::transport::{Body, Http, HttpConfig, Transport};
@@ -84,36 +100,126 @@ impl Client {
     }
 
     /// Converse: the whole answer at once.
+    ///
+    /// Like all calls here, it fails with an [`ErrorKind`] that says what the service, the network or the
+    /// input was at fault for; with [`ErrorKind::Damaged`] when the answer is not the JSON of a response.
     pub async fn converse(&self, request: &ConverseRequest) -> Result<ConverseResponse> {
-        let answer = self.send(&Call::converse(&request.model_id, request.body()?)?).await?;
-        serde_json::from_slice(answer.body()).map_err(|source| {
-            Error::new(ErrorKind::Damaged, "the answer is not the JSON of a Converse response")
-                .with_source(source)
-                .with_status(answer.status().as_u16())
-                .with_request_id(refusal::request_id(answer.headers()))
-        })
+        self.read(&Call::converse(request)?).await
     }
 
     /// ConverseStream: the answer as it is made. Returns when the first event has arrived; up to there a
     /// failure is tried again, and never after.
     pub async fn converse_stream(&self, request: &ConverseRequest) -> Result<EventStream> {
-        let call = Call::converse_stream(&request.model_id, request.body()?)?;
-        self.send_stream(&call).await.map(EventStream::new)
+        let frames = self.send_stream(&Call::converse_stream(request)?).await?;
+        Ok(EventStream::new(frames, Event::from_frame))
+    }
+
+    /// InvokeModel: a model called in its own form, the whole answer at once.
+    ///
+    /// How many tokens it took, the service says in headers that are no part of the API
+    /// (`X-Amzn-Bedrock-Input-Token-Count`, ...): [`send`](Self::send) gives all of them.
+    pub async fn invoke_model(&self, request: &InvokeModelRequest) -> Result<InvokeModelResponse> {
+        let (head, body) = self.send(&Call::invoke_model(request)?).await?.into_parts();
+        let member = |name| Operation::InvokeModel.member_in_headers(name, &head.headers);
+        Ok(InvokeModelResponse {
+            content_type: member("contentType").map(str::to_owned),
+            performance_config_latency: member("performanceConfigLatency").map(Into::into),
+            service_tier: member("serviceTier").map(Into::into),
+            ..InvokeModelResponse::new(body)
+        })
+    }
+
+    /// `InvokeModelWithResponseStream`: a model called in its own form, the answer as it is made. Returns
+    /// when the first event has arrived; up to there a failure is tried again, and never after.
+    pub async fn invoke_model_with_response_stream(
+        &self,
+        request: &InvokeModelRequest,
+    ) -> Result<EventStream<ResponseStreamEvent>> {
+        let frames = self.send_stream(&Call::invoke_model_with_response_stream(request)?).await?;
+        Ok(EventStream::new(frames, ResponseStreamEvent::from_frame))
+    }
+
+    /// `CountTokens`: how many tokens a request has, without the request being made.
+    pub async fn count_tokens(&self, request: &CountTokensRequest) -> Result<CountTokensResponse> {
+        self.read(&Call::count_tokens(request)?).await
+    }
+
+    /// `ApplyGuardrail`: what a guardrail says of a text or an image, without any model.
+    pub async fn apply_guardrail(&self, request: &ApplyGuardrailRequest) -> Result<ApplyGuardrailResponse> {
+        self.read(&Call::apply_guardrail(request)?).await
+    }
+
+    /// `ListFoundationModels`: the models that there are in the region, all on one page.
+    pub async fn list_foundation_models(
+        &self,
+        request: &ListFoundationModelsRequest,
+    ) -> Result<ListFoundationModelsResponse> {
+        self.read(&Call::list_foundation_models(request)?).await
+    }
+
+    /// `GetFoundationModel`: what is known of one model.
+    pub async fn get_foundation_model(
+        &self,
+        request: &GetFoundationModelRequest,
+    ) -> Result<GetFoundationModelResponse> {
+        self.read(&Call::get_foundation_model(request)?).await
+    }
+
+    /// `ListInferenceProfiles`: all profiles, from the page of the request's `next_token` to the last.
+    ///
+    /// Fails with [`ErrorKind::Damaged`] when the service sends for a page a second time.
+    pub async fn list_inference_profiles(
+        &self,
+        request: &ListInferenceProfilesRequest,
+    ) -> Result<ListInferenceProfilesResponse> {
+        let operation = Operation::ListInferenceProfiles;
+        let all = self.call(operation, &operation::members(request)?).await?;
+        operation.read_json(all.text().as_bytes())
+    }
+
+    /// `GetInferenceProfile`: what is known of one inference profile.
+    pub async fn get_inference_profile(
+        &self,
+        request: &GetInferenceProfileRequest,
+    ) -> Result<InferenceProfileSummary> {
+        self.read(&Call::get_inference_profile(request)?).await
+    }
+
+    /// Any operation that is answered whole, by the names of the service's model: a request's members to
+    /// the members of the answer, blobs in base64. An answer of JSON is given as it came; of one in
+    /// pages, all pages are asked for, up to the last, and given as one.
+    pub async fn call(&self, operation: Operation, request: &Members) -> Result<Document> {
+        let call = Call::new(operation, request)?;
+        match operation.answer_form() {
+            AnswerForm::Pages { items } => self.all_pages(call, request, items).await,
+            AnswerForm::Payload { member, headers } => {
+                let answer = self.send(&call).await?;
+                let mut members = Members::default();
+                for (name, _) in headers {
+                    if let Some(value) = operation.member_in_headers(name, answer.headers()) {
+                        members.insert(*name, Value::from(value));
+                    }
+                }
+                members.insert(member, Document::write(&Blob(answer.into_body()))?);
+                Document::write(&members)
+            }
+            AnswerForm::Json | AnswerForm::Stream { .. } => self.read(&call).await,
+        }
     }
 
     /// A call whose answer is whole: its status, headers and body.
     pub async fn send(&self, call: &Call) -> Result<Response<Bytes>> {
-        match self.answer(call).await? {
+        match self.answer(call, false).await? {
             Answer::Whole(response) => Ok(response),
-            Answer::Stream(_) => Err(wrong_form(call, "send_stream")),
+            Answer::Stream(_) => Err(wrong_form(call)),
         }
     }
 
     /// A call whose answer is a stream of events: its frames.
     pub async fn send_stream(&self, call: &Call) -> Result<FrameStream> {
-        match self.answer(call).await? {
+        match self.answer(call, true).await? {
             Answer::Stream(frames) => Ok(frames),
-            Answer::Whole(_) => Err(wrong_form(call, "send")),
+            Answer::Whole(_) => Err(wrong_form(call)),
         }
     }
 
@@ -126,8 +232,54 @@ impl Client {
         Ok(Identity { search, region, runtime, control })
     }
 
-    /// Makes the call, again if need be, until there is something to deliver.
-    async fn answer(&self, call: &Call) -> Result<Answer> {
+    /// A call whose answer is JSON.
+    async fn read<T: DeserializeOwned>(&self, call: &Call) -> Result<T> {
+        let answer = self.send(call).await?;
+        call.operation.read_json(answer.body()).map_err(|error| {
+            error.with_status(answer.status().as_u16()).with_request_id(refusal::request_id(answer.headers()))
+        })
+    }
+
+    /// Asks for a page after the other, and gives all as one: the first with the items of all in it.
+    async fn all_pages(&self, first: Call, request: &Members, items: &str) -> Result<Document> {
+        let (mut call, mut request) = (first, request.clone());
+        let mut tokens = BTreeSet::new();
+        tokens.extend(request.named(NEXT_TOKEN).and_then(|token| token.read::<String>().ok()));
+        let mut all = Vec::<Document>::new();
+        let mut whole: Option<Members> = None;
+        loop {
+            let operation = call.operation;
+            let mut page = self.read::<Members>(&call).await?;
+            let damaged = |member: &str, expected: &str| {
+                let name = operation.name();
+                Error::new(ErrorKind::Damaged, format!("the answer to {name}: {member}: {expected} expected"))
+            };
+            if let Some(list) = page.named(items) {
+                let list = list.read::<Option<Vec<Document>>>();
+                let list = list.map_err(|source| damaged(items, "a list").with_source(source))?;
+                all.extend(list.unwrap_or_default());
+            }
+            let token = page.remove(NEXT_TOKEN).map(|token| token.read::<Option<String>>()).transpose();
+            let token = token.map_err(|source| damaged(NEXT_TOKEN, "a string").with_source(source))?;
+            let whole = whole.get_or_insert(page);
+            let Some(token) = token.flatten().filter(|token| !token.is_empty()) else {
+                whole.insert(items, Document::write(&all)?);
+                return Document::write(whole);
+            };
+            if !tokens.insert(token.clone()) {
+                return Err(damaged(NEXT_TOKEN, "the token of a page that was not given yet"));
+            }
+            request.insert(NEXT_TOKEN, Value::from(token));
+            call = Call::new(operation, &request)?;
+        }
+    }
+
+    /// Makes the call, again if need be, until there is something to deliver. `streamed` is the form
+    /// that the answer is wanted in.
+    async fn answer(&self, call: &Call, streamed: bool) -> Result<Answer> {
+        if call.operation.is_streamed() != streamed {
+            return Err(wrong_form(call));
+        }
         let Inner { config, quota, .. } = &*self.0;
         let place = config.place(call.model_id.as_deref().and_then(region_of_arn))?;
         let retry = config.retry.unwrap_or_else(|| match place.max_attempts {
@@ -210,7 +362,8 @@ impl Client {
     async fn request(&self, call: &Call, place: &Place) -> Result<Request<Bytes>> {
         let Inner { config, chain, .. } = &*self.0;
         let endpoint = place.endpoint(call.operation.service());
-        let url = endpoint.call_url(&call.path, &[])?;
+        let query = call.query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>();
+        let url = endpoint.call_url(&call.path, &query)?;
         let mut request = Request::builder()
             .method(call.method.clone())
             .uri(&url)
@@ -268,12 +421,11 @@ enum Answer {
     Stream(FrameStream),
 }
 
-fn wrong_form(call: &Call, other: &str) -> Error {
+fn wrong_form(call: &Call) -> Error {
     let name = call.operation.name();
-    Error::new(
-        ErrorKind::InvalidInput,
-        format!("{name} is answered in another form: {other} is the method for it"),
-    )
+    let (form, method) =
+        if call.operation.is_streamed() { ("as a stream", "send_stream") } else { ("whole", "send") };
+    Error::new(ErrorKind::InvalidInput, format!("{name} is answered {form}: {method} is the method for it"))
 }
 
 /// Waits no longer than this.
@@ -316,6 +468,8 @@ fn fraction(random: u64) -> f64 {
     f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
 }
 
+/// The token of a list's next page, in a request and in an answer.
+const NEXT_TOKEN: &str = "nextToken";
 /// The name that both services sign with.
 const SIGNING_NAME: &str = "bedrock";
 /// What is read of a refusal, in bytes.

@@ -37,7 +37,7 @@ pub enum ErrorKind {
     ModelNotReady,
     /// Too many requests or tokens (429). Retried, after a longer pause than the others.
     Throttled,
-    /// The service failed (500). Retried.
+    /// The service failed (500). Retried; with a status that has no kind of its own (501, 509), not.
     Internal,
     /// The service, or a gateway before it, is not available (502, 503, 504). Retried.
     Unavailable,

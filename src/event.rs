@@ -48,14 +48,7 @@ impl Event {
     /// The event that a frame carries. An exception or error frame is the error that it tells of, and
     /// so is a frame that is no message of the protocol.
     pub fn from_frame(frame: &Frame) -> Result<Self> {
-        let event_type = match FrameContent::of(frame)? {
-            FrameContent::Event { event_type } => event_type,
-            FrameContent::Exception { exception_type, message } => {
-                return Err(service_error(exception_type, message));
-            }
-            FrameContent::Error { code, message } => return Err(service_error(code, message)),
-        };
-        Ok(match event_type {
+        Ok(match event_type(frame)? {
             "contentBlockDelta" => Self::ContentBlockDelta(payload(frame)?),
             "contentBlockStart" => Self::ContentBlockStart(payload(frame)?),
             "contentBlockStop" => Self::ContentBlockStop(payload(frame)?),
@@ -125,6 +118,15 @@ impl<'a> FrameContent<'a> {
     }
 }
 
+/// The type of the event that a frame carries, or the error that it tells of.
+pub(crate) fn event_type(frame: &Frame) -> Result<&str> {
+    match FrameContent::of(frame)? {
+        FrameContent::Event { event_type } => Ok(event_type),
+        FrameContent::Exception { exception_type, message } => Err(service_error(exception_type, message)),
+        FrameContent::Error { code, message } => Err(service_error(code, message)),
+    }
+}
+
 /// The error that an exception or error frame tells of.
 pub(crate) fn service_error(code: &str, message: Cow<'_, str>) -> Error {
     Error::new(ErrorKind::of_service(code, None), message).with_code(code)
@@ -189,7 +191,7 @@ impl Frame {
 }
 
 /// Reads what an event carries.
-fn payload<T: DeserializeOwned>(frame: &Frame) -> Result<T> {
+pub(crate) fn payload<T: DeserializeOwned>(frame: &Frame) -> Result<T> {
     serde_json::from_slice(frame.payload()).map_err(|source| {
         let at = frame.offset();
         Error::damaged(

@@ -49,6 +49,7 @@ pub mod count_tokens;
 mod event;
 pub mod foundation_model;
 pub mod inference_profile;
+pub mod invoke_model;
 pub mod reply;
 
 #[cfg(feature = "http")]

@@ -45,12 +45,11 @@ pub(crate) fn error(head: &Parts, body: &[u8], now: SystemTime) -> Error {
             let text = first_text(body);
             let shown =
                 if text.is_empty() { "an empty answer".into() } else { format!("the answer says: {text}") };
-            Error::new(kind, format!("HTTP {status} {reason}; {shown}")).with_hint(
-                "this is not how Bedrock answers: a proxy, a gateway or another server did; check \
-                 --endpoint-url, --region and HTTPS_PROXY",
-            )
+            Error::new(kind, format!("HTTP {status} {reason}; {shown}")).with_hint(FOREIGN_HINT)
         }
     };
+    let error =
+        if kind == ErrorKind::Internal && status != 500 { error.with_retryable(false) } else { error };
     error
         .with_status(status)
         .with_request_id(request_id(&head.headers))
@@ -102,6 +101,9 @@ fn first_text(body: &[u8]) -> String {
     }
 }
 
+/// What to look at when an answer is not Bedrock's.
+pub(crate) const FOREIGN_HINT: &str = "this is not how Bedrock answers: a proxy, a gateway or another \
+     server did; check --endpoint-url, --region and HTTPS_PROXY";
 /// How much of a foreign answer is looked at, in bytes.
 const LONGEST_BODY: usize = 16 * 1024;
 /// How much of it is shown, in characters.

@@ -237,6 +237,12 @@ impl Members {
         }
     }
 
+    /// Takes out the member of this name.
+    pub fn remove(&mut self, name: &str) -> Option<Document> {
+        let at = self.0.iter().position(|(found, _)| found == name)?;
+        Some(self.0.remove(at).1)
+    }
+
     pub(crate) fn read_next<'de, A: MapAccess<'de>>(
         &mut self,
         name: Text<'de>,

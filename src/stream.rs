@@ -6,7 +6,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use futures_core::Stream;
-use http::Response;
+use http::{HeaderMap, Response};
 use tokio::time::{Instant, Sleep};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -15,53 +15,65 @@ use crate::frame::{Frame, FrameDecoder};
 use crate::refusal::request_id;
 use crate::transport::Body;
 
-/// The events of an answer, each as soon as its last byte has arrived.
+/// The events of an answer, each as soon as its last byte has arrived: those of ConverseStream, or as
+/// `EventStream<ResponseStreamEvent>` those of `InvokeModelWithResponseStream`.
 ///
-/// It ends with `None` only when the answer is complete: the body ended, between two frames, after
-/// `messageStop`. Anything else is an error, after which nothing follows. Dropping it closes the
-/// connection; the model stops, and so does the bill.
+/// It ends with `None` only when the answer is complete: the body ended, between two frames, and after
+/// `messageStop` where the operation has that. Anything else is an error, after which nothing follows.
+/// Dropping it closes the connection; the model stops, and so does the bill.
 ///
 /// It is a [`Stream`] too, for those who have use for one.
 #[derive(Debug)]
-pub struct EventStream(FrameStream);
+pub struct EventStream<E = Event> {
+    frames: FrameStream,
+    read: fn(&Frame) -> Result<E>,
+}
 
-impl EventStream {
-    pub(crate) fn new(frames: FrameStream) -> Self {
-        Self(frames)
+impl<E> EventStream<E> {
+    pub(crate) fn new(frames: FrameStream, read: fn(&Frame) -> Result<E>) -> Self {
+        Self { frames, read }
     }
 
     /// Waits for the next event.
     ///
     /// It is safe to drop the future before it is ready: nothing is lost.
-    pub async fn next_event(&mut self) -> Result<Option<Event>> {
+    pub async fn next_event(&mut self) -> Result<Option<E>> {
         poll_fn(|task| self.poll_event(task)).await
     }
 
     /// The next event of what has arrived, without waiting: `None` says that more must arrive first.
-    pub fn ready_event(&mut self) -> Result<Option<Event>> {
-        match self.0.ready_frame()? {
-            Some(frame) => self.0.closing_on_error(Event::from_frame(&frame)).map(Some),
-            None => Ok(None),
-        }
+    pub fn ready_event(&mut self) -> Result<Option<E>> {
+        let frame = self.frames.ready_frame()?;
+        self.event(frame)
     }
 
     /// The service's id of the request.
     pub fn request_id(&self) -> Option<&str> {
-        self.0.request_id()
+        self.frames.request_id()
     }
 
-    fn poll_event(&mut self, task: &mut TaskContext<'_>) -> Poll<Result<Option<Event>>> {
-        Poll::Ready(match std::task::ready!(self.0.poll_frame(task))? {
-            Some(frame) => self.0.closing_on_error(Event::from_frame(&frame)).map(Some),
-            None => Ok(None),
-        })
+    /// The headers of the answer. Of `InvokeModelWithResponseStream` they hold what the API calls
+    /// `contentType` (`X-Amzn-Bedrock-Content-Type`), `performanceConfigLatency`
+    /// (`X-Amzn-Bedrock-PerformanceConfig-Latency`) and `serviceTier` (`X-Amzn-Bedrock-Service-Tier`).
+    pub fn headers(&self) -> &HeaderMap {
+        self.frames.headers()
+    }
+
+    fn poll_event(&mut self, task: &mut TaskContext<'_>) -> Poll<Result<Option<E>>> {
+        let frame = std::task::ready!(self.frames.poll_frame(task))?;
+        Poll::Ready(self.event(frame))
+    }
+
+    fn event(&mut self, frame: Option<Frame>) -> Result<Option<E>> {
+        let event = frame.map(|frame| (self.read)(&frame)).transpose();
+        self.frames.closing_on_error(event)
     }
 }
 
-impl Stream for EventStream {
-    type Item = Result<Event>;
+impl<E> Stream for EventStream<E> {
+    type Item = Result<E>;
 
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<Event>>> {
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<E>>> {
         self.poll_event(task).map(Result::transpose)
     }
 }
@@ -81,7 +93,7 @@ pub struct FrameStream {
     /// Whether the last poll of the body found nothing, so that `idle` runs.
     waiting: bool,
     status: u16,
-    request_id: Option<String>,
+    headers: HeaderMap,
 }
 
 impl FrameStream {
@@ -90,10 +102,11 @@ impl FrameStream {
         closing_event: Option<&'static str>,
         idle_timeout: Duration,
     ) -> Self {
+        let (head, body) = response.into_parts();
         Self {
-            status: response.status().as_u16(),
-            request_id: request_id(response.headers()).map(str::to_owned),
-            body: Some(response.into_body()),
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: Some(body),
             decoder: FrameDecoder::new(),
             first: None,
             closing_event,
@@ -140,7 +153,12 @@ impl FrameStream {
 
     /// The service's id of the request.
     pub fn request_id(&self) -> Option<&str> {
-        self.request_id.as_deref()
+        request_id(&self.headers)
+    }
+
+    /// The headers of the answer.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     /// Waits until there is a first frame to deliver. A failure up to here may be tried again.
@@ -203,7 +221,7 @@ impl FrameStream {
         self.body = None;
         self.decoder = FrameDecoder::new();
         self.closing_event = None;
-        Err(error.with_status(self.status).with_request_id(self.request_id.as_deref()))
+        Err(error.with_status(self.status).with_request_id(self.request_id()))
     }
 
     fn closing_on_error<T>(&mut self, result: Result<T>) -> Result<T> {
@@ -224,7 +242,7 @@ impl std::fmt::Debug for FrameStream {
         f.debug_struct("FrameStream")
             .field("open", &self.body.is_some())
             .field("offset", &self.decoder.offset())
-            .field("request_id", &self.request_id)
+            .field("request_id", &self.request_id())
             .finish_non_exhaustive()
     }
 }

@@ -18,12 +18,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("ConverseStreamResponse", "nothing but the stream"),
     ("ConverseStreamOutput", "a stream, whose events are carried one by one"),
     ("ResponseStream", "a stream, whose events are carried one by one"),
-    ("PayloadPart", "an envelope around the model's own bytes"),
-    ("InvokeModelRequest", "a body of the model's own; its members are headers"),
-    ("InvokeModelResponse", "a body of the model's own; its members are headers"),
-    ("InvokeModelWithResponseStreamRequest", "a body of the model's own; its members are headers"),
-    ("InvokeModelWithResponseStreamResponse", "a stream; its members are headers"),
-    ("Trace", "a header of InvokeModel"),
+    ("InvokeModelWithResponseStreamResponse", "a stream; its other members are headers"),
     ("InternalServerException", "a pumice::Error"),
     ("ModelStreamErrorException", "a pumice::Error"),
     ("ModelTimeoutException", "a pumice::Error"),
@@ -126,6 +121,10 @@ fn types() -> BTreeMap<&'static str, Read> {
             GetInferenceProfileRequest, GetInferenceProfileResponse => InferenceProfileSummary,
             InferenceProfileModel, InferenceProfileStatus, InferenceProfileSummary,
             InferenceProfileType, ListInferenceProfilesRequest, ListInferenceProfilesResponse,
+        }
+        invoke_model {
+            InvokeModelRequest, InvokeModelResponse,
+            InvokeModelWithResponseStreamRequest => InvokeModelRequest, PayloadPart, Trace,
         }
     }
 }

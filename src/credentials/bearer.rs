@@ -1,4 +1,9 @@
 //! A Bedrock API key in `AWS_BEARER_TOKEN_BEDROCK`. One variable serves both services.
+//!
+//! Without one, the other sources are asked, unless `AWS_AUTH_SCHEME_PREFERENCE`, or else
+//! `auth_scheme_preference` of the profile, says that a token is what is wanted: of the schemes in that
+//! list that Bedrock has, `httpBearerAuth` comes first. Source: the AWS SDKs' reference guide,
+//! [authentication scheme](https://docs.aws.amazon.com/sdkref/latest/guide/feature-auth-scheme.html).
 
 use std::future::ready;
 
@@ -6,7 +11,7 @@ use aws_credential_types::Token;
 
 use super::{Credentials, Found, Loading, Outcome, Source};
 use crate::context::Context;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The source.
 #[derive(Debug)]
@@ -19,7 +24,7 @@ impl Source for Bearer {
 
     fn load<'a>(&'a self, context: &'a Context) -> Loading<'a> {
         let Some(token) = context.env(VARIABLE) else {
-            return Box::pin(ready(Outcome::NotApplicable("not set".into())));
+            return Box::pin(ready(absent(context).unwrap_or_else(Outcome::Broken)));
         };
         Box::pin(ready(if token.bytes().all(|byte| byte.is_ascii_graphic()) {
             Outcome::Found(Found {
@@ -36,4 +41,35 @@ impl Source for Bearer {
     }
 }
 
+/// What it means that there is no token.
+fn absent(context: &Context) -> Result<Outcome> {
+    let in_profile = || {
+        let profiles = context.profiles()?;
+        let profile = profiles.profile(&context.profile_name(None));
+        Ok(profile.and_then(|profile| profile.non_blank(PREFERENCE_KEY)).map(str::to_owned))
+    };
+    let (preference, setting) = match context.env(PREFERENCE_VARIABLE) {
+        Some(preference) => (Some(preference), PREFERENCE_VARIABLE),
+        None => (in_profile()?, "the profile's auth_scheme_preference"),
+    };
+    if !preference.is_some_and(|preference| prefers_bearer(&preference)) {
+        return Ok(Outcome::NotApplicable("not set".into()));
+    }
+    Err(Error::new(
+        ErrorKind::Credentials,
+        format!("{VARIABLE} expected, since {setting} asks for httpBearerAuth; it is not set"),
+    )
+    .with_hint(format!("set {VARIABLE}, or change {setting}: sigv4 is for access keys")))
+}
+
+/// Whether a bearer token is the first that this list of schemes, such as `sigv4a, httpBearerAuth`,
+/// asks for. A scheme may have its namespace before it: `smithy.api#httpBearerAuth`.
+fn prefers_bearer(preference: &str) -> bool {
+    let schemes = preference.split(',').map(|scheme| scheme.rsplit('#').next().unwrap_or_default().trim());
+    schemes.into_iter().find(|scheme| ["sigv4", BEARER_SCHEME].contains(scheme)) == Some(BEARER_SCHEME)
+}
+
+const PREFERENCE_VARIABLE: &str = "AWS_AUTH_SCHEME_PREFERENCE";
+const PREFERENCE_KEY: &str = "auth_scheme_preference";
+const BEARER_SCHEME: &str = "httpBearerAuth";
 const VARIABLE: &str = "AWS_BEARER_TOKEN_BEDROCK";

@@ -26,6 +26,7 @@ pub(crate) enum Command {
     Version,
     Chat,
     Converse,
+    Call,
     Decode,
     Auth,
 }
@@ -73,7 +74,7 @@ impl Flag {
     }
 }
 
-static COMMANDS: [Explained; 4] = [
+static COMMANDS: [Explained; 5] = [
     Explained {
         command: Command::Chat,
         name: "chat",
@@ -108,6 +109,24 @@ ConverseStream's, one line of JSON for each event, under the API's own names.",
         ],
         calls: true,
         takes_rest: false,
+    },
+    Explained {
+        command: Command::Call,
+        name: "call",
+        usage: "OPERATION --request FILE|-",
+        about: "An operation by its name: a request of JSON in, its answer as JSON out",
+        more: "\
+OPERATION is Converse, ConverseStream, InvokeModel, InvokeModelWithResponseStream, CountTokens,
+ApplyGuardrail, ListFoundationModels, GetFoundationModel, ListInferenceProfiles or
+GetInferenceProfile. The request is one JSON object under the service model's own names
+(contentType, typeEquals), blobs in base64; so is the answer, on one line. Of a stream, each event is
+a line. Lists are followed to their last page.",
+        flags: &[
+            flag("request", "The request; `-` is standard input").value("FILE|-"),
+            flag("raw", "InvokeModel: the body of the answer alone, as it came"),
+        ],
+        calls: true,
+        takes_rest: true,
     },
     Explained {
         command: Command::Decode,
@@ -273,7 +292,7 @@ fn wrong(message: String, explained: Option<&'static Explained>) -> Failure {
 }
 
 /// The word that was likely meant: within two changes of a letter, or one a third of the length.
-fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count() / 3).max(2);
     known
         .map(|known| (distance(word, known), known))

@@ -2,8 +2,8 @@
 
 mod args;
 mod auth;
+mod call;
 mod chat;
-mod converse;
 mod decode;
 mod failure;
 mod output;
@@ -46,7 +46,8 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Command::Decode => decode::run(args),
         Command::Auth => block_on(auth::run(args, report)),
         Command::Chat => block_on(chat::run(args, report)),
-        Command::Converse => block_on(converse::run(args, report)),
+        Command::Converse => block_on(call::converse(args, report)),
+        Command::Call => block_on(call::run(args, report)),
     }
 }
 

@@ -46,6 +46,15 @@ impl Output {
         self.text("\n");
     }
 
+    /// Writes an answer of any form, as it is.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        if self.terminal {
+            self.text(&String::from_utf8_lossy(bytes));
+        } else {
+            self.gathered.extend_from_slice(bytes);
+        }
+    }
+
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         if self.gathered.is_empty() {
             return Ok(());

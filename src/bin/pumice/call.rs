@@ -1,0 +1,106 @@
+//! `pumice call`: an operation by its name; and `pumice converse`, which is two of them.
+
+use std::io::Read as _;
+
+use pumice::FrameStream;
+use pumice::operation::{Call, Operation};
+use pumice::shape::Members;
+
+use crate::args::{Args, nearest};
+use crate::failure::Failure;
+use crate::output::{Output, Report};
+use crate::session::Session;
+
+pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
+    let operation = named_operation(args)?;
+    if args.has("raw") && operation != Operation::InvokeModel {
+        return Err(Failure::usage("--raw goes with InvokeModel, whose answer is a body of any form"));
+    }
+    answer(args, report, operation).await
+}
+
+pub(crate) async fn converse(args: &Args, report: &Report) -> Result<(), Failure> {
+    let operation = if args.has("no-stream") { Operation::Converse } else { Operation::ConverseStream };
+    answer(args, report, operation).await
+}
+
+fn named_operation(args: &Args) -> Result<Operation, Failure> {
+    let hint = "pumice call --help lists the operations";
+    let [name] = args.rest.as_slice() else {
+        return Err(Failure::usage("one OPERATION expected").hint(hint));
+    };
+    let name = name.to_string_lossy();
+    Operation::named(&name).ok_or_else(|| {
+        let near = nearest(&name, Operation::ALL.iter().map(|operation| operation.name()));
+        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        Failure::usage(format!("there is no operation {name:?} here{near}")).hint(hint)
+    })
+}
+
+async fn answer(args: &Args, report: &Report, operation: Operation) -> Result<(), Failure> {
+    let mut request = read_request(args)?;
+    let session = Session::new(args, report)?;
+    if operation.takes_model() {
+        let named = request
+            .named("modelId")
+            .map(|id| id.read::<Option<String>>().map_err(|_| Failure::usage("modelId: a string expected")));
+        let model = session.model(named.transpose()?.flatten())?;
+        request.insert("modelId", serde_json::Value::from(model));
+    }
+    let client = &session.client;
+    if operation.is_streamed() {
+        return print_events(client.send_stream(&Call::new(operation, &request)?).await?).await;
+    }
+    let mut output = Output::new();
+    if args.has("raw") {
+        output.bytes(client.send(&Call::new(operation, &request)?).await?.body());
+    } else {
+        let answer = client.call(operation, &request).await?;
+        // Line ends in JSON are white space.
+        output.json_line(&answer.text().replace(['\n', '\r'], ""));
+    }
+    output.flush()
+}
+
+/// Prints each event as it arrives.
+async fn print_events(mut frames: FrameStream) -> Result<(), Failure> {
+    let mut output = Output::new();
+    loop {
+        let next = match frames.ready_frame() {
+            // Nothing more has arrived: what has been printed goes out before the wait.
+            Ok(None) => {
+                output.flush()?;
+                frames.next_frame().await
+            }
+            ready => ready,
+        };
+        let json = next.and_then(|frame| frame.map(|frame| frame.to_event_json()).transpose());
+        match json {
+            Ok(Some(json)) => output.json_line(&json),
+            Ok(None) => return output.flush(),
+            Err(error) => {
+                let begun = output.begun;
+                output.flush()?;
+                return Err(if begun { Failure::after_output(&error) } else { error.into() });
+            }
+        }
+    }
+}
+
+/// The request's members as they were written: what is wrong with them is the service's to say.
+fn read_request(args: &Args) -> Result<Members, Failure> {
+    let Some(path) = args.path("request") else {
+        return Err(Failure::usage("--request FILE expected, or --request - for standard input"));
+    };
+    let from_stdin = path.as_os_str() == "-";
+    let shown = if from_stdin { "standard input".into() } else { path.display().to_string() };
+    let mut bytes = Vec::new();
+    let read = if from_stdin {
+        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
+    } else {
+        std::fs::read(path).map(|read| bytes = read)
+    };
+    read.map_err(|error| Failure::unreadable(&shown, &error))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::usage(format!("{shown}: a request of one JSON object expected: {error}")))
+}

@@ -1,0 +1,126 @@
+//! A model called in its own form: what [InvokeModel] and [`InvokeModelWithResponseStream`] take and give.
+//!
+//! What the model reads and writes is the body, as its provider defines it; see
+//! [inference request parameters](https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html).
+//! The other members are headers.
+//!
+//! ```
+//! use pumice::invoke_model::InvokeModelRequest;
+//!
+//! let request = InvokeModelRequest::new("amazon.titan-embed-text-v2:0")
+//!     .content_type("application/json")
+//!     .body(r#"{"inputText":"pumice"}"#);
+//! ```
+//!
+//! [InvokeModel]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html
+//! [`InvokeModelWithResponseStream`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModelWithResponseStream.html
+
+use crate::converse::{PerformanceConfigLatency, ServiceTierType};
+use crate::error::Result;
+use crate::event::{event_type, payload};
+use crate::frame::Frame;
+use crate::shape::{Blob, Document, enumeration, structure};
+
+structure! {
+    /// The input of `InvokeModel` and of `InvokeModelWithResponseStream`.
+    #[doc(alias = "InvokeModelWithResponseStreamRequest")]
+    pub struct InvokeModelRequest {
+        required {
+            /// Whom to ask, in 1 to 2048 characters: the id of a model or of an inference profile, or an ARN.
+            model_id: String = "modelId",
+        }
+        optional {
+            /// What the model is asked, in its own form: at most 25 000 000 bytes.
+            body: Blob = "body",
+            /// The media type of the body. Absent, the service takes it for `application/json`.
+            content_type: String = "contentType",
+            /// The media type that the answer is to have. Absent, it is `application/json`.
+            accept: String = "accept",
+            /// Whether the answer tells what the guardrail found.
+            trace: Trace = "trace",
+            /// The guardrail to apply, by its id or ARN: at most 2048 characters.
+            guardrail_identifier: String = "guardrailIdentifier",
+            /// The version of the guardrail: a number of at most 8 digits, or `DRAFT`.
+            guardrail_version: String = "guardrailVersion",
+            /// Whether to use the latency-optimised version of the model.
+            performance_config_latency: PerformanceConfigLatency = "performanceConfigLatency",
+            /// Which tier of capacity to serve the request from.
+            service_tier: ServiceTierType = "serviceTier",
+            /// Labels that the invocation logs can be filtered by: a JSON object of strings as text of at
+            /// most 8500 characters, all of them visible ASCII, since it is a header.
+            request_metadata: String = "requestMetadata",
+        }
+    }
+}
+
+structure! {
+    /// The output of `InvokeModel`.
+    pub struct InvokeModelResponse {
+        required {
+            /// What the model answers, in its own form.
+            body: Blob = "body",
+        }
+        optional {
+            /// The media type of the body.
+            content_type: String = "contentType",
+            /// The version of the model that answered.
+            performance_config_latency: PerformanceConfigLatency = "performanceConfigLatency",
+            /// The tier of capacity that served the request.
+            service_tier: ServiceTierType = "serviceTier",
+        }
+    }
+}
+
+enumeration! {
+    /// Whether an answer tells what the guardrail found.
+    pub enum Trace {
+        /// It tells what the guardrail acted on.
+        Enabled = "ENABLED",
+        /// It does not.
+        Disabled = "DISABLED",
+        /// It tells also of what the guardrail looked at and let pass.
+        EnabledFull = "ENABLED_FULL",
+    }
+}
+
+/// An event of `InvokeModelWithResponseStream`.
+///
+/// The answer is over when the stream is: none of its events says so.
+///
+/// Source: [ResponseStream](https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ResponseStream.html).
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+#[doc(alias = "ResponseStream")]
+pub enum ResponseStreamEvent {
+    /// A piece of the answer.
+    Chunk(PayloadPart),
+    /// An event that this version does not know.
+    Unknown {
+        /// Its `:event-type`.
+        event_type: String,
+        /// What it carries.
+        payload: Document,
+    },
+}
+
+impl ResponseStreamEvent {
+    /// The event that a frame carries. An exception or error frame is the error that it tells of, and
+    /// so is a frame that is no message of the protocol.
+    pub fn from_frame(frame: &Frame) -> Result<Self> {
+        Ok(match event_type(frame)? {
+            "chunk" => Self::Chunk(payload(frame)?),
+            unknown => Self::Unknown { event_type: unknown.to_owned(), payload: payload(frame)? },
+        })
+    }
+}
+
+structure! {
+    /// A piece of an answer in the model's own form.
+    pub struct PayloadPart {
+        optional {
+            /// The piece: at most 1 000 000 bytes, for most models one JSON object of the model's own.
+            bytes: Blob = "bytes",
+        }
+        ignored { "p", }
+    }
+}
