@@ -14,8 +14,9 @@ use base64::engine::general_purpose::STANDARD;
 use pumice::context::Context;
 use pumice::converse::{ConverseRequest, ConverseResponse, Message};
 use pumice::frame::FrameDecoder;
-use pumice::operation::Call;
+use pumice::operation::{Call, Operation};
 use pumice::reply::ReplyBuilder;
+use pumice::shape::Members;
 use pumice::transport::Replay;
 use pumice::{Client, Config, Error, ErrorKind, Event, FrameContent};
 use serde_json::{Value, json};
@@ -224,12 +225,14 @@ async fn each_answers_the_request_it_was_made_with() {
         let text = read(&name);
         let client = client(Replay::parse(&text).unwrap().strict());
         let request = &exchanges(&text)[0].request;
-        let model = Replay::parse(&text).unwrap().model().unwrap().to_owned();
-        let body = request["json"].to_string();
-        let error = if request["operation"] == "Converse" {
-            client.send(&Call::converse(&model, body).unwrap()).await.err()
+        let operation = Operation::named(request["operation"].as_str().unwrap()).unwrap();
+        let mut members: Members = serde_json::from_value(request["json"].clone()).unwrap();
+        members.insert("modelId", Value::from(Replay::parse(&text).unwrap().model().unwrap()));
+        let call = Call::new(operation, &members).unwrap();
+        let error = if operation.is_streamed() {
+            client.send_stream(&call).await.err()
         } else {
-            client.send_stream(&Call::converse_stream(&model, body).unwrap()).await.err()
+            client.send(&call).await.err()
         };
         assert_ne!(error.as_ref().map(Error::kind), Some(ErrorKind::Recording), "{name}: {error:?}");
     }
