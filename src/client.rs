@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use ::http::{Request, Response};
+use ::http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, HeaderValue};
+use ::http::{Method, Request, Response};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream as _;
 use serde::de::DeserializeOwned;
@@ -101,8 +101,8 @@ impl Client {
 
     /// Converse: the whole answer at once.
     ///
-    /// Like all calls here, it fails with an [`ErrorKind`] that says what the service, the network or the
-    /// input was at fault for; with [`ErrorKind::Damaged`] when the answer is not the JSON of a response.
+    /// As with every operation, [`ErrorKind`] says what can fail. An answer that is not the JSON of a
+    /// response is [`ErrorKind::Damaged`].
     pub async fn converse(&self, request: &ConverseRequest) -> Result<ConverseResponse> {
         self.read(&Call::converse(request)?).await
     }
@@ -325,6 +325,10 @@ impl Client {
         for (name, value) in [("amz-sdk-invocation-id", invocation), ("amz-sdk-request", &counted)] {
             let value = HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""));
             request.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+        // Where there is no body, the HTTP client would not say so.
+        if call.method == Method::POST && call.body.is_empty() {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
 
         let url = request.uri().to_string();

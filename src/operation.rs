@@ -1,8 +1,8 @@
 //! The service's operations, and a call of one: where each member of a request goes, and how it is
 //! answered.
 //!
-//! What there is to know of an operation is in one table, [`Operation::binding`]. A [`Call`] is made by
-//! it, from a typed request or from the members of a JSON object.
+//! What there is to know of an operation stands in one table. A [`Call`] is made by it, from a typed
+//! request or from the members of a JSON object.
 //!
 //! ```
 //! use pumice::operation::{Call, Operation};
@@ -518,8 +518,9 @@ fn text(member: &str, value: &Document) -> Result<Option<String>> {
 }
 
 fn header(member: &str, name: &str, value: &str) -> Result<HeaderValue> {
-    HeaderValue::from_str(value).map_err(|_| {
-        let found = if value.contains(['\r', '\n']) { "a line end" } else { "another character" };
+    let found = if value.contains(['\r', '\n']) { "a line end" } else { "another character" };
+    let header = HeaderValue::from_str(value).ok().filter(|_| value.is_ascii());
+    header.ok_or_else(|| {
         invalid(member, &format!("visible ASCII expected, since it is the header {name}; {found} found"))
     })
 }
