@@ -25,6 +25,7 @@ use crate::foundation_model::{
     ListFoundationModelsResponse,
 };
 use crate::guardrail::{ApplyGuardrailRequest, ApplyGuardrailResponse};
+use crate::hint::{self, Refused};
 use crate::inference_profile::{
     GetInferenceProfileRequest, InferenceProfileSummary, ListInferenceProfilesRequest,
     ListInferenceProfilesResponse,
@@ -36,6 +37,7 @@ use crate::refusal;
 use crate::retry::{Quota, Retry};
 use crate::shape::{Blob, Document, Members};
 use crate::sign::{self, Scope};
+use crate::skew::{self, ClockSkew};
 use crate::stream::{EventStream, FrameStream};
 use crate::transport::{Body, Http, HttpConfig, Transport};
 
@@ -68,6 +70,7 @@ struct Inner {
     config: Config,
     chain: Chain,
     quota: Quota,
+    skew: ClockSkew,
     /// Made when it is first needed, unless the configuration brings one: a call that is refused before
     /// it is sent needs none.
     transport: OnceLock<Arc<dyn Transport>>,
@@ -91,7 +94,13 @@ impl Client {
     /// A client with these settings. Nothing is read or opened before the first call.
     pub fn new(config: Config) -> Self {
         let chain = Chain::standard(config.profile.as_deref());
-        Self(Arc::new(Inner { config, chain, quota: Quota::new(), transport: OnceLock::new() }))
+        Self(Arc::new(Inner {
+            config,
+            chain,
+            quota: Quota::new(),
+            skew: ClockSkew::default(),
+            transport: OnceLock::new(),
+        }))
     }
 
     /// A client as the environment and the AWS files say.
@@ -274,31 +283,82 @@ impl Client {
         }
     }
 
-    /// Makes the call, again if need be, until there is something to deliver. `streamed` is the form
-    /// that the answer is wanted in.
+    /// Makes the call. `streamed` is the form that the answer is wanted in.
     async fn answer(&self, call: &Call, streamed: bool) -> Result<Answer> {
         if call.operation.is_streamed() != streamed {
             return Err(wrong_form(call));
         }
+        let place = self.0.config.place(call.model_id.as_deref().and_then(region_of_arn))?;
+        let error = match self.repeat(call, &place).await {
+            Err(error) if error.status().is_some() => error,
+            decided => return decided,
+        };
+        let (Some(model_id), true) = (call.model_id.as_deref(), hint::needs_inference_profile(&error)) else {
+            let link = self.0.chain.search(&self.0.config.context).await.result.ok().map(|found| found.link);
+            let refused = Refused {
+                model_id: call.model_id.as_deref(),
+                region: place.region.name(),
+                link: link.as_deref(),
+            };
+            let hint = hint::hint(&error, refused);
+            return Err(error.or_hint(hint));
+        };
+        let profiles = self.profiles_of(model_id, &place).await;
+        match profiles.first() {
+            Some(profile) if self.0.config.auto_profile => {
+                let taken = Progress::ProfileTaken { model_id, profile_id: profile };
+                self.0.config.watcher.tell(&taken);
+                self.repeat(&call.of_model(profile), &place).await
+            }
+            _ => Err(error.or_hint(Some(hint::inference_profiles(&profiles, place.region.name())))),
+        }
+    }
+
+    /// The inference profiles that serve a model, the ones for a part of the world before the global
+    /// one. None where they cannot be listed: this is for a hint, which nobody waits long for.
+    async fn profiles_of(&self, model_id: &str, place: &Place) -> Vec<String> {
+        let Ok(request) =
+            Call::list_inference_profiles(&ListInferenceProfilesRequest::new().max_results(1000u32))
+        else {
+            return Vec::new();
+        };
+        let listed = timeout(LONGEST_LOOK_UP, self.attempt(&request, place, "", 1, 1)).await;
+        let Ok(Ok(Answer::Whole(answer))) = listed else { return Vec::new() };
+        let listed = request.operation.read_json::<ListInferenceProfilesResponse>(answer.body());
+        let mut profiles = listed.map(|listed| listed.serving(model_id)).unwrap_or_default();
+        profiles.sort_by_key(|profile| profile.starts_with("global."));
+        profiles
+    }
+
+    /// Makes the call, again if need be, until there is something to deliver.
+    async fn repeat(&self, call: &Call, place: &Place) -> Result<Answer> {
         let Inner { config, quota, .. } = &*self.0;
-        let place = config.place(call.model_id.as_deref().and_then(region_of_arn))?;
         let retry = config.retry.unwrap_or_else(|| match place.max_attempts {
             Some(attempts) => Retry::standard().max_attempts(attempts),
             None => Retry::standard(),
         });
         let invocation = invocation_id(config.context.random(), config.context.random());
         let mut cost = None;
-        for attempt in 1.. {
-            let failed = match self.attempt(call, &place, &invocation, attempt, retry.max_attempts).await {
+        let mut waited = Duration::ZERO;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let failed = match self.attempt(call, place, &invocation, attempt, retry.max_attempts).await {
                 Ok(answer) => {
                     quota.give_back(cost);
                     return Ok(answer);
                 }
                 Err(error) => error,
             };
-            let Some(delay) = retry.delay(&failed, attempt, fraction(config.context.random())) else {
-                return Err(failed);
-            };
+            let random = fraction(config.context.random());
+            if let Some(delay) = retry.patient_delay(&failed, attempt, waited, random) {
+                waited += delay;
+                let left = retry.patience.unwrap_or_default().saturating_sub(waited);
+                config.watcher.tell(&Progress::Waiting { error: &failed, delay, left });
+                tokio::time::sleep(delay).await;
+                continue;
+            }
+            let Some(delay) = retry.delay(&failed, attempt, random) else { return Err(failed) };
             cost = quota.take(&failed);
             if cost.is_none() {
                 return Err(failed);
@@ -306,8 +366,6 @@ impl Client {
             config.watcher.tell(&Progress::Retrying { error: &failed, delay });
             tokio::time::sleep(delay).await;
         }
-        // The loop has no end of its own.
-        Err(Error::new(ErrorKind::Service, "no attempt was made"))
     }
 
     async fn attempt(
@@ -333,7 +391,7 @@ impl Client {
 
         let url = request.uri().to_string();
         config.watcher.tell(&Progress::Sending { operation: call.operation.name(), url: &url, attempt });
-        let sent = Instant::now();
+        let (sent, sent_at) = (Instant::now(), config.context.now());
         let transport = self.transport()?;
         let response =
             within(config.first_byte_timeout, "first-byte timeout: no answer", transport.send(request))
@@ -346,11 +404,26 @@ impl Client {
             after: sent.elapsed(),
         });
 
+        let mut news = None;
+        if config.authorised && !config.trusts_clock() {
+            news = self.0.skew.learn(&head.headers, sent_at, config.context.now());
+        }
+        if let Some(seconds) = news {
+            config.watcher.tell(&Progress::ClockCorrected { seconds });
+        }
+
         let located = |error: Error| error.with_status(head.status.as_u16()).with_request_id(id.as_deref());
         if !head.status.is_success() {
             // A refusal whose body does not arrive is a refusal all the same.
             let body = read_whole(body, config.idle_timeout, LONGEST_REFUSAL).await.unwrap_or_default();
-            return Err(refusal::error(&head, &body, config.context.now()));
+            let error = refusal::error(&head, &body, config.context.now());
+            return Err(match news {
+                // With the clock put right, the same call can succeed.
+                Some(seconds) if skew::may_be_due_to(&error) => {
+                    error.with_retryable(true).with_hint(format!("{}: set it right", skew::in_words(seconds)))
+                }
+                _ => error,
+            });
         }
         if let AnswerForm::Stream { closing_event } = call.operation.answer_form() {
             let response = Response::from_parts(head, body);
@@ -364,7 +437,7 @@ impl Client {
 
     /// The request as it is sent, with what authorises it.
     async fn request(&self, call: &Call, place: &Place) -> Result<Request<Bytes>> {
-        let Inner { config, chain, .. } = &*self.0;
+        let Inner { config, chain, skew, .. } = &*self.0;
         let endpoint = place.endpoint(call.operation.service());
         let query = call.query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>();
         let url = endpoint.call_url(&call.path, &query)?;
@@ -398,7 +471,8 @@ impl Client {
             }
             Credentials::Keys(keys) => {
                 let scope = Scope { region: endpoint.region(), service: SIGNING_NAME };
-                let headers = sign::sign(&request, keys, scope, config.context.now())?;
+                let now = skew.correct(config.context.now());
+                let headers = sign::sign(&request, keys, scope, now)?;
                 request.headers_mut().extend(headers);
                 Ok(request)
             }
@@ -476,6 +550,8 @@ fn fraction(random: u64) -> f64 {
 const NEXT_TOKEN: &str = "nextToken";
 /// The name that both services sign with.
 const SIGNING_NAME: &str = "bedrock";
+/// How long a look-up for a hint may take.
+const LONGEST_LOOK_UP: Duration = Duration::from_secs(5);
 /// What is read of a refusal, in bytes.
 const LONGEST_REFUSAL: usize = 1024 * 1024;
 /// What is read of an answer that comes whole, in bytes: images and embeddings are of some megabytes.

@@ -28,6 +28,7 @@ pub struct Config {
     pub(crate) first_byte_timeout: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) retry: Option<Retry>,
+    pub(crate) auto_profile: bool,
     pub(crate) authorised: bool,
     pub(crate) transport: Option<Arc<dyn Transport>>,
     pub(crate) context: Context,
@@ -45,6 +46,7 @@ impl Config {
             first_byte_timeout: DEFAULT_SILENCE,
             idle_timeout: DEFAULT_SILENCE,
             retry: None,
+            auto_profile: false,
             authorised: true,
             transport: None,
             context: Context::real(),
@@ -97,6 +99,13 @@ impl Config {
         self
     }
 
+    /// Where a model is served through inference profiles alone, calls it through the one that serves it
+    /// here: the call is made once more, and [watchers](Self::watch) are told.
+    pub fn auto_profile(mut self) -> Self {
+        self.auto_profile = true;
+        self
+    }
+
     /// What sends the requests, in place of the network.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
@@ -146,6 +155,12 @@ impl Config {
             max_attempts: self.max_attempts(|key| profile?.1.non_blank(key)),
             region,
         })
+    }
+
+    /// Whether signatures are to be dated by this machine's clock, whatever the service's says.
+    pub(crate) fn trusts_clock(&self) -> bool {
+        let set = self.context.env("AWS_DISABLE_CLOCK_SKEW_CORRECTION");
+        set.is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
     /// A setting that is not a number counts as none, as in the SDKs.

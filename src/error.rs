@@ -193,6 +193,12 @@ impl Error {
         self
     }
 
+    /// Adds a hint where there is none.
+    pub(crate) fn or_hint(mut self, hint: Option<String>) -> Self {
+        self.0.hint = self.0.hint.or(hint);
+        self
+    }
+
     pub(crate) fn with_retryable(mut self, retryable: bool) -> Self {
         self.0.retryable = retryable;
         self

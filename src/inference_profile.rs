@@ -33,6 +33,26 @@ structure! {
     }
 }
 
+impl ListInferenceProfilesResponse {
+    /// The ids of the active profiles that call this foundation model.
+    pub fn serving(&self, model_id: &str) -> Vec<String> {
+        let calls = |profile: &&InferenceProfileSummary| {
+            profile
+                .models
+                .iter()
+                .flatten()
+                .filter_map(|model| model.model_arn.as_deref())
+                .any(|arn| arn.rsplit_once("foundation-model/").is_some_and(|(_, id)| id == model_id))
+        };
+        let profiles = self.inference_profile_summaries.iter().flatten();
+        profiles
+            .filter(|profile| profile.status == Some(InferenceProfileStatus::Active))
+            .filter(calls)
+            .filter_map(|profile| profile.inference_profile_id.clone())
+            .collect()
+    }
+}
+
 structure! {
     /// The input of `GetInferenceProfile`.
     pub struct GetInferenceProfileRequest {

@@ -55,6 +55,8 @@ pub mod reply;
 #[cfg(feature = "http")]
 pub mod endpoint;
 #[cfg(feature = "http")]
+mod hint;
+#[cfg(feature = "http")]
 pub mod operation;
 #[cfg(feature = "http")]
 pub mod profile;
@@ -64,6 +66,8 @@ mod refusal;
 pub mod retry;
 #[cfg(feature = "http")]
 pub mod sign;
+#[cfg(feature = "http")]
+mod skew;
 
 #[cfg(feature = "http")]
 pub mod context;

@@ -338,6 +338,13 @@ pub struct Call {
 }
 
 impl Call {
+    /// The same call of another model.
+    pub(crate) fn of_model(&self, model_id: &str) -> Self {
+        let label = self.model_id.as_deref().map(encode_label).unwrap_or_default();
+        let path = self.path.replacen(&label, &encode_label(model_id), 1);
+        Self { path, model_id: Some(model_id.to_owned()), ..self.clone() }
+    }
+
     /// A call with the members of a request, under the names of the service's model, blobs in base64.
     ///
     /// A member that this version does not know goes into the JSON body, or into the query where there

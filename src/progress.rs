@@ -33,6 +33,27 @@ pub enum Progress<'a> {
         /// How long after the request.
         after: Duration,
     },
+    /// Throttling is waited out.
+    Waiting {
+        /// What the service said.
+        error: &'a Error,
+        /// The pause before the next attempt.
+        delay: Duration,
+        /// How much more may be waited, after this pause.
+        left: Duration,
+    },
+    /// The clock was found to be wrong, and signatures are dated by the service's from now on.
+    ClockCorrected {
+        /// The service's clock less this machine's, in seconds; 0 when the clock is right again.
+        seconds: i64,
+    },
+    /// A model that is not served under its own id is called through an inference profile.
+    ProfileTaken {
+        /// The model that was named.
+        model_id: &'a str,
+        /// The profile that is called.
+        profile_id: &'a str,
+    },
     /// An attempt failed, and another follows.
     Retrying {
         /// What failed.

@@ -73,9 +73,12 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    // An HTTP date is one of RFC 2822 but for the name of the zone.
-    let date = OffsetDateTime::parse(&value.replace("GMT", "+0000"), &Rfc2822).ok()?;
-    SystemTime::from(date).duration_since(now).ok()
+    http_date(value)?.duration_since(now).ok()
+}
+
+/// An HTTP date is one of RFC 2822 but for the name of the zone.
+pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
+    OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok().map(SystemTime::from)
 }
 
 /// What a person would read first in a body of any kind: no tags, one line, not much of it.

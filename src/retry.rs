@@ -16,17 +16,25 @@ use crate::error::{Error, ErrorKind};
 pub struct Retry {
     /// The most attempts that one call makes, the first included; at least 1.
     pub max_attempts: u32,
+    /// How long a call may wait out throttling in all, beside those attempts. None by default.
+    pub patience: Option<Duration>,
 }
 
 impl Retry {
     /// Three attempts.
     pub fn standard() -> Self {
-        Self { max_attempts: 3 }
+        Self { max_attempts: 3, patience: None }
     }
 
     /// One attempt.
     pub fn never() -> Self {
-        Self { max_attempts: 1 }
+        Self { max_attempts: 1, patience: None }
+    }
+
+    /// For agents, which would rather wait than fail: three attempts, and throttling (as well as a model
+    /// that is being made ready) is waited out for as long as `budget` in all.
+    pub fn patient(budget: Duration) -> Self {
+        Self { patience: Some(budget), ..Self::standard() }
     }
 
     /// This many attempts; none counts as one.
@@ -39,20 +47,37 @@ impl Retry {
     ///
     /// `random` is from 0 to 1. A time that the service asks for lengthens the pause by five seconds at most.
     pub fn delay(&self, error: &Error, attempt: u32, random: f64) -> Option<Duration> {
-        if !error.is_retryable() || attempt >= self.max_attempts {
-            return None;
-        }
-        let base = match error.kind() {
-            // A model that is being made ready is not so in 50 ms.
-            ErrorKind::Throttled | ErrorKind::ModelNotReady => Duration::from_secs(1),
-            _ => Duration::from_millis(50),
-        };
-        let longest = base.saturating_mul(1 << (attempt - 1).min(16)).min(MAX_BACKOFF);
-        let delay = longest.mul_f64(random.clamp(0.0, 1.0));
-        Some(match error.retry_after() {
-            Some(asked) => asked.clamp(delay, delay + MAX_EXTENSION),
-            None => delay,
-        })
+        (error.is_retryable() && attempt < self.max_attempts).then(|| pause(error, attempt, random))
+    }
+
+    /// The pause before the retry that patience makes, after `attempt` attempts and `waited` spent so, or
+    /// `None` where there is no patience (left) or this is nothing to wait out. Half of a pause is left to chance.
+    pub fn patient_delay(
+        &self,
+        error: &Error,
+        attempt: u32,
+        waited: Duration,
+        random: f64,
+    ) -> Option<Duration> {
+        let left = self.patience?.checked_sub(waited)?;
+        let waits = matches!(error.kind(), ErrorKind::Throttled | ErrorKind::ModelNotReady);
+        let delay = pause(error, attempt, 0.5 + random / 2.0);
+        (waits && error.is_retryable() && delay <= left).then_some(delay)
+    }
+}
+
+/// The pause after this many attempts.
+fn pause(error: &Error, attempt: u32, random: f64) -> Duration {
+    let base = match error.kind() {
+        // A model that is being made ready is not so in 50 ms.
+        ErrorKind::Throttled | ErrorKind::ModelNotReady => Duration::from_secs(1),
+        _ => Duration::from_millis(50),
+    };
+    let longest = base.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(MAX_BACKOFF);
+    let delay = longest.mul_f64(random.clamp(0.0, 1.0));
+    match error.retry_after() {
+        Some(asked) => asked.clamp(delay, delay + MAX_EXTENSION),
+        None => delay,
     }
 }
 
@@ -141,6 +166,19 @@ mod tests {
         assert_eq!(asked(0), 500);
         assert_eq!(asked(3000), 3000);
         assert_eq!(asked(60_000), 5500);
+    }
+
+    #[test]
+    fn patience_is_for_throttling_and_has_an_end() {
+        let (second, budget) = (Duration::from_secs(1), Duration::from_secs(30));
+        let throttled = Error::new(ErrorKind::Throttled, "");
+        let patient = Retry::patient(budget);
+        assert_eq!(patient.patient_delay(&throttled, 1, Duration::ZERO, 0.0), Some(second / 2));
+        assert_eq!(patient.patient_delay(&throttled, 9, Duration::ZERO, 1.0), Some(20 * second));
+        assert_eq!(patient.patient_delay(&throttled, 9, 11 * second, 1.0), None);
+        assert_eq!(patient.patient_delay(&throttled, 1, 31 * second, 0.0), None);
+        assert_eq!(patient.patient_delay(&Error::new(ErrorKind::Internal, ""), 1, Duration::ZERO, 0.0), None);
+        assert_eq!(Retry::standard().patient_delay(&throttled, 1, Duration::ZERO, 0.0), None);
     }
 
     #[test]

@@ -3,10 +3,12 @@
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod capture;
 mod server;
 
 use pumice::context::Context;
 use pumice::converse::{ConverseRequest, Message};
+use pumice::retry::Retry;
 use pumice::{Client, Config, ErrorKind, Event};
 use server::{Answer, Server, text_answer};
 
@@ -201,10 +203,7 @@ async fn a_proxy_is_used_unless_the_host_is_excepted() {
     let server = Server::start([Answer::stream(text_answer(&["through"]))]);
     let through = |context: Context| {
         Client::new(
-            Config::new()
-                .context(context)
-                .endpoint_url("http://bedrock.example")
-                .retry(pumice::retry::Retry::never()),
+            Config::new().context(context).endpoint_url("http://bedrock.example").retry(Retry::never()),
         )
     };
     // The keys are for the made context; the name resolves nowhere, so that only the proxy can answer.
@@ -239,4 +238,125 @@ async fn no_debug_output_holds_a_secret() {
     let shown =
         format!("{client:?} {error:?} {identity:?} {:?} {bearer:?}", bearer.identify().await.unwrap());
     assert!(shown.contains("AKIDTEST") && !shown.contains("sekret"), "{shown}");
+}
+
+const PROFILE_NEEDED: &str = "Invocation of model ID deepseek.r1-v1:0 with on-demand throughput isn\u{2019}t supported. \
+                              Retry your request with the ID or ARN of an inference profile that contains this model.";
+
+fn profiles() -> Answer {
+    let profile = |id: &str, model: &str| {
+        let model_arn = format!("arn:aws:bedrock:us-east-1::foundation-model/{model}");
+        serde_json::json!({"inferenceProfileId": id, "status": "ACTIVE", "models": [{"modelArn": model_arn}]})
+    };
+    let summaries = [
+        profile("global.deepseek.r1-v1:0", "deepseek.r1-v1:0"),
+        profile("us.amazon.nova-lite-v1:0", "amazon.nova-lite-v1:0"),
+        profile("us.deepseek.r1-v1:0", "deepseek.r1-v1:0"),
+    ];
+    Answer::whole(200, serde_json::json!({ "inferenceProfileSummaries": summaries }).to_string())
+}
+
+#[tokio::test]
+async fn a_model_that_needs_a_profile_is_told_which_or_called_through_it() {
+    let refusal = || Answer::refusal(400, "ValidationException", PROFILE_NEEDED);
+    let context = |server: &Server| context().with_env("AWS_ENDPOINT_URL", &server.url);
+    let asked = ConverseRequest::new("deepseek.r1-v1:0").message(Message::user("Hi"));
+
+    let server = Server::start([refusal(), profiles()]);
+    let client = Client::new(Config::new().context(context(&server)));
+    let error = client.converse_stream(&asked).await.unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Validation, PROFILE_NEEDED));
+    let hint = error.hint().unwrap();
+    assert!(
+        hint.contains(
+            "us-east-1 this model is called as us.deepseek.r1-v1:0 (or as global.deepseek.r1-v1:0)"
+        ),
+        "{hint}"
+    );
+    assert!(server.requests()[1].line.starts_with("GET /inference-profiles?maxResults=1000 "));
+
+    let server = Server::start([refusal(), profiles(), Answer::stream(text_answer(&["ok"]))]);
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let watcher = std::sync::Arc::clone(&told);
+    let config = Config::new().context(context(&server)).auto_profile().watch(move |progress| {
+        if let pumice::Progress::ProfileTaken { model_id, profile_id } = progress {
+            watcher.lock().unwrap().push(format!("{model_id} as {profile_id}"));
+        }
+    });
+    Client::new(config).converse_stream(&asked).await.unwrap();
+    assert_eq!(server.requests()[2].line, "POST /model/us.deepseek.r1-v1%3A0/converse-stream HTTP/1.1");
+    assert_eq!(*told.lock().unwrap(), ["deepseek.r1-v1:0 as us.deepseek.r1-v1:0"]);
+
+    // Where profiles cannot be listed, the refusal is told all the same.
+    let server = Server::start([refusal(), Answer::refusal(403, "AccessDeniedException", "no")]);
+    let client = Client::new(Config::new().context(context(&server)).auto_profile());
+    let error = client.converse_stream(&asked).await.unwrap_err();
+    assert_eq!((error.message(), server.requests().len()), (PROFILE_NEEDED, 2));
+    assert!(error.hint().unwrap().contains("ListInferenceProfiles"));
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_corrected_and_the_call_repeated_once() {
+    // The context's clock says 1970-01-01T00:00:00Z.
+    let refusal = || {
+        Answer::refusal(403, "InvalidSignatureException", "Signature expired")
+            .header("date", "Thu, 01 Jan 1970 00:30:00 GMT")
+    };
+    let server = Server::start([refusal(), Answer::stream(text_answer(&["ok"]))]);
+    let client_at = client(&server);
+    assert_eq!(read(&client_at).await.unwrap(), "ok");
+    let dates =
+        || server.requests().iter().map(|r| r.header("x-amz-date").unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(dates(), ["19700101T000000Z", "19700101T003000Z"]);
+    assert_eq!(read(&client_at).await.unwrap(), "ok");
+    assert_eq!(dates()[2], "19700101T003000Z");
+
+    let server = Server::start([refusal()]);
+    let error = read(&client(&server)).await.unwrap_err();
+    assert_eq!((error.kind(), server.requests().len()), (ErrorKind::AccessDenied, 2));
+
+    let context = context().with_env("AWS_DISABLE_CLOCK_SKEW_CORRECTION", "true");
+    let error =
+        read(&Client::new(Config::new().context(context).endpoint_url(&server.url))).await.unwrap_err();
+    assert_eq!((error.kind(), server.requests().len()), (ErrorKind::AccessDenied, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn patience_waits_out_throttling_and_says_so() {
+    let busy =
+        || server::exception("throttlingException", "Too many requests, please wait before trying again.");
+    let budget = std::time::Duration::from_secs(60);
+    let waits = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let client = |bodies: Vec<Vec<u8>>| {
+        let waits = std::sync::Arc::clone(&waits);
+        let transport = std::sync::Arc::new(capture::Capture::answering(bodies));
+        let config = Config::new().context(context()).transport(transport).retry(Retry::patient(budget));
+        Client::new(config.watch(move |progress| {
+            if let pumice::Progress::Waiting { delay, left, .. } = progress {
+                waits.lock().unwrap().push((delay.as_millis(), left.as_secs()));
+            }
+        }))
+    };
+    let answers = vec![busy(), busy(), busy(), busy(), text_answer(&["ok"]).concat()];
+    assert_eq!(read(&client(answers)).await.unwrap(), "ok");
+    assert_eq!(waits.lock().unwrap().split_off(0), [(500, 59), (1000, 58), (2000, 56), (4000, 52)]);
+
+    let error = read(&client(vec![busy()])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Throttled);
+    let waited = waits.lock().unwrap().iter().map(|(delay, _)| delay).sum::<u128>();
+    assert!((50_000..=60_000).contains(&waited), "{waited}");
+}
+
+#[tokio::test]
+async fn a_refusal_has_a_hint() {
+    let server = Server::start([Answer::refusal(
+        403,
+        "ExpiredTokenException",
+        "The security token included in the request is expired",
+    )]);
+    let error = read(&client(&server)).await.unwrap_err();
+    assert_eq!(
+        error.hint().unwrap().split(':').next().unwrap(),
+        "the credentials of AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY have expired"
+    );
 }

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub struct Server {
     pub url: String,
     requests: Arc<Mutex<Vec<Received>>>,
     answers: Arc<Mutex<Vec<Answer>>>,
+    /// How many connections are open, and who waits for a change.
+    open: Arc<(Mutex<usize>, Condvar)>,
 }
 
 /// A request as it came.
@@ -57,13 +59,24 @@ impl Server {
         let mut answers = answers.into_iter().collect::<Vec<_>>();
         answers.reverse();
         let answers = Arc::new(Mutex::new(answers));
-        let server = Self { url, requests: Arc::clone(&requests), answers: Arc::clone(&answers) };
+        let server = Self {
+            url,
+            requests: Arc::clone(&requests),
+            answers: Arc::clone(&answers),
+            open: Arc::default(),
+        };
+        let open = Arc::clone(&server.open);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (requests, answers) = (Arc::clone(&requests), Arc::clone(&answers));
+                let (requests, answers, open) =
+                    (Arc::clone(&requests), Arc::clone(&answers), Arc::clone(&open));
+                *open.0.lock().unwrap() += 1;
                 // A client that goes away ends its thread; the test sees it from its own side.
                 thread::spawn(move || {
                     let _ = serve(&stream, &requests, &answers);
+                    drop(stream);
+                    *open.0.lock().unwrap() -= 1;
+                    open.1.notify_all();
                 });
             }
         });
@@ -73,6 +86,17 @@ impl Server {
     /// What was asked so far.
     pub fn requests(&self) -> Vec<Received> {
         self.requests.lock().unwrap().clone()
+    }
+
+    /// Forgets what was asked.
+    pub fn forget_requests(&self) {
+        self.requests.lock().unwrap().clear();
+    }
+
+    /// Waits until every connection has been closed by the client.
+    pub fn wait_until_no_connection_is_open(&self) {
+        let (open, changed) = &*self.open;
+        drop(changed.wait_while(open.lock().unwrap(), |open| *open > 0).unwrap());
     }
 
     /// Adds an answer behind the others.

@@ -155,7 +155,9 @@ says what is wrong and at which byte, after the frames before it.",
     },
 ];
 
-static CALL_FLAGS: [Flag; 4] = [
+static CALL_FLAGS: [Flag; 6] = [
+    flag("auto-profile", "Where an inference profile serves the model, call it through that"),
+    flag("patient", "Wait out throttling, for 10 minutes at most"),
     flag("record", "Write the exchange into a recording").value("FILE"),
     flag("replay", "Answer from a recording, without network or credentials").value("FILE"),
     flag("replay-strict", "Refuse a request that differs from the recorded one"),

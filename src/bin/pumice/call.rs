@@ -6,7 +6,7 @@ use pumice::FrameStream;
 use pumice::operation::{Call, Operation};
 use pumice::shape::Members;
 
-use crate::args::{Args, nearest};
+use crate::args::{Args, Command, nearest};
 use crate::failure::Failure;
 use crate::output::{Output, Report};
 use crate::session::Session;
@@ -90,6 +90,9 @@ async fn print_events(mut frames: FrameStream) -> Result<(), Failure> {
 /// The request's members as they were written: what is wrong with them is the service's to say.
 fn read_request(args: &Args) -> Result<Members, Failure> {
     let Some(path) = args.path("request") else {
+        if args.command == Command::Call {
+            return Ok(Members::default());
+        }
         return Err(Failure::usage("--request FILE expected, or --request - for standard input"));
     };
     let from_stdin = path.as_os_str() == "-";

@@ -165,6 +165,17 @@ impl Report {
                 after.as_secs_f64() * 1000.0,
                 request_id.unwrap_or("none")
             )),
+            Progress::Waiting { error, delay, left } => report.note(format_args!(
+                "{error}; waiting {:.1} s, and {:.0} s more at most",
+                delay.as_secs_f64(),
+                left.as_secs_f64()
+            )),
+            Progress::ProfileTaken { model_id, profile_id } => {
+                report.note(format_args!("{model_id} is called through the inference profile {profile_id}"));
+            }
+            Progress::ClockCorrected { seconds } => {
+                report.detail(format_args!("signatures are dated {seconds} s after this machine's clock"));
+            }
             Progress::Retrying { error, delay } => {
                 report
                     .detail(format_args!("{error}; trying again in {:.0} ms", delay.as_secs_f64() * 1000.0));

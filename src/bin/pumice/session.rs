@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pumice::context::Context;
+use pumice::retry::Retry;
 use pumice::transport::{Http, HttpConfig, Recorder, Replay, Transport};
 use pumice::{Client, Config};
 
@@ -20,6 +21,12 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(args: &Args, report: &Report) -> Result<Self, Failure> {
         let mut config = config(args)?.watch(report.watcher());
+        if args.has("auto-profile") {
+            config = config.auto_profile();
+        }
+        if args.has("patient") {
+            config = config.retry(Retry::patient(PATIENCE));
+        }
         let replay = replay(args)?;
         let recorded_model = replay.as_ref().and_then(|replay| replay.model().map(str::to_owned));
         let recording = args.path("record");
@@ -95,3 +102,6 @@ fn recorded(transport: Arc<dyn Transport>, recording: Option<&std::path::Path>) 
         None => transport,
     }
 }
+
+/// The budget of `--patient`.
+const PATIENCE: Duration = Duration::from_mins(10);

@@ -1,0 +1,135 @@
+//! How far this machine's clock is from the service's. A signature is good for five minutes.
+//!
+//! Each answer tells it: the `Date` of the service, against the middle of the exchange here. It counts
+//! when it is more than four minutes, and is left alone where an answer may be old (`Age`) or the
+//! exchange took so long that its middle says nothing. Source: the AWS SDKs, which do the same.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use http::header::{AGE, DATE, HeaderMap};
+
+use crate::error::{Error, ErrorKind};
+use crate::refusal::http_date;
+
+/// What is known of the difference, for all calls of a client.
+#[derive(Debug, Default)]
+pub(crate) struct ClockSkew {
+    /// The service's clock less this machine's, in seconds. 0 where it does not count.
+    seconds: AtomicI64,
+}
+
+impl ClockSkew {
+    /// The time by the service's clock.
+    pub(crate) fn correct(&self, now: SystemTime) -> SystemTime {
+        let seconds = self.seconds.load(Ordering::Relaxed);
+        let by = Duration::from_secs(seconds.unsigned_abs());
+        let corrected = if seconds < 0 { now.checked_sub(by) } else { now.checked_add(by) };
+        corrected.unwrap_or(now)
+    }
+
+    /// Learns from an answer to what was sent and answered at these times of this machine. Gives the
+    /// difference where it is news.
+    pub(crate) fn learn(&self, headers: &HeaderMap, sent: SystemTime, answered: SystemTime) -> Option<i64> {
+        let took = answered.duration_since(sent).ok().filter(|took| *took < LONGEST_EXCHANGE)?;
+        if headers.contains_key(AGE) {
+            return None;
+        }
+        let date = http_date(headers.get(DATE)?.to_str().ok()?)?;
+        let difference = seconds_between(sent + took / 2, date);
+        let counted = if difference.unsigned_abs() > TOLERANCE.as_secs() { difference } else { 0 };
+        let before = self.seconds.swap(counted, Ordering::Relaxed);
+        (counted.abs_diff(before) > TOLERANCE.as_secs()).then_some(counted)
+    }
+}
+
+/// Whether a refusal can be due to a wrong clock.
+pub(crate) fn may_be_due_to(error: &Error) -> bool {
+    error.kind() == ErrorKind::AccessDenied
+        && matches!(
+            error.code(),
+            Some(
+                "InvalidSignatureException"
+                    | "SignatureDoesNotMatch"
+                    | "AuthFailure"
+                    | "RequestTimeTooSkewed"
+                    | "RequestExpired"
+                    | "RequestInTheFuture"
+                    | "AccessDeniedException"
+            )
+        )
+}
+
+/// By how much this machine's clock is wrong, in words.
+pub(crate) fn in_words(seconds: i64) -> String {
+    let amount = match seconds.unsigned_abs() {
+        seconds @ 0..=119 => format!("{seconds} seconds"),
+        seconds @ 120..=7199 => format!("{} minutes", seconds / 60),
+        seconds => format!("{} hours", seconds / 3600),
+    };
+    format!("this machine's clock is {amount} {}", if seconds < 0 { "ahead" } else { "behind" })
+}
+
+fn seconds_between(from: SystemTime, to: SystemTime) -> i64 {
+    let whole = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    match to.duration_since(from) {
+        Ok(later) => whole(later),
+        Err(earlier) => -whole(earlier.duration()),
+    }
+}
+
+/// What a signature's date may differ by without being refused, and then some.
+const TOLERANCE: Duration = Duration::from_mins(4);
+const LONGEST_EXCHANGE: Duration = Duration::from_mins(15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn dated(date: &str) -> HeaderMap {
+        HeaderMap::from_iter([(DATE, date.parse().unwrap())])
+    }
+
+    /// 2026-01-02T03:04:05Z.
+    const NOW: u64 = 1_767_323_045;
+
+    #[test]
+    fn a_clock_that_is_far_off_is_corrected_once() {
+        let skew = ClockSkew::default();
+        let answer = dated("Fri, 02 Jan 2026 03:34:05 GMT");
+        assert_eq!(skew.learn(&answer, at(NOW), at(NOW)), Some(1800));
+        assert_eq!(skew.correct(at(NOW)), at(NOW + 1800));
+        assert_eq!(skew.learn(&answer, at(NOW), at(NOW)), None);
+        // The clock has been set right.
+        assert_eq!(skew.learn(&answer, at(NOW + 1800), at(NOW + 1802)), Some(0));
+        assert_eq!(skew.correct(at(NOW)), at(NOW));
+        assert_eq!(skew.learn(&answer, at(NOW + 1800 + 7200), at(NOW + 1800 + 7202)), Some(-7201));
+        assert_eq!(skew.correct(at(NOW + 9000)), at(NOW + 1799));
+    }
+
+    #[test]
+    fn what_says_nothing_changes_nothing() {
+        let skew = ClockSkew::default();
+        let mut old = dated("Fri, 02 Jan 2026 03:34:05 GMT");
+        old.insert(AGE, "60".parse().unwrap());
+        for (headers, answered) in [
+            (old, NOW),
+            (dated("yesterday"), NOW),
+            (HeaderMap::new(), NOW),
+            (dated("Fri, 02 Jan 2026 03:07:05 GMT"), NOW),
+            (dated("Fri, 02 Jan 2026 03:34:05 GMT"), NOW + 1000),
+        ] {
+            assert_eq!(skew.learn(&headers, at(NOW), at(answered)), None, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_difference_is_said_as_people_say_it() {
+        assert_eq!(in_words(300), "this machine's clock is 5 minutes behind");
+        assert_eq!(in_words(-7300), "this machine's clock is 2 hours ahead");
+    }
+}
