@@ -325,7 +325,7 @@ async fn a_wrong_clock_is_corrected_and_the_call_repeated_once() {
 async fn patience_waits_out_throttling_and_says_so() {
     let busy =
         || server::exception("throttlingException", "Too many requests, please wait before trying again.");
-    let budget = std::time::Duration::from_secs(60);
+    let budget = std::time::Duration::from_mins(1);
     let waits = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let client = |bodies: Vec<Vec<u8>>| {
         let waits = std::sync::Arc::clone(&waits);

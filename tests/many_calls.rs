@@ -47,7 +47,7 @@ fn ten_thousand_calls_leave_nothing_behind() {
     let client = Client::new(Config::new().context(context).endpoint_url(&server.url).retry(Retry::never()));
     let request = ConverseRequest::new("m").message(Message::user("Hi"));
 
-    let mut calls = |count: usize| {
+    let calls = |count: usize| {
         runtime.block_on(async {
             let mut failed = 0;
             for _ in 0..count {

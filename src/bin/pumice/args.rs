@@ -113,7 +113,7 @@ ConverseStream's, one line of JSON for each event, under the API's own names.",
     Explained {
         command: Command::Call,
         name: "call",
-        usage: "OPERATION --request FILE|-",
+        usage: "OPERATION [--request FILE|-]",
         about: "An operation by its name: a request of JSON in, its answer as JSON out",
         more: "\
 OPERATION is Converse, ConverseStream, InvokeModel, InvokeModelWithResponseStream, CountTokens,
@@ -122,7 +122,8 @@ GetInferenceProfile. The request is one JSON object under the service model's ow
 (contentType, typeEquals), blobs in base64; so is the answer, on one line. Of a stream, each event is
 a line. Lists are followed to their last page.",
         flags: &[
-            flag("request", "The request; `-` is standard input").value("FILE|-"),
+            flag("request", "The request; `-` is standard input; without one, a request of no members")
+                .value("FILE|-"),
             flag("raw", "InvokeModel: the body of the answer alone, as it came"),
         ],
         calls: true,

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let render = match (args.has("json"), args.has("events")) {
         (true, true) => return Err(Failure::usage("--json or --events expected, both found")),
         (true, false) => frame_in_json,
-        (false, true) => Frame::to_event_json,
+        (false, true) => event_in_json,
         (false, false) => frame_in_text,
     };
     let mut source: Box<dyn io::Read> = if file == "-" {
@@ -52,34 +52,44 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-fn print_frames(
-    decoder: &mut FrameDecoder,
-    render: fn(&Frame) -> pumice::Result<String>,
-    output: &mut Output,
-) -> Result<(), Failure> {
+/// A frame as a line, if it is to be one.
+type Render = fn(&Frame) -> pumice::Result<Option<String>>;
+
+fn print_frames(decoder: &mut FrameDecoder, render: Render, output: &mut Output) -> Result<(), Failure> {
     while let Some(frame) = decoder.next_frame()? {
-        output.json_line(&render(&frame)?);
+        if let Some(line) = render(&frame)? {
+            output.json_line(&line);
+        }
     }
     Ok(())
 }
 
 /// `:event-type=contentBlockDelta :content-type=application/json :message-type=event {"delta":…}`
 #[allow(clippy::unnecessary_wraps, reason = "all forms have one type")]
-fn frame_in_text(frame: &Frame) -> pumice::Result<String> {
+fn frame_in_text(frame: &Frame) -> pumice::Result<Option<String>> {
     let headers = frame.headers().map(|(name, value)| match header_in_json(value) {
         Value::String(text) if !text.contains(char::is_whitespace) && !text.is_empty() => {
             format!("{name}={text} ")
         }
         other => format!("{name}={other} "),
     });
-    Ok(headers.chain([payload_in_text(frame.payload())]).collect::<String>().trim_end().to_owned())
+    let line = headers.chain([payload_in_text(frame.payload())]).collect::<String>();
+    Ok(Some(line.trim_end().to_owned()))
+}
+
+/// As `pumice converse` prints it, which does not print the message that some protocols send first.
+fn event_in_json(frame: &Frame) -> pumice::Result<Option<String>> {
+    match frame.event_type() {
+        Some("initial-response") => Ok(None),
+        _ => frame.to_event_json().map(Some),
+    }
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "all forms have one type")]
-fn frame_in_json(frame: &Frame) -> pumice::Result<String> {
+fn frame_in_json(frame: &Frame) -> pumice::Result<Option<String>> {
     let headers = frame.headers().map(|(name, value)| (name.to_owned(), header_in_json(value)));
-    Ok(json!({ "headers": headers.collect::<Map<_, _>>(), "payload": payload_in_json(frame.payload()) })
-        .to_string())
+    let headers = headers.collect::<Map<_, _>>();
+    Ok(Some(json!({ "headers": headers, "payload": payload_in_json(frame.payload()) }).to_string()))
 }
 
 fn header_in_json(value: HeaderValue<'_>) -> Value {

@@ -148,7 +148,12 @@ impl Report {
     pub(crate) fn dimmed(&self, text: &str) {
         if io::stderr().is_terminal() {
             // The style ends with each piece, so that the terminal is left as it was found at any time.
-            self.write(&self.styled("2", &escaped(text, Form::Text)));
+            let escaped = escaped(text, Form::Text);
+            let (line, end) = match escaped.strip_suffix('\n') {
+                Some(line) => (line, "\n"),
+                None => (escaped.as_str(), ""),
+            };
+            self.write(&(self.styled("2", line) + end));
         }
     }
 
