@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ::http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, HeaderValue};
@@ -34,7 +34,7 @@ use crate::invoke_model::{InvokeModelRequest, InvokeModelResponse, ResponseStrea
 use crate::operation::{self, AnswerForm, Call, Operation};
 use crate::progress::Progress;
 use crate::refusal;
-use crate::retry::{Quota, Retry};
+use crate::retry::{Quota, RateLimit};
 use crate::shape::{Blob, Document, Members};
 use crate::sign::{self, Scope};
 use crate::skew::{self, ClockSkew};
@@ -71,6 +71,8 @@ struct Inner {
     chain: Chain,
     quota: Quota,
     skew: ClockSkew,
+    rate: Mutex<RateLimit>,
+    made: Instant,
     /// Made when it is first needed, unless the configuration brings one: a call that is refused before
     /// it is sent needs none.
     transport: OnceLock<Arc<dyn Transport>>,
@@ -99,6 +101,8 @@ impl Client {
             chain,
             quota: Quota::new(),
             skew: ClockSkew::default(),
+            rate: Mutex::default(),
+            made: Instant::now(),
             transport: OnceLock::new(),
         }))
     }
@@ -330,20 +334,31 @@ impl Client {
         profiles
     }
 
+    fn with_rate<T>(&self, work: impl FnOnce(&mut RateLimit, Duration) -> T) -> T {
+        let mut rate = self.0.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut rate, self.0.made.elapsed())
+    }
+
     /// Makes the call, again if need be, until there is something to deliver.
     async fn repeat(&self, call: &Call, place: &Place) -> Result<Answer> {
         let Inner { config, quota, .. } = &*self.0;
-        let retry = config.retry.unwrap_or_else(|| match place.max_attempts {
-            Some(attempts) => Retry::standard().max_attempts(attempts),
-            None => Retry::standard(),
-        });
+        let retry = place.retry;
         let invocation = invocation_id(config.context.random(), config.context.random());
         let mut cost = None;
         let mut waited = Duration::ZERO;
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let failed = match self.attempt(call, place, &invocation, attempt, retry.max_attempts).await {
+            if retry.adaptive {
+                let wait = self.with_rate(RateLimit::take);
+                tokio::time::sleep(wait).await;
+            }
+            let result = self.attempt(call, place, &invocation, attempt, retry.max_attempts).await;
+            if retry.adaptive {
+                let throttled = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Throttled);
+                self.with_rate(|rate, now| rate.learn(now, throttled));
+            }
+            let failed = match result {
                 Ok(answer) => {
                     quota.give_back(cost);
                     return Ok(answer);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::endpoint::{Endpoint, EndpointSettings, Region, RegionSource, Service};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Progress, Watcher};
 use crate::retry::Retry;
 use crate::transport::Transport;
@@ -92,8 +92,8 @@ impl Config {
         self
     }
 
-    /// When to try again. Otherwise [`Retry::standard`], with the attempts that `AWS_MAX_ATTEMPTS` or the
-    /// profile's `max_attempts` names.
+    /// When to try again. Otherwise [`Retry::standard`], or [`Retry::adaptive`] where `AWS_RETRY_MODE` or the
+    /// profile's `retry_mode` says so, with the attempts that `AWS_MAX_ATTEMPTS` or `max_attempts` names.
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = Some(retry);
         self
@@ -152,7 +152,7 @@ impl Config {
         Ok(Place {
             runtime: endpoint(Service::Runtime, self.endpoint_url.as_deref())?,
             control: endpoint(Service::Control, None)?,
-            max_attempts: self.max_attempts(|key| profile?.1.non_blank(key)),
+            retry: self.retry_policy(|key| profile?.1.non_blank(key))?,
             region,
         })
     }
@@ -163,10 +163,33 @@ impl Config {
         set.is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// A setting that is not a number counts as none, as in the SDKs.
-    fn max_attempts<'a>(&self, profile: impl Fn(&str) -> Option<&'a str>) -> Option<u32> {
-        let set = self.context.env("AWS_MAX_ATTEMPTS").or_else(|| profile("max_attempts").map(str::to_owned));
-        set?.parse().ok()
+    fn retry_policy<'a>(&self, profile: impl Fn(&str) -> Option<&'a str>) -> Result<Retry> {
+        if let Some(retry) = self.retry {
+            return Ok(retry);
+        }
+        let set = |variable: &str, key: &str| {
+            let value = self.context.env(variable).map(|value| (variable.to_owned(), value));
+            value.or_else(|| profile(key).map(|value| (key.to_owned(), value.to_owned())))
+        };
+        let expected = |name: &str, expected: &str, found: &str| {
+            Error::new(ErrorKind::InvalidInput, format!("{name}: {expected} expected, {found:?} found"))
+        };
+        let retry = match set("AWS_RETRY_MODE", "retry_mode") {
+            None => Retry::standard(),
+            Some((name, mode)) => match mode.to_ascii_lowercase().as_str() {
+                // What was once the default mode has become the standard one.
+                "standard" | "legacy" => Retry::standard(),
+                "adaptive" => Retry::adaptive(),
+                _ => return Err(expected(&name, "standard or adaptive", &mode)),
+            },
+        };
+        match set("AWS_MAX_ATTEMPTS", "max_attempts") {
+            None => Ok(retry),
+            Some((name, attempts)) => match attempts.parse() {
+                Ok(attempts) if attempts > 0 => Ok(retry.max_attempts(attempts)),
+                _ => Err(expected(&name, "a whole number from 1", &attempts)),
+            },
+        }
     }
 }
 
@@ -182,8 +205,7 @@ pub(crate) struct Place {
     pub(crate) region: Region,
     pub(crate) runtime: Endpoint,
     pub(crate) control: Endpoint,
-    /// What the environment or the profile says of attempts.
-    pub(crate) max_attempts: Option<u32>,
+    pub(crate) retry: Retry,
 }
 
 impl Place {

@@ -5,9 +5,12 @@
 //! service in trouble is not asked for ever. Source: the AWS SDKs' reference guide,
 //! [retry behavior](https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
 
+mod rate;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+pub(crate) use self::rate::RateLimit;
 use crate::error::{Error, ErrorKind};
 
 /// How often a call is tried, and how long it waits in between.
@@ -18,17 +21,25 @@ pub struct Retry {
     pub max_attempts: u32,
     /// How long a call may wait out throttling in all, beside those attempts. None by default.
     pub patience: Option<Duration>,
+    /// Whether the client also limits how often it calls, once it has been throttled. Not by default.
+    pub adaptive: bool,
 }
 
 impl Retry {
     /// Three attempts.
     pub fn standard() -> Self {
-        Self { max_attempts: 3, patience: None }
+        Self { max_attempts: 3, patience: None, adaptive: false }
     }
 
     /// One attempt.
     pub fn never() -> Self {
-        Self { max_attempts: 1, patience: None }
+        Self { max_attempts: 1, patience: None, adaptive: false }
+    }
+
+    /// Three attempts, and a limit on how often the client calls, which throttling lowers and success
+    /// raises again: for many calls at once.
+    pub fn adaptive() -> Self {
+        Self { adaptive: true, ..Self::standard() }
     }
 
     /// For agents, which would rather wait than fail: three attempts, and throttling (as well as a model
