@@ -377,3 +377,24 @@ pub const MAX_PAYLOAD: usize = 24 * 1024 * 1024;
 const PRELUDE_LENGTH: usize = 12;
 const CHECKSUM_LENGTH: usize = 4;
 const MIN_FRAME: usize = PRELUDE_LENGTH + CHECKSUM_LENGTH;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame's length is a promise of the sender's, and memory is not given for it.
+    #[test]
+    fn no_more_is_held_than_has_come() {
+        let lengths = [MIN_FRAME + MAX_HEADERS + MAX_PAYLOAD, MAX_HEADERS];
+        let mut frame = lengths.map(|length| u32::try_from(length).unwrap().to_be_bytes()).concat();
+        frame.extend(crc32fast::hash(&frame).to_be_bytes());
+        let mut decoder = FrameDecoder::new();
+        for _ in 0..64 {
+            decoder.push(frame.clone());
+            assert!(decoder.next_frame().unwrap().is_none());
+            let held = decoder.partial.capacity() + decoder.chunks.iter().map(Bytes::len).sum::<usize>();
+            assert!(held <= 2 * decoder.partial.len() + 64, "{held} bytes for {}", decoder.partial.len());
+            frame = vec![0; 1000];
+        }
+    }
+}
