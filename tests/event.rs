@@ -123,6 +123,10 @@ fn what_is_no_message_of_the_protocol_is_damage_with_a_place() {
         (event("contentBlockDelta", "{}"), "the contentBlockDelta event in the frame"),
         (event("contentBlockStop", r#"{"contentBlockIndex":"0"}"#), "the contentBlockStop event"),
         (event("messageStop", ""), "the messageStop event in the frame"),
+        (
+            frame(&[(":event-type", "messageStart")], b"{\"role\":\"\xff\"}"),
+            "the messageStart event in the frame",
+        ),
         (event("hologramStart", "x"), "the hologramStart event in the frame"),
     ] {
         let first = message_start();
