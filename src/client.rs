@@ -345,8 +345,8 @@ impl Client {
         let retry = place.retry;
         let invocation = invocation_id(config.context.random(), config.context.random());
         let mut cost = None;
-        let mut waited = Duration::ZERO;
-        let mut attempt = 0;
+        let mut last: Option<Error> = None;
+        let (mut attempt, mut waits, mut waited) = (0, 0, Duration::ZERO);
         loop {
             attempt += 1;
             if retry.adaptive {
@@ -358,27 +358,32 @@ impl Client {
                 let throttled = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Throttled);
                 self.with_rate(|rate, now| rate.learn(now, throttled));
             }
-            let failed = match result {
-                Ok(answer) => {
+            let failed = match (result, last.take()) {
+                (Ok(answer), _) => {
                     quota.give_back(cost);
                     return Ok(answer);
                 }
-                Err(error) => error,
+                // A recording that has no further answer ended with the one before.
+                (Err(error), Some(last)) if error.kind() == ErrorKind::Recording => return Err(last),
+                (Err(error), _) => error,
             };
             let random = fraction(config.context.random());
-            if let Some(delay) = retry.patient_delay(&failed, attempt, waited, random) {
+            let delay = if let Some(delay) = retry.patient_delay(&failed, waits + 1, waited, random) {
+                waits += 1;
                 waited += delay;
                 let left = retry.patience.unwrap_or_default().saturating_sub(waited);
                 config.watcher.tell(&Progress::Waiting { error: &failed, delay, left });
-                tokio::time::sleep(delay).await;
-                continue;
-            }
-            let Some(delay) = retry.delay(&failed, attempt, random) else { return Err(failed) };
-            cost = quota.take(&failed);
-            if cost.is_none() {
-                return Err(failed);
-            }
-            config.watcher.tell(&Progress::Retrying { error: &failed, delay });
+                delay
+            } else {
+                let Some(delay) = retry.delay(&failed, attempt - waits, random) else { return Err(failed) };
+                cost = quota.take(&failed);
+                if cost.is_none() {
+                    return Err(failed);
+                }
+                config.watcher.tell(&Progress::Retrying { error: &failed, delay });
+                delay
+            };
+            last = Some(failed);
             tokio::time::sleep(delay).await;
         }
     }

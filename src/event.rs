@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 
 use crate::converse::{
     ContentBlockDeltaEvent, ContentBlockStartEvent, ContentBlockStopEvent, ConverseStreamMetadataEvent,
@@ -192,7 +192,12 @@ impl Frame {
 
 /// Reads what an event carries.
 pub(crate) fn payload<T: DeserializeOwned>(frame: &Frame) -> Result<T> {
-    serde_json::from_slice(frame.payload()).map_err(|source| {
+    // JSON is UTF-8: found out once for the whole, it need not be for each string.
+    let read = match std::str::from_utf8(frame.payload()) {
+        Ok(text) => serde_json::from_str(text),
+        Err(source) => Err(serde_json::Error::custom(source)),
+    };
+    read.map_err(|source| {
         let at = frame.offset();
         Error::damaged(
             at,

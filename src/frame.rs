@@ -158,16 +158,15 @@ pub struct Frame {
 impl Frame {
     /// The headers in the order of the wire. Names are unique.
     pub fn headers(&self) -> impl Iterator<Item = (&str, HeaderValue<'_>)> {
-        let mut rest = self.bytes.get(PRELUDE_LENGTH..PRELUDE_LENGTH + self.headers).unwrap_or_default();
-        std::iter::from_fn(move || read_header(&mut rest).ok())
+        self.raw_headers().filter_map(|header| Some((header.name().ok()?, header.value().ok()?)))
     }
 
     /// The value of the string header of this name.
     pub fn string_header(&self, name: &str) -> Option<&str> {
-        self.headers().find_map(|(found, value)| match value {
-            HeaderValue::String(value) if found == name => Some(value),
+        match self.raw_headers().find(|header| header.name == name.as_bytes())?.value() {
+            Ok(HeaderValue::String(value)) => Some(value),
             _ => None,
-        })
+        }
     }
 
     /// `:message-type`: `event`, `exception` or `error`.
@@ -193,6 +192,11 @@ impl Frame {
     /// Where the frame begins, in bytes from the beginning of the stream.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    fn raw_headers(&self) -> impl Iterator<Item = RawHeader<'_>> {
+        let mut rest = self.bytes.get(PRELUDE_LENGTH..PRELUDE_LENGTH + self.headers).unwrap_or_default();
+        std::iter::from_fn(move || RawHeader::take(&mut rest).ok())
     }
 
     fn payload_range(&self) -> std::ops::Range<usize> {
@@ -263,6 +267,8 @@ impl Prelude {
             check_crc("message", covered, *checksum, offset, offset + covered.len() as u64)?;
         }
         let mut rest = bytes.get(PRELUDE_LENGTH..PRELUDE_LENGTH + self.headers).unwrap_or_default();
+        // Where all is ASCII, each text in it is UTF-8: as good as always, and found out at once.
+        let ascii = rest.is_ascii();
         // A frame of Bedrock's has three headers; only someone who means harm sends thousands, and a
         // comparison of each with each would then be the harm.
         let mut names = NamesSeen::default();
@@ -271,8 +277,12 @@ impl Prelude {
             let malformed = |fault: &str| {
                 Error::damaged(at, format!("a header at byte {at}, in the frame at byte {offset}: {fault}"))
             };
-            let (name, _) = read_header(&mut rest).map_err(malformed)?;
-            if !names.insert(name) {
+            let header = RawHeader::take(&mut rest).map_err(malformed)?;
+            if !ascii {
+                header.name().and(header.value().map(drop)).map_err(malformed)?;
+            }
+            if !names.insert(header.name) {
+                let name = String::from_utf8_lossy(header.name);
                 return Err(malformed(&format!("a name of its own expected, {name:?} found again")));
             }
         }
@@ -283,14 +293,14 @@ impl Prelude {
 /// The header names of one frame.
 #[derive(Default)]
 struct NamesSeen<'a> {
-    few: [&'a str; 8],
+    few: [&'a [u8]; 8],
     length: usize,
-    many: HashSet<&'a str>,
+    many: Option<HashSet<&'a [u8]>>,
 }
 
 impl<'a> NamesSeen<'a> {
     /// `false` if the name was there.
-    fn insert(&mut self, name: &'a str) -> bool {
+    fn insert(&mut self, name: &'a [u8]) -> bool {
         if self.few.iter().take(self.length).any(|seen| *seen == name) {
             return false;
         }
@@ -300,7 +310,7 @@ impl<'a> NamesSeen<'a> {
                 self.length += 1;
                 true
             }
-            None => self.many.insert(name),
+            None => self.many.get_or_insert_default().insert(name),
         }
     }
 }
@@ -319,36 +329,54 @@ fn check_crc(what: &str, covered: &[u8], checksum: [u8; CHECKSUM_LENGTH], frame:
     ))
 }
 
-/// Takes one header off the beginning of `bytes`. The error says what is wrong with it.
-fn read_header<'a>(bytes: &mut &'a [u8]) -> Result<(&'a str, HeaderValue<'a>), &'static str> {
-    let [name_length] = take(bytes)?;
-    if name_length == 0 {
-        return Err("a name of at least one byte expected, none found");
-    }
-    let name = take_slice(bytes, name_length.into())?;
-    let name = std::str::from_utf8(name).map_err(|_| "a name in UTF-8 expected")?;
-    let [value_type] = take(bytes)?;
-    let value = match value_type {
-        0 => HeaderValue::Bool(true),
-        1 => HeaderValue::Bool(false),
-        2 => HeaderValue::Byte(i8::from_be_bytes(take(bytes)?)),
-        3 => HeaderValue::Short(i16::from_be_bytes(take(bytes)?)),
-        4 => HeaderValue::Integer(i32::from_be_bytes(take(bytes)?)),
-        5 => HeaderValue::Long(i64::from_be_bytes(take(bytes)?)),
-        6 | 7 => {
-            let length = u16::from_be_bytes(take(bytes)?);
-            let value = take_slice(bytes, length.into())?;
-            if value_type == 6 {
-                HeaderValue::ByteArray(value)
-            } else {
-                HeaderValue::String(std::str::from_utf8(value).map_err(|_| "a string in UTF-8 expected")?)
-            }
+/// A header whose texts have not been looked at. Its errors say what is wrong with it.
+struct RawHeader<'a> {
+    name: &'a [u8],
+    value_type: u8,
+    value: &'a [u8],
+}
+
+impl<'a> RawHeader<'a> {
+    /// Takes one header off the beginning of `bytes`.
+    fn take(bytes: &mut &'a [u8]) -> Result<Self, &'static str> {
+        let [name_length] = take(bytes)?;
+        if name_length == 0 {
+            return Err("a name of at least one byte expected, none found");
         }
-        8 => HeaderValue::Timestamp(i64::from_be_bytes(take(bytes)?)),
-        9 => HeaderValue::Uuid(take(bytes)?),
-        _ => return Err("a type from 0 to 9 expected, another found"),
-    };
-    Ok((name, value))
+        let name = take_slice(bytes, name_length.into())?;
+        let [value_type] = take(bytes)?;
+        let length = match value_type {
+            0 | 1 => 0,
+            2 => 1,
+            3 => 2,
+            4 => 4,
+            5 | 8 => 8,
+            6 | 7 => u16::from_be_bytes(take(bytes)?).into(),
+            9 => 16,
+            _ => return Err("a type from 0 to 9 expected, another found"),
+        };
+        Ok(Self { name, value_type, value: take_slice(bytes, length)? })
+    }
+
+    fn name(&self) -> Result<&'a str, &'static str> {
+        std::str::from_utf8(self.name).map_err(|_| "a name in UTF-8 expected")
+    }
+
+    fn value(&self) -> Result<HeaderValue<'a>, &'static str> {
+        let mut value = self.value;
+        Ok(match self.value_type {
+            0 => HeaderValue::Bool(true),
+            1 => HeaderValue::Bool(false),
+            2 => HeaderValue::Byte(i8::from_be_bytes(take(&mut value)?)),
+            3 => HeaderValue::Short(i16::from_be_bytes(take(&mut value)?)),
+            4 => HeaderValue::Integer(i32::from_be_bytes(take(&mut value)?)),
+            5 => HeaderValue::Long(i64::from_be_bytes(take(&mut value)?)),
+            6 => HeaderValue::ByteArray(value),
+            7 => HeaderValue::String(std::str::from_utf8(value).map_err(|_| "a string in UTF-8 expected")?),
+            8 => HeaderValue::Timestamp(i64::from_be_bytes(take(&mut value)?)),
+            _ => HeaderValue::Uuid(take(&mut value)?),
+        })
+    }
 }
 
 const CUT_OFF: &str = "more bytes expected, the end of the headers found";
@@ -377,3 +405,24 @@ pub const MAX_PAYLOAD: usize = 24 * 1024 * 1024;
 const PRELUDE_LENGTH: usize = 12;
 const CHECKSUM_LENGTH: usize = 4;
 const MIN_FRAME: usize = PRELUDE_LENGTH + CHECKSUM_LENGTH;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame's length is a promise of the sender's, and memory is not given for it.
+    #[test]
+    fn no_more_is_held_than_has_come() {
+        let lengths = [MIN_FRAME + MAX_HEADERS + MAX_PAYLOAD, MAX_HEADERS];
+        let mut frame = lengths.map(|length| u32::try_from(length).unwrap().to_be_bytes()).concat();
+        frame.extend(crc32fast::hash(&frame).to_be_bytes());
+        let mut decoder = FrameDecoder::new();
+        for _ in 0..64 {
+            decoder.push(frame.clone());
+            assert!(decoder.next_frame().unwrap().is_none());
+            let held = decoder.partial.capacity() + decoder.chunks.iter().map(Bytes::len).sum::<usize>();
+            assert!(held <= 2 * decoder.partial.len() + 64, "{held} bytes for {}", decoder.partial.len());
+            frame = vec![0; 1000];
+        }
+    }
+}
