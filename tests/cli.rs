@@ -1,5 +1,4 @@
 //! The program end to end: what it prints where, and what it exits with.
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod server;

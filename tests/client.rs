@@ -1,6 +1,5 @@
 //! The client against a loopback server: what goes out, what comes back, and what is tried again.
 
-#![cfg(feature = "http")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod capture;

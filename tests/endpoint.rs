@@ -1,5 +1,4 @@
 //! Endpoints, regions and their sources: own tables, and what botocore made of the same settings.
-#![cfg(feature = "http")]
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::collections::HashMap;

@@ -1,5 +1,4 @@
 //! Ten thousand calls, a tenth of which fail in one way or another: nothing of them is left behind.
-#![cfg(feature = "http")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod server;

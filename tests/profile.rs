@@ -1,6 +1,5 @@
 //! The reader of the AWS files, rule by rule, and against what the AWS SDK for Rust made of the same
 //! files.
-#![cfg(feature = "http")]
 #![allow(clippy::unwrap_used)]
 
 use std::fmt::Write as _;

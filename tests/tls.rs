@@ -1,5 +1,4 @@
 //! Which servers are trusted: certificates made here, and a server on loopback that shows them.
-#![cfg(feature = "http")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod server;

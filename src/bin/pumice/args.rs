@@ -29,17 +29,18 @@ pub(crate) enum Command {
     Call,
     Decode,
     Auth,
+    Completions,
 }
 
 /// A command as it is explained.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Explained {
     command: Command,
-    name: &'static str,
+    pub(crate) name: &'static str,
     /// What stands behind the name.
     usage: &'static str,
     /// One line.
-    about: &'static str,
+    pub(crate) about: &'static str,
     /// What more there is to say.
     more: &'static str,
     flags: &'static [Flag],
@@ -50,12 +51,12 @@ pub(crate) struct Explained {
 }
 
 #[derive(PartialEq, Eq)]
-struct Flag {
-    long: &'static str,
-    short: Option<char>,
+pub(crate) struct Flag {
+    pub(crate) long: &'static str,
+    pub(crate) short: Option<char>,
     /// What its value is called, if it has one.
-    value: Option<&'static str>,
-    about: &'static str,
+    pub(crate) value: Option<&'static str>,
+    pub(crate) about: &'static str,
 }
 
 const fn flag(long: &'static str, about: &'static str) -> Flag {
@@ -74,7 +75,7 @@ impl Flag {
     }
 }
 
-static COMMANDS: [Explained; 5] = [
+static COMMANDS: [Explained; 6] = [
     Explained {
         command: Command::Chat,
         name: "chat",
@@ -154,6 +155,19 @@ says what is wrong and at which byte, after the frames before it.",
         calls: false,
         takes_rest: false,
     },
+    Explained {
+        command: Command::Completions,
+        name: "completions",
+        usage: "bash|zsh|fish",
+        about: "What a shell needs to complete the command line",
+        more: "\
+bash: source <(pumice completions bash)
+zsh:  source <(pumice completions zsh), after compinit
+fish: pumice completions fish | source",
+        flags: &[],
+        calls: false,
+        takes_rest: true,
+    },
 ];
 
 static CALL_FLAGS: [Flag; 6] = [
@@ -194,14 +208,12 @@ impl Args {
                     rest.push(word);
                     continue;
                 }
-                Arg::Long(name) => {
-                    known_flags(explained).find(|flag| flag.long == name).ok_or_else(|| {
-                        let near = nearest(name, known_flags(explained).map(|flag| flag.long));
-                        let near = near.map(|near| format!("; did you mean --{near}?")).unwrap_or_default();
-                        wrong(format!("there is no flag --{name}{near}"), explained)
-                    })?
-                }
-                Arg::Short(short) => known_flags(explained)
+                Arg::Long(name) => flags_of(explained).find(|flag| flag.long == name).ok_or_else(|| {
+                    let near = nearest(name, flags_of(explained).map(|flag| flag.long));
+                    let near = near.map(|near| format!("; did you mean --{near}?")).unwrap_or_default();
+                    wrong(format!("there is no flag --{name}{near}"), explained)
+                })?,
+                Arg::Short(short) => flags_of(explained)
                     .find(|flag| flag.short == Some(short))
                     .ok_or_else(|| wrong(format!("there is no flag -{short}"), explained))?,
             };
@@ -272,8 +284,13 @@ impl Args {
     }
 }
 
+/// All commands.
+pub(crate) fn commands() -> &'static [Explained] {
+    &COMMANDS
+}
+
 /// The flags that may stand after this command, or before any.
-fn known_flags(explained: Option<&'static Explained>) -> impl Iterator<Item = &'static Flag> {
+pub(crate) fn flags_of(explained: Option<&'static Explained>) -> impl Iterator<Item = &'static Flag> {
     let own = explained.map_or(&[][..], |explained| explained.flags);
     // Before the command is known, a flag of calls is one that may yet turn out right.
     let calls = if explained.is_none_or(|explained| explained.calls) { &CALL_FLAGS[..] } else { &[] };
@@ -337,7 +354,7 @@ pub(crate) fn help(topic: Option<&'static Explained>) -> String {
 fn overview(text: &mut String) -> std::fmt::Result {
     text.push_str("pumice: a lean Amazon Bedrock client\n\nUsage: pumice COMMAND [FLAGS]\n\nCommands:\n");
     for explained in &COMMANDS {
-        writeln!(text, "  {:<10} {}", explained.name, explained.about)?;
+        writeln!(text, "  {:<12} {}", explained.name, explained.about)?;
     }
     text.push_str("\nFlags of every command:\n");
     list(text, &GLOBAL_FLAGS)?;

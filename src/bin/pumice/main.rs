@@ -4,6 +4,7 @@ mod args;
 mod auth;
 mod call;
 mod chat;
+mod completions;
 mod decode;
 mod failure;
 mod output;
@@ -44,6 +45,7 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Command::Help(topic) => output::print(&args::help(topic)),
         Command::Version => output::print(concat!("pumice ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Decode => decode::run(args),
+        Command::Completions => completions::run(args),
         Command::Auth => block_on(auth::run(args, report)),
         Command::Chat => block_on(chat::run(args, report)),
         Command::Converse => block_on(call::converse(args, report)),
