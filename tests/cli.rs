@@ -256,6 +256,21 @@ fn silence_has_an_end() {
     assert!(stderr(&output).contains("hint: "), "{}", stderr(&output));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_that_closes_while_the_model_is_silent_ends_the_call_at_once() {
+    let home = home();
+    let (answer, closed) = Answer::stream([server::message_start(), server::text(0, "enough")]).await_close();
+    let server = Server::start([answer]);
+    let mut child = piped(&mut chat(&home, &server));
+    let mut read = child.stdout.take().unwrap();
+    read.read_exact(&mut [0; 6]).unwrap();
+    drop(read);
+    closed.recv().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+}
+
 #[test]
 fn a_closed_pipe_is_no_error_and_ends_the_call() {
     let home = home();

@@ -68,10 +68,7 @@ async fn print_events(mut frames: FrameStream) -> Result<(), Failure> {
     loop {
         let next = match frames.ready_frame() {
             // Nothing more has arrived: what has been printed goes out before the wait.
-            Ok(None) => {
-                output.flush()?;
-                frames.next_frame().await
-            }
+            Ok(None) => output.wait_for(frames.next_frame()).await?,
             ready => ready,
         };
         let json = next.and_then(|frame| frame.map(|frame| frame.to_event_json()).transpose());

@@ -99,10 +99,7 @@ impl Answer<'_> {
         loop {
             let next = match events.ready_event() {
                 // Nothing more has arrived: what has been printed goes out before the wait.
-                Ok(None) => {
-                    self.output.flush()?;
-                    events.next_event().await
-                }
+                Ok(None) => self.output.wait_for(events.next_event()).await?,
                 ready => ready,
             };
             match next {

@@ -66,10 +66,15 @@ impl Failure {
         Self::usage(format!("{what} cannot be read: {error}"))
     }
 
+    /// Standard output that nobody reads any more.
+    pub(crate) fn closed() -> Self {
+        Self::new(Exit::Closed, "")
+    }
+
     /// Standard output that cannot be written to.
     pub(crate) fn unwritable(error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::new(Exit::Closed, ""),
+            io::ErrorKind::BrokenPipe => Self::closed(),
             _ => Self::new(Exit::Refused, format!("standard output cannot be written to: {error}")),
         }
     }

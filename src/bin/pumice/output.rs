@@ -1,8 +1,11 @@
 //! Standard output, which carries the answer alone, and standard error, which carries everything else.
 
 use std::fmt::{Display, Write as _};
+use std::future::poll_fn;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 
 use pumice::Progress;
 
@@ -13,6 +16,8 @@ use crate::failure::{Exit, Failure};
 /// program waits for anything.
 pub(crate) struct Output {
     gathered: Vec<u8>,
+    /// Ends when nobody reads any more; made with the first wait.
+    closed: Option<Pin<Box<dyn Future<Output = ()>>>>,
     terminal: bool,
     /// Whether anything has been written at all.
     pub(crate) begun: bool,
@@ -32,7 +37,7 @@ enum Form {
 impl Output {
     pub(crate) fn new() -> Self {
         let terminal = io::stdout().is_terminal();
-        Self { gathered: Vec::new(), terminal, begun: false, at_line_start: true }
+        Self { gathered: Vec::new(), closed: None, terminal, begun: false, at_line_start: true }
     }
 
     /// Writes text of a model's.
@@ -65,6 +70,19 @@ impl Output {
         written.map_err(|error| Failure::unwritable(&error))
     }
 
+    /// Waits for what is to come, unless whoever reads standard output goes away first: then there is
+    /// nobody to wait for, and whatever is under way is given up.
+    pub(crate) async fn wait_for<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        self.flush()?;
+        let mut work = pin!(work);
+        let closed = self.closed.get_or_insert_with(|| Box::pin(closed()));
+        poll_fn(|task| match work.as_mut().poll(task) {
+            Poll::Ready(done) => Poll::Ready(Ok(done)),
+            Poll::Pending => closed.as_mut().poll(task).map(|()| Err(Failure::closed())),
+        })
+        .await
+    }
+
     fn write(&mut self, text: &str, form: Form) {
         if text.is_empty() {
             return;
@@ -77,6 +95,29 @@ impl Output {
             self.gathered.extend_from_slice(text.as_bytes());
         }
     }
+}
+
+/// Ends when standard output is a pipe or a socket whose other end is closed.
+#[cfg(target_os = "linux")]
+async fn closed() {
+    use std::os::fd::AsFd as _;
+
+    use tokio::io::Interest;
+    use tokio::net::unix::pipe::Sender;
+
+    // Only watched, and not written to through this: so it may stay blocking, as others share it.
+    let pipe = io::stdout().as_fd().try_clone_to_owned().and_then(Sender::from_owned_fd_unchecked);
+    match pipe {
+        Ok(pipe) if pipe.ready(Interest::ERROR).await.is_ok() => {}
+        // A file cannot be watched, and has no other end.
+        _ => std::future::pending().await,
+    }
+}
+
+/// Elsewhere it is found out with the next write.
+#[cfg(not(target_os = "linux"))]
+async fn closed() {
+    std::future::pending().await
 }
 
 /// Prints a text of the program's own.
