@@ -133,7 +133,7 @@ impl Block {
         match (self, delta) {
             (Self::Text { text, .. }, ContentBlockDelta::Text(more)) => text.push_str(&more),
             (Self::Text { citations, .. }, ContentBlockDelta::Citation(citation)) => {
-                citations.push(citation.into());
+                citations.push((*citation).into());
             }
             (Self::ToolUse { input, .. }, ContentBlockDelta::ToolUse(delta)) => input.push_str(&delta.input),
             (Self::ToolResult { content, .. }, ContentBlockDelta::ToolResult(more)) => {

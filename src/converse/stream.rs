@@ -163,9 +163,9 @@ union! {
         /// What the model thinks.
         ReasoningContent(ReasoningContentBlockDelta) = "reasoningContent" from,
         /// One source of the block's text.
-        Citation(CitationsDelta) = "citation" from,
+        Citation(Box<CitationsDelta>) = "citation" from,
         /// Bytes of an image.
-        Image(ImageBlockDelta) = "image" from,
+        Image(Box<ImageBlockDelta>) = "image" from,
     }
 }
 
