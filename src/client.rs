@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use crate::config::{Config, Place};
 use crate::converse::{ConverseRequest, ConverseResponse};
 use crate::count_tokens::{CountTokensRequest, CountTokensResponse};
-use crate::credentials::{Chain, Credentials, Search};
+use crate::credentials::{Cache, Credentials, Found, Search};
 use crate::endpoint::{Endpoint, Region, region_of_arn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
@@ -66,7 +66,7 @@ pub struct Client(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: Config,
-    chain: Chain,
+    credentials: Cache,
     quota: Quota,
     /// Made when it is first needed, unless the configuration brings one: a call that is refused before
     /// it is sent needs none.
@@ -90,8 +90,8 @@ pub struct Identity {
 impl Client {
     /// A client with these settings. Nothing is read or opened before the first call.
     pub fn new(config: Config) -> Self {
-        let chain = Chain::standard(config.profile.as_deref());
-        Self(Arc::new(Inner { config, chain, quota: Quota::new(), transport: OnceLock::new() }))
+        let credentials = Cache::new(config.surroundings());
+        Self(Arc::new(Inner { config, credentials, quota: Quota::new(), transport: OnceLock::new() }))
     }
 
     /// A client as the environment and the AWS files say.
@@ -223,12 +223,16 @@ impl Client {
         }
     }
 
-    /// Which credentials will be used, from where, and where calls go. Asks no service.
+    /// Which credentials will be used, from where, and where calls go. Asks Bedrock nothing, and for
+    /// credentials those services that a call would ask, anew each time.
     ///
     /// Fails when region or endpoint cannot be; that there are no credentials is in the answer.
     pub async fn identify(&self) -> Result<Identity> {
-        let Place { region, runtime, control, .. } = self.0.config.place(None)?;
-        let search = self.0.chain.search(&self.0.config.context).await;
+        let search = self.0.credentials.search().await;
+        let found = search.result.as_ref().ok();
+        let instance_region = found.and_then(|found| found.region.clone());
+        let place = self.0.config.place(None, async { Ok(instance_region) }).await?;
+        let Place { region, runtime, control, .. } = place;
         Ok(Identity { search, region, runtime, control })
     }
 
@@ -280,22 +284,37 @@ impl Client {
         if call.operation.is_streamed() != streamed {
             return Err(wrong_form(call));
         }
-        let Inner { config, quota, .. } = &*self.0;
-        let place = config.place(call.model_id.as_deref().and_then(region_of_arn))?;
+        let Inner { config, credentials, quota, .. } = &*self.0;
+        let instance_region = async {
+            Ok(if config.authorised { credentials.credentials().await?.region.clone() } else { None })
+        };
+        let place = config.place(call.model_id.as_deref().and_then(region_of_arn), instance_region).await?;
         let retry = config.retry.unwrap_or_else(|| match place.max_attempts {
             Some(attempts) => Retry::standard().max_attempts(attempts),
             None => Retry::standard(),
         });
         let invocation = config.context.uuid();
+        let request = request(call, place.endpoint(call.operation.service()))?;
         let mut cost = None;
+        let mut given_up = false;
         for attempt in 1.. {
-            let failed = match self.attempt(call, &place, &invocation, attempt, retry.max_attempts).await {
+            let found = if config.authorised { Some(credentials.credentials().await?) } else { None };
+            let tried = Tried { invocation: &invocation, attempt, max: retry.max_attempts.max(attempt) };
+            let failed = match self.attempt(call, request.clone(), &place, found.as_deref(), tried).await {
                 Ok(answer) => {
                     quota.give_back(cost);
                     return Ok(answer);
                 }
                 Err(error) => error,
             };
+            if let (Some(found), false) = (&found, given_up)
+                && failed.code().is_some_and(credentials_expired)
+            {
+                given_up = true;
+                credentials.give_up(found);
+                config.watcher.tell(&Progress::Retrying { error: &failed, delay: Duration::ZERO });
+                continue;
+            }
             let Some(delay) = retry.delay(&failed, attempt, config.context.chance()) else {
                 return Err(failed);
             };
@@ -313,14 +332,14 @@ impl Client {
     async fn attempt(
         &self,
         call: &Call,
+        request: Request<Bytes>,
         place: &Place,
-        invocation: &str,
-        attempt: u32,
-        max_attempts: u32,
+        found: Option<&Found>,
+        Tried { invocation, attempt, max }: Tried<'_>,
     ) -> Result<Answer> {
         let Inner { config, .. } = &*self.0;
-        let mut request = self.request(call, place).await?;
-        let counted = format!("attempt={attempt}; max={max_attempts}");
+        let mut request = self.authorise(request, place.endpoint(call.operation.service()), found)?;
+        let counted = format!("attempt={attempt}; max={max}");
         // These say something of the attempt and not of the call, so they are not signed.
         for (name, value) in [("amz-sdk-invocation-id", invocation), ("amz-sdk-request", &counted)] {
             let value = HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""));
@@ -358,24 +377,15 @@ impl Client {
         Ok(Answer::Whole(Response::from_parts(head, body)))
     }
 
-    /// The request as it is sent, with what authorises it.
-    async fn request(&self, call: &Call, place: &Place) -> Result<Request<Bytes>> {
-        let Inner { config, chain, .. } = &*self.0;
-        let endpoint = place.endpoint(call.operation.service());
-        let query = call.query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>();
-        let url = endpoint.call_url(&call.path, &query)?;
-        let mut request = Request::builder()
-            .method(call.method.clone())
-            .uri(&url)
-            .extension(call.operation)
-            .body(call.body.clone())
-            .map_err(|source| Error::new(ErrorKind::InvalidInput, "a URL expected").with_source(source))?;
-        *request.headers_mut() = call.headers.clone();
-        if !config.authorised {
-            return Ok(request);
-        }
-
-        let found = chain.search(&config.context).await.result?;
+    /// The request with what authorises it.
+    fn authorise(
+        &self,
+        mut request: Request<Bytes>,
+        endpoint: &Endpoint,
+        found: Option<&Found>,
+    ) -> Result<Request<Bytes>> {
+        let Inner { config, .. } = &*self.0;
+        let Some(found) = found else { return Ok(request) };
         config.watcher.tell(&Progress::Credentials { link: &found.link });
         match &found.credentials {
             Credentials::Bearer(_) if !endpoint.may_carry_secrets() => Err(Error::new(
@@ -415,10 +425,36 @@ impl Client {
     }
 }
 
+/// An attempt among those of a call.
+struct Tried<'a> {
+    invocation: &'a str,
+    attempt: u32,
+    max: u32,
+}
+
 /// What a call came to.
 enum Answer {
     Whole(Response<Bytes>),
     Stream(FrameStream),
+}
+
+/// The request as it is sent, but for what authorises it.
+fn request(call: &Call, endpoint: &Endpoint) -> Result<Request<Bytes>> {
+    let query = call.query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>();
+    let url = endpoint.call_url(&call.path, &query)?;
+    let mut request = Request::builder()
+        .method(call.method.clone())
+        .uri(&url)
+        .extension(call.operation)
+        .body(call.body.clone())
+        .map_err(|source| Error::new(ErrorKind::InvalidInput, "a URL expected").with_source(source))?;
+    *request.headers_mut() = call.headers.clone();
+    Ok(request)
+}
+
+/// Whether a code says that the credentials have expired, over HTTP or in a stream.
+fn credentials_expired(code: &str) -> bool {
+    ["ExpiredToken", "ExpiredTokenException"].iter().any(|expired| expired.eq_ignore_ascii_case(code))
 }
 
 fn wrong_form(call: &Call) -> Error {

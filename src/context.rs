@@ -46,8 +46,10 @@ struct Made {
     env: BTreeMap<String, String>,
     files: Arc<Mutex<BTreeMap<PathBuf, Vec<u8>>>>,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
-    commands: Arc<dyn Fn(&str) -> io::Result<Ran> + Send + Sync>,
+    commands: Arc<Commands>,
 }
+
+type Commands = dyn Fn(&str) -> io::Result<Ran> + Send + Sync;
 
 /// What came of a command.
 ///
@@ -109,7 +111,10 @@ impl Context {
     }
 
     /// Sets what running a command comes to. In the real world this has no effect.
-    pub fn with_commands(mut self, commands: impl Fn(&str) -> io::Result<Ran> + Send + Sync + 'static) -> Self {
+    pub fn with_commands(
+        mut self,
+        commands: impl Fn(&str) -> io::Result<Ran> + Send + Sync + 'static,
+    ) -> Self {
         if let World::Made(made) = &mut self.0 {
             made.commands = Arc::new(commands);
         }
@@ -350,9 +355,7 @@ fn run(command: &str, limit: Duration) -> io::Result<Ran> {
 
 /// Reads to the end in a thread of its own; what is given back waits for that. Of a longer text the first
 /// part is kept, and the rest is read all the same: who writes it must not be stopped.
-fn in_background(
-    output: Option<impl Read + Send + 'static>,
-) -> impl FnOnce(Instant) -> io::Result<Vec<u8>> {
+fn in_background(output: Option<impl Read + Send + 'static>) -> impl FnOnce(Instant) -> io::Result<Vec<u8>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let Some(mut output) = output else { return };
