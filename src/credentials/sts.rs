@@ -57,15 +57,12 @@ fn read(head: &Parts, body: &[u8]) -> Result<Keys> {
         element(text, name).ok_or_else(|| {
             Error::new(
                 ErrorKind::Damaged,
-                format!("the XML of STS with a {name} expected, something else found"),
+                format!("XML of STS with {name} in it expected, something else found"),
             )
         })
     };
     let expires = time(required("Expiration")?.text()).ok_or_else(|| {
-        Error::new(
-            ErrorKind::Damaged,
-            "the XML of STS with a time as Expiration expected, something else found",
-        )
+        Error::new(ErrorKind::Damaged, "XML of STS with a time as Expiration expected, something else found")
     })?;
     let (id, secret, token) =
         (required("AccessKeyId")?, required("SecretAccessKey")?, required("SessionToken")?);
