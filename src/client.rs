@@ -1,23 +1,22 @@
-//! The client: credentials, request, signature, transport, and again if need be.
+//! The client: the operations as methods. How a call is made is in [`exchange`].
+
+mod exchange;
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use ::http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, HeaderValue};
-use ::http::{Method, Request, Response};
-use bytes::{Bytes, BytesMut};
-use futures_core::Stream as _;
+use bytes::Bytes;
+use http::Response;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::{Instant, timeout};
 
-use crate::config::{Config, Place};
+use self::exchange::{Answer, Exchanges};
+
+use crate::config::Config;
 use crate::converse::{ConverseRequest, ConverseResponse};
 use crate::count_tokens::{CountTokensRequest, CountTokensResponse};
-use crate::credentials::{Chain, Credentials, Search};
-use crate::endpoint::{Endpoint, Region, region_of_arn};
+use crate::credentials::Search;
+use crate::endpoint::{Endpoint, Region};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::foundation_model::{
@@ -25,21 +24,15 @@ use crate::foundation_model::{
     ListFoundationModelsResponse,
 };
 use crate::guardrail::{ApplyGuardrailRequest, ApplyGuardrailResponse};
-use crate::hint::{self, Refused};
 use crate::inference_profile::{
     GetInferenceProfileRequest, InferenceProfileSummary, ListInferenceProfilesRequest,
     ListInferenceProfilesResponse,
 };
 use crate::invoke_model::{InvokeModelRequest, InvokeModelResponse, ResponseStreamEvent};
 use crate::operation::{self, AnswerForm, Call, Operation};
-use crate::progress::Progress;
 use crate::refusal;
-use crate::retry::{Quota, RateLimit};
 use crate::shape::{Blob, Document, Members};
-use crate::sign::{self, Scope};
-use crate::skew::{self, ClockSkew};
 use crate::stream::{EventStream, FrameStream};
-use crate::transport::{Body, Http, HttpConfig, Transport};
 
 /// A client of Amazon Bedrock.
 ///
@@ -63,20 +56,7 @@ use crate::transport::{Body, Http, HttpConfig, Transport};
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Client(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    config: Config,
-    chain: Chain,
-    quota: Quota,
-    skew: ClockSkew,
-    rate: Mutex<RateLimit>,
-    made: Instant,
-    /// Made when it is first needed, unless the configuration brings one: a call that is refused before
-    /// it is sent needs none.
-    transport: OnceLock<Arc<dyn Transport>>,
-}
+pub struct Client(Arc<Exchanges>);
 
 /// Who calls, and where to: what [`Client::identify`] finds.
 #[derive(Debug)]
@@ -95,16 +75,7 @@ pub struct Identity {
 impl Client {
     /// A client with these settings. Nothing is read or opened before the first call.
     pub fn new(config: Config) -> Self {
-        let chain = Chain::standard(config.profile.as_deref());
-        Self(Arc::new(Inner {
-            config,
-            chain,
-            quota: Quota::new(),
-            skew: ClockSkew::default(),
-            rate: Mutex::default(),
-            made: Instant::now(),
-            transport: OnceLock::new(),
-        }))
+        Self(Arc::new(Exchanges::new(config)))
     }
 
     /// A client as the environment and the AWS files say.
@@ -114,8 +85,8 @@ impl Client {
 
     /// Converse: the whole answer at once.
     ///
-    /// As with every operation, [`ErrorKind`] says what can fail. An answer that is not the JSON of a
-    /// response is [`ErrorKind::Damaged`].
+    /// Like all calls here, it fails with an [`ErrorKind`] that says what the service, the network or the
+    /// input was at fault for; with [`ErrorKind::Damaged`] when the answer is not the JSON of a response.
     pub async fn converse(&self, request: &ConverseRequest) -> Result<ConverseResponse> {
         self.read(&Call::converse(request)?).await
     }
@@ -222,27 +193,26 @@ impl Client {
 
     /// A call whose answer is whole: its status, headers and body.
     pub async fn send(&self, call: &Call) -> Result<Response<Bytes>> {
-        match self.answer(call, false).await? {
+        match self.0.answer(call, false).await? {
             Answer::Whole(response) => Ok(response),
-            Answer::Stream(_) => Err(wrong_form(call)),
+            Answer::Stream(_) => Err(exchange::wrong_form(call)),
         }
     }
 
     /// A call whose answer is a stream of events: its frames.
     pub async fn send_stream(&self, call: &Call) -> Result<FrameStream> {
-        match self.answer(call, true).await? {
+        match self.0.answer(call, true).await? {
             Answer::Stream(frames) => Ok(frames),
-            Answer::Whole(_) => Err(wrong_form(call)),
+            Answer::Whole(_) => Err(exchange::wrong_form(call)),
         }
     }
 
-    /// Which credentials will be used, from where, and where calls go. Asks no service.
+    /// Which credentials will be used, from where, and where calls go. Asks Bedrock nothing, and for
+    /// credentials those services that a call would ask, anew each time.
     ///
     /// Fails when region or endpoint cannot be; that there are no credentials is in the answer.
     pub async fn identify(&self) -> Result<Identity> {
-        let Place { region, runtime, control, .. } = self.0.config.place(None)?;
-        let search = self.0.chain.search(&self.0.config.context).await;
-        Ok(Identity { search, region, runtime, control })
+        self.0.identify().await
     }
 
     /// A call whose answer is JSON.
@@ -286,293 +256,7 @@ impl Client {
             call = Call::new(operation, &request)?;
         }
     }
-
-    /// Makes the call. `streamed` is the form that the answer is wanted in.
-    async fn answer(&self, call: &Call, streamed: bool) -> Result<Answer> {
-        if call.operation.is_streamed() != streamed {
-            return Err(wrong_form(call));
-        }
-        let place = self.0.config.place(call.model_id.as_deref().and_then(region_of_arn))?;
-        let error = match self.repeat(call, &place).await {
-            Err(error) if error.status().is_some() => error,
-            decided => return decided,
-        };
-        let (Some(model_id), true) = (call.model_id.as_deref(), hint::needs_inference_profile(&error)) else {
-            let link = self.0.chain.search(&self.0.config.context).await.result.ok().map(|found| found.link);
-            let refused = Refused {
-                model_id: call.model_id.as_deref(),
-                region: place.region.name(),
-                link: link.as_deref(),
-            };
-            let hint = hint::hint(&error, refused);
-            return Err(error.or_hint(hint));
-        };
-        let profiles = self.profiles_of(model_id, &place).await;
-        match profiles.first() {
-            Some(profile) if self.0.config.auto_profile => {
-                let taken = Progress::ProfileTaken { model_id, profile_id: profile };
-                self.0.config.watcher.tell(&taken);
-                self.repeat(&call.of_model(profile), &place).await
-            }
-            _ => Err(error.or_hint(Some(hint::inference_profiles(&profiles, place.region.name())))),
-        }
-    }
-
-    /// The inference profiles that serve a model, the ones for a part of the world before the global
-    /// one. None where they cannot be listed: this is for a hint, which nobody waits long for.
-    async fn profiles_of(&self, model_id: &str, place: &Place) -> Vec<String> {
-        let Ok(request) =
-            Call::list_inference_profiles(&ListInferenceProfilesRequest::new().max_results(1000u32))
-        else {
-            return Vec::new();
-        };
-        let listed = timeout(LONGEST_LOOK_UP, self.attempt(&request, place, "", 1, 1)).await;
-        let Ok(Ok(Answer::Whole(answer))) = listed else { return Vec::new() };
-        let listed = request.operation.read_json::<ListInferenceProfilesResponse>(answer.body());
-        let mut profiles = listed.map(|listed| listed.serving(model_id)).unwrap_or_default();
-        profiles.sort_by_key(|profile| profile.starts_with("global."));
-        profiles
-    }
-
-    fn with_rate<T>(&self, work: impl FnOnce(&mut RateLimit, Duration) -> T) -> T {
-        let mut rate = self.0.rate.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut rate, self.0.made.elapsed())
-    }
-
-    /// Makes the call, again if need be, until there is something to deliver.
-    async fn repeat(&self, call: &Call, place: &Place) -> Result<Answer> {
-        let Inner { config, quota, .. } = &*self.0;
-        let retry = place.retry;
-        let invocation = invocation_id(config.context.random(), config.context.random());
-        let mut cost = None;
-        let mut last: Option<Error> = None;
-        let (mut attempt, mut waits, mut waited) = (0, 0, Duration::ZERO);
-        loop {
-            attempt += 1;
-            if retry.adaptive {
-                let wait = self.with_rate(RateLimit::take);
-                tokio::time::sleep(wait).await;
-            }
-            let result = self.attempt(call, place, &invocation, attempt, retry.max_attempts).await;
-            if retry.adaptive {
-                let throttled = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Throttled);
-                self.with_rate(|rate, now| rate.learn(now, throttled));
-            }
-            let failed = match (result, last.take()) {
-                (Ok(answer), _) => {
-                    quota.give_back(cost);
-                    return Ok(answer);
-                }
-                // A recording that has no further answer ended with the one before.
-                (Err(error), Some(last)) if error.kind() == ErrorKind::Recording => return Err(last),
-                (Err(error), _) => error,
-            };
-            let random = fraction(config.context.random());
-            let delay = if let Some(delay) = retry.patient_delay(&failed, waits + 1, waited, random) {
-                waits += 1;
-                waited += delay;
-                let left = retry.patience.unwrap_or_default().saturating_sub(waited);
-                config.watcher.tell(&Progress::Waiting { error: &failed, delay, left });
-                delay
-            } else {
-                let Some(delay) = retry.delay(&failed, attempt - waits, random) else { return Err(failed) };
-                cost = quota.take(&failed);
-                if cost.is_none() {
-                    return Err(failed);
-                }
-                config.watcher.tell(&Progress::Retrying { error: &failed, delay });
-                delay
-            };
-            last = Some(failed);
-            tokio::time::sleep(delay).await;
-        }
-    }
-
-    async fn attempt(
-        &self,
-        call: &Call,
-        place: &Place,
-        invocation: &str,
-        attempt: u32,
-        max_attempts: u32,
-    ) -> Result<Answer> {
-        let Inner { config, .. } = &*self.0;
-        let mut request = self.request(call, place).await?;
-        let counted = format!("attempt={attempt}; max={max_attempts}");
-        // These say something of the attempt and not of the call, so they are not signed.
-        for (name, value) in [("amz-sdk-invocation-id", invocation), ("amz-sdk-request", &counted)] {
-            let value = HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""));
-            request.headers_mut().insert(HeaderName::from_static(name), value);
-        }
-        // Where there is no body, the HTTP client would not say so.
-        if call.method == Method::POST && call.body.is_empty() {
-            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
-
-        let url = request.uri().to_string();
-        config.watcher.tell(&Progress::Sending { operation: call.operation.name(), url: &url, attempt });
-        let (sent, sent_at) = (Instant::now(), config.context.now());
-        let transport = self.transport()?;
-        let response =
-            within(config.first_byte_timeout, "first-byte timeout: no answer", transport.send(request))
-                .await?;
-        let (head, body) = response.into_parts();
-        let id = refusal::request_id(&head.headers).map(str::to_owned);
-        config.watcher.tell(&Progress::Answered {
-            status: head.status.as_u16(),
-            request_id: id.as_deref(),
-            after: sent.elapsed(),
-        });
-
-        let mut news = None;
-        if config.authorised && !config.trusts_clock() {
-            news = self.0.skew.learn(&head.headers, sent_at, config.context.now());
-        }
-        if let Some(seconds) = news {
-            config.watcher.tell(&Progress::ClockCorrected { seconds });
-        }
-
-        let located = |error: Error| error.with_status(head.status.as_u16()).with_request_id(id.as_deref());
-        if !head.status.is_success() {
-            // A refusal whose body does not arrive is a refusal all the same.
-            let body = read_whole(body, config.idle_timeout, LONGEST_REFUSAL).await.unwrap_or_default();
-            let error = refusal::error(&head, &body, config.context.now());
-            return Err(match news {
-                // With the clock put right, the same call can succeed.
-                Some(seconds) if skew::may_be_due_to(&error) => {
-                    error.with_retryable(true).with_hint(format!("{}: set it right", skew::in_words(seconds)))
-                }
-                _ => error,
-            });
-        }
-        if let AnswerForm::Stream { closing_event } = call.operation.answer_form() {
-            let response = Response::from_parts(head, body);
-            let mut frames = FrameStream::new(response, closing_event, config.idle_timeout);
-            frames.wait_for_first().await?;
-            return Ok(Answer::Stream(frames));
-        }
-        let body = read_whole(body, config.idle_timeout, LONGEST_ANSWER).await.map_err(located)?;
-        Ok(Answer::Whole(Response::from_parts(head, body)))
-    }
-
-    /// The request as it is sent, with what authorises it.
-    async fn request(&self, call: &Call, place: &Place) -> Result<Request<Bytes>> {
-        let Inner { config, chain, skew, .. } = &*self.0;
-        let endpoint = place.endpoint(call.operation.service());
-        let query = call.query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>();
-        let url = endpoint.call_url(&call.path, &query)?;
-        let mut request = Request::builder()
-            .method(call.method.clone())
-            .uri(&url)
-            .extension(call.operation)
-            .body(call.body.clone())
-            .map_err(|source| Error::new(ErrorKind::InvalidInput, "a URL expected").with_source(source))?;
-        *request.headers_mut() = call.headers.clone();
-        if !config.authorised {
-            return Ok(request);
-        }
-
-        let found = chain.search(&config.context).await.result?;
-        config.watcher.tell(&Progress::Credentials { link: &found.link });
-        match &found.credentials {
-            Credentials::Bearer(_) if !endpoint.may_carry_secrets() => Err(Error::new(
-                ErrorKind::InvalidInput,
-                format!("the endpoint {} is not https, and a bearer token goes over plain http only to this machine", endpoint.url()),
-            )
-            .with_hint("give an https URL, or use access keys, whose secret is not sent")),
-            Credentials::Bearer(token) => {
-                let value = HeaderValue::from_str(&format!("Bearer {}", token.token()));
-                let mut value = value.map_err(|_| {
-                    Error::new(ErrorKind::Credentials, "a bearer token of visible ASCII characters expected")
-                })?;
-                value.set_sensitive(true);
-                request.headers_mut().insert(AUTHORIZATION, value);
-                Ok(request)
-            }
-            Credentials::Keys(keys) => {
-                let scope = Scope { region: endpoint.region(), service: SIGNING_NAME };
-                let now = skew.correct(config.context.now());
-                let headers = sign::sign(&request, keys, scope, now)?;
-                request.headers_mut().extend(headers);
-                Ok(request)
-            }
-        }
-    }
-
-    fn transport(&self) -> Result<&Arc<dyn Transport>> {
-        let Inner { config, transport, .. } = &*self.0;
-        if let Some(given) = &config.transport {
-            return Ok(given);
-        }
-        if let Some(made) = transport.get() {
-            return Ok(made);
-        }
-        let http = HttpConfig { connect_timeout: config.connect_timeout, ..HttpConfig::default() };
-        let http = Http::new(&http, &config.context)?;
-        Ok(transport.get_or_init(|| Arc::new(http)))
-    }
-}
-
-/// What a call came to.
-enum Answer {
-    Whole(Response<Bytes>),
-    Stream(FrameStream),
-}
-
-fn wrong_form(call: &Call) -> Error {
-    let name = call.operation.name();
-    let (form, method) =
-        if call.operation.is_streamed() { ("as a stream", "send_stream") } else { ("whole", "send") };
-    Error::new(ErrorKind::InvalidInput, format!("{name} is answered {form}: {method} is the method for it"))
-}
-
-/// Waits no longer than this.
-async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(limit, work).await.unwrap_or_else(|_| {
-        let seconds = limit.as_secs_f64();
-        Err(Error::new(ErrorKind::Timeout, format!("{what} within {seconds} seconds")))
-    })
-}
-
-/// Reads a body to its end, which must come before it is longer than `longest`.
-async fn read_whole(mut body: Body, idle: Duration, longest: usize) -> Result<Bytes> {
-    let mut whole = BytesMut::new();
-    loop {
-        let next = std::future::poll_fn(|task| Pin::new(&mut body).poll_next(task));
-        let next = async { next.await.transpose() };
-        match within(idle, "idle timeout: nothing more came", next).await? {
-            None => return Ok(whole.freeze()),
-            Some(bytes) if whole.len() + bytes.len() > longest => {
-                return Err(Error::new(
-                    ErrorKind::Damaged,
-                    format!("an answer of at most {longest} bytes expected, a longer one found"),
-                ));
-            }
-            Some(bytes) => whole.extend_from_slice(&bytes),
-        }
-    }
-}
-
-/// An id for all attempts of one call, in the form of a random UUID (version 4).
-fn invocation_id(high: u64, low: u64) -> String {
-    let high = high & !0xf000 | 0x4000;
-    let low = low & !(0b11 << 62) | 0b10 << 62;
-    let hex = format!("{high:016x}{low:016x}");
-    [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| hex.get(part).unwrap_or_default()).join("-")
-}
-
-/// From 0 to 1, of the 32 highest bits.
-fn fraction(random: u64) -> f64 {
-    f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
 }
 
 /// The token of a list's next page, in a request and in an answer.
 const NEXT_TOKEN: &str = "nextToken";
-/// The name that both services sign with.
-const SIGNING_NAME: &str = "bedrock";
-/// How long a look-up for a hint may take.
-const LONGEST_LOOK_UP: Duration = Duration::from_secs(5);
-/// What is read of a refusal, in bytes.
-const LONGEST_REFUSAL: usize = 1024 * 1024;
-/// What is read of an answer that comes whole, in bytes: images and embeddings are of some megabytes.
-const LONGEST_ANSWER: usize = 256 * 1024 * 1024;

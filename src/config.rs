@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::context::Context;
+use crate::credentials::Surroundings;
 use crate::endpoint::{Endpoint, EndpointSettings, Region, RegionSource, Service};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Progress, Watcher};
@@ -31,6 +32,8 @@ pub struct Config {
     pub(crate) auto_profile: bool,
     pub(crate) authorised: bool,
     pub(crate) transport: Option<Arc<dyn Transport>>,
+    pub(crate) credentials_transport: Option<Arc<dyn Transport>>,
+    pub(crate) offline: bool,
     pub(crate) context: Context,
     pub(crate) watcher: Watcher,
 }
@@ -49,13 +52,16 @@ impl Config {
             auto_profile: false,
             authorised: true,
             transport: None,
+            credentials_transport: None,
+            offline: false,
             context: Context::real(),
             watcher: Watcher::default(),
         }
     }
 
     /// The region to call. Otherwise it is that of the model's ARN, of `AWS_REGION`, of
-    /// `AWS_DEFAULT_REGION` or of the profile, and at last `us-east-1`. A region in an ARN counts before this one.
+    /// `AWS_DEFAULT_REGION`, of the profile, or of the EC2 instance whose role is used, and at last `us-east-1`. A
+    /// region in an ARN counts before this one.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
@@ -106,9 +112,24 @@ impl Config {
         self
     }
 
-    /// What sends the requests, in place of the network.
+    /// What sends the requests to Bedrock, in place of the network.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
+        self
+    }
+
+    /// What sends the requests to the services that give credentials (STS, IAM Identity Center, sign-in, a
+    /// container's, an instance's), in place of the network.
+    ///
+    /// Requests and answers hold secrets: this is for tests.
+    pub fn credentials_transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.credentials_transport = Some(transport);
+        self
+    }
+
+    /// Asks no service for credentials: those that would come from one are not found.
+    pub fn offline(mut self) -> Self {
+        self.offline = true;
         self
     }
 
@@ -131,8 +152,24 @@ impl Config {
         self
     }
 
-    /// Where calls go, by everything that has a say in it. `model_region` is that of the model's ARN.
-    pub(crate) fn place(&self, model_region: Option<&str>) -> Result<Place> {
+    /// What the sources of credentials look at.
+    pub(crate) fn surroundings(&self) -> Surroundings {
+        Surroundings::new(
+            self.context.clone(),
+            self.profile.clone(),
+            self.region.clone(),
+            self.offline,
+            self.credentials_transport.clone(),
+        )
+    }
+
+    /// Where calls go, by everything that has a say in it. `model_region` is that of the model's ARN;
+    /// `instance_region` is asked for when nothing else names a region.
+    pub(crate) async fn place(
+        &self,
+        model_region: Option<&str>,
+        instance_region: impl Future<Output = Result<Option<String>>>,
+    ) -> Result<Place> {
         let profiles = self.context.profiles()?;
         let profile = profiles.profile(&self.context.profile_name(self.profile.as_deref()));
         let profile = profile.map(|section| (&profiles, section));
@@ -142,8 +179,14 @@ impl Config {
         let region = model_region
             .map(|region| named(region, RegionSource::ModelArn))
             .or_else(|| self.region.as_deref().map(|region| named(region, RegionSource::Given)))
-            .or_else(|| Region::resolve(profile, env))
-            .unwrap_or_else(|| named(DEFAULT_REGION, RegionSource::Default));
+            .or_else(|| Region::resolve(profile, env));
+        let region = match region {
+            Some(region) => region,
+            None => match instance_region.await? {
+                Some(region) => named(&region, RegionSource::InstanceMetadata),
+                None => named(DEFAULT_REGION, RegionSource::Default),
+            },
+        };
         let endpoint = |service, url| {
             let settings =
                 EndpointSettings { url, region: Some(region.name()), profile, ..Default::default() };

@@ -1,18 +1,43 @@
-//! Where credentials come from: a chain of sources that are asked in order, and that say what they
-//! looked at.
+//! Where credentials come from: a chain of sources that are asked in order, and that say what they looked
+//! at.
+//!
+//! 1. A Bedrock API key in `AWS_BEARER_TOKEN_BEDROCK`.
+//! 2. `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, with `AWS_SESSION_TOKEN`.
+//! 3. The profile: keys, a role with `source_profile` or `credential_source`, `web_identity_token_file`, IAM
+//!    Identity Center (`sso_session`), `login_session`, `credential_process`. One that is named and does not
+//!    exist is an error; `default` may be missing.
+//! 4. A role for the token in `AWS_WEB_IDENTITY_TOKEN_FILE`.
+//! 5. The credentials service of a container (`AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`, `_FULL_URI`).
+//! 6. The metadata service of an EC2 instance, IMDSv2.
+//!
+//! A profile that is named in code, and not by `AWS_PROFILE`, passes over the first two: who names one means
+//! it. A source that is set up and does not work ends the search: another would be a wrong identity.
+//!
+//! Source: the AWS SDKs' reference guide,
+//! [standardized credential providers](https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html).
 
+mod assume_role;
 mod bearer;
+mod cache;
+mod container;
 mod environment;
+mod imds;
+mod login;
+mod process;
 mod profile;
+mod secret;
+mod sso;
+mod sts;
+mod surroundings;
+mod web_identity;
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::time::SystemTime;
 
 use aws_credential_types::{Credentials as Keys, Token};
 
-use crate::context::Context;
+pub(crate) use self::cache::Cache;
+use self::surroundings::Fault;
+pub(crate) use self::surroundings::Surroundings;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What authorises a call.
@@ -45,43 +70,34 @@ impl Credentials {
     }
 }
 
-/// A place that credentials may come from.
-pub trait Source: fmt::Debug + Send + Sync {
-    /// What it is called among the others: `AWS_BEARER_TOKEN_BEDROCK`, `profile work`.
-    fn name(&self) -> String;
-
-    /// Looks.
-    fn load<'a>(&'a self, context: &'a Context) -> Loading<'a>;
-}
-
-/// An answer of a [`Source`] on its way.
-pub type Loading<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
-
-/// The three answers of a [`Source`].
-#[derive(Debug)]
-pub enum Outcome {
-    /// There are credentials.
-    Found(Found),
-    /// This source has nothing to do with how this machine is set up, and why. The next one is asked.
-    NotApplicable(String),
-    /// This source is set up and does not work. No other is asked: it would be a wrong identity.
-    Broken(Error),
-}
-
 /// Credentials and where they are from.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Found {
     /// What authorises a call.
     pub credentials: Credentials,
     /// The kind of source, in the words that `pumice auth` prints: `env: AWS_BEARER_TOKEN_BEDROCK`,
     /// `env: AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY`, `env: AWS_PROFILE` or `default chain`.
     pub source: &'static str,
-    /// The actual link of the chain: `profile work`.
+    /// The actual link of the chain: `profile work (sso-session corp)`, `container`, `instance role NAME`.
+    pub link: String,
+    /// The region of the EC2 instance that the credentials are of, where nothing else names a region.
+    pub region: Option<String>,
+}
+
+/// The source that would have been asked, were it not for [`Config::offline`](crate::Config::offline).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unasked {
+    /// As in [`Found`].
+    pub source: &'static str,
+    /// As in [`Found`].
     pub link: String,
 }
 
 /// What became of asking a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Tried {
     /// The source's name.
     pub source: String,
@@ -95,7 +111,7 @@ pub struct Tried {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TriedOutcome {
-    /// It does not apply.
+    /// It does not apply, or may not be asked.
     Skipped,
     /// Its credentials are used.
     Used,
@@ -105,60 +121,160 @@ pub enum TriedOutcome {
 
 /// What the chain came to: the credentials or why there are none, and every source that was asked.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Search {
     /// The credentials, or the error that says what to do.
     pub result: Result<Found>,
+    /// The source that ended the search since it may not be asked. `result` is an error then.
+    pub unasked: Option<Unasked>,
     /// The sources in the order they were asked.
     pub tried: Vec<Tried>,
 }
 
-/// Sources in the order they are asked.
+/// The answers of a source, beside that it is set up and does not work, which is an error.
 #[derive(Debug)]
-pub struct Chain(Vec<Box<dyn Source>>);
+enum Outcome {
+    /// There are credentials.
+    Found(Found),
+    /// This source has nothing to do with how this machine is set up. The next one is asked.
+    NotApplicable {
+        reason: String,
+        /// What to do if it should.
+        hint: Option<&'static str>,
+    },
+    /// This source would be asked at `url`, which is not allowed.
+    Unasked { unasked: Unasked, url: String },
+}
 
-impl Chain {
-    /// These sources, in this order.
-    pub fn new(sources: Vec<Box<dyn Source>>) -> Self {
-        Self(sources)
+impl Outcome {
+    fn not_applicable(reason: impl Into<String>) -> Self {
+        Self::NotApplicable { reason: reason.into(), hint: None }
     }
 
-    /// The bearer token of the environment, its keys, then the profile. A profile that is named here,
-    /// and not by `AWS_PROFILE`, passes over the environment: who names one means it.
-    pub fn standard(profile: Option<&str>) -> Self {
-        let profile_source = Box::new(profile::Profile::new(profile.map(str::to_owned)));
-        if profile.is_some() {
-            return Self(vec![profile_source]);
-        }
-        Self(vec![Box::new(bearer::Bearer), Box::new(environment::Environment), profile_source])
-    }
-
-    /// Asks the sources in order, until one has credentials or is broken.
-    pub async fn search(&self, context: &Context) -> Search {
-        let mut tried = Vec::new();
-        for source in &self.0 {
-            let name = source.name();
-            let mut note =
-                |outcome, reason: String| tried.push(Tried { source: name.clone(), outcome, reason });
-            match source.load(context).await {
-                Outcome::Found(found) => {
-                    note(TriedOutcome::Used, found.link.clone());
-                    return Search { result: Ok(found), tried };
-                }
-                Outcome::NotApplicable(reason) => note(TriedOutcome::Skipped, reason),
-                Outcome::Broken(error) => {
-                    note(TriedOutcome::Failed, error.to_string());
-                    return Search { result: Err(error), tried };
-                }
+    /// What became of a source that is set up.
+    fn of(source: &'static str, link: String, keys: Result<Keys, Fault>) -> Result<Self> {
+        match keys {
+            Ok(keys) => {
+                Ok(Self::Found(Found { credentials: Credentials::Keys(keys), source, link, region: None }))
             }
+            Err(Fault::Offline(url)) => Ok(Self::Unasked { unasked: Unasked { source, link }, url }),
+            Err(Fault::Broken(error)) => Err(error),
         }
-        let mut message = String::from("no AWS credentials were found");
-        for Tried { source, reason, .. } in &tried {
-            message.extend(["\n  ", source, ": ", reason]);
-        }
-        let error = Error::new(ErrorKind::Credentials, message).with_hint(
-            "set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile \
-             with --profile or AWS_PROFILE; --replay FILE answers from a recording and needs no credentials",
-        );
-        Search { result: Err(error), tried }
     }
 }
+
+/// A place that credentials may come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Bearer,
+    Environment,
+    Profile,
+    WebIdentity,
+    Container,
+    Instance,
+}
+
+impl Source {
+    fn name(self, surroundings: &Surroundings) -> String {
+        match (self, &surroundings.profile) {
+            (Self::Bearer, _) => bearer::VARIABLE.into(),
+            (Self::Environment, _) => environment::NAME.into(),
+            (Self::Profile, Some(name)) => format!("profile {name}"),
+            (Self::Profile, None) => "profile".into(),
+            (Self::WebIdentity, _) => web_identity::TOKEN_FILE.into(),
+            (Self::Container, _) => "container".into(),
+            (Self::Instance, _) => "instance metadata".into(),
+        }
+    }
+
+    async fn load(self, surroundings: &Surroundings) -> Result<Outcome> {
+        let passed_over = surroundings.profile.is_some();
+        match self {
+            Self::Bearer | Self::Environment if passed_over => {
+                Ok(Outcome::not_applicable("not looked at, since a profile is named"))
+            }
+            Self::Bearer => bearer::load(&surroundings.context),
+            Self::Environment => Ok(environment::load(&surroundings.context)),
+            Self::Profile => profile::load(surroundings).await,
+            Self::WebIdentity => web_identity::load(surroundings).await,
+            Self::Container => container::load(surroundings).await,
+            Self::Instance => imds::load(surroundings).await,
+        }
+    }
+}
+
+/// Asks the sources in order, until one has credentials, is broken or may not be asked.
+async fn search(surroundings: &Surroundings) -> Search {
+    let mut tried = Vec::new();
+    let mut hint = NOTHING_HINT.to_owned();
+    for source in SOURCES {
+        let name = source.name(surroundings);
+        let mut note = |outcome, reason| tried.push(Tried { source: name.clone(), outcome, reason });
+        let loaded = source.load(surroundings).await.and_then(|outcome| still_valid(outcome, surroundings));
+        match loaded {
+            Ok(Outcome::Found(found)) => {
+                note(TriedOutcome::Used, found.link.clone());
+                return Search { result: Ok(found), unasked: None, tried };
+            }
+            Ok(Outcome::NotApplicable { reason, hint: more }) => {
+                note(TriedOutcome::Skipped, reason);
+                hint.extend(more.iter().flat_map(|more| ["; ", more]));
+            }
+            Ok(Outcome::Unasked { unasked, url }) => {
+                let reason = format!("{}: not asked, since offline: {url} would be", unasked.link);
+                let message = format!("credentials would come from {reason}");
+                note(TriedOutcome::Skipped, reason);
+                let result = Err(Error::new(ErrorKind::Credentials, message));
+                return Search { result, unasked: Some(unasked), tried };
+            }
+            Err(error) => {
+                // Whatever keeps credentials from being found is a fault of credentials.
+                let error = match error.kind() {
+                    ErrorKind::Credentials => error,
+                    _ => surroundings::failed(&name, &error),
+                };
+                note(TriedOutcome::Failed, error.to_string());
+                return Search { result: Err(error), unasked: None, tried };
+            }
+        }
+    }
+    let mut message = String::from("no AWS credentials were found");
+    for Tried { source, reason, .. } in &tried {
+        message.extend(["\n  ", source, ": ", reason]);
+    }
+    let result = Err(Error::new(ErrorKind::Credentials, message).with_hint(hint));
+    Search { result, unasked: None, tried }
+}
+
+/// Refuses credentials that are past their end.
+fn still_valid(outcome: Outcome, surroundings: &Surroundings) -> Result<Outcome> {
+    if let Outcome::Found(found) = &outcome
+        && let Some(end) = found.credentials.expires()
+        && end <= surroundings.context.now()
+    {
+        return Err(expired(&found.link, end));
+    }
+    Ok(outcome)
+}
+
+/// The error of credentials that were past their end when they came.
+fn expired(what: &str, end: SystemTime) -> Error {
+    let message = format!(
+        "{what}: credentials that are still valid expected, they expired at {}",
+        secret::timestamp(end)
+    );
+    Error::new(ErrorKind::Credentials, message)
+}
+
+const SOURCES: [Source; 6] = [
+    Source::Bearer,
+    Source::Environment,
+    Source::Profile,
+    Source::WebIdentity,
+    Source::Container,
+    Source::Instance,
+];
+
+const NOTHING_HINT: &str = "set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
+     name a profile with --profile or AWS_PROFILE; on EC2 attach a role to the instance; --replay FILE answers \
+     from a recording and needs no credentials";

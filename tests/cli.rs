@@ -15,6 +15,7 @@ fn pumice(home: &TempDir) -> Command {
     command
         .env_clear()
         .env("HOME", home.path())
+        .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_ACCESS_KEY_ID", "AKIDTESTKEY")
         .env("AWS_SECRET_ACCESS_KEY", "sekret-access-key")
         .env("AWS_SESSION_TOKEN", "sekret-session-token")
@@ -307,6 +308,7 @@ fn without_credentials_it_says_where_it_looked() {
         let output = Command::new(env!("CARGO_BIN_EXE_pumice"))
             .env_clear()
             .env("HOME", home.path())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("PUMICE_MODEL", "m")
             .args(arguments)
             .output()
@@ -340,6 +342,7 @@ fn auth_tells_the_source_and_no_secret() {
         let output = Command::new(env!("CARGO_BIN_EXE_pumice"))
             .env_clear()
             .env("HOME", home.path())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
             .envs(environment.iter().copied())
             .args(["auth", "--json"])
             .args(arguments)

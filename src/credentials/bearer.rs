@@ -5,40 +5,26 @@
 //! list that Bedrock has, `httpBearerAuth` comes first. Source: the AWS SDKs' reference guide,
 //! [authentication scheme](https://docs.aws.amazon.com/sdkref/latest/guide/feature-auth-scheme.html).
 
-use std::future::ready;
-
 use aws_credential_types::Token;
 
-use super::{Credentials, Found, Loading, Outcome, Source};
+use super::{Credentials, Found, Outcome};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The source.
-#[derive(Debug)]
-pub(super) struct Bearer;
-
-impl Source for Bearer {
-    fn name(&self) -> String {
-        VARIABLE.into()
+pub(super) fn load(context: &Context) -> Result<Outcome> {
+    let Some(token) = context.env(VARIABLE) else { return absent(context) };
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::new(
+            ErrorKind::Credentials,
+            format!("{VARIABLE}: a token of visible ASCII characters expected, others found in it"),
+        ));
     }
-
-    fn load<'a>(&'a self, context: &'a Context) -> Loading<'a> {
-        let Some(token) = context.env(VARIABLE) else {
-            return Box::pin(ready(absent(context).unwrap_or_else(Outcome::Broken)));
-        };
-        Box::pin(ready(if token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            Outcome::Found(Found {
-                credentials: Credentials::Bearer(Token::new(token, None)),
-                source: "env: AWS_BEARER_TOKEN_BEDROCK",
-                link: VARIABLE.into(),
-            })
-        } else {
-            Outcome::Broken(Error::new(
-                ErrorKind::Credentials,
-                format!("{VARIABLE}: a token of visible ASCII characters expected, others found in it"),
-            ))
-        }))
-    }
+    Ok(Outcome::Found(Found {
+        credentials: Credentials::Bearer(Token::new(token, None)),
+        source: "env: AWS_BEARER_TOKEN_BEDROCK",
+        link: VARIABLE.into(),
+        region: None,
+    }))
 }
 
 /// What it means that there is no token.
@@ -53,7 +39,7 @@ fn absent(context: &Context) -> Result<Outcome> {
         None => (in_profile()?, "the profile's auth_scheme_preference"),
     };
     if !preference.is_some_and(|preference| prefers_bearer(&preference)) {
-        return Ok(Outcome::NotApplicable("not set".into()));
+        return Ok(Outcome::not_applicable("not set"));
     }
     Err(Error::new(
         ErrorKind::Credentials,
@@ -72,4 +58,4 @@ fn prefers_bearer(preference: &str) -> bool {
 const PREFERENCE_VARIABLE: &str = "AWS_AUTH_SCHEME_PREFERENCE";
 const PREFERENCE_KEY: &str = "auth_scheme_preference";
 const BEARER_SCHEME: &str = "httpBearerAuth";
-const VARIABLE: &str = "AWS_BEARER_TOKEN_BEDROCK";
+pub(super) const VARIABLE: &str = "AWS_BEARER_TOKEN_BEDROCK";

@@ -1,44 +1,43 @@
 //! Access keys in the environment.
 
-use std::future::ready;
-
 use aws_credential_types::Credentials as Keys;
 
-use super::{Credentials, Found, Loading, Outcome, Source};
+use super::secret::{Secret, keys, time};
+use super::{Credentials, Found, Outcome};
 use crate::context::Context;
 
-/// The source.
-#[derive(Debug)]
-pub(super) struct Environment;
-
-impl Source for Environment {
-    fn name(&self) -> String {
-        NAME.into()
-    }
-
-    fn load<'a>(&'a self, context: &'a Context) -> Loading<'a> {
-        // `SECRET_ACCESS_KEY` is the old name that the SDK for Rust still reads.
-        let secret = || context.env("AWS_SECRET_ACCESS_KEY").or_else(|| context.env("SECRET_ACCESS_KEY"));
-        let skipped = |reason: &str| Outcome::NotApplicable(reason.into());
-        Box::pin(ready(match (context.env("AWS_ACCESS_KEY_ID"), secret()) {
-            (Some(id), Some(secret)) => {
-                let mut keys =
-                    Keys::builder().access_key_id(id).secret_access_key(secret).provider_name("environment");
-                keys.set_session_token(context.env("AWS_SESSION_TOKEN"));
-                if let Some(account) = context.env("AWS_ACCOUNT_ID") {
-                    keys = keys.account_id(account);
-                }
-                Outcome::Found(Found {
-                    credentials: Credentials::Keys(keys.build()),
-                    source: "env: AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY",
-                    link: NAME.into(),
-                })
-            }
-            (None, None) => skipped("not set"),
-            (Some(_), None) => skipped("AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not"),
-            (None, Some(_)) => skipped("AWS_SECRET_ACCESS_KEY is set, AWS_ACCESS_KEY_ID is not"),
-        }))
+pub(super) fn load(context: &Context) -> Outcome {
+    let skipped = Outcome::not_applicable;
+    match (context.env(ID), secret(context)) {
+        (Some(id), Some(secret)) => Outcome::Found(Found {
+            credentials: Credentials::Keys(both(context, &id, &secret)),
+            source: "env: AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY",
+            link: NAME.into(),
+            region: None,
+        }),
+        (None, None) => skipped("not set"),
+        (Some(_), None) => skipped("AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not"),
+        (None, Some(_)) => skipped("AWS_SECRET_ACCESS_KEY is set, AWS_ACCESS_KEY_ID is not"),
     }
 }
 
-const NAME: &str = "AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY";
+/// The keys, where both are set.
+pub(super) fn keys_of(context: &Context) -> Option<Keys> {
+    Some(both(context, &context.env(ID)?, &secret(context)?))
+}
+
+fn both(context: &Context, id: &str, secret: &Secret) -> Keys {
+    let token = context.env("AWS_SESSION_TOKEN").map(Secret::new);
+    let account = context.env("AWS_ACCOUNT_ID");
+    // Nothing but a hint: what is no time is as good as none.
+    let expires = context.env("AWS_CREDENTIAL_EXPIRATION").and_then(|text| time(&text));
+    keys((id, secret.text(), token.as_ref().map(Secret::text)), account.as_deref(), expires)
+}
+
+fn secret(context: &Context) -> Option<Secret> {
+    // `SECRET_ACCESS_KEY` is the old name that the SDK for Rust still reads.
+    context.env("AWS_SECRET_ACCESS_KEY").or_else(|| context.env("SECRET_ACCESS_KEY")).map(Secret::new)
+}
+
+pub(super) const NAME: &str = "AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY";
+const ID: &str = "AWS_ACCESS_KEY_ID";

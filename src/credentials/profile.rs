@@ -1,88 +1,254 @@
-//! Static keys of a profile in the two AWS files.
+//! A profile of the two AWS files: what it names as its credentials, and the roles that are assumed with
+//! them.
+//!
+//! A profile with a `role_arn` leads on to its `source_profile`, or to what its `credential_source` names,
+//! and so on, until there are credentials to begin with. In the middle of such a chain a profile's own keys
+//! end it. Where a profile says more than one thing of its credentials, the first counts of:
+//! `credential_source`, web identity, IAM Identity Center, `login_session`, `credential_process`, keys.
+//!
+//! Source: the AWS SDKs' reference guide,
+//! [shared config and credentials files](https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html).
 
-use std::future::ready;
 use std::path::PathBuf;
 
 use aws_credential_types::Credentials as Keys;
 
-use super::{Credentials, Found, Loading, Outcome, Source};
+use super::assume_role::Role;
+use super::secret::{self, Secret};
+use super::sso::Sso;
+use super::surroundings::{Fault, Surroundings};
+use super::web_identity::WebIdentity;
+use super::{Outcome, container, environment, login, process};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::profile::Section;
+use crate::profile::{Profiles, Section};
 
-/// The source: the profile that is named, or else `AWS_PROFILE`, or else `default`.
-#[derive(Debug)]
-pub(super) struct Profile {
-    named: Option<String>,
-}
-
-impl Profile {
-    pub(super) fn new(named: Option<String>) -> Self {
-        Self { named }
-    }
-
-    fn look(&self, context: &Context) -> Result<Outcome> {
-        let name = context.profile_name(self.named.as_deref());
-        let profiles = context.profiles()?;
-        let Some(section) = profiles.profile(&name) else {
-            let files = searched(context);
-            // `default` need not be there, even by name: on an EC2 instance without any file,
-            // `AWS_PROFILE=default` is how agents are told to look for credentials at all.
-            if name == "default" {
-                return Ok(Outcome::NotApplicable(format!("there is no profile default in {files}")));
-            }
-            let known = profiles.names().collect::<Vec<_>>().join(", ");
-            let known = if known.is_empty() {
-                "there are no profiles at all".into()
-            } else {
-                format!("there are: {known}")
-            };
-            return Err(Error::new(ErrorKind::Credentials, format!("there is no profile {name} in {files}"))
-                .with_hint(format!("{known}; name one with --profile or AWS_PROFILE")));
+/// The keys of the profile that is named in code, or else by `AWS_PROFILE`, or else of `default`.
+pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {
+    let context = &surroundings.context;
+    let name = surroundings.profile_name();
+    let profiles = context.profiles()?;
+    if profiles.profile(&name).is_none() {
+        let files = searched(context);
+        // `default` need not be there, even by name: on an EC2 instance without any file,
+        // `AWS_PROFILE=default` is how agents are told to look for credentials at all.
+        if name == "default" {
+            return Ok(Outcome::not_applicable(format!("there is no profile default in {files}")));
+        }
+        let known = profiles.names().collect::<Vec<_>>().join(", ");
+        let known = if known.is_empty() {
+            "there are no profiles at all".into()
+        } else {
+            format!("there are: {known}")
         };
-        Ok(match keys(section, &name)? {
-            Some(keys) => Outcome::Found(Found {
-                credentials: Credentials::Keys(keys),
-                source: if self.named.is_none() && context.env("AWS_PROFILE").is_some() {
-                    "env: AWS_PROFILE"
-                } else {
-                    "default chain"
-                },
-                link: format!("profile {name}"),
-            }),
-            None => Outcome::NotApplicable(format!("the profile {name} has no access keys")),
-        })
+        return Err(Error::new(ErrorKind::Credentials, format!("there is no profile {name} in {files}"))
+            .with_hint(format!("{known}; name one with --profile or AWS_PROFILE")));
     }
+    let Some(way) = Way::of(&profiles, &name)? else {
+        return Ok(Outcome::not_applicable(format!("the profile {name} names no credentials")));
+    };
+    let named = surroundings.profile.is_some() || context.env("AWS_PROFILE").is_none();
+    let source = if named { "default chain" } else { "env: AWS_PROFILE" };
+    let mut outcome = Outcome::of(source, way.link(&name), way.load(surroundings).await)?;
+    if let (Outcome::Found(found), Base::Instance) = (&mut outcome, &way.base) {
+        found.region = surroundings.imds.region_if_not_named(surroundings).await?;
+    }
+    Ok(outcome)
 }
 
-impl Source for Profile {
-    fn name(&self) -> String {
-        match &self.named {
-            Some(name) => format!("profile {name}"),
-            None => "profile".into(),
+/// The way to a profile's keys.
+#[derive(Debug)]
+struct Way {
+    base: Base,
+    /// The profile that the base is of.
+    base_profile: String,
+    /// In the order in which they are assumed.
+    roles: Vec<Role>,
+}
+
+/// The credentials that a way begins with.
+#[derive(Debug)]
+enum Base {
+    Environment,
+    Container,
+    Instance,
+    WebIdentity(WebIdentity),
+    Sso(Sso),
+    Login(String),
+    Process { command: Secret, account: Option<String> },
+    Keys(Keys),
+}
+
+impl Way {
+    /// The way to the keys of a profile that exists. `None` if it names no credentials.
+    fn of(profiles: &Profiles, name: &str) -> Result<Option<Self>> {
+        let mut roles = Vec::new();
+        let mut seen = Vec::<&str>::new();
+        let mut name = name;
+        let base = loop {
+            let fault =
+                |fault: String| Error::new(ErrorKind::Credentials, format!("the profile {name} {fault}"));
+            let profile = profiles.profile(name).ok_or_else(|| {
+                let before = seen.last().copied().unwrap_or_default();
+                Error::new(
+                    ErrorKind::Credentials,
+                    format!("the profile {before} names the source_profile {name}, which there is not"),
+                )
+            })?;
+            if seen.contains(&name) {
+                seen.push(name);
+                return Err(Error::new(
+                    ErrorKind::Credentials,
+                    format!("the profiles {} lead in a circle by their source_profile", seen.join(", ")),
+                ));
+            }
+            seen.push(name);
+            if !roles.is_empty()
+                && let Ok(Some(keys)) = static_keys(profile)
+            {
+                break Some(Base::Keys(keys));
+            }
+            // With a token of its own, the role is where a way begins.
+            if profile.non_blank("web_identity_token_file").is_some() {
+                break Base::of(profiles, profile)?;
+            }
+            let Some(role) = Role::of(profile)? else { break Base::of(profiles, profile)? };
+            roles.push(role);
+            match (profile.non_blank("source_profile"), profile.non_blank("credential_source")) {
+                (Some(_), Some(_)) => {
+                    return Err(fault(
+                        "has source_profile and credential_source: one of them expected".into(),
+                    ));
+                }
+                (None, None) => {
+                    return Err(fault(
+                        "has role_arn, but no source_profile or credential_source to assume it with".into(),
+                    ));
+                }
+                (Some(source), None) if source != name => name = source,
+                // The profile's own credentials are those that its role is assumed with.
+                _ => break Base::of(profiles, profile)?,
+            }
+        };
+        let base = match base {
+            None if roles.is_empty() => return Ok(None),
+            base => base.ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Credentials,
+                    format!("the profile {name}, a source_profile, names no credentials"),
+                )
+            })?,
+        };
+        let base_profile = name.to_owned();
+        roles.reverse();
+        Ok(Some(Self { base, base_profile, roles }))
+    }
+
+    async fn load(&self, surroundings: &Surroundings) -> Result<Keys, Fault> {
+        let mut keys = match &self.base {
+            Base::Keys(keys) => keys.clone(),
+            Base::Environment => environment::keys_of(&surroundings.context).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Credentials,
+                    format!(
+                        "the profile {} takes its credentials from the environment, where {} are not set",
+                        self.base_profile,
+                        environment::NAME
+                    ),
+                )
+            })?,
+            Base::Container => container::keys(surroundings).await?,
+            Base::Instance => surroundings.imds.keys(surroundings).await?,
+            Base::WebIdentity(identity) => identity.load(surroundings).await?,
+            Base::Sso(sso) => sso.load(surroundings).await?,
+            Base::Login(session) => login::load(surroundings, &self.base_profile, session).await?,
+            Base::Process { command, account } => {
+                process::load(surroundings, &self.base_profile, command.text(), account.as_deref()).await?
+            }
+        };
+        for role in &self.roles {
+            keys = role.assume(surroundings, &keys).await?;
+        }
+        Ok(keys)
+    }
+
+    /// The way in words: `profile work (sso-session corp)`.
+    fn link(&self, name: &str) -> String {
+        let base = match &self.base {
+            Base::Keys(_) => String::new(),
+            Base::Environment => "environment".into(),
+            Base::Container => "container".into(),
+            Base::Instance => "instance metadata".into(),
+            Base::WebIdentity(_) => "web identity".into(),
+            Base::Sso(sso) => match &sso.session {
+                Some(session) => format!("sso-session {session}"),
+                None => "sso".into(),
+            },
+            Base::Login(_) => "login session".into(),
+            Base::Process { .. } => "credential_process".into(),
+        };
+        let mut parts = self.roles.iter().rev().map(|role| format!("role {}", role.arn)).collect::<Vec<_>>();
+        if self.base_profile != name {
+            parts.push(format!("profile {}", self.base_profile));
+        }
+        if !base.is_empty() {
+            parts.push(base);
+        }
+        if parts.is_empty() {
+            format!("profile {name}")
+        } else {
+            format!("profile {name} ({})", parts.join(", "))
         }
     }
+}
 
-    fn load<'a>(&'a self, context: &'a Context) -> Loading<'a> {
-        Box::pin(ready(self.look(context).unwrap_or_else(Outcome::Broken)))
+impl Base {
+    /// What a profile names as its own credentials.
+    fn of(profiles: &Profiles, profile: &Section) -> Result<Option<Self>> {
+        if let Some(source) = profile.non_blank("credential_source") {
+            return match source.trim().to_ascii_lowercase().as_str() {
+                "environment" => Ok(Some(Self::Environment)),
+                "ecscontainer" => Ok(Some(Self::Container)),
+                "ec2instancemetadata" => Ok(Some(Self::Instance)),
+                _ => Err(Error::new(
+                    ErrorKind::Credentials,
+                    format!(
+                        "the profile {}: the credential_source Environment, EcsContainer or Ec2InstanceMetadata \
+                         expected, {source:?} found",
+                        profile.name()
+                    ),
+                )),
+            };
+        }
+        let property = |key| profile.non_blank(key).map(str::to_owned);
+        if let Some(identity) = WebIdentity::of(profile)? {
+            return Ok(Some(Self::WebIdentity(identity)));
+        }
+        if let Some(sso) = Sso::of(profiles, profile)? {
+            return Ok(Some(Self::Sso(sso)));
+        }
+        if let Some(session) = property("login_session") {
+            return Ok(Some(Self::Login(session)));
+        }
+        if let Some(command) = property("credential_process") {
+            let command = Secret::new(command);
+            return Ok(Some(Self::Process { command, account: property("aws_account_id") }));
+        }
+        Ok(static_keys(profile)?.map(Self::Keys))
     }
 }
 
-/// The static keys of a profile: both, or none; one without the other is a mistake.
-fn keys(section: &Section, name: &str) -> Result<Option<Keys>> {
-    let property = |key| section.property(key).filter(|value| !value.is_empty());
+/// The keys that stand in a profile: both, or none; one without the other is a mistake.
+fn static_keys(profile: &Section) -> Result<Option<Keys>> {
+    let property = |key| profile.non_blank(key);
     let missing = |absent: &str, present: &str| {
+        let name = profile.name();
         Error::new(ErrorKind::Credentials, format!("the profile {name} has {present}, but no {absent}"))
     };
     match (property("aws_access_key_id"), property("aws_secret_access_key")) {
         (Some(id), Some(secret)) => {
-            let mut keys =
-                Keys::builder().access_key_id(id).secret_access_key(secret).provider_name("profile");
-            keys.set_session_token(property("aws_session_token").map(str::to_owned));
-            if let Some(account) = property("aws_account_id") {
-                keys = keys.account_id(account);
-            }
-            Ok(Some(keys.build()))
+            let token = property("aws_session_token");
+            Ok(Some(secret::keys((id, secret, token), property("aws_account_id"), None)))
         }
         (None, None) => Ok(None),
         (Some(_), None) => Err(missing("aws_secret_access_key", "aws_access_key_id")),

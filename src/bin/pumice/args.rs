@@ -150,8 +150,15 @@ says what is wrong and at which byte, after the frames before it.",
         name: "auth",
         usage: "",
         about: "Which credentials will be used, from where, and which were passed over and why",
-        more: "",
-        flags: &[flag("json", "As one line of JSON; never a secret"), flag("offline", "Ask no network")],
+        more: "\
+Looks where a call would look, and asks the services that it would ask: STS, IAM Identity Center, the
+sign-in service, a container's or an EC2 instance's own. Tells the link of the chain that has them, when
+they expire, the region and what named it, and of each source that was looked at what became of it. Exit
+code 3 says that there are none.",
+        flags: &[
+            flag("json", "As one line of JSON; never a secret"),
+            flag("offline", "Ask no service: say which one would be asked"),
+        ],
         calls: false,
         takes_rest: false,
     },
@@ -180,8 +187,11 @@ static CALL_FLAGS: [Flag; 6] = [
 ];
 
 static GLOBAL_FLAGS: [Flag; 8] = [
-    flag("region", "AWS region; otherwise AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1")
-        .value("REGION"),
+    flag(
+        "region",
+        "AWS region; otherwise AWS_REGION, AWS_DEFAULT_REGION, the profile's, the instance's, us-east-1",
+    )
+    .value("REGION"),
     flag("profile", "AWS profile, before the credentials of the environment; otherwise AWS_PROFILE")
         .value("NAME"),
     flag("endpoint-url", "URL of the runtime, for a gateway or a test").value("URL"),
@@ -362,9 +372,11 @@ fn overview(text: &mut String) -> std::fmt::Result {
     list(text, &CALL_FLAGS)?;
     text.push_str(
         "
-Credentials are looked for in AWS_BEARER_TOKEN_BEDROCK, in AWS_ACCESS_KEY_ID and
-AWS_SECRET_ACCESS_KEY (with AWS_SESSION_TOKEN), and in the profile's static keys; secrets are never
-flags. `pumice auth` shows which are used.
+Credentials are looked for in AWS_BEARER_TOKEN_BEDROCK; in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+(with AWS_SESSION_TOKEN); in the profile (keys, role_arn, web_identity_token_file, sso_session,
+login_session, credential_process); in AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN; and from the
+container's or the EC2 instance's role. --profile passes over the first two. Secrets are never flags.
+`pumice auth` shows which are used, and why not the others.
 
 Exit codes: 0 done; 1 the service refused or the model failed; 2 wrong usage; 3 credentials or access;
 4 temporary, before any output; 5 failed after output had begun; 130 Ctrl-C.

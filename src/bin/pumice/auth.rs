@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
-use pumice::credentials::{Credentials, Tried, TriedOutcome};
+use pumice::credentials::{Credentials, Search, Tried, TriedOutcome};
 use pumice::endpoint::RegionSource;
 use pumice::{Client, Identity};
 use serde_json::{Value, json};
@@ -16,8 +16,11 @@ use crate::output::{Output, Report};
 use crate::session;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
-    // None of the sources asks the network, with `--offline` or without.
-    let identity = Client::new(session::config(args)?.watch(report.watcher())).identify().await?;
+    let mut config = session::config(args)?.watch(report.watcher());
+    if args.has("offline") {
+        config = config.offline();
+    }
+    let identity = Client::new(config).identify().await?;
     let mut output = Output::new();
     if args.has("json") {
         output.json_line(&in_json(&identity).to_string());
@@ -25,16 +28,21 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         output.text(&in_text(&identity));
     }
     output.flush()?;
-    identity.search.result.map(|_| ()).map_err(Failure::from)
+    match identity.search {
+        // Which they would be is known, and more was not asked for.
+        Search { unasked: Some(_), .. } => Ok(()),
+        Search { result, .. } => result.map(|_| ()).map_err(Failure::from),
+    }
 }
 
 fn in_json(identity: &Identity) -> Value {
-    let found = identity.search.result.as_ref().ok();
-    let credentials = found.map(|found| &found.credentials);
+    let credentials = identity.search.result.as_ref().ok().map(|found| &found.credentials);
+    let from = from(identity);
     json!({
-        "source": found.map(|found| found.source),
-        "link": found.map(|found| &found.link),
-        "kind": credentials.map(kind),
+        "source": from.map(|(source, _)| source),
+        "link": from.map(|(_, link)| link),
+        // A bearer token is never one that a service is asked for.
+        "kind": credentials.map(kind).or(from.map(|_| SIGV4)),
         "accessKeyId": credentials.and_then(Credentials::access_key_id),
         "expires": credentials.and_then(Credentials::expires).and_then(rfc3339),
         "region": identity.region.name(),
@@ -51,9 +59,13 @@ fn tried_in_json(tried: &Tried) -> Value {
 
 fn in_text(identity: &Identity) -> String {
     let mut lines = Vec::new();
+    if let Some((source, link)) = from(identity) {
+        let found = identity.search.result.as_ref().ok();
+        let kind = found.map_or(SIGV4, |found| kind(&found.credentials));
+        lines.push(("credentials", format!("{link} ({kind})")));
+        lines.push(("source", source.to_owned()));
+    }
     if let Ok(found) = &identity.search.result {
-        lines.push(("credentials", format!("{} ({})", found.link, kind(&found.credentials))));
-        lines.push(("source", found.source.to_owned()));
         if let Some(id) = found.credentials.access_key_id() {
             lines.push(("access key id", id.to_owned()));
         }
@@ -73,10 +85,18 @@ fn in_text(identity: &Identity) -> String {
     text
 }
 
+/// The source and the link of the credentials, even if these may not be asked for.
+fn from(identity: &Identity) -> Option<(&'static str, &str)> {
+    match &identity.search {
+        Search { result: Ok(found), .. } => Some((found.source, &found.link)),
+        Search { unasked, .. } => unasked.as_ref().map(|unasked| (unasked.source, &*unasked.link)),
+    }
+}
+
 fn kind(credentials: &Credentials) -> &'static str {
     match credentials {
         Credentials::Bearer(_) => "bearer",
-        _ => "sigv4",
+        _ => SIGV4,
     }
 }
 
@@ -98,3 +118,5 @@ fn region_source(identity: &Identity) -> String {
 fn rfc3339(time: SystemTime) -> Option<String> {
     OffsetDateTime::from(time).format(&Rfc3339).ok()
 }
+
+const SIGV4: &str = "sigv4";

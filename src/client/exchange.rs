@@ -1,0 +1,393 @@
+//! One call from beginning to end: where it goes, with what credentials, how often, and what to say when
+//! it is refused.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use ::http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, HeaderValue};
+use ::http::{Method, Request, Response};
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream as _;
+use tokio::time::{Instant, timeout};
+
+use super::Identity;
+use crate::config::{Config, Place};
+use crate::credentials::{Cache, Credentials, Found};
+use crate::endpoint::{Endpoint, region_of_arn};
+use crate::error::{Error, ErrorKind, Result};
+use crate::hint::{self, Refused};
+use crate::inference_profile::{ListInferenceProfilesRequest, ListInferenceProfilesResponse};
+use crate::operation::{AnswerForm, Call};
+use crate::progress::Progress;
+use crate::refusal;
+use crate::retry::{Quota, RateLimit};
+use crate::sign::{self, Scope};
+use crate::skew::{self, ClockSkew};
+use crate::stream::FrameStream;
+use crate::transport::{Body, Http, HttpConfig, Transport};
+
+/// What all calls of a client share.
+#[derive(Debug)]
+pub(super) struct Exchanges {
+    config: Config,
+    credentials: Cache,
+    quota: Quota,
+    skew: ClockSkew,
+    rate: Mutex<RateLimit>,
+    made: Instant,
+    /// Made when it is first needed, unless the configuration brings one: a call that is refused before
+    /// it is sent needs none.
+    transport: OnceLock<Arc<dyn Transport>>,
+}
+
+/// What a call came to.
+pub(super) enum Answer {
+    Whole(Response<Bytes>),
+    Stream(FrameStream),
+}
+
+/// An attempt among those of a call.
+struct Attempt<'a> {
+    invocation: &'a str,
+    number: u32,
+    max: u32,
+}
+
+impl Exchanges {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            credentials: Cache::new(config.surroundings()),
+            config,
+            quota: Quota::new(),
+            skew: ClockSkew::default(),
+            rate: Mutex::default(),
+            made: Instant::now(),
+            transport: OnceLock::new(),
+        }
+    }
+
+    pub(super) async fn identify(&self) -> Result<Identity> {
+        let search = self.credentials.search().await;
+        let found = search.result.as_ref().ok();
+        let instance_region = found.and_then(|found| found.region.clone());
+        let place = self.config.place(None, async { Ok(instance_region) }).await?;
+        let Place { region, runtime, control, .. } = place;
+        Ok(Identity { search, region, runtime, control })
+    }
+
+    /// Makes the call. `streamed` is the form that the answer is wanted in.
+    pub(super) async fn answer(&self, call: &Call, streamed: bool) -> Result<Answer> {
+        if call.operation.is_streamed() != streamed {
+            return Err(wrong_form(call));
+        }
+        let instance_region = async { Ok(self.found().await?.and_then(|found| found.region.clone())) };
+        let model_region = call.model_id.as_deref().and_then(region_of_arn);
+        let place = self.config.place(model_region, instance_region).await?;
+        let error = match self.repeat(call, &place).await {
+            Err(error) if error.status().is_some() => error,
+            decided => return decided,
+        };
+        let (Some(model_id), true) = (call.model_id.as_deref(), hint::needs_inference_profile(&error)) else {
+            let found = self.found().await.ok().flatten();
+            let refused = Refused {
+                model_id: call.model_id.as_deref(),
+                region: place.region.name(),
+                link: found.as_ref().map(|found| found.link.as_str()),
+            };
+            let hint = hint::hint(&error, refused);
+            return Err(error.or_hint(hint));
+        };
+        let profiles = self.profiles_of(model_id, &place).await;
+        match profiles.first() {
+            Some(profile) if self.config.auto_profile => {
+                let taken = Progress::ProfileTaken { model_id, profile_id: profile };
+                self.config.watcher.tell(&taken);
+                self.repeat(&call.of_model(profile), &place).await
+            }
+            _ => Err(error.or_hint(Some(hint::inference_profiles(&profiles, place.region.name())))),
+        }
+    }
+
+    /// The credentials, where calls are authorised at all.
+    async fn found(&self) -> Result<Option<Arc<Found>>> {
+        if self.config.authorised { self.credentials.credentials().await.map(Some) } else { Ok(None) }
+    }
+
+    /// The inference profiles that serve a model, the ones for a part of the world before the global
+    /// one. None where they cannot be listed: this is for a hint, which nobody waits long for.
+    async fn profiles_of(&self, model_id: &str, place: &Place) -> Vec<String> {
+        let look_up = async {
+            let call =
+                Call::list_inference_profiles(&ListInferenceProfilesRequest::new().max_results(1000u32))?;
+            let once = Attempt { invocation: "", number: 1, max: 1 };
+            let Answer::Whole(answer) =
+                self.attempt(&call, place, self.found().await?.as_deref(), once).await?
+            else {
+                return Ok(Vec::new());
+            };
+            let listed: ListInferenceProfilesResponse = call.operation.read_json(answer.body())?;
+            Ok::<_, Error>(listed.serving(model_id))
+        };
+        let mut profiles =
+            timeout(LONGEST_LOOK_UP, look_up).await.unwrap_or(Ok(Vec::new())).unwrap_or_default();
+        profiles.sort_by_key(|profile| profile.starts_with("global."));
+        profiles
+    }
+
+    /// Makes the call, again if need be, until there is something to deliver.
+    async fn repeat(&self, call: &Call, place: &Place) -> Result<Answer> {
+        let Self { config, quota, .. } = self;
+        let retry = place.retry;
+        let invocation = config.context.uuid();
+        let mut cost = None;
+        let mut last: Option<Error> = None;
+        let mut given_up = false;
+        // Attempts that patience or new credentials made possible do not count among the others.
+        let (mut number, mut beside, mut waits, mut waited) = (0, 0, 0, Duration::ZERO);
+        loop {
+            number += 1;
+            let found = self.found().await?;
+            if retry.adaptive {
+                let wait = self.with_rate(RateLimit::take);
+                tokio::time::sleep(wait).await;
+            }
+            let attempt = Attempt { invocation: &invocation, number, max: retry.max_attempts.max(number) };
+            let result = self.attempt(call, place, found.as_deref(), attempt).await;
+            if retry.adaptive {
+                let throttled = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Throttled);
+                self.with_rate(|rate, now| rate.learn(now, throttled));
+            }
+            let failed = match (result, last.take()) {
+                (Ok(answer), _) => {
+                    quota.give_back(cost);
+                    return Ok(answer);
+                }
+                // A recording that has no further answer ended with the one before.
+                (Err(error), Some(last)) if error.kind() == ErrorKind::Recording => return Err(last),
+                (Err(error), _) => error,
+            };
+            let chance = config.context.chance();
+            let expired = !given_up && failed.code().is_some_and(credentials_expired);
+            let delay = if let (Some(found), true) = (&found, expired)
+                && self.renewed(found).await
+            {
+                given_up = true;
+                beside += 1;
+                config.watcher.tell(&Progress::Retrying { error: &failed, delay: Duration::ZERO });
+                Duration::ZERO
+            } else if let Some(delay) = retry.patient_delay(&failed, waits + 1, waited, chance) {
+                waits += 1;
+                beside += 1;
+                waited += delay;
+                let left = retry.patience.unwrap_or_default().saturating_sub(waited);
+                config.watcher.tell(&Progress::Waiting { error: &failed, delay, left });
+                delay
+            } else {
+                let Some(delay) = retry.delay(&failed, number - beside, chance) else { return Err(failed) };
+                cost = quota.take(&failed);
+                if cost.is_none() {
+                    return Err(failed);
+                }
+                config.watcher.tell(&Progress::Retrying { error: &failed, delay });
+                delay
+            };
+            last = Some(failed);
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Asks the chain for other credentials than these, which the service has refused.
+    async fn renewed(&self, refused: &Arc<Found>) -> bool {
+        self.credentials.give_up(refused);
+        let found = self.credentials.credentials().await;
+        found.is_ok_and(|found| !found.credentials.is_same_as(&refused.credentials))
+    }
+
+    fn with_rate<T>(&self, work: impl FnOnce(&mut RateLimit, Duration) -> T) -> T {
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut rate, self.made.elapsed())
+    }
+
+    async fn attempt(
+        &self,
+        call: &Call,
+        place: &Place,
+        found: Option<&Found>,
+        Attempt { invocation, number, max }: Attempt<'_>,
+    ) -> Result<Answer> {
+        let Self { config, .. } = self;
+        let endpoint = place.endpoint(call.operation.service());
+        let mut request = self.authorise(request(call, endpoint)?, endpoint, found)?;
+        let counted = format!("attempt={number}; max={max}");
+        // These say something of the attempt and not of the call, so they are not signed.
+        for (name, value) in [("amz-sdk-invocation-id", invocation), ("amz-sdk-request", &counted)] {
+            let value = HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""));
+            request.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+        // Where there is no body, the HTTP client would not say so.
+        if call.method == Method::POST && call.body.is_empty() {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+
+        let url = request.uri().to_string();
+        config.watcher.tell(&Progress::Sending {
+            operation: call.operation.name(),
+            url: &url,
+            attempt: number,
+        });
+        let (sent, sent_at) = (Instant::now(), config.context.now());
+        let transport = self.transport()?;
+        let response =
+            within(config.first_byte_timeout, "first-byte timeout: no answer", transport.send(request))
+                .await?;
+        let (head, body) = response.into_parts();
+        let id = refusal::request_id(&head.headers).map(str::to_owned);
+        config.watcher.tell(&Progress::Answered {
+            status: head.status.as_u16(),
+            request_id: id.as_deref(),
+            after: sent.elapsed(),
+        });
+        let mut news = None;
+        if found.is_some() && !config.trusts_clock() {
+            news = self.skew.learn(&head.headers, sent_at, config.context.now());
+        }
+        if let Some(seconds) = news {
+            config.watcher.tell(&Progress::ClockCorrected { seconds });
+        }
+
+        if !head.status.is_success() {
+            // A refusal whose body does not arrive is a refusal all the same.
+            let body = read_whole(body, config.idle_timeout, LONGEST_REFUSAL).await.unwrap_or_default();
+            let error = refusal::error(&head, &body, config.context.now());
+            return Err(match news {
+                // With the clock put right, the same call can succeed.
+                Some(seconds) if skew::may_be_due_to(&error) => {
+                    error.with_retryable(true).with_hint(format!("{}: set it right", skew::in_words(seconds)))
+                }
+                _ => error,
+            });
+        }
+        if let AnswerForm::Stream { closing_event } = call.operation.answer_form() {
+            let response = Response::from_parts(head, body);
+            let mut frames = FrameStream::new(response, closing_event, config.idle_timeout);
+            frames.wait_for_first().await?;
+            return Ok(Answer::Stream(frames));
+        }
+        let located = |error: Error| error.with_status(head.status.as_u16()).with_request_id(id.as_deref());
+        let body = read_whole(body, config.idle_timeout, LONGEST_ANSWER).await.map_err(located)?;
+        Ok(Answer::Whole(Response::from_parts(head, body)))
+    }
+
+    /// The request with what authorises it.
+    fn authorise(
+        &self,
+        mut request: Request<Bytes>,
+        endpoint: &Endpoint,
+        found: Option<&Found>,
+    ) -> Result<Request<Bytes>> {
+        let Self { config, skew, .. } = self;
+        let Some(found) = found else { return Ok(request) };
+        config.watcher.tell(&Progress::Credentials { link: &found.link });
+        match &found.credentials {
+            Credentials::Bearer(_) if !endpoint.may_carry_secrets() => Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!(
+                    "the endpoint {} is not https, and a bearer token goes over plain http only to this machine",
+                    endpoint.url()
+                ),
+            )
+            .with_hint("give an https URL, or use access keys, whose secret is not sent")),
+            Credentials::Bearer(token) => {
+                let value = HeaderValue::from_str(&format!("Bearer {}", token.token()));
+                let mut value = value.map_err(|_| {
+                    Error::new(ErrorKind::Credentials, "a bearer token of visible ASCII characters expected")
+                })?;
+                value.set_sensitive(true);
+                request.headers_mut().insert(AUTHORIZATION, value);
+                Ok(request)
+            }
+            Credentials::Keys(keys) => {
+                let scope = Scope { region: endpoint.region(), service: SIGNING_NAME };
+                let headers = sign::sign(&request, keys, scope, skew.correct(config.context.now()))?;
+                request.headers_mut().extend(headers);
+                Ok(request)
+            }
+        }
+    }
+
+    fn transport(&self) -> Result<&Arc<dyn Transport>> {
+        let Self { config, transport, .. } = self;
+        if let Some(given) = &config.transport {
+            return Ok(given);
+        }
+        if let Some(made) = transport.get() {
+            return Ok(made);
+        }
+        let http = HttpConfig { connect_timeout: config.connect_timeout, ..HttpConfig::default() };
+        let http = Http::new(&http, &config.context)?;
+        Ok(transport.get_or_init(|| Arc::new(http)))
+    }
+}
+
+/// The request as it is sent, but for what authorises it.
+fn request(call: &Call, endpoint: &Endpoint) -> Result<Request<Bytes>> {
+    let query = call.query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>();
+    let url = endpoint.call_url(&call.path, &query)?;
+    let mut request = Request::builder()
+        .method(call.method.clone())
+        .uri(&url)
+        .extension(call.operation)
+        .body(call.body.clone())
+        .map_err(|source| Error::new(ErrorKind::InvalidInput, "a URL expected").with_source(source))?;
+    *request.headers_mut() = call.headers.clone();
+    Ok(request)
+}
+
+/// Whether a code says that the credentials have expired, over HTTP or in a stream.
+fn credentials_expired(code: &str) -> bool {
+    ["ExpiredToken", "ExpiredTokenException"].iter().any(|expired| expired.eq_ignore_ascii_case(code))
+}
+
+pub(super) fn wrong_form(call: &Call) -> Error {
+    let name = call.operation.name();
+    let (form, method) =
+        if call.operation.is_streamed() { ("as a stream", "send_stream") } else { ("whole", "send") };
+    Error::new(ErrorKind::InvalidInput, format!("{name} is answered {form}: {method} is the method for it"))
+}
+
+/// Waits no longer than this.
+async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(limit, work).await.unwrap_or_else(|_| {
+        let seconds = limit.as_secs_f64();
+        Err(Error::new(ErrorKind::Timeout, format!("{what} within {seconds} seconds")))
+    })
+}
+
+/// Reads a body to its end, which must come before it is longer than `longest`.
+async fn read_whole(mut body: Body, idle: Duration, longest: usize) -> Result<Bytes> {
+    let mut whole = BytesMut::new();
+    loop {
+        let next = std::future::poll_fn(|task| Pin::new(&mut body).poll_next(task));
+        let next = async { next.await.transpose() };
+        match within(idle, "idle timeout: nothing more came", next).await? {
+            None => return Ok(whole.freeze()),
+            Some(bytes) if whole.len() + bytes.len() > longest => {
+                return Err(Error::new(
+                    ErrorKind::Damaged,
+                    format!("an answer of at most {longest} bytes expected, a longer one found"),
+                ));
+            }
+            Some(bytes) => whole.extend_from_slice(&bytes),
+        }
+    }
+}
+
+/// The name that both services sign with.
+const SIGNING_NAME: &str = "bedrock";
+/// How long a look-up for a hint may take.
+const LONGEST_LOOK_UP: Duration = Duration::from_secs(5);
+/// What is read of a refusal, in bytes.
+const LONGEST_REFUSAL: usize = 1024 * 1024;
+/// What is read of an answer that comes whole, in bytes: images and embeddings are of some megabytes.
+const LONGEST_ANSWER: usize = 256 * 1024 * 1024;

@@ -1,0 +1,106 @@
+//! The credentials service of a container, on ECS and EKS.
+//!
+//! Source: the AWS SDKs' reference guide,
+//! [container credential provider](https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use ::http::{Method, Uri};
+use aws_credential_types::Credentials as Keys;
+use bytes::Bytes;
+
+use super::secret::{Fields, Secret};
+use super::surroundings::{Fault, Surroundings, Way, refusal, request};
+use super::{Outcome, web_identity};
+use crate::error::{Error, ErrorKind, Result};
+
+pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {
+    match uri(surroundings)? {
+        None => Ok(Outcome::not_applicable(format!("{RELATIVE} and {FULL} are not set"))),
+        Some(uri) => Outcome::of("default chain", "container".into(), ask(surroundings, &uri).await),
+    }
+}
+
+/// The keys that a profile asks for by name.
+pub(super) async fn keys(surroundings: &Surroundings) -> Result<Keys, Fault> {
+    let uri = uri(surroundings)?.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Credentials,
+            format!("the container's {RELATIVE} or {FULL} expected, neither is set"),
+        )
+    })?;
+    ask(surroundings, &uri).await
+}
+
+async fn ask(surroundings: &Surroundings, uri: &Uri) -> Result<Keys, Fault> {
+    let context = &surroundings.context;
+    let token = match context.env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
+        Some(path) => Some(web_identity::token_in(context, &path, "container's authorization token")?),
+        None => context.env("AWS_CONTAINER_AUTHORIZATION_TOKEN").map(Secret::new),
+    };
+    let mut headers = vec![("accept", "application/json")];
+    headers.extend(token.as_ref().map(|token| ("authorization", token.text())));
+    let request = request(Method::GET, &uri.to_string(), &headers, Bytes::new())?;
+    // What is not https is on the container's own link: nothing else is let through.
+    let link_local = uri.scheme_str() != Some("https");
+    let way = Way { link_local, attempts: 3, timeout: Duration::from_secs(5) };
+    surroundings
+        .ask("the container's credentials service", way, &request, |head, body| {
+            if !head.status.is_success() {
+                return Err(refusal(head, body));
+            }
+            let fields = Fields::read("its answer", body)?;
+            let expires = fields.time("Expiration")?;
+            let account = fields.string("AccountId");
+            fields.keys(
+                ["AccessKeyId", "SecretAccessKey", "Token"],
+                account.as_ref().map(Secret::text),
+                expires,
+            )
+        })
+        .await
+}
+
+/// Where the service is, if there is one.
+fn uri(surroundings: &Surroundings) -> Result<Option<Uri>> {
+    let env = |name| surroundings.context.env(name);
+    let fault = |variable: &str, expected: &str| {
+        Error::new(ErrorKind::Credentials, format!("{variable}: {expected} expected, something else found"))
+    };
+    if let Some(path) = env(RELATIVE) {
+        let expected = "a path that begins with \"/\"";
+        let uri = format!("http://{ECS}{path}").parse().ok().filter(|_| path.starts_with('/'));
+        return uri.map(Some).ok_or_else(|| fault(RELATIVE, expected));
+    }
+    let Some(text) = env(FULL) else { return Ok(None) };
+    let expected = format!("an https URL, or an http URL of this machine or of {ECS}, {EKS} or {EKS_V6},");
+    let allowed = |uri: &Uri| {
+        let authority = uri.authority()?.as_str();
+        if authority.contains('@') {
+            return None;
+        }
+        let host = uri.host()?;
+        match uri.scheme_str()? {
+            "https" => Some(()),
+            "http" => is_own(host.trim_matches(['[', ']'])).then_some(()),
+            _ => None,
+        }
+    };
+    text.parse().ok().filter(|uri| allowed(uri).is_some()).map(Some).ok_or_else(|| fault(FULL, &expected))
+}
+
+/// Whether a host is this machine or an address that containers' credentials are served at.
+fn is_own(host: &str) -> bool {
+    let address = host.parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| {
+            address.is_loopback() || [ECS.into(), EKS.into(), IpAddr::V6(EKS_V6)].contains(&address)
+        })
+}
+
+const ECS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);
+const EKS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 23);
+const EKS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23);
+pub(super) const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";

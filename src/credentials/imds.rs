@@ -1,0 +1,336 @@
+//! The metadata service of an EC2 instance, in its second version: a session token first, with which
+//! everything else is asked.
+//!
+//! What it hands out may be near its end or past it while the service has trouble, and is good all the
+//! same: it is used, with a new term.
+//!
+//! Sources: [retrieve security credentials](https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html),
+//! and the AWS SDKs' reference guide,
+//! [IMDS credential provider](https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html) and
+//! [static stability](https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html).
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use ::http::Method;
+use ::http::response::Parts;
+use aws_credential_types::Credentials as Keys;
+use bytes::Bytes;
+
+use super::secret::{Fields, Secret};
+use super::surroundings::{Fault, Surroundings, Way, failed, refused, request};
+use super::{Credentials, Found, Outcome};
+use crate::endpoint::{BaseUrl, dns_suffix, encode_label};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What is remembered of the service.
+#[derive(Default)]
+pub(super) struct Imds(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    /// The session token, and until when it is good.
+    token: Option<(Secret, SystemTime)>,
+    /// The role and keys that it gave last.
+    last: Option<(String, Keys)>,
+    /// That there was no answer, and until when that is taken to be so.
+    absent: Option<(Absent, SystemTime)>,
+}
+
+/// Why there is no such service here.
+#[derive(Clone)]
+struct Absent {
+    reason: String,
+    hint: Option<&'static str>,
+}
+
+/// Why it gave nothing.
+enum Trouble {
+    Absent(Absent),
+    Broken(Error),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// The keys of the instance's role.
+pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {
+    if surroundings.offline {
+        let reason = match Settings::of(surroundings)? {
+            Ok(settings) => format!("not asked, since offline: {} would be", settings.base.join("", &[])?),
+            Err(disabled) => disabled,
+        };
+        return Ok(Outcome::not_applicable(reason));
+    }
+    match surroundings.imds.role_and_keys(surroundings).await {
+        Ok((role, keys)) => Ok(Outcome::Found(Found {
+            credentials: Credentials::Keys(keys),
+            source: "default chain",
+            link: format!("instance role {role}"),
+            region: surroundings.imds.region_if_not_named(surroundings).await?,
+        })),
+        Err(Trouble::Absent(Absent { reason, hint })) => Ok(Outcome::NotApplicable { reason, hint }),
+        Err(Trouble::Broken(error)) => Err(error),
+    }
+}
+
+impl Imds {
+    /// The keys that a profile asks for by name.
+    pub(super) async fn keys(&self, surroundings: &Surroundings) -> Result<Keys, Fault> {
+        if surroundings.offline {
+            let settings = Settings::of(surroundings)?;
+            let url = settings.map_or_else(Ok, |settings| settings.base.join("", &[]))?;
+            return Err(Fault::Offline(url));
+        }
+        match self.role_and_keys(surroundings).await {
+            Ok((_, keys)) => Ok(keys),
+            Err(Trouble::Broken(error)) => Err(Fault::Broken(error)),
+            Err(Trouble::Absent(Absent { reason, hint })) => {
+                let error = Error::new(ErrorKind::Credentials, format!("{WHAT}: {reason}"));
+                Err(Fault::Broken(match hint {
+                    Some(hint) => error.with_hint(hint),
+                    None => error,
+                }))
+            }
+        }
+    }
+
+    /// The instance's region, where nothing else names one.
+    pub(super) async fn region_if_not_named(&self, surroundings: &Surroundings) -> Result<Option<String>> {
+        match surroundings.named_region()? {
+            Some(_) => Ok(None),
+            None => Ok(self.region(surroundings).await),
+        }
+    }
+
+    /// The instance's region. That it cannot be had is as good as none.
+    pub(super) async fn region(&self, surroundings: &Surroundings) -> Option<String> {
+        if surroundings.offline {
+            return None;
+        }
+        let settings = Settings::of(surroundings).ok()?.ok()?;
+        let region = self.get(surroundings, &settings, "/latest/meta-data/placement/region").await.ok()??;
+        let region = region.text().trim().to_owned();
+        dns_suffix(&region).ok().map(|_| region)
+    }
+
+    async fn role_and_keys(&self, surroundings: &Surroundings) -> Result<(String, Keys), Trouble> {
+        let asked = self.ask_role_and_keys(surroundings).await;
+        let now = surroundings.context.now();
+        let mut held = self.held();
+        let (role, keys) = match (asked, &held.last) {
+            (Ok(asked), _) => asked,
+            (Err(_), Some(last)) => last.clone(),
+            (Err(trouble), None) => return Err(trouble),
+        };
+        let mut given = keys.clone();
+        if keys.expiry().is_some_and(|expiry| expiry <= now) {
+            *given.expiry_mut() = Some(now + TERM + JITTER.mul_f64(surroundings.context.chance()));
+        }
+        held.last = Some((role.clone(), keys));
+        Ok((role, given))
+    }
+
+    async fn ask_role_and_keys(&self, surroundings: &Surroundings) -> Result<(String, Keys), Trouble> {
+        let absent = |reason: &str| Trouble::Absent(Absent { reason: reason.into(), hint: None });
+        let settings = Settings::of(surroundings)?.map_err(|disabled| absent(&disabled))?;
+        let roles = self.get(surroundings, &settings, ROLES).await?;
+        let role = roles.as_ref().and_then(|roles| roles.text().lines().next()).unwrap_or_default().trim();
+        if role.is_empty() {
+            return Err(absent("the instance has no role: attach an instance profile to it"));
+        }
+        let document = self.get(surroundings, &settings, &format!("{ROLES}{}", encode_label(role))).await?;
+        let document = document.ok_or_else(|| absent("the instance's role has gone"))?;
+        let read = || {
+            let fields = Fields::read(WHAT, document.text().as_bytes())?;
+            let code = fields.string("Code");
+            if let Some(code) = code.filter(|code| code.text() != "Success") {
+                let message = fields.string("Message");
+                let message = message.as_ref().map(Secret::text).unwrap_or_default();
+                let error = refused(200, code.text(), &super::surroundings::one_line(message));
+                return Err(
+                    error.with_hint("let the service ec2.amazonaws.com assume the role, in its trust policy")
+                );
+            }
+            let account = fields.string("AccountId");
+            let expires = fields.time("Expiration")?;
+            fields.keys(
+                ["AccessKeyId", "SecretAccessKey", "Token"],
+                account.as_ref().map(Secret::text),
+                expires,
+            )
+        };
+        let keys = read().map_err(|error| failed(&format!("{WHAT}, role {role}"), &error))?;
+        Ok((role.to_owned(), keys))
+    }
+
+    /// A text of the service. `None` if there is no such.
+    async fn get(
+        &self,
+        surroundings: &Surroundings,
+        settings: &Settings,
+        path: &str,
+    ) -> Result<Option<Secret>, Trouble> {
+        // A token that is no longer good is asked for once more.
+        for last_try in [false, true] {
+            let token = self.token(surroundings, settings).await?;
+            let headers = [("x-aws-ec2-metadata-token", token.text())];
+            let request = request(Method::GET, &settings.base.join(path, &[])?, &headers, Bytes::new())?;
+            let answer =
+                surroundings.try_asking(settings.way, &request, |head, body| match head.status.as_u16() {
+                    200 => Ok(Some(text(body)?)),
+                    404 => Ok(None),
+                    status => Err(refused(status, "", "")),
+                });
+            match answer.await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if error.status() == Some(401) && !last_try => self.held().token = None,
+                Err(error) => return Err(failed(WHAT, &error).into()),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn token(&self, surroundings: &Surroundings, settings: &Settings) -> Result<Secret, Trouble> {
+        let now = surroundings.context.now();
+        {
+            let held = self.held();
+            if let Some((token, until)) = &held.token
+                && now < *until
+            {
+                return Ok(token.clone());
+            }
+            if let Some((absent, until)) = &held.absent
+                && now < *until
+            {
+                return Err(Trouble::Absent(absent.clone()));
+            }
+        }
+        let headers = [(TTL_HEADER, TTL_SECONDS)];
+        let url = settings.base.join("/latest/api/token", &[])?;
+        let request = request(Method::PUT, &url, &headers, Bytes::new())?;
+        let asked =
+            surroundings.try_asking(settings.way, &request, |head, body| match head.status.as_u16() {
+                200 => Ok((text(body)?, seconds_to_live(head))),
+                status => Err(refused(status, "", "")),
+            });
+        let error = match asked.await {
+            Ok((token, seconds)) => {
+                let until = now + Duration::from_secs(seconds).saturating_sub(TOKEN_MARGIN);
+                self.held().token = Some((token.clone(), until));
+                return Ok(token);
+            }
+            Err(error) => error,
+        };
+        let (at, seconds) = (settings.base.join("", &[])?, settings.way.timeout.as_secs());
+        let absent = |reason, hint| Absent { reason, hint };
+        let absent = match (error.kind(), error.status()) {
+            (ErrorKind::Timeout, _) => absent(
+                format!("{at} took the connection, and gave no session token within {seconds} s"),
+                Some(HOPS),
+            ),
+            (_, None) => absent(format!("{at} cannot be reached: this is no EC2 instance, it seems"), None),
+            (_, Some(status @ (400 | 404 | 405 | 501))) => {
+                absent(format!("{at} gives no session tokens (HTTP {status}): it is not IMDSv2"), None)
+            }
+            (_, Some(403)) => {
+                let error = failed(WHAT, &error);
+                return Err(error.with_hint("it is turned off for this instance: aws ec2 modify-instance-metadata-options --http-endpoint enabled").into());
+            }
+            _ => return Err(failed(WHAT, &error).into()),
+        };
+        self.held().absent = Some((absent.clone(), now + ABSENCE));
+        Err(Trouble::Absent(absent))
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Imds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Imds")
+    }
+}
+
+/// Where and how it is asked.
+struct Settings {
+    base: BaseUrl,
+    way: Way,
+}
+
+impl Settings {
+    /// The settings, or that they turn the service off.
+    fn of(surroundings: &Surroundings) -> Result<Result<Self, String>> {
+        let setting = |name: &str| surroundings.setting(&format!("AWS_{name}"), &name.to_ascii_lowercase());
+        let fault = |name: &str, expected: &str| {
+            Error::new(
+                ErrorKind::Credentials,
+                format!(
+                    "AWS_{name} (or in the profile {}): {expected} expected, something else found",
+                    name.to_ascii_lowercase()
+                ),
+            )
+        };
+        if setting("EC2_METADATA_DISABLED")?.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            return Ok(Err("turned off by AWS_EC2_METADATA_DISABLED (or in the profile)".into()));
+        }
+        let endpoint = setting("EC2_METADATA_SERVICE_ENDPOINT")?;
+        let mode = setting("EC2_METADATA_SERVICE_ENDPOINT_MODE")?.unwrap_or_else(|| "IPv4".into());
+        let url = match endpoint {
+            Some(url) => url,
+            None if mode.eq_ignore_ascii_case("IPv4") => "http://169.254.169.254".into(),
+            None if mode.eq_ignore_ascii_case("IPv6") => "http://[fd00:ec2::254]".into(),
+            None => return Err(fault("EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv4 or IPv6")),
+        };
+        let base =
+            BaseUrl::parse(&url).map_err(|expected| fault("EC2_METADATA_SERVICE_ENDPOINT", expected))?;
+        let seconds = match setting("METADATA_SERVICE_TIMEOUT")? {
+            None => 1.0,
+            Some(text) => text
+                .parse::<f64>()
+                .ok()
+                .filter(|seconds| (0.001..=3600.0).contains(seconds))
+                .ok_or_else(|| fault("METADATA_SERVICE_TIMEOUT", "a number of seconds"))?,
+        };
+        let attempts = match setting("METADATA_SERVICE_NUM_ATTEMPTS")? {
+            None => 1,
+            Some(text) => text.parse().map_err(|_| fault("METADATA_SERVICE_NUM_ATTEMPTS", "a number"))?,
+        };
+        let timeout = Duration::from_secs_f64(seconds) + CONNECTED;
+        Ok(Ok(Self { base, way: Way { link_local: true, attempts, timeout } }))
+    }
+}
+
+/// How long a session token is good, by the answer that brings it.
+fn seconds_to_live(head: &Parts) -> u64 {
+    let header = head.headers.get(TTL_HEADER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    header.unwrap_or(0)
+}
+
+fn text(body: &[u8]) -> Result<Secret> {
+    let text = std::str::from_utf8(body).map(str::trim);
+    text.map(Secret::new).map_err(|_| Error::new(ErrorKind::Damaged, "text expected, something else found"))
+}
+
+const WHAT: &str = "the instance metadata service";
+const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
+const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
+const TTL_SECONDS: &str = "21600";
+const HOPS: &str = "in a container on EC2, the instance's hop limit keeps the answer away: raise it with \
+     `aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2 --instance-id ID`; elsewhere set \
+     AWS_EC2_METADATA_DISABLED=true";
+/// How long before its end a session token is given up.
+const TOKEN_MARGIN: Duration = Duration::from_mins(2);
+/// How long it is taken to be so that there is no such service.
+const ABSENCE: Duration = Duration::from_secs(10);
+/// The new term of keys past their end, and how much chance may add to it.
+const TERM: Duration = Duration::from_mins(10);
+const JITTER: Duration = Duration::from_mins(5);
+/// By how much the time for an answer is longer than the time to connect, so that the latter is over first.
+const CONNECTED: Duration = Duration::from_millis(50);

@@ -1,0 +1,112 @@
+//! A command that prints credentials: `credential_process` of a profile.
+//!
+//! Source: the AWS SDKs' reference guide,
+//! [process credentials](https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html).
+
+use std::io;
+use std::time::Duration;
+
+use aws_credential_types::Credentials as Keys;
+
+use super::secret::{Fields, Secret};
+use super::surroundings::{failed, one_line};
+use super::{Surroundings, expired};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Runs the command of a profile, which may wait for a person for a minute.
+pub(super) async fn load(
+    surroundings: &Surroundings,
+    profile: &str,
+    command: &str,
+    account: Option<&str>,
+) -> Result<Keys> {
+    let what = format!("credential_process of the profile {profile}");
+    let fault = |fault: String| {
+        Error::new(ErrorKind::Credentials, format!("{what} {fault}"))
+            .with_hint("run the command by itself to see what it does")
+    };
+    let (context, text) = (surroundings.context.clone(), command.to_owned());
+    let ran = tokio::task::spawn_blocking(move || context.run(&text, LIMIT)).await;
+    let ran = ran.unwrap_or_else(|_| Err(io::Error::other("it was broken off")));
+    let ran = ran.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => fault(format!("did not end within {} s", LIMIT.as_secs())),
+        _ => fault(format!("could not be run: {error}")),
+    })?;
+    if !ran.success {
+        let said = without_secrets(&String::from_utf8_lossy(&ran.stderr));
+        let said = if said.is_empty() { "and said nothing".into() } else { format!("and said: {said}") };
+        return Err(fault(format!("failed {said}")));
+    }
+
+    let read = || {
+        let fields = Fields::read("its output", &ran.stdout)?;
+        if fields.integer("Version") != Some(1) {
+            return Err(fields.expected("Version", "the number 1 as"));
+        }
+        let given = fields.string("AccountId");
+        let account = given.as_ref().map(Secret::text).or(account);
+        fields.keys(["AccessKeyId", "SecretAccessKey", "SessionToken"], account, fields.time("Expiration")?)
+    };
+    let keys = read().map_err(|error| failed(&what, &error))?;
+    match keys.expiry().filter(|expiry| *expiry <= surroundings.context.now()) {
+        Some(expiry) => Err(expired(&what, expiry)),
+        None => Ok(keys),
+    }
+}
+
+/// What a command said, for a message: one line, not much of it, and no word that may be a secret.
+fn without_secrets(text: &str) -> String {
+    let text = text.get(..text.floor_char_boundary(LONGEST_SAID)).unwrap_or_default();
+    let mut shown = Vec::new();
+    let mut named = false;
+    for word in text.split_whitespace() {
+        // `SecretAccessKey: x`, `token=x`, `"Token":"x"`
+        let (name, value) = word.split_at(word.find(['=', ':']).map_or(0, |at| at + 1));
+        let lower = name.to_lowercase();
+        let names_secret = NAMES.iter().any(|part| lower.contains(part));
+        let bare = value.trim_matches(['"', '\'', ',', ';']);
+        if named && name.is_empty() || looks_random(word) {
+            shown.push("…".to_owned());
+        } else if names_secret && !bare.is_empty() || looks_random(bare) {
+            shown.push(format!("{name}…"));
+        } else {
+            shown.push(word.to_owned());
+        }
+        named = names_secret && bare.is_empty();
+    }
+    one_line(&shown.join(" "))
+}
+
+/// Whether a word is as keys and tokens are: long, with capital and small letters and digits.
+fn looks_random(word: &str) -> bool {
+    word.len() >= 20
+        && word.bytes().any(|byte| byte.is_ascii_uppercase())
+        && word.bytes().any(|byte| byte.is_ascii_lowercase())
+        && word.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+const LIMIT: Duration = Duration::from_mins(1);
+/// How much of what a command said is looked at, in bytes.
+const LONGEST_SAID: usize = 4096;
+const NAMES: [&str; 5] = ["secret", "token", "password", "key", "credential"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_command_said_is_shown_without_secrets() {
+        for (said, shown) in [
+            ("Session expired.\n  Run: corp-login --now\n", "Session expired. Run: corp-login --now"),
+            ("SecretAccessKey: hush token=hush ok", "SecretAccessKey: … token=… ok"),
+            (r#"{"SessionToken":"hush", "Version":1}"#, r#"{"SessionToken":… "Version":1}"#),
+            (r#""SecretAccessKey": "hush","#, r#""SecretAccessKey": …"#),
+            ("got wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY twice", "got … twice"),
+            ("https://example.com/login is down", "https://example.com/login is down"),
+            ("", ""),
+        ] {
+            assert_eq!(without_secrets(said), shown);
+        }
+        assert!(without_secrets(&"é ".repeat(5000)).len() < 1000);
+    }
+}

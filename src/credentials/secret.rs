@@ -1,0 +1,219 @@
+//! Secrets in text and in JSON: overwritten when they are dropped, and never shown.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials as Keys;
+use ring::digest::{Algorithm, digest};
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use zeroize::Zeroizing;
+
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A secret text. `Debug` does not show it.
+#[derive(Clone)]
+pub(super) struct Secret(Zeroizing<String>);
+
+impl Secret {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The text, to send it or to store it.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// Access keys of which some may be temporary.
+pub(super) fn keys(
+    (id, secret, token): (&str, &str, Option<&str>),
+    account: Option<&str>,
+    expires: Option<SystemTime>,
+) -> Keys {
+    let mut keys = Keys::builder().access_key_id(id).secret_access_key(secret).provider_name("pumice");
+    keys.set_session_token(token.map(str::to_owned));
+    keys.set_expiry(expires);
+    if let Some(account) = account {
+        keys = keys.account_id(account);
+    }
+    keys.build()
+}
+
+/// The members of a JSON object, whose values stay in the text that they were read from.
+pub(super) struct Fields<'a> {
+    /// Where it is from, for messages.
+    what: &'a str,
+    members: BTreeMap<String, &'a RawValue>,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads an object. The error shows nothing of the text.
+    pub(super) fn read(what: &'a str, text: &'a [u8]) -> Result<Self> {
+        match serde_json::from_slice(text) {
+            Ok(members) => Ok(Self { what, members }),
+            Err(fault) => Err(Error::new(
+                ErrorKind::Damaged,
+                format!(
+                    "{what}: a JSON object expected, none found (line {}, column {})",
+                    fault.line(),
+                    fault.column()
+                ),
+            )),
+        }
+    }
+
+    /// The text of a member that has one.
+    pub(super) fn string(&self, name: &str) -> Option<Secret> {
+        let text = Secret::new(serde_json::from_str::<String>(self.members.get(name)?.get()).ok()?);
+        (!text.text().trim().is_empty()).then_some(text)
+    }
+
+    /// The text of a member that must have one.
+    pub(super) fn required(&self, name: &str) -> Result<Secret> {
+        self.string(name).ok_or_else(|| self.expected(name, "a string"))
+    }
+
+    /// An integer.
+    pub(super) fn integer(&self, name: &str) -> Option<i64> {
+        serde_json::from_str(self.members.get(name)?.get()).ok()
+    }
+
+    /// A time, as in `2030-01-02T03:04:05Z`, of a member that may be absent and may not be anything else.
+    pub(super) fn time(&self, name: &str) -> Result<Option<SystemTime>> {
+        let Some(text) = self.string(name) else { return Ok(None) };
+        time(text.text()).map(Some).ok_or_else(|| self.expected(name, "a time, as in 2030-01-02T03:04:05Z,"))
+    }
+
+    /// The members of an object in the object.
+    pub(super) fn object(&self, name: &str) -> Result<Self> {
+        let members = self.members.get(name).and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let members = members.ok_or_else(|| self.expected(name, "an object"))?;
+        Ok(Self { what: self.what, members })
+    }
+
+    /// The keys in the members of these names: id, secret, session token. The last may be absent.
+    pub(super) fn keys(
+        &self,
+        [id, secret, token]: [&str; 3],
+        account: Option<&str>,
+        expires: Option<SystemTime>,
+    ) -> Result<Keys> {
+        let (id, secret, token) = (self.required(id)?, self.required(secret)?, self.string(token));
+        Ok(keys((id.text(), secret.text(), token.as_ref().map(Secret::text)), account, expires))
+    }
+
+    /// The object again, with these members, each of JSON, added or put in the place of others.
+    pub(super) fn with(&self, changed: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
+        let kept = self.members.iter().map(|(name, raw)| (name.as_str(), raw.get()));
+        let kept = kept.filter(|(name, _)| !changed.iter().any(|(new, _)| new == name));
+        let members = kept.chain(changed.iter().copied()).collect::<Vec<_>>();
+        // Room for all of it, so that no copy is left behind where it grew.
+        let length = members.iter().map(|(name, json)| name.len() * 6 + json.len() + 6).sum::<usize>();
+        let mut text = Zeroizing::new(Vec::with_capacity(length + 2));
+        for (index, (name, json)) in members.into_iter().enumerate() {
+            text.extend_from_slice(if index == 0 { b"{" } else { b", " });
+            text.extend_from_slice(serde_json::Value::from(name).to_string().as_bytes());
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(json.as_bytes());
+        }
+        text.push(b'}');
+        text
+    }
+
+    /// The error of a member that is not what it should be.
+    pub(super) fn expected(&self, name: &str, expected: &str) -> Error {
+        Error::new(ErrorKind::Damaged, format!("{}: {expected} {name} expected, none found", self.what))
+    }
+}
+
+/// What a file of secrets holds, or why it cannot be read.
+pub(super) fn in_file(context: &Context, path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    match context.read_file(path) {
+        Ok(Some(bytes)) => Ok(Zeroizing::new(bytes)),
+        Ok(None) => Err("there is no such file".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The name of a file of secrets that is found by a hash.
+pub(super) fn hashed_name(algorithm: &'static Algorithm, key: &str) -> String {
+    let hex = |byte: &u8| {
+        let digit = |digit: u8| char::from_digit(digit.into(), 16).unwrap_or_default();
+        [digit(byte >> 4), digit(byte & 15)]
+    };
+    digest(algorithm, key.as_bytes()).as_ref().iter().flat_map(hex).chain(".json".chars()).collect()
+}
+
+/// The time of a text such as `2030-01-02T03:04:05Z`.
+pub(super) fn time(text: &str) -> Option<SystemTime> {
+    // The AWS CLI has written its caches with the zone's name.
+    let text = text.strip_suffix("UTC").map_or_else(|| text.to_owned(), |text| format!("{text}Z"));
+    OffsetDateTime::parse(&text, &Rfc3339).ok().map(Into::into)
+}
+
+/// A time, to the second, in the form that [`time`] reads.
+pub(super) fn timestamp(time: SystemTime) -> String {
+    let time = OffsetDateTime::from(time).replace_nanosecond(0);
+    time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_changed_and_the_rest_of_it_kept() {
+        let text = br#"{"a": {"deep": [1, null]}, "b": "old", "t\"": 1e400}"#;
+        let fields = Fields::read("x", text).unwrap();
+        let changed = fields.with(&[("b", "\"new\""), ("c", "3")]);
+        assert_eq!(
+            std::str::from_utf8(&changed).unwrap(),
+            r#"{"a": {"deep": [1, null]}, "t\"": 1e400, "b": "new", "c": 3}"#
+        );
+        assert_eq!(
+            std::str::from_utf8(&Fields::read("x", b"{}").unwrap().with(&[("a", "1")])).unwrap(),
+            r#"{"a": 1}"#
+        );
+    }
+
+    #[test]
+    fn nothing_of_a_secret_is_shown() {
+        assert_eq!(format!("{:?}", Secret::new("sekret")), "Secret");
+        for text in ["sekret", r#""sekret""#, r#"{"a": sekret}"#] {
+            let Err(error) = Fields::read("the file", text.as_bytes()) else { panic!("{text}") };
+            assert!(!format!("{error:?}").contains("sekret"), "{error:?}");
+        }
+        let fields =
+            Fields::read("the file", br#"{"a": {"b": "sekret"}, "t": "sekret", "blank": " "}"#).unwrap();
+        for error in [
+            fields.required("a").unwrap_err(),
+            fields.time("t").unwrap_err(),
+            fields.required("blank").unwrap_err(),
+            fields.object("t").err().unwrap(),
+        ] {
+            assert!(!format!("{error:?}").contains("sekret"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_and_written() {
+        let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_893_553_445);
+        assert_eq!(timestamp(at), "2030-01-02T03:04:05Z");
+        for text in ["2030-01-02T03:04:05Z", "2030-01-02T03:04:05UTC", "2030-01-02T05:04:05+02:00"] {
+            assert_eq!(time(text), Some(at), "{text}");
+        }
+        assert_eq!(time("tomorrow"), None);
+    }
+}

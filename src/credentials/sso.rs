@@ -1,0 +1,202 @@
+//! IAM Identity Center: a token that `aws sso login` has left in a file is good for the keys of a role, and
+//! is refreshed where it can be.
+//!
+//! Source: the AWS SDKs' reference guide,
+//! [IAM Identity Center](https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html).
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use ::http::Method;
+use aws_credential_types::Credentials as Keys;
+use bytes::Bytes;
+use ring::digest::SHA1_FOR_LEGACY_USE_ONLY;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::secret::{Fields, Secret, hashed_name, in_file, timestamp};
+use super::surroundings::{Fault, Surroundings, Way, refusal, request, secret_body};
+use crate::error::{Error, ErrorKind, Result};
+use crate::profile::{Profiles, Section};
+
+/// What a profile says of it.
+#[derive(Debug)]
+pub(super) struct Sso {
+    profile: String,
+    /// The `sso-session`, where the profile names one; without, tokens are not refreshed.
+    pub(super) session: Option<String>,
+    start_url: String,
+    region: String,
+    account: String,
+    role: String,
+}
+
+impl Sso {
+    /// The one of a profile that has one. With a session and neither account nor role there is a token
+    /// alone, and no keys.
+    pub(super) fn of(profiles: &Profiles, profile: &Section) -> Result<Option<Self>> {
+        let name = profile.name();
+        let fault = |fault: &str| Error::new(ErrorKind::Credentials, format!("the profile {name} {fault}"));
+        let [session, start_url, region, account, role] =
+            ["sso_session", "sso_start_url", "sso_region", "sso_account_id", "sso_role_name"]
+                .map(|key| profile.non_blank(key));
+        let place = match session {
+            None if [start_url, region, account, role].iter().all(Option::is_none) => return Ok(None),
+            None => profile,
+            Some(_) if start_url.or(region).is_some() => {
+                return Err(fault(
+                    "has sso_session, and also sso_start_url or sso_region: they belong into [sso-session] alone",
+                ));
+            }
+            Some(_) if account.or(role).is_none() => return Ok(None),
+            Some(session) => profiles.sso_session(session).ok_or_else(|| {
+                fault(&format!("names the sso_session {session}, of which there is no section"))
+            })?,
+        };
+        let required = |section: &Section, key: &str| {
+            let owner = if section.name() == name { "has" } else { "uses an sso-session that has" };
+            let value = section.non_blank(key).map(str::to_owned);
+            value.ok_or_else(|| {
+                fault(&format!("{owner} no {key}, which credentials of IAM Identity Center need"))
+            })
+        };
+        Ok(Some(Self {
+            profile: name.to_owned(),
+            session: session.map(str::to_owned),
+            start_url: required(place, "sso_start_url")?,
+            region: required(place, "sso_region")?,
+            account: required(profile, "sso_account_id")?,
+            role: required(profile, "sso_role_name")?,
+        }))
+    }
+
+    /// Keys of the role.
+    pub(super) async fn load(&self, surroundings: &Surroundings) -> Result<Keys, Fault> {
+        let token = self.token(surroundings).await?;
+        let region = &self.region;
+        let base = surroundings.service("sso", region, |suffix| format!("portal.sso.{region}.{suffix}"))?;
+        let query = [("role_name", &*self.role), ("account_id", &*self.account)];
+        let headers = [("x-amz-sso_bearer_token", token.text())];
+        let url = base.join("/federation/credentials", &query)?;
+        let request = request(Method::GET, &url, &headers, Bytes::new())?;
+        let what = format!("the profile {}: IAM Identity Center gave no keys", self.profile);
+        surroundings
+            .ask(&what, Way::NETWORK, &request, |head, body| {
+                if head.status == 401 {
+                    return Err(refusal(head, body).with_hint(self.log_in()));
+                }
+                if !head.status.is_success() {
+                    let hint = format!(
+                        "check sso_role_name ({}) and sso_account_id ({}), and that they are assigned to you",
+                        self.role, self.account
+                    );
+                    return Err(refusal(head, body).with_hint(hint));
+                }
+                let answer = Fields::read("its answer", body)?;
+                let fields = answer.object("roleCredentials")?;
+                let expires = fields.integer("expiration").and_then(|time| u64::try_from(time).ok());
+                let expires =
+                    expires.ok_or_else(|| fields.expected("expiration", "a time in milliseconds as"))?;
+                let expires = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(expires));
+                fields.keys(["accessKeyId", "secretAccessKey", "sessionToken"], Some(&self.account), expires)
+            })
+            .await
+    }
+
+    /// The token of the file, refreshed if it is near its end and can be.
+    async fn token(&self, surroundings: &Surroundings) -> Result<Secret, Fault> {
+        let context = &surroundings.context;
+        let fault = |fault: &str| {
+            let message = format!("the profile {}: {fault}", self.profile);
+            Error::new(ErrorKind::Credentials, message).with_hint(self.log_in())
+        };
+        let path = self.cache_file(surroundings).ok_or_else(|| fault("no home folder for its SSO token"))?;
+        let unreadable = |why: String| fault(&format!("the SSO token in {}: {why}", path.display()));
+        let text = in_file(context, &path).map_err(unreadable)?;
+        let read = || {
+            let fields = Fields::read("the file", &text)?;
+            let (token, expires) = (fields.required("accessToken")?, fields.time("expiresAt")?);
+            let expires = expires.ok_or_else(|| fields.expected("expiresAt", "a time as"))?;
+            Ok((token, expires, fields.time("registrationExpiresAt")?, fields))
+        };
+        let (token, expires, registered, fields) =
+            read().map_err(|error: Error| unreadable(error.to_string()))?;
+
+        let now = context.now();
+        if now + WINDOW < expires {
+            return Ok(token);
+        }
+        let held = [fields.string("clientId"), fields.string("clientSecret"), fields.string("refreshToken")];
+        if let (Some(_), Some(registered), [Some(id), Some(secret), Some(refresh)]) =
+            (&self.session, registered, held)
+            && now < registered
+        {
+            match self.refresh(surroundings, [&id, &secret, &refresh]).await {
+                Ok((token, seconds, refresh)) => {
+                    let json = |text: &str| Zeroizing::new(json!(text).to_string());
+                    let (access, expires) = (json(token.text()), json(&timestamp(now + seconds)));
+                    let refresh = refresh.as_ref().map(|refresh| json(refresh.text()));
+                    let mut changed = vec![("accessToken", &**access), ("expiresAt", &**expires)];
+                    changed.extend(refresh.as_ref().map(|refresh| ("refreshToken", &***refresh)));
+                    // The token is good even if it cannot be kept.
+                    let _ = context.write_private(&path, &fields.with(&changed));
+                    return Ok(token);
+                }
+                Err(Fault::Broken(error)) if expires <= now => {
+                    return Err(Fault::Broken(error.with_hint(self.log_in())));
+                }
+                Err(Fault::Offline(url)) if expires <= now => return Err(Fault::Offline(url)),
+                Err(_) => return Ok(token),
+            }
+        }
+        if now < expires {
+            return Ok(token);
+        }
+        Err(fault(&format!("the SSO token in {} expired at {}", path.display(), timestamp(expires))).into())
+    }
+
+    /// A new token, how long it is good, and with what it can be refreshed in its turn.
+    async fn refresh(
+        &self,
+        surroundings: &Surroundings,
+        [id, secret, refresh]: [&Secret; 3],
+    ) -> Result<(Secret, Duration, Option<Secret>), Fault> {
+        let region = &self.region;
+        let base = surroundings.service("sso_oidc", region, |suffix| format!("oidc.{region}.{suffix}"))?;
+        let json = |secret: &Secret| Zeroizing::new(json!(secret.text()).to_string());
+        let body = Fields::read("", b"{}")?.with(&[
+            ("grantType", "\"refresh_token\""),
+            ("clientId", &json(id)),
+            ("clientSecret", &json(secret)),
+            ("refreshToken", &json(refresh)),
+        ]);
+        let headers = [("content-type", "application/json")];
+        let request = request(Method::POST, &base.join("/token", &[])?, &headers, secret_body(body))?;
+        let what = format!("the profile {}: the SSO token could not be refreshed", self.profile);
+        surroundings
+            .ask(&what, Way::NETWORK, &request, |head, body| {
+                if !head.status.is_success() {
+                    return Err(refusal(head, body).with_hint(self.log_in()));
+                }
+                let fields = Fields::read("the answer", body)?;
+                let seconds = fields.integer("expiresIn").and_then(|seconds| u64::try_from(seconds).ok());
+                let seconds =
+                    seconds.ok_or_else(|| fields.expected("expiresIn", "a number of seconds as"))?;
+                let access = fields.required("accessToken")?;
+                Ok((access, Duration::from_secs(seconds), fields.string("refreshToken")))
+            })
+            .await
+    }
+
+    fn cache_file(&self, surroundings: &Surroundings) -> Option<PathBuf> {
+        let name = hashed_name(&SHA1_FOR_LEGACY_USE_ONLY, self.session.as_ref().unwrap_or(&self.start_url));
+        Some(surroundings.context.home()?.join(".aws/sso/cache").join(name))
+    }
+
+    fn log_in(&self) -> String {
+        format!("run: aws sso login --profile {}", self.profile)
+    }
+}
+
+/// How long before its end a token is refreshed.
+const WINDOW: Duration = Duration::from_mins(5);

@@ -1,0 +1,155 @@
+//! The Security Token Service: who may take a role gets temporary keys for it.
+//!
+//! Its answers are XML, of which a handful of fields is wanted: elements that hold text alone and whose
+//! names are used once.
+
+use std::time::SystemTime;
+
+use ::http::Method;
+use ::http::response::Parts;
+use aws_credential_types::Credentials as Keys;
+use zeroize::Zeroizing;
+
+use super::secret::{Secret, keys, time};
+use super::surroundings::{Fault, Surroundings, Way, one_line, refused, request, secret_body};
+use crate::endpoint::encode_label;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sign::{Scope, sign};
+
+/// Asks for the keys of a role. With keys the request is signed, without it is not.
+///
+/// Sources: [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html),
+/// [AssumeRoleWithWebIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html).
+pub(super) async fn assume(
+    surroundings: &Surroundings,
+    what: &str,
+    action: &str,
+    parameters: &[(&str, &str)],
+    signed_with: Option<&Keys>,
+) -> Result<Keys, Fault> {
+    let region = surroundings.region().await?;
+    let base = surroundings.service("sts", &region, |suffix| format!("sts.{region}.{suffix}"))?;
+    let mut form = Zeroizing::new(format!("Action={action}&Version=2011-06-15").into_bytes());
+    for (name, value) in parameters {
+        let value = Zeroizing::new(encode_label(value));
+        form.reserve_exact(name.len() + value.len() + 2);
+        form.extend_from_slice(format!("&{name}=").as_bytes());
+        form.extend_from_slice(value.as_bytes());
+    }
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    let mut request = request(Method::POST, &base.join("/", &[])?, &headers, secret_body(form))?;
+    if let Some(keys) = signed_with {
+        let scope = Scope { region: &region, service: "sts" };
+        let signature = sign(&request, keys, scope, surroundings.context.now())?;
+        request.headers_mut().extend(signature);
+    }
+    surroundings.ask(what, Way::NETWORK, &request, read).await
+}
+
+fn read(head: &Parts, body: &[u8]) -> Result<Keys> {
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    if !head.status.is_success() {
+        let element = |name| element(text, name).map(|text| one_line(text.text())).unwrap_or_default();
+        let error = refused(head.status.as_u16(), &element("Code"), &element("Message"));
+        return Err(error.with_request_id(element_text(text, "RequestId").as_deref()).with_hint(HINT));
+    }
+    let required = |name| {
+        element(text, name).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Damaged,
+                format!("XML of STS with {name} in it expected, something else found"),
+            )
+        })
+    };
+    let expires = time(required("Expiration")?.text()).ok_or_else(|| {
+        Error::new(ErrorKind::Damaged, "XML of STS with a time as Expiration expected, something else found")
+    })?;
+    let (id, secret, token) =
+        (required("AccessKeyId")?, required("SecretAccessKey")?, required("SessionToken")?);
+    // arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION
+    let arn = element_text(text, "Arn").unwrap_or_default();
+    let account = arn.split(':').nth(4).filter(|account| !account.is_empty());
+    Ok(keys((id.text(), secret.text(), Some(token.text())), account, Some(expires)))
+}
+
+fn element_text(xml: &str, name: &str) -> Option<String> {
+    element(xml, name).map(|text| text.text().to_owned())
+}
+
+/// The text of the element of this name. `None` if there is none, more than one, one with other elements
+/// in it, or the document has what STS never sends: a document type, CDATA, comments.
+fn element(xml: &str, name: &str) -> Option<Secret> {
+    if xml.contains("<!") {
+        return None;
+    }
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    let (text, rest) = rest.split_once('<')?;
+    let after = rest.strip_prefix('/')?.strip_prefix(name)?.strip_prefix('>')?;
+    if after.contains(&format!("<{name}>")) {
+        return None;
+    }
+    let mut unescaped = Zeroizing::new(String::with_capacity(text.len()));
+    let mut pieces = text.split('&');
+    unescaped.push_str(pieces.next()?);
+    for piece in pieces {
+        let (entity, rest) = piece.split_once(';')?;
+        unescaped.push(match entity {
+            "amp" => '&',
+            "lt" => '<',
+            "gt" => '>',
+            "quot" => '"',
+            "apos" => '\'',
+            _ => {
+                let number = entity.strip_prefix('#')?;
+                char::from_u32(match number.strip_prefix('x') {
+                    Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+                    None => number.parse().ok()?,
+                })?
+            }
+        });
+        unescaped.push_str(rest);
+    }
+    let text = unescaped.trim();
+    (!text.is_empty()).then(|| Secret::new(text))
+}
+
+/// The name of a session when the settings name none.
+pub(super) fn session_name(now: SystemTime) -> String {
+    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    format!("pumice-{seconds}")
+}
+
+const HINT: &str = "check the role's ARN, that its trust policy lets this identity in, and that the \
+     credentials it is assumed with are valid";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(xml: &str) -> Option<String> {
+        element_text(xml, "A")
+    }
+
+    #[test]
+    fn an_element_is_read_strictly() {
+        for (xml, expected) in [
+            ("<R xmlns=\"x\"><A>b</A></R>", Some("b")),
+            ("<R><A>\n a&amp;b&lt;&gt;&quot;&apos;&#65;&#x42; </A></R>", Some("a&b<>\"'AB")),
+            ("<R><AA>b</AA></R>", None),
+            ("<R><A>b</R>", None),
+            ("<R><A>b", None),
+            ("<R><A><B>b</B></A></R>", None),
+            ("<R><A>1</A><A>2</A></R>", None),
+            ("<R><!-- <A>b</A> --></R>", None),
+            ("<!DOCTYPE R><R><A>b</A></R>", None),
+            ("<R><A><![CDATA[b]]></A></R>", None),
+            ("<R><A>&unknown;</A></R>", None),
+            ("<R><A>&#xD800;</A></R>", None),
+            ("<R><A>a&b</A></R>", None),
+            ("<R><A> </A></R>", None),
+            ("", None),
+        ] {
+            assert_eq!(text(xml).as_deref(), expected, "{xml}");
+        }
+    }
+}

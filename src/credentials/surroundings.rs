@@ -1,0 +1,342 @@
+//! What the sources look at: the world, and over HTTP the services that give credentials.
+
+use std::borrow::Cow;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ::http::Request;
+use ::http::response::Parts;
+use bytes::Bytes;
+use futures_core::Stream as _;
+use tokio::time::{sleep, timeout};
+use zeroize::Zeroizing;
+
+use super::imds::Imds;
+use super::secret::Fields;
+use crate::context::Context;
+use crate::endpoint::{BaseUrl, Region, RegionSource, configured_url, dns_suffix};
+use crate::error::{Error, ErrorKind, Result};
+use crate::profile::{Profiles, Section};
+use crate::retry::Retry;
+use crate::transport::{Http, HttpConfig, Transport};
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub(super) context: Context,
+    /// The profile and the region that are named in code.
+    pub(super) profile: Option<String>,
+    pub(super) given_region: Option<String>,
+    /// Whether nothing may be asked over the network.
+    pub(super) offline: bool,
+    /// What sends the requests in place of the two below.
+    pub(super) transport: Option<Arc<dyn Transport>>,
+    pub(super) network: OnceLock<Http>,
+    /// Without proxies, and with little patience.
+    pub(super) link_local: OnceLock<Http>,
+    pub(super) imds: Imds,
+}
+
+/// How a service is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way {
+    /// Whether it is on this machine's own link, where there are no proxies.
+    pub(super) link_local: bool,
+    pub(super) attempts: u32,
+    /// The longest that an answer may take, from the connection to its last byte.
+    pub(super) timeout: Duration,
+}
+
+impl Way {
+    /// A service in the cloud.
+    pub(super) const NETWORK: Self =
+        Self { link_local: false, attempts: 3, timeout: Duration::from_secs(10) };
+}
+
+/// Why a service gave nothing.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It was not asked, since nothing may be: the URL that would have been.
+    Offline(String),
+    /// It failed, or there is something wrong before it could be asked.
+    Broken(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+impl Surroundings {
+    pub(crate) fn new(
+        context: Context,
+        profile: Option<String>,
+        given_region: Option<String>,
+        offline: bool,
+        transport: Option<Arc<dyn Transport>>,
+    ) -> Self {
+        Self {
+            context,
+            profile,
+            given_region,
+            offline,
+            transport,
+            network: OnceLock::new(),
+            link_local: OnceLock::new(),
+            imds: Imds::default(),
+        }
+    }
+
+    pub(super) fn profile_name(&self) -> String {
+        self.context.profile_name(self.profile.as_deref())
+    }
+
+    /// Does something with the AWS files and the profile chosen from them, if there is such a profile.
+    pub(super) fn with_profile<T>(&self, work: impl FnOnce(Option<(&Profiles, &Section)>) -> T) -> Result<T> {
+        let profiles = self.context.profiles()?;
+        Ok(work(profiles.profile(&self.profile_name()).map(|section| (&profiles, section))))
+    }
+
+    /// A setting of the environment, or else of the profile.
+    pub(super) fn setting(&self, variable: &str, key: &str) -> Result<Option<String>> {
+        match self.context.env(variable) {
+            Some(value) => Ok(Some(value)),
+            None => self.with_profile(|profile| Some(profile?.1.non_blank(key)?.trim().to_owned())),
+        }
+    }
+
+    /// The region that is named: in code, in the environment or in the profile.
+    pub(super) fn named_region(&self) -> Result<Option<Region>> {
+        if let Some(name) = &self.given_region {
+            return Ok(Some(Region::new(name, RegionSource::Given)));
+        }
+        self.with_profile(|profile| Region::resolve(profile, |name| self.context.env(name)))
+    }
+
+    /// The region to ask for credentials in: the one that is named, or else the instance's.
+    pub(super) async fn region(&self) -> Result<String> {
+        if let Some(region) = self.named_region()? {
+            return Ok(region.name().to_owned());
+        }
+        self.imds.region(self).await.ok_or_else(|| {
+            Error::new(ErrorKind::Credentials, "a region to ask STS in expected, none found")
+                .with_hint("name one: --region, AWS_REGION, or `region` in the profile")
+        })
+    }
+
+    /// The URL of a service for credentials, by its name in the AWS files: as configured, or else the host
+    /// that is made of the region and the end of all names there.
+    pub(super) fn service(
+        &self,
+        id: &str,
+        region: &str,
+        host: impl FnOnce(&str) -> String,
+    ) -> Result<BaseUrl> {
+        let configured =
+            self.with_profile(|profile| configured_url(id, profile, |name| self.context.env(name)))??;
+        let base = if let Some((base, _)) = configured {
+            base
+        } else {
+            let url = format!("https://{}", host(dns_suffix(region)?));
+            BaseUrl::parse(&url).map_err(|expected| {
+                Error::new(ErrorKind::Credentials, format!("the URL of {id}: {expected} expected"))
+            })?
+        };
+        if base.may_carry_secrets() {
+            return Ok(base);
+        }
+        Err(Error::new(
+            ErrorKind::Credentials,
+            format!("the endpoint URL of {id} is not https: secrets go over plain http only to this machine"),
+        ))
+    }
+
+    /// Asks a service, and again while its failure is a temporary one. `read` makes of an answer, whatever
+    /// its status, what is wanted. What is given back of a failure names `what` failed and is one of
+    /// credentials, whatever it was.
+    pub(super) async fn ask<T>(
+        &self,
+        what: &str,
+        way: Way,
+        request: &Request<Bytes>,
+        read: impl Fn(&Parts, &[u8]) -> Result<T>,
+    ) -> Result<T, Fault> {
+        if self.offline {
+            return Err(Fault::Offline(origin(request)));
+        }
+        self.try_asking(way, request, read).await.map_err(|error| Fault::Broken(failed(what, &error)))
+    }
+
+    /// [`ask`](Self::ask), with the failure as it was: [`ErrorKind::Timeout`] when there was a connection
+    /// and no answer, [`ErrorKind::Connect`] when there was no connection.
+    pub(super) async fn try_asking<T>(
+        &self,
+        way: Way,
+        request: &Request<Bytes>,
+        read: impl Fn(&Parts, &[u8]) -> Result<T>,
+    ) -> Result<T> {
+        let retry = Retry::standard().max_attempts(way.attempts);
+        let transport = self.transport(way)?;
+        for attempt in 1.. {
+            let answer = timeout(way.timeout, answer(transport, request.clone())).await;
+            let answer = answer.unwrap_or_else(|_| {
+                let seconds = way.timeout.as_secs();
+                Err(Error::new(ErrorKind::Timeout, format!("no answer within {seconds} s")))
+            });
+            let error = match answer.and_then(|(head, body)| read(&head, &body)) {
+                Ok(read) => return Ok(read),
+                Err(error) => error,
+            };
+            match retry.delay(&error, attempt, self.context.chance()) {
+                Some(delay) => sleep(delay).await,
+                None => return Err(error),
+            }
+        }
+        // The loop has no end of its own.
+        Err(Error::new(ErrorKind::Service, "no attempt was made"))
+    }
+
+    fn transport(&self, way: Way) -> Result<&dyn Transport> {
+        if let Some(given) = &self.transport {
+            return Ok(&**given);
+        }
+        let (made, seconds, context) = if way.link_local {
+            // A context with nothing in it names no proxy.
+            (&self.link_local, 1, Cow::Owned(Context::made()))
+        } else {
+            (&self.network, 5, Cow::Borrowed(&self.context))
+        };
+        if let Some(http) = made.get() {
+            return Ok(http);
+        }
+        let config = HttpConfig { connect_timeout: Duration::from_secs(seconds), ..HttpConfig::default() };
+        let http = Http::new(&config, &context)?;
+        Ok(made.get_or_init(|| http))
+    }
+}
+
+/// Sends once, and reads the answer to its end.
+async fn answer(transport: &dyn Transport, request: Request<Bytes>) -> Result<(Parts, Zeroizing<Vec<u8>>)> {
+    let response = transport.send(request).await.map_err(|error| match error.kind() {
+        // The transport's only limit is on the time to connect.
+        ErrorKind::Timeout => Error::new(ErrorKind::Connect, error.message()),
+        _ => error,
+    })?;
+    let (head, mut body) = response.into_parts();
+    // Room for all of it, so that no copy is left behind where it grew.
+    let mut whole = Zeroizing::new(Vec::with_capacity(LONGEST_ANSWER));
+    while let Some(bytes) = std::future::poll_fn(|task| Pin::new(&mut body).poll_next(task)).await {
+        let bytes = bytes?;
+        if whole.len() + bytes.len() > LONGEST_ANSWER {
+            return Err(Error::new(
+                ErrorKind::Damaged,
+                format!("an answer of at most {LONGEST_ANSWER} bytes expected, a longer one found"),
+            ));
+        }
+        whole.extend_from_slice(&bytes);
+    }
+    Ok((head, whole))
+}
+
+/// A body that is overwritten when it has been sent.
+pub(super) fn secret_body(text: Zeroizing<Vec<u8>>) -> Bytes {
+    Bytes::from_owner(text)
+}
+
+/// A request that a service is asked.
+pub(super) fn request(
+    method: ::http::Method,
+    url: &str,
+    headers: &[(&'static str, &str)],
+    body: Bytes,
+) -> Result<Request<Bytes>> {
+    let mut request = Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        let mut value = ::http::HeaderValue::from_str(value).map_err(|_| {
+            Error::new(
+                ErrorKind::Credentials,
+                format!(
+                    "a token of visible ASCII characters expected for the header {name}, others found in it"
+                ),
+            )
+        })?;
+        value.set_sensitive(true);
+        request = request.header(*name, value);
+    }
+    request
+        .body(body)
+        .map_err(|_| Error::new(ErrorKind::Credentials, "a URL to ask for credentials expected"))
+}
+
+/// What a JSON service says of its refusal. A body that is something else is not shown.
+pub(super) fn refusal(head: &Parts, body: &[u8]) -> Error {
+    let status = head.status.as_u16();
+    let header = head.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
+    let fields = Fields::read("the answer", body).ok();
+    let member = |names: [&str; 3]| {
+        let fields = fields.as_ref()?;
+        names.iter().find_map(|name| fields.string(name)).map(|text| one_line(text.text()))
+    };
+    let code = header.map(str::to_owned).or_else(|| member(["__type", "code", "error"]));
+    let code = code.map(|code| {
+        let code = code.split(':').next().unwrap_or_default();
+        code.rsplit('#').next().unwrap_or_default().trim().to_owned()
+    });
+    let message = member(["message", "Message", "error_description"]);
+    refused(status, code.as_deref().unwrap_or_default(), message.as_deref().unwrap_or_default())
+}
+
+/// A refusal by its status, code and message, of which any may be empty.
+pub(super) fn refused(status: u16, code: &str, message: &str) -> Error {
+    let kind = ErrorKind::of_service(code, Some(status));
+    let message = match (code, message) {
+        ("", "") => format!("HTTP {status}"),
+        ("", message) => format!("HTTP {status}: {message}"),
+        (_, "") => format!("HTTP {status}, without a message"),
+        (_, message) => message.to_owned(),
+    };
+    let error = Error::new(kind, message).with_status(status);
+    if code.is_empty() { error } else { error.with_code(code) }
+}
+
+/// A text from elsewhere, for a message: one line, not much of it.
+pub(super) fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let line = words.collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST_TEXT) {
+        Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
+        None => line,
+    }
+}
+
+/// An error of credentials that names what failed, and why, in one sentence.
+pub(super) fn failed(what: &str, error: &Error) -> Error {
+    let mut message = format!("{what}: {error}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(found) = cause {
+        message.extend([": ", &found.to_string()]);
+        cause = found.source();
+    }
+    let mut failed = Error::new(ErrorKind::Credentials, message).with_request_id(error.request_id());
+    if let Some(status) = error.status() {
+        failed = failed.with_status(status);
+    }
+    match error.hint() {
+        Some(hint) => failed.with_hint(hint),
+        None => failed,
+    }
+}
+
+/// Scheme, host and port of what would be asked.
+fn origin(request: &Request<Bytes>) -> String {
+    let uri = request.uri();
+    let authority = uri.authority().map(::http::uri::Authority::as_str);
+    format!("{}://{}", uri.scheme_str().unwrap_or_default(), authority.unwrap_or_default())
+}
+
+/// What is read of an answer, in bytes: credentials are of a few thousand.
+const LONGEST_ANSWER: usize = 256 * 1024;
+/// How much of a text from elsewhere is shown, in characters.
+const LONGEST_TEXT: usize = 300;

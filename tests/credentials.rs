@@ -1,0 +1,1089 @@
+//! The chain of credentials: what it finds in a world that is made for it, what it asks the services there,
+//! and that it never shows a secret.
+//!
+//! A folder under `tests/credentials/` is a case: `env.json`, the files of `home/`, what the services are
+//! asked and answer in `traffic.json`, and what comes of it in `outcome.json`.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+mod server;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use pumice::context::{Context, Ran};
+use pumice::converse::{ConverseRequest, Message};
+use pumice::credentials::{Credentials, Found, TriedOutcome};
+use pumice::transport::{Body, Sending, Transport};
+use pumice::{Client, Config, ErrorKind, Identity};
+use serde_json::{Value, json};
+
+/// Services in memory: each request is told to a function that answers it with a status, headers and a body.
+struct Services {
+    answer: Box<dyn Fn(&Asked) -> Answer + Send + Sync>,
+    asked: Mutex<Vec<Asked>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Asked {
+    method: String,
+    uri: String,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Answer {
+    fn ok(body: impl Into<String>) -> Self {
+        Self { status: 200, headers: Vec::new(), body: body.into() }
+    }
+
+    fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+}
+
+impl Services {
+    fn new(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { answer: Box::new(answer), asked: Mutex::default() })
+    }
+
+    fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Services")
+    }
+}
+
+impl Transport for Services {
+    fn send(&self, request: Request<Bytes>) -> Sending<'_> {
+        let (head, body) = request.into_parts();
+        let headers = head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        let asked = Asked {
+            method: head.method.to_string(),
+            uri: head.uri.to_string(),
+            headers: headers.collect(),
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        };
+        self.asked.lock().unwrap().push(asked.clone());
+        Box::pin(async move {
+            // As from the network: others get their turn meanwhile.
+            tokio::task::yield_now().await;
+            let answer = (self.answer)(&asked);
+            let mut response = Response::builder().status(answer.status);
+            for (name, value) in &answer.headers {
+                response = response.header(name, value);
+            }
+            Ok(response.body(Box::pin(Once(Some(answer.body.into()))) as Body).unwrap())
+        })
+    }
+}
+
+struct Once(Option<Bytes>);
+
+impl futures_core::Stream for Once {
+    type Item = pumice::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.take().map(Ok))
+    }
+}
+
+const HOME: &str = "/home/test";
+
+fn at(text: &str) -> SystemTime {
+    use time::OffsetDateTime;
+    use time::format_description::well_known::Rfc3339;
+    OffsetDateTime::parse(text, &Rfc3339).unwrap().into()
+}
+
+/// A world with these variables, in which commands are really run.
+fn world(env: &Value) -> Context {
+    let mut context = Context::made()
+        .with_env("HOME", HOME)
+        .with_clock(|| at("2026-11-22T14:32:12Z"))
+        .with_commands(|command| {
+            let output = Command::new("sh").args(["-c", command]).env_clear().output()?;
+            Ok(ran(output.status.success(), output.stdout, output.stderr))
+        });
+    for (name, value) in env.as_object().unwrap() {
+        context = context.with_env(name, value.as_str().unwrap().replace("$HOME", HOME));
+    }
+    context
+}
+
+fn ran(success: bool, stdout: impl Into<Vec<u8>>, stderr: impl Into<Vec<u8>>) -> Ran {
+    let mut ran = Ran::default();
+    (ran.success, ran.stdout, ran.stderr) = (success, stdout.into(), stderr.into());
+    ran
+}
+
+fn client(context: Context, services: &Arc<Services>) -> Client {
+    Client::new(config(context, services))
+}
+
+fn config(context: Context, services: &Arc<Services>) -> Config {
+    Config::new().context(context).credentials_transport(services.clone())
+}
+
+fn keys(found: &Found) -> &aws_credential_types::Credentials {
+    let Credentials::Keys(keys) = &found.credentials else { panic!("access keys expected") };
+    keys
+}
+
+fn read_json(path: &Path) -> Option<Value> {
+    let text = std::fs::read(path).ok()?;
+    Some(serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+}
+
+/// The secrets that a case's variables, files and answers hold, by the names that they have there.
+#[derive(Debug, Default)]
+struct Secrets(Vec<String>);
+
+impl Secrets {
+    fn add(&mut self, name: &str, value: &str) {
+        let name = name.to_lowercase().replace(['_', '-'], "");
+        let secret = ["secretaccesskey", "sessiontoken", "bearertokenbedrock", "accesstoken", "refreshtoken"]
+            .iter()
+            .chain(&["clientsecret", "dpopkey", "idtoken", "authorizationtoken"])
+            .any(|part| name.ends_with(part))
+            || name == "token";
+        // A word of a letter or two is in every text.
+        if secret && value.len() >= 4 {
+            self.0.push(value.to_owned());
+        }
+    }
+
+    fn add_json(&mut self, value: &Value) {
+        match value {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    member.as_str().into_iter().for_each(|text| self.add(name, text));
+                    self.add_json(member);
+                }
+            }
+            Value::Array(list) => list.iter().for_each(|value| self.add_json(value)),
+            // An answer may be a text of JSON, or of XML.
+            Value::String(text) => self.add_text(text),
+            _ => {}
+        }
+    }
+
+    fn add_text(&mut self, text: &str) {
+        if let Ok(json @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
+            self.add_json(&json);
+        }
+        for line in text.lines() {
+            if let Some((name, value)) = line.split_once('=') {
+                self.add(name.trim(), value.trim());
+            }
+        }
+        for name in ["SecretAccessKey", "SessionToken"] {
+            if let Some((_, rest)) = text.split_once(&format!("<{name}>")) {
+                self.add(name, rest.split('<').next().unwrap());
+            }
+        }
+    }
+
+    /// Fails if one of them is in what is shown of this.
+    async fn are_kept(&self, case: &str, config: &Config, identity: &Identity) {
+        let log = Arc::new(Mutex::new(String::new()));
+        let told = Arc::clone(&log);
+        let bedrock = Services::new(|_| Answer { status: 400, headers: Vec::new(), body: "{}".into() });
+        let config = config.clone().transport(bedrock).watch(move |progress| {
+            told.lock().unwrap().push_str(&format!("{progress:?}\n"));
+        });
+        let client = Client::new(config);
+        let request = ConverseRequest::new("m").message(Message::user("Hi"));
+        let error = client.converse(&request).await.unwrap_err();
+        let mut shown = format!("{identity:?}\n{client:?}\n{error}\n{error:?}\n{:?}", error.hint());
+        if let Err(error) = &identity.search.result {
+            shown.push_str(&format!("{error}"));
+        }
+        shown.push_str(&log.lock().unwrap());
+        for secret in &self.0 {
+            assert!(!shown.contains(secret.as_str()), "{case}: {secret} in {shown}");
+        }
+    }
+}
+
+/// Where the outcome is not that of the SDK for Rust, on purpose.
+const EXCEPTIONS: &[(&str, Option<&str>, &str)] = &[
+    ("env_loses_to_explicit_profile", Some("AKP"), "a profile named in code passes over the environment"),
+    (
+        "assume_role_credential_source_environment",
+        Some("ASIAROLE"),
+        "a profile named in code passes over the environment, but for what it names itself",
+    ),
+    ("assume_role_all_options", Some("ASIAROLE"), "duration_seconds is heeded"),
+    ("bom", Some("AKB"), "a byte order mark is passed over"),
+    ("empty_values", None, "blank is unset"),
+    ("container_token_file_trailing_newline", Some("ASIACONT"), "tokens in files are trimmed"),
+    ("process_expired", None, "expired output is an error"),
+];
+
+#[tokio::test(start_paused = true)]
+async fn the_vectors_hold() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/vectors/credentials.json");
+    let Some(vectors) = read_json(Path::new(path)) else {
+        println!("skipped: there is no {path}");
+        return;
+    };
+    let mut faults = Vec::new();
+    for case in vectors["cases"].as_array().unwrap() {
+        if let Err(fault) = vector(case).await {
+            faults.push(format!("{}: {fault}", case["name"]));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+async fn vector(case: &Value) -> Result<(), String> {
+    let name = case["name"].as_str().unwrap();
+    let in_home = |text: &str| text.replace("$HOME", HOME);
+    let mut context = world(&case["env"]);
+    if case["imds"] != true {
+        context = context.with_env("AWS_EC2_METADATA_DISABLED", "true");
+    }
+    for file in ["config", "credentials"] {
+        if let Some(text) = case[file].as_str() {
+            context = context.with_file(format!("{HOME}/.aws/{file}"), in_home(text));
+        }
+    }
+    for (path, text) in case["files"].as_object().unwrap() {
+        context = context.with_file(format!("{HOME}/{path}"), in_home(text.as_str().unwrap()));
+    }
+    let services = routes(case["routes"].as_array().unwrap().clone());
+    let mut config = config(context, &services);
+    if let Some(profile) = case["profile_arg"].as_str() {
+        config = config.profile(profile);
+    }
+    let identity = Client::new(config.clone()).identify().await;
+    let expected = &case["rust"];
+    let exception = EXCEPTIONS.iter().find(|(exception, ..)| *exception == name);
+    let expected_key = match exception {
+        Some((_, key, _)) => *key,
+        None => expected["credentials"]["access_key_id"].as_str(),
+    };
+    let identity = match identity {
+        Ok(identity) => identity,
+        // Where the AWS files cannot be read there is no region either.
+        Err(error) if expected_key.is_none() && error.kind() == ErrorKind::Credentials => return Ok(()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut secrets = Secrets::default();
+    secrets.add_json(case);
+    secrets.are_kept(name, &config, &identity).await;
+
+    let found = match (&identity.search.result, expected_key) {
+        (Ok(found), Some(_)) => Some(found),
+        (Err(error), None) if error.kind() == ErrorKind::Credentials => None,
+        (result, _) => return Err(format!("{expected_key:?} expected, {result:?} found")),
+    };
+    if let (Some(found), Some(key)) = (found, expected_key) {
+        let keys = keys(found);
+        let seen = json!({
+            "access_key_id": keys.access_key_id(),
+            "secret_access_key": keys.secret_access_key(),
+            "session_token": keys.session_token(),
+            "account_id": keys.account_id().map(|account| account.as_str()),
+        });
+        match exception {
+            Some(_) if keys.access_key_id() == key => {}
+            None if seen == expected["credentials"] => {}
+            _ => return Err(format!("{} expected, {seen} found", expected["credentials"])),
+        }
+    }
+    if let Some(region) = expected["region"].as_str()
+        && identity.region.name() != region
+    {
+        return Err(format!("{region} expected, {:?} found", identity.region));
+    }
+    if exception.is_none() {
+        same_requests(expected["requests"].as_array().unwrap(), &services.asked())?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cases_hold() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/credentials");
+    let mut folders =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    folders.sort();
+    assert!(folders.len() > 30, "{folders:?}");
+    for folder in folders {
+        case(&folder).await;
+    }
+}
+
+/// A folder's case.
+async fn case(folder: &Path) {
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let read = |file: &str| read_json(&folder.join(file)).unwrap_or_else(|| json!({}));
+    let (given, env, outcome) = (read("given.json"), read("env.json"), read("outcome.json"));
+    let traffic = read("traffic.json").as_array().cloned().unwrap_or_default();
+    let mut secrets = Secrets::default();
+    for value in [&env, &Value::Array(traffic.clone())] {
+        secrets.add_json(value);
+    }
+    let home = folder.join("home");
+    let files = files_in(&home).into_iter().map(|path| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        (Path::new(HOME).join(path.strip_prefix(&home).unwrap()), text)
+    });
+    let files = files.collect::<Vec<_>>();
+    files.iter().for_each(|(_, text)| secrets.add_text(text));
+
+    let made = || {
+        let add = |context: Context, (path, text): &(PathBuf, String)| context.with_file(path, text.clone());
+        let context = files.iter().fold(world(&env), add);
+        let services = exchanges(traffic.clone());
+        let mut config = config(context.clone(), &services);
+        if let Some(profile) = given["profile"].as_str() {
+            config = config.profile(profile);
+        }
+        if given["offline"] == true {
+            config = config.offline();
+        }
+        (context, services, config)
+    };
+    let (context, services, config) = made();
+    let identity = Client::new(config).identify().await;
+    let identity = identity.unwrap_or_else(|error| panic!("{name}: {error}"));
+    let asked = services.asked();
+    assert_eq!(asked.len(), traffic.len(), "{name}: {asked:#?}");
+    assert_eq!(seen(&identity, &outcome, &context), outcome, "{name}");
+    secrets.are_kept(name, &made().2, &identity).await;
+}
+
+/// What became of a case, as far as its outcome says.
+fn seen(identity: &Identity, outcome: &Value, context: &Context) -> Value {
+    let found = identity.search.result.as_ref().ok();
+    let error = identity.search.result.as_ref().err();
+    let parts = |expected: &Value, text: Option<String>| {
+        let text = text.unwrap_or_default();
+        let all = expected.as_array().unwrap().iter().all(|part| text.contains(part.as_str().unwrap()));
+        if all { expected.clone() } else { Value::from(text) }
+    };
+    let seen = outcome.as_object().unwrap().iter().map(|(name, expected)| {
+        let value = match name.as_str() {
+            "accessKeyId" => found.map(|found| keys(found).access_key_id()).into(),
+            "secretAccessKey" => found.map(|found| keys(found).secret_access_key()).into(),
+            "sessionToken" => found.and_then(|found| keys(found).session_token()).into(),
+            "accountId" => found.and_then(|found| Some(keys(found).account_id()?.as_str())).into(),
+            "bearer" => found.is_some_and(|found| matches!(found.credentials, Credentials::Bearer(_))).into(),
+            "expires" => found.and_then(|found| found.credentials.expires()).map(timestamp).into(),
+            "source" => found.map(|found| found.source).into(),
+            "link" => found.map(|found| found.link.clone()).into(),
+            "unasked" => identity.search.unasked.as_ref().map(|unasked| unasked.link.clone()).into(),
+            "region" => identity.region.name().into(),
+            "regionSource" => identity.region.source().to_string().into(),
+            "error" => parts(expected, error.map(ToString::to_string)),
+            "hint" => parts(expected, error.and_then(|error| error.hint().map(str::to_owned))),
+            "tried" => {
+                let outcome = |outcome| match outcome {
+                    TriedOutcome::Used => "used",
+                    TriedOutcome::Failed => "failed",
+                    _ => "skipped",
+                };
+                let tried = identity.search.tried.iter();
+                tried.map(|tried| format!("{} {}", outcome(tried.outcome), tried.source)).collect()
+            }
+            "files" => {
+                let file = |(path, _): (&String, &Value)| {
+                    let bytes = context.read_file(&Path::new(HOME).join(path)).unwrap().unwrap();
+                    (path.clone(), serde_json::from_slice(&bytes).unwrap())
+                };
+                Value::Object(expected.as_object().unwrap().iter().map(file).collect())
+            }
+            _ => panic!("{name} in outcome.json"),
+        };
+        (name.clone(), value)
+    });
+    Value::Object(seen.collect())
+}
+
+fn timestamp(time: SystemTime) -> String {
+    time::OffsetDateTime::from(time).format(&time::format_description::well_known::Rfc3339).unwrap()
+}
+
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files_in(&path) } else { vec![path] }).collect()
+}
+
+/// Services that are asked these things, in this order, and nothing else. A header is expected to begin
+/// with what is given; a body to be the JSON, or to have exactly the parts of a form, that are given.
+fn exchanges(traffic: Vec<Value>) -> Arc<Services> {
+    let next = Mutex::new(traffic.into_iter());
+    Services::new(move |asked| {
+        let line = format!("{} {}", asked.method, asked.uri);
+        let Some(exchange) = next.lock().unwrap().next() else { panic!("{line}: nothing expected") };
+        assert_eq!(exchange["request"], line);
+        for (name, value) in exchange["headers"].as_object().into_iter().flatten() {
+            let found = asked.headers.get(name).map_or("", String::as_str);
+            assert!(found.starts_with(value.as_str().unwrap()), "{line}: {name}: {value} in {found:?}");
+        }
+        match &exchange["body"] {
+            Value::Array(parts) => {
+                let parts = parts.iter().map(|part| part.as_str().unwrap()).collect::<Vec<_>>();
+                assert_eq!(asked.body.split('&').collect::<Vec<_>>(), parts, "{line}");
+            }
+            Value::Null => assert_eq!(asked.body, "", "{line}"),
+            json => assert_eq!(&serde_json::from_str::<Value>(&asked.body).unwrap(), json, "{line}"),
+        }
+        let answer = &exchange["answer"];
+        let body = match &answer["body"] {
+            Value::String(text) => text.clone(),
+            Value::Null => String::new(),
+            body => body.to_string(),
+        };
+        let status = answer["status"].as_u64().unwrap_or(200);
+        let mut made = Answer { status: u16::try_from(status).unwrap(), headers: Vec::new(), body };
+        for (name, value) in answer["headers"].as_object().into_iter().flatten() {
+            made = made.header(name, value.as_str().unwrap());
+        }
+        made
+    })
+}
+
+/// Answers as the routes of a vector say.
+fn routes(routes: Vec<Value>) -> Arc<Services> {
+    let used = Mutex::new(BTreeMap::<usize, u64>::new());
+    Services::new(move |asked| {
+        let place = asked.uri.split_once("://").unwrap().1;
+        let line = format!("{} {place}", asked.method);
+        let mut used = used.lock().unwrap();
+        let route = routes.iter().enumerate().find(|(index, route)| {
+            line.contains(route["match"].as_str().unwrap())
+                && route["body_contains"].as_str().is_none_or(|part| asked.body.contains(part))
+                && route["times"].as_u64().is_none_or(|times| used.get(index).copied().unwrap_or(0) < times)
+        });
+        let Some((index, route)) = route else {
+            return Answer { status: 404, headers: Vec::new(), body: String::new() };
+        };
+        *used.entry(index).or_default() += 1;
+        let body = match &route["body"] {
+            Value::String(text) => text.clone(),
+            body => body.to_string(),
+        };
+        let mut answer = Answer { status: 200, headers: Vec::new(), body };
+        if let Some(status) = route["status"].as_u64() {
+            answer.status = u16::try_from(status).unwrap();
+        }
+        for (name, value) in route["headers"].as_object().into_iter().flatten() {
+            answer = answer.header(name, value.as_str().unwrap());
+        }
+        answer
+    })
+}
+
+/// Compares which requests there were, each once, in order; without those for the instance's region, which
+/// the SDK asks for first, and again and again.
+fn same_requests(expected: &[Value], asked: &[Asked]) -> Result<(), String> {
+    let form = |body: &str| {
+        let mut parts = body.replace('+', "%20").split('&').map(str::to_owned).collect::<Vec<_>>();
+        parts.sort();
+        // The name of a session that the settings do not name.
+        parts.retain(|part| {
+            !part.starts_with("RoleSessionName=assume-role") && !part.starts_with("RoleSessionName=pumice-")
+        });
+        if body.starts_with('{') {
+            vec![serde_json::from_str::<Value>(body).unwrap().to_string()]
+        } else {
+            parts
+        }
+    };
+    let one = |method: &str, uri: &str, headers: BTreeMap<String, String>, body: &str| {
+        let mut headers = headers;
+        headers.retain(|name, _| name.starts_with("x-a") && name != "x-amz-date" || name == "authorization");
+        if let Some(authorization) = headers.get_mut("authorization")
+            && let Some((_, rest)) = authorization.split_once("Credential=")
+        {
+            *authorization = rest.split('/').next().unwrap().to_owned();
+        }
+        (method.to_owned(), uri.to_owned(), headers, form(body))
+    };
+    let expected = expected.iter().map(|request| {
+        let text = |name: &str| request[name].as_str().unwrap();
+        let headers = serde_json::from_value(request["headers"].clone()).unwrap();
+        one(text("method"), text("uri"), headers, text("body"))
+    });
+    let asked = asked.iter().map(|asked| one(&asked.method, &asked.uri, asked.headers.clone(), &asked.body));
+    type One = (String, String, BTreeMap<String, String>, Vec<String>);
+    let each_once = |requests: Vec<One>| {
+        let for_region =
+            |request: Option<&One>| request.is_some_and(|(_, uri, ..)| uri.ends_with("/placement/region"));
+        let mut once = Vec::new();
+        for (index, request) in requests.iter().enumerate() {
+            let token_for_region = request.0 == "PUT" && for_region(requests.get(index + 1));
+            if !for_region(Some(request)) && !token_for_region && !once.contains(request) {
+                once.push(request.clone());
+            }
+        }
+        once
+    };
+    let (expected, asked) = (each_once(expected.collect()), each_once(asked.collect()));
+    if expected == asked {
+        Ok(())
+    } else {
+        Err(format!("requests expected:\n{expected:#?}\nfound:\n{asked:#?}"))
+    }
+}
+
+/// A clock that the test sets, in seconds.
+#[derive(Clone)]
+struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    fn at(text: &str) -> Self {
+        let seconds = at(text).duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        Self(Arc::new(AtomicU64::new(seconds)))
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.0.load(Ordering::SeqCst))
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+/// An instance metadata service that gives keys `AKID1`, `AKID2`, ..., each good for some seconds from when
+/// it is asked, until it is broken.
+struct Instance {
+    services: Arc<Services>,
+    clock: Clock,
+    broken: Arc<AtomicU64>,
+}
+
+impl Instance {
+    fn new(good_for: u64) -> Self {
+        let (clock, broken) = (Clock::at("2026-11-22T14:00:00Z"), Arc::new(AtomicU64::new(0)));
+        let (given, time, state) = (AtomicU64::new(0), clock.clone(), Arc::clone(&broken));
+        let services = Services::new(move |asked| match asked.uri.rsplit('/').next().unwrap() {
+            _ if state.load(Ordering::SeqCst) > 0 => {
+                Answer { status: 500, headers: Vec::new(), body: String::new() }
+            }
+            "token" => Answer::ok("session").header("x-aws-ec2-metadata-token-ttl-seconds", "21600"),
+            "" => Answer::ok("role"),
+            _ => {
+                let number = given.fetch_add(1, Ordering::SeqCst) + 1;
+                let end = timestamp(time.now() + Duration::from_secs(good_for));
+                Answer::ok(
+                    json!({"Code": "Success", "AccessKeyId": format!("AKID{number}"), "SecretAccessKey": "sekret", "Token": "sekret", "Expiration": end})
+                        .to_string(),
+                )
+            }
+        });
+        Self { services, clock, broken }
+    }
+
+    fn config(&self) -> Config {
+        let clock = self.clock.clone();
+        let context = world(&json!({"AWS_REGION": "us-east-1"})).with_clock(move || clock.now());
+        config(context, &self.services)
+    }
+
+    /// How often keys were asked for.
+    fn asked(&self) -> usize {
+        self.services.asked().iter().filter(|asked| asked.uri.ends_with("/role")).count()
+    }
+}
+
+/// A Bedrock that answers every call with success, and keeps the access key id of each.
+fn bedrock() -> Arc<Services> {
+    Services::new(|_| {
+        Answer::ok(
+            r#"{"output":{"message":{"role":"assistant","content":[]}},"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":1,"totalTokens":2},"metrics":{"latencyMs":1}}"#,
+        )
+    })
+}
+
+fn key_id(asked: &Asked) -> String {
+    let (_, rest) = asked.headers["authorization"].split_once("Credential=").unwrap();
+    rest.split('/').next().unwrap().to_owned()
+}
+
+async fn call(client: &Client) -> pumice::Result<()> {
+    client.converse(&ConverseRequest::new("m").message(Message::user("Hi"))).await.map(|_| ())
+}
+
+/// Calls, and gives back the key that the call was signed with.
+async fn key_of_call(client: &Client, bedrock: &Services) -> String {
+    call(client).await.unwrap();
+    key_id(bedrock.asked().last().unwrap())
+}
+
+/// Lets what goes on at the side come to its end.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_callers_are_one_flight() {
+    let (instance, bedrock) = (Instance::new(3600), bedrock());
+    let client = Client::new(instance.config().transport(bedrock.clone()));
+    let callers = (0..100).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { call(&client).await.unwrap() })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    assert_eq!((instance.services.asked().len(), bedrock.asked().len()), (3, 100));
+
+    // A failure is shared like a success.
+    let broken = Instance::new(3600);
+    broken.broken.store(1, Ordering::SeqCst);
+    let client = Client::new(broken.config().transport(bedrock));
+    let callers = (0..100).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { call(&client).await.unwrap_err() })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        let error = caller.await.unwrap();
+        assert_eq!(error.kind(), ErrorKind::Credentials);
+        assert!(error.to_string().contains("instance metadata service"), "{error}");
+    }
+    assert_eq!(broken.services.asked().len(), 1);
+    // The next one asks again.
+    call(&client).await.unwrap_err();
+    assert_eq!(broken.services.asked().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_gives_up_leaves_the_flight_to_others() {
+    let (instance, bedrock) = (Instance::new(3600), bedrock());
+    let client = Client::new(instance.config().transport(bedrock.clone()));
+    let first = tokio::spawn({
+        let client = client.clone();
+        async move { call(&client).await }
+    });
+    tokio::task::yield_now().await;
+    first.abort();
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKID1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_asked_for_anew_before_they_end() {
+    let (instance, bedrock) = (Instance::new(3600), bedrock());
+    let client = Client::new(instance.config().transport(bedrock.clone()));
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKID1");
+    instance.clock.pass(3600 - 301);
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKID1");
+    settle().await;
+    assert_eq!(instance.asked(), 1);
+    // Five minutes before, on the side.
+    instance.clock.pass(1);
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKID1");
+    settle().await;
+    assert_eq!(instance.asked(), 2);
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKID2");
+    // One minute before, they are waited for.
+    instance.clock.pass(3600 - 60);
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKID3");
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_keys_are_used_while_there_are_no_new_ones() {
+    let config = json!({"AWS_PROFILE": "p", "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"});
+    let clock = Clock::at("2026-11-22T14:00:00Z");
+    let (time, runs) = (clock.clone(), Arc::new(AtomicU64::new(0)));
+    let counted = Arc::clone(&runs);
+    let context = world(&config)
+        .with_file(format!("{HOME}/.aws/config"), "[profile p]\ncredential_process = x\n")
+        .with_clock(move || time.now())
+        .with_commands(move |_| match counted.fetch_add(1, Ordering::SeqCst) {
+            0 => Ok(ran(true, r#"{"Version":1,"AccessKeyId":"AKOLD","SecretAccessKey":"sekret","Expiration":"2026-11-22T15:00:00Z"}"#, "")),
+            1 => Ok(ran(false, "", "no network")),
+            2 => Err(io::ErrorKind::TimedOut.into()),
+            _ => Ok(ran(true, r#"{"Version":1,"AccessKeyId":"AKNEW","SecretAccessKey":"sekret"}"#, "")),
+        });
+    let bedrock = bedrock();
+    let client = Client::new(Config::new().context(context).transport(bedrock.clone()));
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKOLD");
+    // Thirty seconds before their end they have to be waited for, and cannot be had.
+    clock.pass(3570);
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKOLD");
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+    // For a while that is not tried again.
+    clock.pass(29);
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKOLD");
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+    // Past their end they are not used.
+    clock.pass(1);
+    let error = call(&client).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Credentials);
+    assert!(error.to_string().contains("did not end within 60 s"), "{error}");
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKNEW");
+    // What has no end is kept.
+    clock.pass(1_000_000);
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKNEW");
+    assert_eq!(runs.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_in_trouble_keeps_its_keys() {
+    let (instance, bedrock) = (Instance::new(3600), bedrock());
+    let client = Client::new(instance.config().transport(bedrock.clone()));
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKID1");
+    instance.broken.store(1, Ordering::SeqCst);
+    for _ in 0..20 {
+        instance.clock.pass(600);
+        assert_eq!(key_of_call(&client, &bedrock).await, "AKID1");
+        settle().await;
+    }
+    instance.broken.store(0, Ordering::SeqCst);
+    instance.clock.pass(600);
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKID2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_over_keys_of_twenty_seconds_sends_nothing_expired() {
+    let instance = Instance::new(20);
+    let start = instance.clock.now();
+    let (clock, ends) = (instance.clock.clone(), Mutex::new(BTreeMap::<String, SystemTime>::new()));
+    // The first use of a key is within a second of when it was given.
+    let bedrock = Services::new(move |asked| {
+        let end = *ends.lock().unwrap().entry(key_id(asked)).or_insert(clock.now() + Duration::from_secs(20));
+        assert!(clock.now() < end, "{} is past its end", key_id(asked));
+        (bedrock().answer)(asked)
+    });
+    let client = Client::new(instance.config().transport(bedrock.clone()));
+    while instance.clock.now() < start + Duration::from_secs(3600) {
+        call(&client).await.unwrap();
+        instance.clock.pass(1);
+        settle().await;
+    }
+    assert_eq!(bedrock.asked().len(), 3600);
+    // Each is used for most of its time.
+    assert!((180..=260).contains(&instance.asked()), "{}", instance.asked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_chain_is_asked_afresh_once_when_the_service_says_expired() {
+    for code in ["ExpiredTokenException", "ExpiredToken"] {
+        let instance = Instance::new(3600);
+        let bedrock = Services::new(move |asked| match key_id(asked).as_str() {
+            "AKID1" => Answer { status: 403, headers: Vec::new(), body: r#"{"message":"expired"}"#.into() }
+                .header("x-amzn-errortype", code),
+            _ => (bedrock().answer)(asked),
+        });
+        let client = Client::new(instance.config().transport(bedrock.clone()));
+        assert_eq!(key_of_call(&client, &bedrock).await, "AKID2");
+        let attempts =
+            bedrock.asked().iter().map(|asked| asked.headers["amz-sdk-request"].clone()).collect::<Vec<_>>();
+        assert_eq!(attempts, ["attempt=1; max=3", "attempt=2; max=3"]);
+        assert_eq!(key_of_call(&client, &bedrock).await, "AKID2");
+        assert_eq!(instance.asked(), 2);
+    }
+
+    // Once a call, however often it is said.
+    let instance = Instance::new(3600);
+    let bedrock = Services::new(|_| {
+        Answer { status: 403, headers: Vec::new(), body: r#"{"message":"expired"}"#.into() }
+            .header("x-amzn-errortype", "ExpiredTokenException")
+    });
+    let client = Client::new(instance.config().transport(bedrock.clone()));
+    let error = call(&client).await.unwrap_err();
+    assert_eq!((error.kind(), bedrock.asked().len(), instance.asked()), (ErrorKind::AccessDenied, 2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_callers_whose_keys_expired_ask_once() {
+    let instance = Instance::new(3600);
+    let bedrock = Services::new(|asked| match key_id(asked).as_str() {
+        "AKID1" => Answer { status: 403, headers: Vec::new(), body: r#"{"message":"expired"}"#.into() }
+            .header("x-amzn-errortype", "ExpiredTokenException"),
+        _ => (bedrock().answer)(asked),
+    });
+    let client = Client::new(instance.config().transport(bedrock));
+    let callers = (0..100).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { call(&client).await.unwrap() })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    assert_eq!(instance.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_files_are_noticed() {
+    let keys = |id: &str| format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = sekret\n");
+    let path = format!("{HOME}/.aws/credentials");
+    let context = world(&json!({"AWS_EC2_METADATA_DISABLED": "true"})).with_file(&path, keys("AKONE"));
+    let bedrock = bedrock();
+    let client = Client::new(Config::new().context(context.clone()).transport(bedrock.clone()));
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKONE");
+    context.write_private(Path::new(&path), keys("AKTWO").as_bytes()).unwrap();
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKTWO");
+    // What the files said before does not count when they say nothing any more.
+    context.write_private(Path::new(&path), b"").unwrap();
+    assert_eq!(call(&client).await.unwrap_err().kind(), ErrorKind::Credentials);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_is_not_there_is_asked_once() {
+    let refuses = Services::new(|_| Answer { status: 404, headers: Vec::new(), body: String::new() });
+    let client = client(world(&json!({})), &refuses);
+    for _ in 0..3 {
+        client.identify().await.unwrap().search.result.unwrap_err();
+    }
+    assert_eq!(refuses.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_first_frame_that_says_expired_has_the_chain_asked_afresh() {
+    let exception = server::exception("expiredTokenException", "The security token is expired");
+    let server = server::Server::start([
+        server::Answer::stream([exception]),
+        server::Answer::stream(server::text_answer(&["fine"])),
+    ]);
+    let instance = Instance::new(3600);
+    let client = Client::new(instance.config().endpoint_url(&server.url));
+    let request = ConverseRequest::new("m").message(Message::user("Hi"));
+    client.converse_stream(&request).await.unwrap();
+    let keys = server
+        .requests()
+        .into_iter()
+        .map(|request| request.header("authorization").unwrap()[28..33].to_owned());
+    assert_eq!(keys.collect::<Vec<_>>(), ["AKID1", "AKID2"]);
+}
+
+/// The program, in a home of its own and with an instance metadata service that the test chooses.
+#[cfg(feature = "cli")]
+mod program {
+    use std::net::TcpListener;
+    use std::process::{Command, Output};
+    use std::time::{Duration, Instant};
+
+    use serde_json::{Value, json};
+    use tempfile::TempDir;
+
+    use super::server::{Answer, Server};
+
+    fn run(
+        home: &TempDir,
+        imds: &str,
+        env: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> (Option<i32>, String, String) {
+        let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_pumice"))
+            .env_clear()
+            .env("HOME", home.path())
+            .env("PUMICE_MODEL", "m")
+            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds)
+            .envs(env.iter().copied())
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (stdout, stderr) = (text(stdout), text(stderr));
+        assert!(!stdout.contains("sekret") && !stderr.contains("sekret"), "{stdout}{stderr}");
+        (status.code(), stdout, stderr)
+    }
+
+    fn home(files: &[(&str, &str)]) -> TempDir {
+        let home = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = home.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        home
+    }
+
+    #[test]
+    fn without_any_set_up_it_soon_says_why() {
+        let home = home(&[]);
+        let closed = {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            format!("http://{}", listener.local_addr().unwrap())
+        };
+        // Takes connections, and says nothing.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let silent = (format!("http://{}", silent.local_addr().unwrap()), silent);
+        for (url, reason, hint) in [
+            (&closed, "cannot be reached", "set AWS_BEARER_TOKEN_BEDROCK"),
+            (&silent.0, "gave no session token within 1 s", "--http-put-response-hop-limit 2"),
+        ] {
+            for arguments in
+                [&["chat", "Hi"][..], &["auth"], &["converse", "--request", "/dev/null"], &["auth", "--json"]]
+            {
+                // The request's file is empty: a fault of usage, found before credentials are looked for.
+                let expected = if arguments[0] == "converse" { 2 } else { 3 };
+                let started = Instant::now();
+                let (code, _, said) = run(&home, url, &[], arguments);
+                let took = started.elapsed();
+                assert_eq!(code, Some(expected), "{said}");
+                assert!(took < Duration::from_millis(1500), "{arguments:?} took {took:?}");
+                if expected == 3 {
+                    for part in [
+                        "error: no AWS credentials were found",
+                        "instance metadata: ",
+                        reason,
+                        "hint: ",
+                        hint,
+                    ] {
+                        assert!(said.contains(part), "{part} in {said}");
+                    }
+                }
+            }
+        }
+        // An earlier source is not made to wait.
+        let started = Instant::now();
+        let keys = [("AWS_ACCESS_KEY_ID", "AKENV"), ("AWS_SECRET_ACCESS_KEY", "sekret")];
+        let (code, ..) = run(&home, &silent.0, &keys, &["auth"]);
+        assert!(code == Some(0) && started.elapsed() < Duration::from_millis(900), "{:?}", started.elapsed());
+        // Offline nothing is asked.
+        let (code, _, said) = run(&home, &silent.0, &[], &["auth", "--offline"]);
+        assert_eq!(code, Some(3));
+        assert!(said.contains(&format!("not asked, since offline: {} would be", silent.0)), "{said}");
+    }
+
+    #[test]
+    fn auth_tells_of_an_instance() {
+        let document = json!({"Code": "Success", "AccessKeyId": "ASIAIMDS", "SecretAccessKey": "sekret", "Token": "sekret", "Expiration": "2099-01-01T00:00:00Z"});
+        let imds = Server::start([
+            Answer::whole(200, "session").header("x-aws-ec2-metadata-token-ttl-seconds", "21600"),
+            Answer::whole(200, "my-role"),
+            Answer::whole(200, document.to_string()),
+            Answer::whole(200, "ap-south-1"),
+        ]);
+        // A proxy is not for an instance's own address.
+        let proxy = [("HTTP_PROXY", "http://127.0.0.1:9"), ("ALL_PROXY", "http://127.0.0.1:9")];
+        let (code, stdout, said) = run(&home(&[]), &imds.url, &proxy, &["auth", "--json"]);
+        assert_eq!(code, Some(0), "{said}");
+        let mut told: Value = serde_json::from_str(&stdout).unwrap();
+        let tried = told.as_object_mut().unwrap().remove("tried").unwrap();
+        assert_eq!(
+            told,
+            json!({
+                "source": "default chain",
+                "link": "instance role my-role",
+                "kind": "sigv4",
+                "accessKeyId": "ASIAIMDS",
+                "expires": "2099-01-01T00:00:00Z",
+                "region": "ap-south-1",
+                "regionSource": "instance metadata",
+                "endpoint": "https://bedrock-runtime.ap-south-1.amazonaws.com",
+                "controlEndpoint": "https://bedrock.ap-south-1.amazonaws.com",
+            })
+        );
+        assert_eq!(tried.as_array().unwrap().len(), 6);
+        assert_eq!(
+            tried[5],
+            json!({"source": "instance metadata", "outcome": "used", "reason": "instance role my-role"})
+        );
+        let lines = imds.requests().into_iter().map(|request| request.line).collect::<Vec<_>>();
+        assert_eq!(
+            lines,
+            [
+                "PUT /latest/api/token HTTP/1.1",
+                "GET /latest/meta-data/iam/security-credentials/ HTTP/1.1",
+                "GET /latest/meta-data/iam/security-credentials/my-role HTTP/1.1",
+                "GET /latest/meta-data/placement/region HTTP/1.1",
+            ]
+        );
+    }
+
+    const CONFIG: &str = "[profile work]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Dev\n\
+         [sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://corp.awsapps.com/start\n";
+    /// Of the SHA-1 of `corp`.
+    const CACHE: &str = ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
+
+    #[test]
+    fn a_refreshed_sso_token_is_kept_from_others() {
+        let token = json!({
+            "accessToken": "sekret-old", "expiresAt": "2020-01-01T00:00:00Z", "clientId": "c", "clientSecret": "sekret-c",
+            "refreshToken": "sekret-r", "registrationExpiresAt": "2099-01-01T00:00:00Z",
+        });
+        let home = home(&[(".aws/config", CONFIG), (CACHE, &token.to_string())]);
+        let oidc = Server::start([Answer::whole(200, r#"{"accessToken":"sekret-new","expiresIn":600}"#)]);
+        let sso = Server::start([Answer::whole(
+            200,
+            r#"{"roleCredentials":{"accessKeyId":"ASIASSO","secretAccessKey":"sekret","sessionToken":"sekret","expiration":4070908800000}}"#,
+        )]);
+        let env = [
+            ("AWS_PROFILE", "work"),
+            ("AWS_ENDPOINT_URL_SSO", &*sso.url),
+            ("AWS_ENDPOINT_URL_SSO_OIDC", &*oidc.url),
+        ];
+        let (code, stdout, said) = run(&home, "http://127.0.0.1:9", &env, &["auth", "--offline", "--json"]);
+        let told: Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!(
+            (code, &told["source"], &told["link"], &told["kind"], &told["accessKeyId"]),
+            (
+                Some(0),
+                &json!("env: AWS_PROFILE"),
+                &json!("profile work (sso-session corp)"),
+                &json!("sigv4"),
+                &Value::Null
+            ),
+            "{said}"
+        );
+        assert_eq!(oidc.requests().len(), 0);
+
+        let (code, stdout, said) = run(&home, "http://127.0.0.1:9", &env, &["auth"]);
+        assert_eq!(code, Some(0), "{said}");
+        for part in [
+            "profile work (sso-session corp) (sigv4)",
+            "ASIASSO",
+            "2099-01-01T00:00:00Z",
+            "skipped AWS_BEARER",
+        ] {
+            assert!(stdout.contains(part), "{part} in {stdout}");
+        }
+        assert_eq!(sso.requests()[0].header("x-amz-sso_bearer_token"), Some("sekret-new"));
+        let file = home.path().join(CACHE);
+        let kept: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        assert_eq!((&kept["accessToken"], &kept["refreshToken"]), (&json!("sekret-new"), &json!("sekret-r")));
+        assert_eq!(std::fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_process_is_run() {
+        let command = r#"printf '{"Version":1,"AccessKeyId":"AKP","SecretAccessKey":"sekret"}'"#;
+        let home = home(&[(".aws/config", &format!("[profile p]\ncredential_process = {command}\n"))]);
+        let env = [("AWS_PROFILE", "p"), ("PATH", "/usr/bin:/bin")];
+        let (code, stdout, said) = run(&home, "http://127.0.0.1:9", &env, &["auth"]);
+        assert!(
+            code == Some(0) && stdout.contains("profile p (credential_process)") && stdout.contains("AKP"),
+            "{stdout}{said}"
+        );
+    }
+}
