@@ -312,6 +312,10 @@ impl Client {
             {
                 given_up = true;
                 credentials.give_up(found);
+                // What the service has just refused it would refuse again.
+                if credentials.credentials().await?.credentials.is_same_as(&found.credentials) {
+                    return Err(failed);
+                }
                 config.watcher.tell(&Progress::Retrying { error: &failed, delay: Duration::ZERO });
                 continue;
             }
