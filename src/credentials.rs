@@ -61,6 +61,19 @@ impl Credentials {
         }
     }
 
+    /// Whether a service would take them for the others: what is said of their end does not count.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bearer(token), Self::Bearer(other)) => token.token() == other.token(),
+            (Self::Keys(keys), Self::Keys(other)) => {
+                keys.access_key_id() == other.access_key_id()
+                    && keys.secret_access_key() == other.secret_access_key()
+                    && keys.session_token() == other.session_token()
+            }
+            _ => false,
+        }
+    }
+
     /// When they cease to be valid, where that is known.
     pub fn expires(&self) -> Option<SystemTime> {
         match self {

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
+use aws_credential_types::attributes::AccountId;
 use bytes::Bytes;
 use http::{Request, Response};
 use pumice::context::{Context, Ran};
@@ -208,20 +209,20 @@ impl Secrets {
 
     /// Fails if one of them is in what is shown of this.
     async fn are_kept(&self, case: &str, config: &Config, identity: &Identity) {
-        let log = Arc::new(Mutex::new(String::new()));
+        let log = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&log);
         let bedrock = Services::new(|_| Answer { status: 400, headers: Vec::new(), body: "{}".into() });
         let config = config.clone().transport(bedrock).watch(move |progress| {
-            told.lock().unwrap().push_str(&format!("{progress:?}\n"));
+            told.lock().unwrap().push(format!("{progress:?}"));
         });
         let client = Client::new(config);
         let request = ConverseRequest::new("m").message(Message::user("Hi"));
         let error = client.converse(&request).await.unwrap_err();
         let mut shown = format!("{identity:?}\n{client:?}\n{error}\n{error:?}\n{:?}", error.hint());
         if let Err(error) = &identity.search.result {
-            shown.push_str(&format!("{error}"));
+            shown.push_str(&error.to_string());
         }
-        shown.push_str(&log.lock().unwrap());
+        shown.push_str(&log.lock().unwrap().concat());
         for secret in &self.0 {
             assert!(!shown.contains(secret.as_str()), "{case}: {secret} in {shown}");
         }
@@ -307,7 +308,7 @@ async fn vector(case: &Value) -> Result<(), String> {
             "access_key_id": keys.access_key_id(),
             "secret_access_key": keys.secret_access_key(),
             "session_token": keys.session_token(),
-            "account_id": keys.account_id().map(|account| account.as_str()),
+            "account_id": keys.account_id().map(AccountId::as_str),
         });
         match exception {
             Some(_) if keys.access_key_id() == key => {}
@@ -354,7 +355,9 @@ async fn case(folder: &Path) {
         (Path::new(HOME).join(path.strip_prefix(&home).unwrap()), text)
     });
     let files = files.collect::<Vec<_>>();
-    files.iter().for_each(|(_, text)| secrets.add_text(text));
+    for (_, text) in &files {
+        secrets.add_text(text);
+    }
 
     let made = || {
         let add = |context: Context, (path, text): &(PathBuf, String)| context.with_file(path, text.clone());
@@ -501,6 +504,9 @@ fn routes(routes: Vec<Value>) -> Arc<Services> {
     })
 }
 
+/// A request's method, URL, headers and body, as far as they are compared.
+type Compared = (String, String, BTreeMap<String, String>, Vec<String>);
+
 /// Compares which requests there were, each once, in order; without those for the instance's region, which
 /// the SDK asks for first, and again and again.
 fn same_requests(expected: &[Value], asked: &[Asked]) -> Result<(), String> {
@@ -517,7 +523,7 @@ fn same_requests(expected: &[Value], asked: &[Asked]) -> Result<(), String> {
             parts
         }
     };
-    let one = |method: &str, uri: &str, headers: BTreeMap<String, String>, body: &str| {
+    let compared = |method: &str, uri: &str, headers: BTreeMap<String, String>, body: &str| {
         let mut headers = headers;
         headers.retain(|name, _| name.starts_with("x-a") && name != "x-amz-date" || name == "authorization");
         if let Some(authorization) = headers.get_mut("authorization")
@@ -530,13 +536,14 @@ fn same_requests(expected: &[Value], asked: &[Asked]) -> Result<(), String> {
     let expected = expected.iter().map(|request| {
         let text = |name: &str| request[name].as_str().unwrap();
         let headers = serde_json::from_value(request["headers"].clone()).unwrap();
-        one(text("method"), text("uri"), headers, text("body"))
+        compared(text("method"), text("uri"), headers, text("body"))
     });
-    let asked = asked.iter().map(|asked| one(&asked.method, &asked.uri, asked.headers.clone(), &asked.body));
-    type One = (String, String, BTreeMap<String, String>, Vec<String>);
-    let each_once = |requests: Vec<One>| {
-        let for_region =
-            |request: Option<&One>| request.is_some_and(|(_, uri, ..)| uri.ends_with("/placement/region"));
+    let asked =
+        asked.iter().map(|asked| compared(&asked.method, &asked.uri, asked.headers.clone(), &asked.body));
+    let each_once = |requests: Vec<Compared>| {
+        let for_region = |request: Option<&Compared>| {
+            request.is_some_and(|(_, uri, ..)| uri.ends_with("/placement/region"))
+        };
         let mut once = Vec::new();
         for (index, request) in requests.iter().enumerate() {
             let token_for_region = request.0 == "PUT" && for_region(requests.get(index + 1));
@@ -777,7 +784,7 @@ async fn an_hour_over_keys_of_twenty_seconds_sends_nothing_expired() {
         (bedrock().answer)(asked)
     });
     let client = Client::new(instance.config().transport(bedrock.clone()));
-    while instance.clock.now() < start + Duration::from_secs(3600) {
+    while instance.clock.now() < start + Duration::from_hours(1) {
         call(&client).await.unwrap();
         instance.clock.pass(1);
         settle().await;
@@ -814,6 +821,13 @@ async fn the_chain_is_asked_afresh_once_when_the_service_says_expired() {
     let client = Client::new(instance.config().transport(bedrock.clone()));
     let error = call(&client).await.unwrap_err();
     assert_eq!((error.kind(), bedrock.asked().len(), instance.asked()), (ErrorKind::AccessDenied, 2, 2));
+
+    // Keys that stay the same are not sent again.
+    let context =
+        Context::made().with_env("AWS_ACCESS_KEY_ID", "AKID").with_env("AWS_SECRET_ACCESS_KEY", "x");
+    let client = Client::new(Config::new().context(context).transport(bedrock.clone()));
+    let error = call(&client).await.unwrap_err();
+    assert_eq!((error.kind(), bedrock.asked().len()), (ErrorKind::AccessDenied, 3));
 }
 
 #[tokio::test(start_paused = true)]
