@@ -84,20 +84,11 @@ impl Exchanges {
         let instance_region = async { Ok(self.found().await?.and_then(|found| found.region.clone())) };
         let model_region = call.model_id.as_deref().and_then(region_of_arn);
         let place = self.config.place(model_region, instance_region).await?;
-        let error = match self.repeat(call, &place).await {
-            Err(error) if error.status().is_some() => error,
-            decided => return decided,
-        };
-        let (Some(model_id), true) = (call.model_id.as_deref(), hint::needs_inference_profile(&error)) else {
-            let found = self.found().await.ok().flatten();
-            let refused = Refused {
-                model_id: call.model_id.as_deref(),
-                region: place.region.name(),
-                link: found.as_ref().map(|found| found.link.as_str()),
-            };
-            let hint = hint::hint(&error, refused);
-            return Err(error.or_hint(hint));
-        };
+        let result = self.repeat(call, &place).await;
+        let (Err(error), Some(model_id)) = (&result, call.model_id.as_deref()) else { return result };
+        if !hint::needs_inference_profile(error) {
+            return result;
+        }
         let profiles = self.profiles_of(model_id, &place).await;
         match profiles.first() {
             Some(profile) if self.config.auto_profile => {
@@ -105,7 +96,10 @@ impl Exchanges {
                 self.config.watcher.tell(&taken);
                 self.repeat(&call.of_model(profile), &place).await
             }
-            _ => Err(error.or_hint(Some(hint::inference_profiles(&profiles, place.region.name())))),
+            _ => {
+                let hint = hint::inference_profiles(&profiles, place.region.name());
+                result.map_err(|error| error.or_hint(Some(hint)))
+            }
         }
     }
 
@@ -167,6 +161,13 @@ impl Exchanges {
                 (Err(error), Some(last)) if error.kind() == ErrorKind::Recording => return Err(last),
                 (Err(error), _) => error,
             };
+            let refused = Refused {
+                model_id: call.model_id.as_deref(),
+                region: place.region.name(),
+                link: found.as_ref().map(|found| found.link.as_str()),
+            };
+            let hint = hint::hint(&failed, refused);
+            let failed = failed.or_hint(hint);
             let chance = config.context.chance();
             let expired = !given_up && failed.code().is_some_and(credentials_expired);
             let delay = if let (Some(found), true) = (&found, expired)
