@@ -237,10 +237,13 @@ impl Imds {
             (_, Some(status @ (400 | 404 | 405 | 501))) => {
                 absent(format!("{at} gives no session tokens (HTTP {status}): it is not IMDSv2"), None)
             }
-            (_, Some(403)) => {
-                let error = failed(WHAT, &error);
-                return Err(error.with_hint("it is turned off for this instance: aws ec2 modify-instance-metadata-options --http-endpoint enabled").into());
-            }
+            // Also what networks answer that are none of Amazon's.
+            (_, Some(403)) => absent(
+                format!(
+                    "{at} gives no session tokens (HTTP 403): it is turned off, or this is no EC2 instance"
+                ),
+                Some(TURNED_OFF),
+            ),
             _ => return Err(failed(WHAT, &error).into()),
         };
         self.held().absent = Some((absent.clone(), now + ABSENCE));
@@ -322,6 +325,7 @@ const WHAT: &str = "the instance metadata service";
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TTL_SECONDS: &str = "21600";
+const TURNED_OFF: &str = "an instance's metadata service is turned on by aws ec2 modify-instance-metadata-options --http-endpoint enabled";
 const HOPS: &str = "in a container on EC2, the instance's hop limit keeps the answer away: raise it with \
      `aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2 --instance-id ID`; elsewhere set \
      AWS_EC2_METADATA_DISABLED=true";
