@@ -939,6 +939,27 @@ async fn changed_files_are_noticed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_goes_to_the_region_of_the_instance() {
+    let traffic =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/credentials/instance_role_and_region/traffic.json");
+    let traffic = read_json(Path::new(traffic)).unwrap();
+    let services = exchanges(traffic.as_array().unwrap().clone());
+    let bedrock = bedrock();
+    let client = Client::new(config(world(&json!({})), &services).transport(bedrock.clone()));
+    for _ in 0..2 {
+        assert_eq!(key_of_call(&client, &bedrock).await, "ASIAIMDS");
+        let asked = bedrock.asked().pop().unwrap();
+        assert_eq!(asked.uri, "https://bedrock-runtime.ap-south-1.amazonaws.com/model/m/converse");
+        assert!(asked.headers["authorization"].contains("/ap-south-1/bedrock/aws4_request"));
+    }
+    // An ARN names another, and nobody is asked for one.
+    let arn = "arn:aws:bedrock:eu-west-3:123456789012:inference-profile/eu.x";
+    client.converse(&ConverseRequest::new(arn).message(Message::user("Hi"))).await.unwrap();
+    assert!(bedrock.asked().pop().unwrap().uri.starts_with("https://bedrock-runtime.eu-west-3."));
+    assert_eq!(services.asked().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_instance_that_is_not_there_is_asked_once() {
     let refuses = Services::new(|_| Answer { status: 404, headers: Vec::new(), body: String::new() });
     let client = client(world(&json!({})), &refuses);
