@@ -278,7 +278,7 @@ impl Context {
     }
 
     /// The path, for messages, and the text of an AWS file.
-    fn read_aws_file(&self, path: Option<PathBuf>) -> Result<Option<(String, String)>> {
+    fn read_aws_file(&self, path: Option<PathBuf>) -> Result<Option<(String, Zeroizing<String>)>> {
         let Some(path) = path else { return Ok(None) };
         let shown = path.display().to_string();
         let unreadable = |fault: &dyn fmt::Display| {
@@ -288,7 +288,7 @@ impl Context {
             return Ok(None);
         };
         let text = String::from_utf8(content).map_err(|_| unreadable(&"it is not UTF-8"))?;
-        Ok(Some((shown, text)))
+        Ok(Some((shown, Zeroizing::new(text))))
     }
 }
 

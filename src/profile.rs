@@ -37,6 +37,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use zeroize::Zeroize;
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// What the two files say; see the [module](self).
@@ -130,7 +132,7 @@ impl Profiles {
 
 /// A profile, an SSO session or a group of services: properties under a name.
 ///
-/// `Debug` shows the keys alone.
+/// `Debug` shows the keys alone, and what is dropped is overwritten.
 #[derive(Clone)]
 pub struct Section {
     name: String,
@@ -175,6 +177,12 @@ impl Section {
     /// The keys of the properties, sorted, in lower case.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.properties.keys().map(String::as_str)
+    }
+}
+
+impl Drop for Section {
+    fn drop(&mut self) {
+        self.properties.values_mut().for_each(Zeroize::zeroize);
     }
 }
 

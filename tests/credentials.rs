@@ -30,6 +30,8 @@ use serde_json::{Value, json};
 /// Services in memory: each request is told to a function that answers it with a status, headers and a body.
 struct Services {
     answer: Box<dyn Fn(&Asked) -> Answer + Send + Sync>,
+    /// How long the first answers take, in seconds.
+    pauses: Mutex<Vec<u64>>,
     asked: Mutex<Vec<Asked>>,
 }
 
@@ -60,7 +62,7 @@ impl Answer {
 
 impl Services {
     fn new(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { answer: Box::new(answer), asked: Mutex::default() })
+        Arc::new(Self { answer: Box::new(answer), pauses: Mutex::default(), asked: Mutex::default() })
     }
 
     fn asked(&self) -> Vec<Asked> {
@@ -88,9 +90,11 @@ impl Transport for Services {
             body: String::from_utf8(body.to_vec()).unwrap(),
         };
         self.asked.lock().unwrap().push(asked.clone());
+        let pause = self.pauses.lock().unwrap().pop();
         Box::pin(async move {
             // As from the network: others get their turn meanwhile.
             tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_secs(pause.unwrap_or(0))).await;
             let answer = (self.answer)(&asked);
             let mut response = Response::builder().status(answer.status);
             for (name, value) in &answer.headers {
@@ -850,6 +854,76 @@ async fn a_hundred_callers_whose_keys_expired_ask_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_of_old_keys_does_not_give_up_the_new_ones() {
+    let instance = Instance::new(3600);
+    let bedrock = Services::new(|asked| match key_id(asked).as_str() {
+        "AKID1" => Answer { status: 403, headers: Vec::new(), body: r#"{"message":"expired"}"#.into() }
+            .header("x-amzn-errortype", "ExpiredTokenException"),
+        _ => (bedrock().answer)(asked),
+    });
+    // The refusal of the first call comes when the second has new keys already.
+    *bedrock.pauses.lock().unwrap() = vec![0, 0, 9];
+    let client = Client::new(instance.config().transport(bedrock.clone()));
+    let late = tokio::spawn({
+        let client = client.clone();
+        async move { call(&client).await.unwrap() }
+    });
+    while bedrock.asked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    call(&client).await.unwrap();
+    assert_eq!((instance.asked(), late.is_finished()), (2, false));
+    late.await.unwrap();
+    assert_eq!(instance.asked(), 2);
+}
+
+#[tokio::test]
+async fn who_may_wait_for_new_keys_is_not_made_to() {
+    let (clock, bedrock) = (Clock::at("2026-11-22T14:00:00Z"), bedrock());
+    let (time, ended) = (clock.clone(), Arc::new(AtomicU64::new(0)));
+    let (gate, opened) = std::sync::mpsc::channel::<()>();
+    let started = Arc::new(AtomicU64::new(0));
+    let (begun, counted, opened) = (Arc::clone(&started), Arc::clone(&ended), Mutex::new(opened));
+    let context = world(&json!({"AWS_PROFILE": "p", "AWS_REGION": "us-east-1"}))
+        .with_file(format!("{HOME}/.aws/config"), "[profile p]\ncredential_process = x\n")
+        .with_clock(move || time.now())
+        .with_commands(move |_| {
+            begun.fetch_add(1, Ordering::SeqCst);
+            // Who waits in vain is told so by the test's end.
+            let _ = opened.lock().unwrap().recv_timeout(Duration::from_secs(9));
+            match counted.fetch_add(1, Ordering::SeqCst) {
+                0 => Ok(ran(true, r#"{"Version":1,"AccessKeyId":"AKOLD","SecretAccessKey":"sekret","Expiration":"2026-11-22T15:00:00Z"}"#, "")),
+                _ => Ok(ran(false, "", "no network")),
+            }
+        });
+    let client = Client::new(Config::new().context(context).transport(bedrock.clone()));
+    gate.send(()).unwrap();
+    assert_eq!(key_of_call(&client, &bedrock).await, "AKOLD");
+    clock.pass(3600 - 290);
+    // Half a minute after a failure there is another attempt, on the side like the first.
+    for before in 1..4 {
+        for calls in 1.. {
+            assert_eq!(key_of_call(&client, &bedrock).await, "AKOLD");
+            if started.load(Ordering::SeqCst) > before {
+                break;
+            }
+            // The failure before may have been noted after the clock was set.
+            if calls % 1000 == 0 {
+                clock.pass(30);
+            }
+        }
+        assert_eq!(key_of_call(&client, &bedrock).await, "AKOLD");
+        assert_eq!(ended.load(Ordering::SeqCst), before);
+        gate.send(()).unwrap();
+        while ended.load(Ordering::SeqCst) == before {
+            tokio::task::yield_now().await;
+        }
+        settle().await;
+        clock.pass(30);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn changed_files_are_noticed() {
     let keys = |id: &str| format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = sekret\n");
     let path = format!("{HOME}/.aws/credentials");
@@ -862,6 +936,27 @@ async fn changed_files_are_noticed() {
     // What the files said before does not count when they say nothing any more.
     context.write_private(Path::new(&path), b"").unwrap();
     assert_eq!(call(&client).await.unwrap_err().kind(), ErrorKind::Credentials);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_goes_to_the_region_of_the_instance() {
+    let traffic =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/credentials/instance_role_and_region/traffic.json");
+    let traffic = read_json(Path::new(traffic)).unwrap();
+    let services = exchanges(traffic.as_array().unwrap().clone());
+    let bedrock = bedrock();
+    let client = Client::new(config(world(&json!({})), &services).transport(bedrock.clone()));
+    for _ in 0..2 {
+        assert_eq!(key_of_call(&client, &bedrock).await, "ASIAIMDS");
+        let asked = bedrock.asked().pop().unwrap();
+        assert_eq!(asked.uri, "https://bedrock-runtime.ap-south-1.amazonaws.com/model/m/converse");
+        assert!(asked.headers["authorization"].contains("/ap-south-1/bedrock/aws4_request"));
+    }
+    // An ARN names another, and nobody is asked for one.
+    let arn = "arn:aws:bedrock:eu-west-3:123456789012:inference-profile/eu.x";
+    client.converse(&ConverseRequest::new(arn).message(Message::user("Hi"))).await.unwrap();
+    assert!(bedrock.asked().pop().unwrap().uri.starts_with("https://bedrock-runtime.eu-west-3."));
+    assert_eq!(services.asked().len(), 4);
 }
 
 #[tokio::test(start_paused = true)]

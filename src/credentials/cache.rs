@@ -140,7 +140,7 @@ impl Inner {
             && now < *end
         {
             *early = now + PATIENCE;
-            *due = (now + PATIENCE).min(*end);
+            *due = (*due).max(*early).min(*end);
             return Ok(Arc::clone(&held.found));
         }
         state.held = None;

@@ -270,7 +270,19 @@ struct Settings {
 impl Settings {
     /// The settings, or that they turn the service off.
     fn of(surroundings: &Surroundings) -> Result<Result<Self, String>> {
-        let setting = |name: &str| surroundings.setting(&format!("AWS_{name}"), &name.to_ascii_lowercase());
+        surroundings.with_profile(|profile| {
+            Self::read(|name| {
+                let in_profile = || {
+                    let value = profile?.1.non_blank(&name.to_ascii_lowercase())?;
+                    Some(value.trim().to_owned())
+                };
+                surroundings.context.env(&format!("AWS_{name}")).or_else(in_profile)
+            })
+        })?
+    }
+
+    /// Reads them by their names in the environment, without `AWS_`.
+    fn read(setting: impl Fn(&str) -> Option<String>) -> Result<Result<Self, String>> {
         let fault = |name: &str, expected: &str| {
             Error::new(
                 ErrorKind::Credentials,
@@ -280,11 +292,11 @@ impl Settings {
                 ),
             )
         };
-        if setting("EC2_METADATA_DISABLED")?.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        if setting("EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return Ok(Err("turned off by AWS_EC2_METADATA_DISABLED (or in the profile)".into()));
         }
-        let endpoint = setting("EC2_METADATA_SERVICE_ENDPOINT")?;
-        let mode = setting("EC2_METADATA_SERVICE_ENDPOINT_MODE")?.unwrap_or_else(|| "IPv4".into());
+        let endpoint = setting("EC2_METADATA_SERVICE_ENDPOINT");
+        let mode = setting("EC2_METADATA_SERVICE_ENDPOINT_MODE").unwrap_or_else(|| "IPv4".into());
         let url = match endpoint {
             Some(url) => url,
             None if mode.eq_ignore_ascii_case("IPv4") => "http://169.254.169.254".into(),
@@ -293,7 +305,7 @@ impl Settings {
         };
         let base =
             BaseUrl::parse(&url).map_err(|expected| fault("EC2_METADATA_SERVICE_ENDPOINT", expected))?;
-        let seconds = match setting("METADATA_SERVICE_TIMEOUT")? {
+        let seconds = match setting("METADATA_SERVICE_TIMEOUT") {
             None => 1.0,
             Some(text) => text
                 .parse::<f64>()
@@ -301,7 +313,7 @@ impl Settings {
                 .filter(|seconds| (0.001..=3600.0).contains(seconds))
                 .ok_or_else(|| fault("METADATA_SERVICE_TIMEOUT", "a number of seconds"))?,
         };
-        let attempts = match setting("METADATA_SERVICE_NUM_ATTEMPTS")? {
+        let attempts = match setting("METADATA_SERVICE_NUM_ATTEMPTS") {
             None => 1,
             Some(text) => text.parse().map_err(|_| fault("METADATA_SERVICE_NUM_ATTEMPTS", "a number"))?,
         };
@@ -313,7 +325,8 @@ impl Settings {
 /// How long a session token is good, by the answer that brings it.
 fn seconds_to_live(head: &Parts) -> u64 {
     let header = head.headers.get(TTL_HEADER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    header.unwrap_or(0)
+    // No more than was asked for.
+    header.unwrap_or(0_u64).min(21600)
 }
 
 fn text(body: &[u8]) -> Result<Secret> {

@@ -124,10 +124,7 @@ impl<'a> Held<'a> {
                 }
                 let answer = Fields::read("the answer", body)?;
                 let token = answer.object("accessToken")?;
-                let seconds = answer.integer("expiresIn").and_then(|seconds| u64::try_from(seconds).ok());
-                let seconds =
-                    seconds.ok_or_else(|| answer.expected("expiresIn", "a number of seconds as"))?;
-                let expires = now + Duration::from_secs(seconds);
+                let expires = now + answer.seconds("expiresIn")?;
                 let keys = token.keys(KEYS, self.account.as_ref().map(Secret::text), Some(expires))?;
                 if expires <= surroundings.context.now() {
                     return Err(expired("the login session", expires));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials as Keys;
 use ring::digest::{Algorithm, digest};
@@ -83,6 +83,19 @@ impl<'a> Fields<'a> {
     /// The text of a member that must have one.
     pub(super) fn required(&self, name: &str) -> Result<Secret> {
         self.string(name).ok_or_else(|| self.expected(name, "a string"))
+    }
+
+    /// A number of seconds from now on that there must be; more than a year counts as a year.
+    pub(super) fn seconds(&self, name: &str) -> Result<Duration> {
+        let seconds = self.integer(name).and_then(|seconds| u64::try_from(seconds).ok());
+        let seconds = seconds.ok_or_else(|| self.expected(name, "a number of seconds as"))?;
+        Ok(Duration::from_secs(seconds).min(YEAR))
+    }
+
+    /// A time in milliseconds since 1970 that there must be, to the second.
+    pub(super) fn milliseconds(&self, name: &str) -> Result<SystemTime> {
+        let time = self.integer(name).and_then(|time| OffsetDateTime::from_unix_timestamp(time / 1000).ok());
+        time.map(Into::into).ok_or_else(|| self.expected(name, "a time in milliseconds as"))
     }
 
     /// An integer.
@@ -169,6 +182,8 @@ pub(super) fn timestamp(time: SystemTime) -> String {
     time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
 }
 
+const YEAR: Duration = Duration::from_hours(365 * 24);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,11 +224,19 @@ mod tests {
 
     #[test]
     fn times_are_read_and_written() {
-        let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_893_553_445);
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_893_553_445);
         assert_eq!(timestamp(at), "2030-01-02T03:04:05Z");
         for text in ["2030-01-02T03:04:05Z", "2030-01-02T03:04:05UTC", "2030-01-02T05:04:05+02:00"] {
             assert_eq!(time(text), Some(at), "{text}");
         }
         assert_eq!(time("tomorrow"), None);
+
+        let text = br#"{"s": 60, "ms": 1893553445678, "long": 9223372036854775807, "minus": -1}"#;
+        let fields = Fields::read("x", text).unwrap();
+        assert_eq!(fields.seconds("s").unwrap(), Duration::from_mins(1));
+        assert_eq!(fields.seconds("long").unwrap(), YEAR);
+        assert_eq!(fields.milliseconds("ms").unwrap(), at);
+        fields.seconds("minus").unwrap_err();
+        fields.milliseconds("long").unwrap_err();
     }
 }

@@ -5,7 +5,7 @@
 //! [IAM Identity Center](https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html).
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ::http::Method;
 use aws_credential_types::Credentials as Keys;
@@ -94,10 +94,7 @@ impl Sso {
                 }
                 let answer = Fields::read("its answer", body)?;
                 let fields = answer.object("roleCredentials")?;
-                let expires = fields.integer("expiration").and_then(|time| u64::try_from(time).ok());
-                let expires =
-                    expires.ok_or_else(|| fields.expected("expiration", "a time in milliseconds as"))?;
-                let expires = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(expires));
+                let expires = Some(fields.milliseconds("expiration")?);
                 fields.keys(["accessKeyId", "secretAccessKey", "sessionToken"], Some(&self.account), expires)
             })
             .await
@@ -179,11 +176,9 @@ impl Sso {
                     return Err(refusal(head, body).with_hint(self.log_in()));
                 }
                 let fields = Fields::read("the answer", body)?;
-                let seconds = fields.integer("expiresIn").and_then(|seconds| u64::try_from(seconds).ok());
-                let seconds =
-                    seconds.ok_or_else(|| fields.expected("expiresIn", "a number of seconds as"))?;
+                let seconds = fields.seconds("expiresIn")?;
                 let access = fields.required("accessToken")?;
-                Ok((access, Duration::from_secs(seconds), fields.string("refreshToken")))
+                Ok((access, seconds, fields.string("refreshToken")))
             })
             .await
     }

@@ -51,7 +51,8 @@ fn read(head: &Parts, body: &[u8]) -> Result<Keys> {
     if !head.status.is_success() {
         let element = |name| element(text, name).map(|text| one_line(text.text())).unwrap_or_default();
         let error = refused(head.status.as_u16(), &element("Code"), &element("Message"));
-        return Err(error.with_request_id(element_text(text, "RequestId").as_deref()).with_hint(HINT));
+        let error = error.with_request_id(element_text(text, "RequestId").as_deref());
+        return Err(if error.is_retryable() { error } else { error.with_hint(HINT) });
     }
     let required = |name| {
         element(text, name).ok_or_else(|| {

@@ -99,14 +99,6 @@ impl Surroundings {
         Ok(work(profiles.profile(&self.profile_name()).map(|section| (&profiles, section))))
     }
 
-    /// A setting of the environment, or else of the profile.
-    pub(super) fn setting(&self, variable: &str, key: &str) -> Result<Option<String>> {
-        match self.context.env(variable) {
-            Some(value) => Ok(Some(value)),
-            None => self.with_profile(|profile| Some(profile?.1.non_blank(key)?.trim().to_owned())),
-        }
-    }
-
     /// The region that is named: in code, in the environment or in the profile.
     pub(super) fn named_region(&self) -> Result<Option<Region>> {
         if let Some(name) = &self.given_region {
