@@ -286,7 +286,7 @@ impl Client {
             Some(attempts) => Retry::standard().max_attempts(attempts),
             None => Retry::standard(),
         });
-        let invocation = invocation_id(config.context.random(), config.context.random());
+        let invocation = config.context.uuid();
         let mut cost = None;
         for attempt in 1.. {
             let failed = match self.attempt(call, &place, &invocation, attempt, retry.max_attempts).await {
@@ -296,7 +296,7 @@ impl Client {
                 }
                 Err(error) => error,
             };
-            let Some(delay) = retry.delay(&failed, attempt, fraction(config.context.random())) else {
+            let Some(delay) = retry.delay(&failed, attempt, config.context.chance()) else {
                 return Err(failed);
             };
             cost = quota.take(&failed);
@@ -453,19 +453,6 @@ async fn read_whole(mut body: Body, idle: Duration, longest: usize) -> Result<By
             Some(bytes) => whole.extend_from_slice(&bytes),
         }
     }
-}
-
-/// An id for all attempts of one call, in the form of a random UUID (version 4).
-fn invocation_id(high: u64, low: u64) -> String {
-    let high = high & !0xf000 | 0x4000;
-    let low = low & !(0b11 << 62) | 0b10 << 62;
-    let hex = format!("{high:016x}{low:016x}");
-    [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| hex.get(part).unwrap_or_default()).join("-")
-}
-
-/// From 0 to 1, of the 32 highest bits.
-fn fraction(random: u64) -> f64 {
-    f64::from(u32::try_from(random >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
 }
 
 /// The token of a list's next page, in a request and in an answer.

@@ -1,18 +1,26 @@
-//! The world as the client sees it: environment, files, clock and chance. The real one, or one made
-//! for a test; nothing else in the library looks at the process it runs in.
+//! The world as the client sees it: environment, files, clock, chance and child processes. The real one,
+//! or one made for a test; nothing else in the library looks at the process it runs in.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{BuildHasher as _, RandomState};
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::profile::Profiles;
 
-/// Environment, files, clock and chance; see the [module](self).
+/// Environment, files, clock, chance and child processes; see the [module](self).
+///
+/// Clones of one that was made share its files: what one writes, all read.
 ///
 /// ```
 /// use pumice::context::Context;
@@ -36,8 +44,35 @@ enum World {
 #[derive(Clone)]
 struct Made {
     env: BTreeMap<String, String>,
-    files: BTreeMap<PathBuf, Vec<u8>>,
+    files: Arc<Mutex<BTreeMap<PathBuf, Vec<u8>>>>,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    commands: Arc<dyn Fn(&str) -> io::Result<Ran> + Send + Sync>,
+}
+
+/// What came of a command.
+///
+/// `Debug` shows whether it succeeded alone: what it printed may be a secret.
+#[derive(Clone, Default)]
+pub struct Ran {
+    /// Whether it ended with exit code 0.
+    pub success: bool,
+    /// What it printed on standard output.
+    pub stdout: Vec<u8>,
+    /// What it printed on standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl fmt::Debug for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ran").field("success", &self.success).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Ran {
+    fn drop(&mut self) {
+        self.stdout.zeroize();
+        self.stderr.zeroize();
+    }
 }
 
 impl Context {
@@ -46,13 +81,14 @@ impl Context {
         Self(World::Real)
     }
 
-    /// A world with no variables and no files, in which it is 1970 and chance always says 0: retries follow
-    /// without a pause.
+    /// A world with no variables and no files, in which no command can be run, it is 1970 and chance always
+    /// says 0: retries follow without a pause. The network is no part of it.
     pub fn made() -> Self {
         Self(World::Made(Made {
             env: BTreeMap::new(),
-            files: BTreeMap::new(),
+            files: Arc::default(),
             clock: Arc::new(|| SystemTime::UNIX_EPOCH),
+            commands: Arc::new(|_| Err(io::ErrorKind::NotFound.into())),
         }))
     }
 
@@ -64,10 +100,18 @@ impl Context {
         self
     }
 
-    /// Adds a file. In the real world this has no effect.
-    pub fn with_file(mut self, path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
+    /// Adds a file, or puts another in its place. In the real world this has no effect.
+    pub fn with_file(self, path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
+        if let World::Made(made) = &self.0 {
+            made.files().insert(path.into(), content.into());
+        }
+        self
+    }
+
+    /// Sets what running a command comes to. In the real world this has no effect.
+    pub fn with_commands(mut self, commands: impl Fn(&str) -> io::Result<Ran> + Send + Sync + 'static) -> Self {
         if let World::Made(made) = &mut self.0 {
-            made.files.insert(path.into(), content.into());
+            made.commands = Arc::new(commands);
         }
         self
     }
@@ -94,7 +138,9 @@ impl Context {
     pub fn read_file(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         let read = match &self.0 {
             World::Real => std::fs::read(path),
-            World::Made(made) => made.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into()),
+            World::Made(made) => {
+                made.files().get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+            }
         };
         match read {
             Ok(content) => Ok(Some(content)),
@@ -102,6 +148,38 @@ impl Context {
                 Ok(None)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Puts a file in the place of another, at once and whole: who reads it meanwhile reads the one or the
+    /// other. None but the user may read it (mode 0600, where there are modes).
+    pub fn write_private(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        if let World::Made(made) = &self.0 {
+            made.files().insert(path.to_owned(), content.to_owned());
+            return Ok(());
+        }
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let beside = path.with_file_name(format!(".{}.{:016x}", name.to_string_lossy(), self.random()));
+        let written = create_private(&beside)
+            .and_then(|mut file| {
+                file.write_all(content)?;
+                file.sync_all()
+            })
+            .and_then(|()| fs::rename(&beside, path));
+        if written.is_err() {
+            // What failed is told; that what is left of it cannot be removed would say no more.
+            let _ = fs::remove_file(&beside);
+        }
+        written
+    }
+
+    /// Runs a command in the system's shell (`sh -c`, on Windows `cmd.exe /C`), with nothing on its standard
+    /// input, and waits for its end. After `limit` it is killed, and the error is
+    /// [`TimedOut`](io::ErrorKind::TimedOut). Blocks.
+    pub fn run(&self, command: &str, limit: Duration) -> io::Result<Ran> {
+        match &self.0 {
+            World::Real => run(command, limit),
+            World::Made(made) => (made.commands)(command),
         }
     }
 
@@ -125,6 +203,20 @@ impl Context {
             World::Real => RandomState::new().hash_one(()),
             World::Made(_) => 0,
         }
+    }
+
+    /// A number from 0 to 1 that differs each time.
+    pub(crate) fn chance(&self) -> f64 {
+        let high = u32::try_from(self.random() >> 32).unwrap_or(u32::MAX);
+        f64::from(high) / f64::from(u32::MAX)
+    }
+
+    /// An id in the form of a random UUID (version 4).
+    pub(crate) fn uuid(&self) -> String {
+        let high = self.random() & !0xf000 | 0x4000;
+        let low = self.random() & !(0b11 << 62) | 0b10 << 62;
+        let hex = format!("{high:016x}{low:016x}");
+        [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| hex.get(part).unwrap_or_default()).join("-")
     }
 
     /// The profile to use: the one that is named, else `AWS_PROFILE`, else `default`.
@@ -152,11 +244,31 @@ impl Context {
         )
     }
 
+    /// A number that tells whether the two AWS files say what they said before.
+    pub(crate) fn aws_files_mark(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for path in [self.config_file(), self.credentials_file()] {
+            let content = path.map(|path| self.read_file(&path)).transpose();
+            match content.map(|content| content.flatten().map(Zeroizing::new)) {
+                Ok(content) => content.as_deref().hash(&mut hasher),
+                Err(error) => error.kind().hash(&mut hasher),
+            }
+        }
+        hasher.finish()
+    }
+
+    /// A path of the settings, in which a `~/` at the beginning is the home folder.
+    pub(crate) fn path(&self, text: &str) -> PathBuf {
+        match (text.strip_prefix("~/"), self.home()) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => text.into(),
+        }
+    }
+
     fn aws_file(&self, variable: &str, name: &str) -> Option<PathBuf> {
-        let Some(path) = self.env(variable) else { return Some(self.home()?.join(".aws").join(name)) };
-        match (path.strip_prefix("~/"), self.home()) {
-            (Some(rest), Some(home)) => Some(home.join(rest)),
-            _ => Some(path.into()),
+        match self.env(variable) {
+            Some(path) => Some(self.path(&path)),
+            None => Some(self.home()?.join(".aws").join(name)),
         }
     }
 
@@ -183,8 +295,116 @@ impl fmt::Debug for Context {
             World::Made(made) => f
                 .debug_struct("Context::made()")
                 .field("env", &made.env.keys())
-                .field("files", &made.files.keys())
+                .field("files", &made.files().keys())
                 .finish_non_exhaustive(),
         }
+    }
+}
+
+impl Made {
+    fn files(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, Vec<u8>>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A new file that none but the user may read.
+fn create_private(path: &Path) -> io::Result<fs::File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn run(command: &str, limit: Duration) -> io::Result<Ran> {
+    let deadline = Instant::now() + limit;
+    let (shell, flag) = if cfg!(windows) { ("cmd.exe", "/C") } else { ("sh", "-c") };
+    let mut child = Command::new(shell)
+        .args([flag, command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut ended = || {
+        let stdout = in_background(child.stdout.take());
+        let stderr = in_background(child.stderr.take());
+        let stdout = stdout(deadline)?;
+        let stderr = stderr(deadline)?;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(Ran { success: status.success(), stdout, stderr });
+            }
+            // It has closed both outputs, so it is about to end.
+            if Instant::now() >= deadline {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    };
+    ended().inspect_err(|_| {
+        // It may have ended by itself in between.
+        let _ = child.kill();
+        let _ = child.wait();
+    })
+}
+
+/// Reads to the end in a thread of its own; what is given back waits for that. Of a longer text the first
+/// part is kept, and the rest is read all the same: who writes it must not be stopped.
+fn in_background(
+    output: Option<impl Read + Send + 'static>,
+) -> impl FnOnce(Instant) -> io::Result<Vec<u8>> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let Some(mut output) = output else { return };
+        // Room for all of it, so that no copy is left behind where it grew.
+        let mut kept = Vec::with_capacity(LONGEST_OUTPUT);
+        let limit = u64::try_from(LONGEST_OUTPUT).unwrap_or(u64::MAX);
+        let read = output.by_ref().take(limit).read_to_end(&mut kept);
+        let read = read.and_then(|_| io::copy(&mut output, &mut io::sink()));
+        // Who asked may have given up.
+        let _ = sender.send(read.map(|_| kept));
+    });
+    move |deadline| match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        Ok(read) => read,
+        Err(RecvTimeoutError::Timeout) => Err(io::ErrorKind::TimedOut.into()),
+        Err(RecvTimeoutError::Disconnected) => Ok(Vec::new()),
+    }
+}
+
+/// What is kept of a command's output, in bytes.
+const LONGEST_OUTPUT: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_file_takes_the_place_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token.json");
+        fs::write(&path, "old").unwrap();
+        Context::real().write_private(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        Context::real().write_private(&folder.path().join("none/token.json"), b"x").unwrap_err();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_is_run_to_its_end_or_killed() {
+        let limit = Duration::from_mins(1);
+        let ran = run("printf out; printf err >&2; read line || exit 3", limit).unwrap();
+        assert_eq!((ran.success, &ran.stdout[..], &ran.stderr[..]), (false, &b"out"[..], &b"err"[..]));
+        assert!(run("exit 0", limit).unwrap().success);
+        // More than is kept, and more than a pipe holds.
+        let ran = run("yes | head -c 1000000; yes | head -c 1000000 >&2", limit).unwrap();
+        assert_eq!((ran.success, ran.stdout.len(), ran.stderr.len()), (true, LONGEST_OUTPUT, LONGEST_OUTPUT));
+        let error = run("exec sleep 100", Duration::from_millis(50)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

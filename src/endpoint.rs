@@ -370,6 +370,14 @@ pub(crate) fn configured_url(
     }
 }
 
+/// The end of the host names of a region's services: `amazonaws.com`.
+///
+/// Fails with [`ErrorKind::InvalidInput`] when the region cannot be part of a host name.
+pub(crate) fn dns_suffix(region: &str) -> Result<&'static str> {
+    check_region(region, region)?;
+    Ok(suffixes(region).dns)
+}
+
 /// An `http` or `https` URL that paths are put under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BaseUrl {
