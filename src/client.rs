@@ -232,6 +232,10 @@ impl Client {
         Ok(Identity { search, region, runtime, control })
     }
 
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
     /// A call whose answer is JSON.
     async fn read<T: DeserializeOwned>(&self, call: &Call) -> Result<T> {
         let answer = self.send(call).await?;

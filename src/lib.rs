@@ -26,6 +26,7 @@
 //! # Where things are
 //!
 //! - [`Client`], [`Config`]: calls; [`operation`], [`endpoint`], [`sign`] and [`retry`] are their parts.
+//! - [`models`]: which models can be called, and what is known of them.
 //! - [`converse`] and its neighbours: the API's own types, in the API's own words. Nothing that the service
 //!   sends is lost because this version does not know it.
 //! - [`EventStream`], [`Event`]; [`reply`] folds events into a whole response.
@@ -78,6 +79,8 @@ pub mod transport;
 mod client;
 #[cfg(feature = "http")]
 mod config;
+#[cfg(feature = "http")]
+pub mod models;
 #[cfg(feature = "http")]
 mod progress;
 
