@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use ::http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue};
 use ::http::{Request, Response};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream as _;
@@ -374,7 +374,7 @@ impl Client {
             .extension(call.operation)
             .body(call.body.clone())
             .map_err(|source| Error::new(ErrorKind::InvalidInput, "a URL expected").with_source(source))?;
-        *request.headers_mut() = call.headers.clone();
+        *request.headers_mut() = headers(config, call)?;
         if !config.authorised {
             return Ok(request);
         }
@@ -417,6 +417,30 @@ impl Client {
         let http = Http::new(&http, &config.context)?;
         Ok(transport.get_or_init(|| Arc::new(http)))
     }
+}
+
+/// The headers of a call, and those that the configuration adds.
+fn headers(config: &Config, call: &Call) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &config.headers {
+        let invalid = || {
+            let message = format!(
+                "the header {name:?} cannot be sent: its name or its value has a character that none has"
+            );
+            Error::new(ErrorKind::InvalidInput, message)
+        };
+        let name = HeaderName::try_from(name).map_err(|_| invalid())?;
+        let own = [AUTHORIZATION, HOST].contains(&name) || name.as_str().starts_with("x-amz-");
+        if !own {
+            let mut value = HeaderValue::from_str(value).map_err(|_| invalid())?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+    }
+    for (name, value) in &call.headers {
+        headers.insert(name, value.clone());
+    }
+    Ok(headers)
 }
 
 /// What a call came to.

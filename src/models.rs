@@ -39,6 +39,11 @@ impl Facts {
         catalog::find(id).map(Self::from).unwrap_or_default()
     }
 
+    /// What the [`catalog`] knows of a name: for an id that says nothing.
+    pub fn known_by_name(name: &str) -> Self {
+        catalog::find_by_name(name).map(Self::from).unwrap_or_default()
+    }
+
     /// These facts, and the others where these know nothing.
     pub fn or(self, others: Self) -> Self {
         Self {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use lexopt::Arg;
+use pumice::settings::nearest;
 
 use crate::failure::Failure;
 
@@ -291,35 +292,6 @@ fn wrong(message: String, explained: Option<&'static Explained>) -> Failure {
     Failure::usage(message).hint(format!("pumice{name} --help explains them"))
 }
 
-/// The word that was likely meant: within two changes of a letter, or one a third of the length.
-pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(2);
-    known
-        .map(|known| (distance(word, known), known))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, known)| known)
-}
-
-/// The changes of a letter (Levenshtein) between two words.
-fn distance(from: &str, to: &str) -> usize {
-    let to = to.chars().collect::<Vec<_>>();
-    let mut row = (0..=to.len()).collect::<Vec<_>>();
-    for (line, left) in from.chars().enumerate() {
-        let mut diagonal = line;
-        let mut last = line + 1;
-        for (cell, right) in row.iter_mut().zip(std::iter::once(None).chain(to.iter().map(Some))) {
-            let above = *cell;
-            *cell = match right {
-                None => line + 1,
-                Some(right) => (diagonal + usize::from(left != *right)).min(above + 1).min(last + 1),
-            };
-            (diagonal, last) = (above, *cell);
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 /// The help of a command, or of the program.
 pub(crate) fn help(topic: Option<&'static Explained>) -> String {
     let mut text = String::new();
@@ -380,25 +352,4 @@ fn list(text: &mut String, flags: &[Flag]) -> std::fmt::Result {
         writeln!(text, "  {name:<26} {}", flag.about)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distances_are_levenshteins() {
-        for (from, to, changes) in [
-            ("", "", 0),
-            ("a", "", 1),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("regoin", "region", 2),
-            ("chat", "chat", 0),
-        ] {
-            assert_eq!(distance(from, to), changes, "{from} {to}");
-        }
-        assert_eq!(nearest("regoin", ["region", "profile"].into_iter()), Some("region"));
-        assert_eq!(nearest("xyzzy", ["region", "profile"].into_iter()), None);
-    }
 }

@@ -4,9 +4,10 @@ use std::io::Read as _;
 
 use pumice::FrameStream;
 use pumice::operation::{Call, Operation};
+use pumice::settings::nearest;
 use pumice::shape::Members;
 
-use crate::args::{Args, nearest};
+use crate::args::Args;
 use crate::failure::Failure;
 use crate::output::{Output, Report};
 use crate::session::Session;
