@@ -263,14 +263,15 @@ impl Settings {
         }
     }
 
-    /// The models of the file, with what is known of them beside it.
-    pub fn configured_models(&self) -> Vec<Model> {
+    /// The models of the file, with what is known of them beside it: what `told` says of an id, then what
+    /// the catalogue knows of the id, and at last of the name.
+    pub fn configured_models(&self, told: impl Fn(&str) -> Facts) -> Vec<Model> {
+        let of_name = |name: &Option<String>| name.as_deref().map(Facts::known_by_name).unwrap_or_default();
         let known = |model: &ConfiguredModel| {
-            let facts = model.facts.clone().or(Facts::known(&model.id));
-            facts.or(model.facts.name.as_deref().map(Facts::known_by_name).unwrap_or_default())
+            let facts = model.facts.clone().or(told(&model.id)).or(Facts::known(&model.id));
+            facts.or(of_name(&model.facts.name)).model(&model.id, self.discovery.default_limits)
         };
-        let limits = self.discovery.default_limits;
-        self.models.iter().map(|model| known(model).model(&model.id, limits)).collect()
+        self.models.iter().map(known).collect()
     }
 
     fn read(root: &Value) -> Self {
@@ -491,7 +492,8 @@ fn provider_of(entries: Option<&Value>) -> Option<&Value> {
     PROVIDERS.into_iter().find_map(named).map(|(_, entry)| entry)
 }
 
-fn is_our_provider(name: &str) -> bool {
+/// Whether this is a name of the provider that Bedrock is among others.
+pub fn is_our_provider(name: &str) -> bool {
     PROVIDERS.iter().any(|provider| name.trim().eq_ignore_ascii_case(provider))
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use pumice::ErrorKind;
 use pumice::context::Context;
 use pumice::converse::{ConverseRequest, InferenceConfiguration};
+use pumice::models::Facts;
 use pumice::settings::{Params, Settings};
 
 /// The documented file, as it is printed for users of OpenClaw, with other sections around.
@@ -101,7 +102,7 @@ fn each_member_says_what_it_says() {
 
     let ids = settings.models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>();
     assert_eq!(ids, ["us.anthropic.claude-opus-4-6-v1", "amazon.nova-lite-v1:0"]);
-    let models = settings.configured_models();
+    let models = settings.configured_models(|_| Facts::default());
     let opus = &models[0];
     assert_eq!((opus.name.as_str(), opus.reasoning, opus.images), ("Our Opus", true, true));
     assert_eq!((opus.context_window, opus.max_tokens), (150_000, 8192));
@@ -261,7 +262,7 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         ("{ models: { providers: { Bedrock: { auth: 'aws' } } } }", "\"token\" expected, \"aws\" found"),
         (
             "{ models: { providers: { Bedrock: { models: [{ name: 'x' }] } } } }",
-            "1:47: models.providers.Bedrock.models[0]: the member id expected, none found",
+            "1:46: models.providers.Bedrock.models[0]: the member id expected, none found",
         ),
         (
             "{ models: { providers: { Bedrock: { models: [{ id: 'x', cost: { inputs: 1 } }] } } } }",

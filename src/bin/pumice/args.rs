@@ -29,7 +29,9 @@ pub(crate) enum Command {
     Converse,
     Call,
     Decode,
+    Models,
     Auth,
+    Config,
 }
 
 /// A command as it is explained.
@@ -75,7 +77,7 @@ impl Flag {
     }
 }
 
-static COMMANDS: [Explained; 5] = [
+static COMMANDS: [Explained; 7] = [
     Explained {
         command: Command::Chat,
         name: "chat",
@@ -86,9 +88,12 @@ The prompt is read from standard input when there is none on the command line, o
 The answer goes to standard output and nothing else does. A model's thinking is shown on standard
 error, when that is a terminal, and so is a last line with the model, its tokens and its time.",
         flags: &[
-            flag("model", "Model id, inference profile id or ARN; otherwise PUMICE_MODEL")
-                .short('m')
-                .value("MODEL"),
+            flag(
+                "model",
+                "Model id, inference profile id, ARN or alias; otherwise PUMICE_MODEL, the settings'",
+            )
+            .short('m')
+            .value("MODEL"),
             flag("system", "System prompt").short('s').value("SYSTEM"),
             flag("max-tokens", "Longest answer, in tokens").value("N"),
             flag("temperature", "From 0, the likeliest words, to 1").value("T"),
@@ -145,6 +150,41 @@ says what is wrong and at which byte, after the frames before it.",
         takes_rest: true,
     },
     Explained {
+        command: Command::Models,
+        name: "models",
+        usage: "list|show [MODEL]",
+        about: "The models that can be called now, and what is known of them",
+        more: "\
+`list` shows the models of the settings file, then those that the service has for this account and
+region. The service's answer is kept for an hour, or as the settings say. `show MODEL` says all that is
+known of one, and which inference profiles serve it. Prices are in US dollars for a million tokens.",
+        flags: &[
+            flag("json", "As one line of JSON"),
+            flag("plain", "One model a line: amazon-bedrock/ID"),
+            flag("provider", "Only the models of this provider, by its name or by what ids begin with")
+                .value("NAME"),
+            flag("all", "Also what cannot be called, and why"),
+            flag("refresh", "Ask the service now, whatever is kept"),
+            flag("local", "Only the models of the settings file; ask no network"),
+        ],
+        calls: true,
+        takes_rest: true,
+    },
+    Explained {
+        command: Command::Config,
+        name: "config",
+        usage: "get PATH | set PATH VALUE | unset PATH | path | show",
+        about: "The settings file: read a member, set it, remove it",
+        more: "\
+The file is that of --config, else of PUMICE_CONFIG, else pumice/config.json5 in the configuration folder:
+JSON5, in the form of OpenClaw's. PATH is like agents.defaults.model.primary or
+models.providers[\"amazon-bedrock\"].models[0]. VALUE is JSON5, or else a text as it is. What is set is
+checked as a whole before it is written; comments stay. `show` prints what counts, without secrets.",
+        flags: &[],
+        calls: false,
+        takes_rest: true,
+    },
+    Explained {
         command: Command::Auth,
         name: "auth",
         usage: "",
@@ -163,12 +203,14 @@ static CALL_FLAGS: [Flag; 4] = [
     flag("replay-speed", "Keep the recorded timing, X times as fast; otherwise at once").value("X"),
 ];
 
-static GLOBAL_FLAGS: [Flag; 8] = [
+static GLOBAL_FLAGS: [Flag; 9] = [
     flag("region", "AWS region; otherwise AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1")
         .value("REGION"),
     flag("profile", "AWS profile, before the credentials of the environment; otherwise AWS_PROFILE")
         .value("NAME"),
     flag("endpoint-url", "URL of the runtime, for a gateway or a test").value("URL"),
+    flag("config", "Settings file; otherwise PUMICE_CONFIG, pumice/config.json5 of the platform")
+        .value("FILE"),
     flag("timeout", "Longest silence, before the first byte as well [300]").value("SECONDS"),
     flag("verbose", "Say what is done, on standard error").short('v'),
     flag("color", "Colours on standard error: auto, always or never").value("WHEN"),

@@ -45,7 +45,8 @@ async fn answer(args: &Args, report: &Report, operation: Operation) -> Result<()
         let named = request
             .named("modelId")
             .map(|id| id.read::<Option<String>>().map_err(|_| Failure::usage("modelId: a string expected")));
-        let model = session.model(named.transpose()?.flatten())?;
+        let named = named.transpose()?.flatten();
+        let model = session.models(named.as_deref()).await?.swap_remove(0);
         request.insert("modelId", serde_json::Value::from(model));
     }
     let client = &session.client;
