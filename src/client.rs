@@ -215,6 +215,10 @@ impl Client {
         self.0.identify().await
     }
 
+    pub(crate) fn config(&self) -> &Config {
+        self.0.config()
+    }
+
     /// A call whose answer is JSON.
     async fn read<T: DeserializeOwned>(&self, call: &Call) -> Result<T> {
         let answer = self.send(call).await?;

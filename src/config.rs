@@ -25,6 +25,9 @@ pub struct Config {
     pub(crate) region: Option<String>,
     pub(crate) profile: Option<String>,
     pub(crate) endpoint_url: Option<String>,
+    pub(crate) fallback_region: Option<String>,
+    pub(crate) fallback_endpoint_url: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) connect_timeout: Duration,
     pub(crate) first_byte_timeout: Duration,
     pub(crate) idle_timeout: Duration,
@@ -45,6 +48,9 @@ impl Config {
             region: None,
             profile: None,
             endpoint_url: None,
+            fallback_region: None,
+            fallback_endpoint_url: None,
+            headers: Vec::new(),
             connect_timeout: Duration::from_secs(10),
             first_byte_timeout: DEFAULT_SILENCE,
             idle_timeout: DEFAULT_SILENCE,
@@ -76,6 +82,25 @@ impl Config {
     /// The URL of the runtime: a gateway, a VPC endpoint, a server for tests.
     pub fn endpoint_url(mut self, url: impl Into<String>) -> Self {
         self.endpoint_url = Some(url.into());
+        self
+    }
+
+    /// The region where nothing else names one, before `us-east-1`: that of a settings file.
+    pub fn fallback_region(mut self, region: impl Into<String>) -> Self {
+        self.fallback_region = Some(region.into());
+        self
+    }
+
+    /// The URL of the runtime where neither environment nor profile name one: that of a settings file.
+    pub fn fallback_endpoint_url(mut self, url: impl Into<String>) -> Self {
+        self.fallback_endpoint_url = Some(url.into());
+        self
+    }
+
+    /// Adds a header to every call, which is signed with it; of one name, in any case, the last counts.
+    /// `authorization`, `host` and `x-amz-*` are the client's own, and so are those that a call has itself.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 
@@ -179,7 +204,8 @@ impl Config {
         let region = model_region
             .map(|region| named(region, RegionSource::ModelArn))
             .or_else(|| self.region.as_deref().map(|region| named(region, RegionSource::Given)))
-            .or_else(|| Region::resolve(profile, env));
+            .or_else(|| Region::resolve(profile, env))
+            .or_else(|| Some(named(self.fallback_region.as_deref()?, RegionSource::Settings)));
         let region = match region {
             Some(region) => region,
             None => match instance_region.await? {
@@ -187,14 +213,15 @@ impl Config {
                 None => named(DEFAULT_REGION, RegionSource::Default),
             },
         };
-        let endpoint = |service, url| {
-            let settings =
-                EndpointSettings { url, region: Some(region.name()), profile, ..Default::default() };
+        let endpoint = |service, url, fallback_url| {
+            let region = Some(region.name());
+            let settings = EndpointSettings { url, region, profile, fallback_url, ..Default::default() };
             Endpoint::resolve(service, &settings, env)
         };
+        let fallback_url = self.fallback_endpoint_url.as_deref();
         Ok(Place {
-            runtime: endpoint(Service::Runtime, self.endpoint_url.as_deref())?,
-            control: endpoint(Service::Control, None)?,
+            runtime: endpoint(Service::Runtime, self.endpoint_url.as_deref(), fallback_url)?,
+            control: endpoint(Service::Control, None, None)?,
             retry: self.retry_policy(|key| profile?.1.non_blank(key))?,
             region,
         })

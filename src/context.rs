@@ -94,6 +94,10 @@ impl Context {
         }))
     }
 
+    pub(crate) fn is_made(&self) -> bool {
+        matches!(self.0, World::Made(_))
+    }
+
     /// Sets a variable. In the real world this has no effect.
     pub fn with_env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         if let World::Made(made) = &mut self.0 {
@@ -178,6 +182,18 @@ impl Context {
         written
     }
 
+    /// Makes a folder, and those that it is in, for the user alone (mode 0700, where there are modes).
+    pub fn create_private_folder(&self, path: &Path) -> io::Result<()> {
+        if let World::Made(_) = self.0 {
+            return Ok(());
+        }
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(path)
+    }
+
     /// Runs a command in the system's shell (`sh -c`, on Windows `cmd.exe /C`), with nothing on its standard
     /// input, and waits for its end. After `limit` it is killed, and the error is
     /// [`TimedOut`](io::ErrorKind::TimedOut). Blocks.
@@ -191,6 +207,29 @@ impl Context {
     /// The user's home folder.
     pub fn home(&self) -> Option<PathBuf> {
         self.env("HOME").or_else(|| self.env("USERPROFILE")).map(PathBuf::from)
+    }
+
+    /// Where the program keeps what can be asked for again: `pumice` in the platform's cache folder, which is
+    /// `XDG_CACHE_HOME` or `~/.cache`, on macOS `~/Library/Caches`, on Windows `LOCALAPPDATA`.
+    pub fn cache_folder(&self) -> Option<PathBuf> {
+        self.folder("XDG_CACHE_HOME", ".cache", "Library/Caches", "LOCALAPPDATA")
+    }
+
+    /// Where the program's settings are: `pumice` in the platform's configuration folder, which is
+    /// `XDG_CONFIG_HOME` or `~/.config`, on macOS `~/Library/Application Support`, on Windows `APPDATA`.
+    pub fn config_folder(&self) -> Option<PathBuf> {
+        self.folder("XDG_CONFIG_HOME", ".config", "Library/Application Support", "APPDATA")
+    }
+
+    /// `pumice` in a folder of the platform's. A path in XDG's variables counts when it is absolute.
+    fn folder(&self, xdg: &str, home: &str, on_macos: &str, on_windows: &str) -> Option<PathBuf> {
+        let named = |variable: &str| self.env(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+        let platforms = || match std::env::consts::OS {
+            "windows" => named(on_windows),
+            "macos" => Some(self.home()?.join(on_macos)),
+            _ => Some(self.home()?.join(home)),
+        };
+        Some(named(xdg).or_else(platforms)?.join("pumice"))
     }
 
     /// The time.
@@ -394,7 +433,10 @@ mod tests {
             use std::os::unix::fs::PermissionsExt as _;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
-        Context::real().write_private(&folder.path().join("none/token.json"), b"x").unwrap_err();
+        let elsewhere = folder.path().join("none/token.json");
+        Context::real().write_private(&elsewhere, b"x").unwrap_err();
+        Context::real().create_private_folder(elsewhere.parent().unwrap()).unwrap();
+        Context::real().write_private(&elsewhere, b"x").unwrap();
     }
 
     #[cfg(unix)]

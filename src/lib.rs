@@ -26,6 +26,8 @@
 //! # Where things are
 //!
 //! - [`Client`], [`Config`]: calls; [`operation`], [`endpoint`], [`sign`] and [`retry`] are their parts.
+//! - [`models`]: which models can be called, and what is known of them.
+//! - `settings` (a feature of its own): the JSON5 settings file.
 //! - [`converse`] and its neighbours: the API's own types, in the API's own words. Nothing that the service
 //!   sends is lost because this version does not know it.
 //! - [`EventStream`], [`Event`]; [`reply`] folds events into a whole response.
@@ -35,8 +37,9 @@
 //!
 //! # Features
 //!
-//! `cli` (on by default) builds the program. `http` is the client with its transport. With neither, what
-//! is left is the codec: frames, events, types and errors, without tokio, TLS or cryptography.
+//! `cli` (on by default) builds the program. `settings` is the settings file, `http` the client with its
+//! transport; each has those behind it. With none, what is left is the codec: frames, events, types and
+//! errors, without tokio, TLS or cryptography.
 
 mod error;
 pub mod frame;
@@ -83,7 +86,11 @@ mod client;
 #[cfg(feature = "http")]
 mod config;
 #[cfg(feature = "http")]
+pub mod models;
+#[cfg(feature = "http")]
 mod progress;
+#[cfg(feature = "settings")]
+pub mod settings;
 
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, FrameContent};

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use ::http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, HeaderValue};
+use ::http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
 use ::http::{Method, Request, Response};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream as _;
@@ -65,6 +65,10 @@ impl Exchanges {
             made: Instant::now(),
             transport: OnceLock::new(),
         }
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
     }
 
     pub(super) async fn identify(&self) -> Result<Identity> {
@@ -219,7 +223,7 @@ impl Exchanges {
     ) -> Result<Answer> {
         let Self { config, .. } = self;
         let endpoint = place.endpoint(call.operation.service());
-        let mut request = self.authorise(request(call, endpoint)?, endpoint, found)?;
+        let mut request = self.authorise(request(config, call, endpoint)?, endpoint, found)?;
         let counted = format!("attempt={number}; max={max}");
         // These say something of the attempt and not of the call, so they are not signed.
         for (name, value) in [("amz-sdk-invocation-id", invocation), ("amz-sdk-request", &counted)] {
@@ -332,7 +336,7 @@ impl Exchanges {
 }
 
 /// The request as it is sent, but for what authorises it.
-fn request(call: &Call, endpoint: &Endpoint) -> Result<Request<Bytes>> {
+fn request(config: &Config, call: &Call, endpoint: &Endpoint) -> Result<Request<Bytes>> {
     let query = call.query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>();
     let url = endpoint.call_url(&call.path, &query)?;
     let mut request = Request::builder()
@@ -341,8 +345,32 @@ fn request(call: &Call, endpoint: &Endpoint) -> Result<Request<Bytes>> {
         .extension(call.operation)
         .body(call.body.clone())
         .map_err(|source| Error::new(ErrorKind::InvalidInput, "a URL expected").with_source(source))?;
-    *request.headers_mut() = call.headers.clone();
+    *request.headers_mut() = headers(config, call)?;
     Ok(request)
+}
+
+/// The headers of a call, and those that the configuration adds.
+fn headers(config: &Config, call: &Call) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &config.headers {
+        let invalid = || {
+            let message = format!(
+                "the header {name:?} cannot be sent: its name or its value has a character that none has"
+            );
+            Error::new(ErrorKind::InvalidInput, message)
+        };
+        let name = HeaderName::try_from(name).map_err(|_| invalid())?;
+        let own = [AUTHORIZATION, HOST].contains(&name) || name.as_str().starts_with("x-amz-");
+        if !own {
+            let mut value = HeaderValue::from_str(value).map_err(|_| invalid())?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+    }
+    for (name, value) in &call.headers {
+        headers.insert(name, value.clone());
+    }
+    Ok(headers)
 }
 
 /// Whether a code says that the credentials have expired, over HTTP or in a stream.

@@ -1,6 +1,5 @@
 //! What the sources look at: the world, and over HTTP the services that give credentials.
 
-use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -194,17 +193,13 @@ impl Surroundings {
         if let Some(given) = &self.transport {
             return Ok(&**given);
         }
-        let (made, seconds, context) = if way.link_local {
-            // A context with nothing in it names no proxy.
-            (&self.link_local, 1, Cow::Owned(Context::made()))
-        } else {
-            (&self.network, 5, Cow::Borrowed(&self.context))
-        };
+        let (made, seconds) = if way.link_local { (&self.link_local, 1) } else { (&self.network, 5) };
         if let Some(http) = made.get() {
             return Ok(http);
         }
-        let config = HttpConfig { connect_timeout: Duration::from_secs(seconds), ..HttpConfig::default() };
-        let http = Http::new(&config, &context)?;
+        let connect_timeout = Duration::from_secs(seconds);
+        let config = HttpConfig { connect_timeout, proxies: !way.link_local, ..HttpConfig::default() };
+        let http = Http::new(&config, &self.context)?;
         Ok(made.get_or_init(|| http))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
@@ -24,11 +25,17 @@ pub struct HttpConfig {
     pub connect_timeout: Duration,
     /// How long an idle connection is kept for the next call: 60 seconds.
     pub pool_idle_timeout: Duration,
+    /// Whether the environment's proxies are heeded: yes, but for what is on this machine's own link.
+    pub proxies: bool,
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(10), pool_idle_timeout: Duration::from_mins(1) }
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            pool_idle_timeout: Duration::from_mins(1),
+            proxies: true,
+        }
     }
 }
 
@@ -41,7 +48,11 @@ impl Default for HttpConfig {
 ///
 /// There is no switch that turns the verification of certificates off.
 #[derive(Debug, Clone)]
-pub struct Http(reqwest::Client);
+pub struct Http {
+    client: reqwest::Client,
+    /// In a made world there is no other network than this machine's own.
+    loopback_only: bool,
+}
 
 impl Http {
     /// A transport with its own pool of connections. Fails when a proxy's URL or a file of
@@ -58,21 +69,28 @@ impl Http {
             .pool_idle_timeout(config.pool_idle_timeout)
             // What the process's environment says is asked of the context, below.
             .no_proxy();
-        for proxy in proxies(context)? {
+        let proxies = if config.proxies { proxies(context)? } else { Vec::new() };
+        let loopback_only = context.is_made() && proxies.is_empty();
+        for proxy in proxies {
             builder = builder.proxy(proxy);
         }
-        builder.build().map(Self).map_err(|error| {
+        let client = builder.build().map_err(|error| {
             Error::new(ErrorKind::Connect, "the HTTP client could not be set up")
                 .with_source(error.without_url())
-        })
+        })?;
+        Ok(Self { client, loopback_only })
     }
 }
 
 impl Transport for Http {
     fn send(&self, request: Request<Bytes>) -> Sending<'_> {
         Box::pin(async move {
+            if self.loopback_only && !request.uri().host().is_some_and(is_loopback) {
+                let message = "in a made context there is no network but this machine's own";
+                return Err(Error::new(ErrorKind::Connect, message).with_retryable(false));
+            }
             let request = request.try_into().map_err(failure)?;
-            let response = self.0.execute(request).await.map_err(failure)?;
+            let response = self.client.execute(request).await.map_err(failure)?;
             Ok(::http::Response::from(response).map(|body| Box::pin(Chunks(body)) as Body))
         })
     }
@@ -96,6 +114,11 @@ impl Stream for Chunks {
             }
         }
     }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// What a failure of reqwest's means. Its text may hold the URL, which is left out.

@@ -111,6 +111,8 @@ pub struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
     steps: Vec<Step>,
+    /// A part of the first line of the requests that it is for.
+    only_for: Option<String>,
 }
 
 enum Step {
@@ -132,7 +134,7 @@ impl Answer {
     /// An answer that is not a stream.
     pub fn whole(status: u16, body: impl Into<Vec<u8>>) -> Self {
         let content_type = ("content-type".to_owned(), "application/json".to_owned());
-        Self { status, headers: vec![content_type], steps: vec![Step::Chunk(body.into())] }
+        Self { status, headers: vec![content_type], steps: vec![Step::Chunk(body.into())], only_for: None }
             .header("x-amzn-requestid", "test-request-id")
     }
 
@@ -146,7 +148,8 @@ impl Answer {
     pub fn stream(frames: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let content_type = ("content-type".to_owned(), "application/vnd.amazon.eventstream".to_owned());
         let steps = frames.into_iter().map(Step::Chunk).collect();
-        Self { status: 200, headers: vec![content_type], steps }.header("x-amzn-requestid", "test-request-id")
+        Self { status: 200, headers: vec![content_type], steps, only_for: None }
+            .header("x-amzn-requestid", "test-request-id")
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -157,6 +160,12 @@ impl Answer {
 
     pub fn status(mut self, status: u16) -> Self {
         self.status = status;
+        self
+    }
+
+    /// Only for requests with this in their first line: each goes to the first answer that is for it.
+    pub fn only_for(mut self, part: &str) -> Self {
+        self.only_for = Some(part.to_owned());
         self
     }
 
@@ -209,14 +218,13 @@ fn serve(
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
     while let Some(request) = receive(&mut reader)? {
+        let line = request.line.clone();
         requests.lock().unwrap().push(request);
         let answer = {
             let mut answers = answers.lock().unwrap();
-            if answers.len() > 1 {
-                answers.pop().unwrap()
-            } else {
-                answers.last_mut().map(Answer::again).unwrap()
-            }
+            let fits = |answer: &Answer| answer.only_for.as_ref().is_none_or(|part| line.contains(part));
+            let at = answers.iter().rposition(fits).unwrap();
+            if answers[..at].iter().any(fits) { answers.remove(at) } else { answers[at].again() }
         };
         let mut head = format!("HTTP/1.1 {} Status\r\ntransfer-encoding: chunked\r\n", answer.status);
         for (name, value) in &answer.headers {
@@ -273,7 +281,7 @@ impl Answer {
                 }
             }
         }
-        Self { status: self.status, headers: self.headers.clone(), steps }
+        Self { status: self.status, headers: self.headers.clone(), steps, only_for: self.only_for.clone() }
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use lexopt::Arg;
+use pumice::settings::nearest;
 
 use crate::failure::Failure;
 
@@ -28,8 +29,10 @@ pub(crate) enum Command {
     Converse,
     Call,
     Decode,
+    Models,
     Auth,
     Completions,
+    Config,
 }
 
 /// A command as it is explained.
@@ -75,7 +78,7 @@ impl Flag {
     }
 }
 
-static COMMANDS: [Explained; 6] = [
+static COMMANDS: [Explained; 8] = [
     Explained {
         command: Command::Chat,
         name: "chat",
@@ -86,9 +89,12 @@ The prompt is read from standard input when there is none on the command line, o
 The answer goes to standard output and nothing else does. A model's thinking is shown on standard
 error, when that is a terminal, and so is a last line with the model, its tokens and its time.",
         flags: &[
-            flag("model", "Model id, inference profile id or ARN; otherwise PUMICE_MODEL")
-                .short('m')
-                .value("MODEL"),
+            flag(
+                "model",
+                "Model id, inference profile id, ARN or alias; otherwise PUMICE_MODEL, the settings'",
+            )
+            .short('m')
+            .value("MODEL"),
             flag("system", "System prompt").short('s').value("SYSTEM"),
             flag("max-tokens", "Longest answer, in tokens").value("N"),
             flag("temperature", "From 0, the likeliest words, to 1").value("T"),
@@ -146,6 +152,41 @@ says what is wrong and at which byte, after the frames before it.",
         takes_rest: true,
     },
     Explained {
+        command: Command::Models,
+        name: "models",
+        usage: "list|show [MODEL]",
+        about: "The models that can be called now, and what is known of them",
+        more: "\
+`list` shows the models of the settings file, then those that the service has for this account and
+region. The service's answer is kept for an hour, or as the settings say. `show MODEL` says all that is
+known of one, and which inference profiles serve it. Prices are in US dollars for a million tokens.",
+        flags: &[
+            flag("json", "As one line of JSON"),
+            flag("plain", "One model a line: amazon-bedrock/ID"),
+            flag("provider", "Only the models of this provider, by its name or by what ids begin with")
+                .value("NAME"),
+            flag("all", "Also what cannot be called, and why"),
+            flag("refresh", "Ask the service now, whatever is kept"),
+            flag("local", "Only the models of the settings file; ask no network"),
+        ],
+        calls: true,
+        takes_rest: true,
+    },
+    Explained {
+        command: Command::Config,
+        name: "config",
+        usage: "get PATH | set PATH VALUE | unset PATH | path | show",
+        about: "The settings file: read a member, set it, remove it",
+        more: "\
+The file is that of --config, else of PUMICE_CONFIG, else pumice/config.json5 in the configuration folder:
+JSON5, in the form of OpenClaw's. PATH is like agents.defaults.model.primary or
+models.providers[\"amazon-bedrock\"].models[0]. VALUE is JSON5, or else a text as it is. What is set is
+checked as a whole before it is written; comments stay. `show` prints what counts, without secrets.",
+        flags: &[],
+        calls: false,
+        takes_rest: true,
+    },
+    Explained {
         command: Command::Auth,
         name: "auth",
         usage: "",
@@ -186,7 +227,7 @@ static CALL_FLAGS: [Flag; 6] = [
     flag("replay-speed", "Keep the recorded timing, X times as fast; otherwise at once").value("X"),
 ];
 
-static GLOBAL_FLAGS: [Flag; 8] = [
+static GLOBAL_FLAGS: [Flag; 9] = [
     flag(
         "region",
         "AWS region; otherwise AWS_REGION, AWS_DEFAULT_REGION, the profile's, the instance's, us-east-1",
@@ -195,6 +236,8 @@ static GLOBAL_FLAGS: [Flag; 8] = [
     flag("profile", "AWS profile, before the credentials of the environment; otherwise AWS_PROFILE")
         .value("NAME"),
     flag("endpoint-url", "URL of the runtime, for a gateway or a test").value("URL"),
+    flag("config", "Settings file; otherwise PUMICE_CONFIG, pumice/config.json5 of the platform")
+        .value("FILE"),
     flag("timeout", "Longest silence, before the first byte as well [300]").value("SECONDS"),
     flag("verbose", "Say what is done, on standard error").short('v'),
     flag("color", "Colours on standard error: auto, always or never").value("WHEN"),
@@ -321,35 +364,6 @@ fn wrong(message: String, explained: Option<&'static Explained>) -> Failure {
     Failure::usage(message).hint(format!("pumice{name} --help explains them"))
 }
 
-/// The word that was likely meant: within two changes of a letter, or one a third of the length.
-pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(2);
-    known
-        .map(|known| (distance(word, known), known))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, known)| known)
-}
-
-/// The changes of a letter (Levenshtein) between two words.
-fn distance(from: &str, to: &str) -> usize {
-    let to = to.chars().collect::<Vec<_>>();
-    let mut row = (0..=to.len()).collect::<Vec<_>>();
-    for (line, left) in from.chars().enumerate() {
-        let mut diagonal = line;
-        let mut last = line + 1;
-        for (cell, right) in row.iter_mut().zip(std::iter::once(None).chain(to.iter().map(Some))) {
-            let above = *cell;
-            *cell = match right {
-                None => line + 1,
-                Some(right) => (diagonal + usize::from(left != *right)).min(above + 1).min(last + 1),
-            };
-            (diagonal, last) = (above, *cell);
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 /// The help of a command, or of the program.
 pub(crate) fn help(topic: Option<&'static Explained>) -> String {
     let mut text = String::new();
@@ -412,25 +426,4 @@ fn list(text: &mut String, flags: &[Flag]) -> std::fmt::Result {
         writeln!(text, "  {name:<26} {}", flag.about)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distances_are_levenshteins() {
-        for (from, to, changes) in [
-            ("", "", 0),
-            ("a", "", 1),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("regoin", "region", 2),
-            ("chat", "chat", 0),
-        ] {
-            assert_eq!(distance(from, to), changes, "{from} {to}");
-        }
-        assert_eq!(nearest("regoin", ["region", "profile"].into_iter()), Some("region"));
-        assert_eq!(nearest("xyzzy", ["region", "profile"].into_iter()), None);
-    }
 }

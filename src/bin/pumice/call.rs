@@ -4,9 +4,10 @@ use std::io::Read as _;
 
 use pumice::FrameStream;
 use pumice::operation::{Call, Operation};
+use pumice::settings::nearest;
 use pumice::shape::Members;
 
-use crate::args::{Args, Command, nearest};
+use crate::args::{Args, Command};
 use crate::failure::Failure;
 use crate::output::{Output, Report};
 use crate::session::Session;
@@ -44,7 +45,8 @@ async fn answer(args: &Args, report: &Report, operation: Operation) -> Result<()
         let named = request
             .named("modelId")
             .map(|id| id.read::<Option<String>>().map_err(|_| Failure::usage("modelId: a string expected")));
-        let model = session.model(named.transpose()?.flatten())?;
+        let named = named.transpose()?.flatten();
+        let model = session.models(named.as_deref()).await?.swap_remove(0);
         request.insert("modelId", serde_json::Value::from(model));
     }
     let client = &session.client;

@@ -13,15 +13,27 @@ use pumice::{Event, EventStream};
 use crate::args::Args;
 use crate::failure::Failure;
 use crate::output::{Output, Report};
-use crate::session::Session;
+use crate::session::{self, Session};
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let session = Session::new(args, report)?;
-    let model = session.model(args.text("model")?.map(str::to_owned))?;
-    let request = request(args, &model)?;
+    let mut models = session.models(args.text("model")?).await?.into_iter().peekable();
+    let request = request(args)?;
 
     let asked = Instant::now();
-    let events = session.client.converse_stream(&request).await?;
+    let (model, events) = loop {
+        let Some(model) = models.next() else { return Err(Failure::usage("a model expected")) };
+        let mut request = request.clone();
+        request.model_id.clone_from(&model);
+        session.settings.complete(&mut request);
+        match (session.client_for(&model).converse_stream(&request).await, models.peek()) {
+            (Ok(events), _) => break (model, events),
+            (Err(error), Some(next)) if session::is_unavailable(&error) => {
+                report.warning(format_args!("{model} is not available: {error}; trying {next}"));
+            }
+            (Err(error), _) => return Err(error.into()),
+        }
+    };
     let mut answer = Answer {
         output: Output::new(),
         report,
@@ -41,8 +53,9 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     }
 }
 
-fn request(args: &Args, model: &str) -> Result<ConverseRequest, Failure> {
-    let mut request = ConverseRequest::new(model);
+/// The request, of no model yet.
+fn request(args: &Args) -> Result<ConverseRequest, Failure> {
+    let mut request = ConverseRequest::new("");
     if let Some(system) = args.text("system")? {
         request = request.system(system);
     }

@@ -5,8 +5,10 @@ mod auth;
 mod call;
 mod chat;
 mod completions;
+mod config;
 mod decode;
 mod failure;
+mod models;
 mod output;
 mod session;
 
@@ -46,6 +48,8 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Command::Version => output::print(concat!("pumice ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Decode => decode::run(args),
         Command::Completions => completions::run(args),
+        Command::Config => config::run(args, report),
+        Command::Models => block_on(models::run(args, report)),
         Command::Auth => block_on(auth::run(args, report)),
         Command::Chat => block_on(chat::run(args, report)),
         Command::Converse => block_on(call::converse(args, report)),

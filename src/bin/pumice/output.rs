@@ -40,6 +40,13 @@ impl Output {
         Self { gathered: Vec::new(), closed: None, terminal, begun: false, at_line_start: true }
     }
 
+    /// How many characters a line has: as `COLUMNS` says, or the terminal. `None` where there is no end.
+    pub(crate) fn width(&self) -> Option<usize> {
+        let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
+        let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        self.terminal.then(|| set.or_else(terminal)).flatten().filter(|width| *width > 0)
+    }
+
     /// Writes text of a model's.
     pub(crate) fn text(&mut self, text: &str) {
         self.write(text, Form::Text);
@@ -176,6 +183,11 @@ impl Report {
     /// Says something beside the answer.
     pub(crate) fn note(&self, text: impl Display) {
         self.line("note:", &text.to_string());
+    }
+
+    /// Says that the answer is not all that was asked for.
+    pub(crate) fn warning(&self, text: impl Display) {
+        self.line(&self.styled("1;33", "warning:"), &text.to_string());
     }
 
     /// Says something that only `-v` asks for.

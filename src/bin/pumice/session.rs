@@ -1,26 +1,34 @@
-//! A client from the flags that every call has: region, profile, endpoint, timeout, recording.
+//! A client from the flags that every call has and from the settings: region, profile, endpoint, timeout,
+//! recording; and the model of a call.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use pumice::context::Context;
+use pumice::models::Directory;
 use pumice::retry::Retry;
+use pumice::settings::Settings;
 use pumice::transport::{Http, HttpConfig, Recorder, Replay, Transport};
-use pumice::{Client, Config};
+use pumice::{Client, Config, Error, ErrorKind};
 
 use crate::args::Args;
 use crate::failure::Failure;
+use crate::models;
 use crate::output::Report;
 
-/// A client, and what the recording it may answer from says of the model.
+/// A client, what the settings say, and what the recording it may answer from says of the model.
 pub(crate) struct Session {
     pub(crate) client: Client,
+    pub(crate) settings: Settings,
+    config: Config,
     recorded_model: Option<String>,
+    replays: bool,
 }
 
 impl Session {
     pub(crate) fn new(args: &Args, report: &Report) -> Result<Self, Failure> {
-        let mut config = config(args)?.watch(report.watcher());
+        let settings = settings(args)?;
+        let mut config = with_flags(args, &settings)?.watch(report.watcher());
         if args.has("auto-profile") {
             config = config.auto_profile();
         }
@@ -29,6 +37,7 @@ impl Session {
         }
         let replay = replay(args)?;
         let recorded_model = replay.as_ref().and_then(|replay| replay.model().map(str::to_owned));
+        let replays = replay.is_some();
         let recording = args.path("record");
         if let Some(replay) = replay {
             config = config.unauthorised().transport(recorded(Arc::new(replay), recording));
@@ -36,27 +45,101 @@ impl Session {
             let http = Http::new(&HttpConfig::default(), &Context::real())?;
             config = config.transport(recorded(Arc::new(http), recording));
         }
-        Ok(Self { client: Client::new(config), recorded_model })
+        Ok(Self { client: Client::new(config.clone()), settings, config, recorded_model, replays })
     }
 
-    /// The model of a call: the one it names, else `PUMICE_MODEL`, else the recording's.
-    pub(crate) fn model(&self, named: Option<String>) -> Result<String, Failure> {
-        let model =
-            named.or_else(|| Context::real().env("PUMICE_MODEL")).or_else(|| self.recorded_model.clone());
-        let model =
-            model.map(|model| model.strip_prefix("amazon-bedrock/").map(str::to_owned).unwrap_or(model));
-        model.filter(|model| !model.trim().is_empty()).ok_or_else(|| {
-            Failure::usage("no model is named").hint(
-                "name one with -m (or modelId in a request), or in PUMICE_MODEL: the id of a model or of an \
-                 inference profile, such as us.anthropic.claude-sonnet-4-5-20250929-v1:0, or an ARN",
-            )
-        })
+    /// The models of a call, in the order they are to be tried: the one it names, else that of
+    /// `PUMICE_MODEL`, else the recording's, else the settings', behind which come its fallbacks. There is
+    /// at least one.
+    pub(crate) async fn models(&self, named: Option<&str>) -> Result<Vec<String>, Failure> {
+        let named = named.map(str::to_owned).or_else(|| Context::real().env("PUMICE_MODEL"));
+        if let Some(named) = named.filter(|named| !named.trim().is_empty()) {
+            return Ok(vec![self.settings.model_id(&named)?]);
+        }
+        if let Some(recorded) = &self.recorded_model {
+            return Ok(vec![recorded.clone()]);
+        }
+        let Some(primary) = &self.settings.primary else { return Err(self.no_model().await) };
+        Ok(std::iter::once(primary).chain(&self.settings.fallbacks).cloned().collect())
+    }
+
+    /// The client for the calls of one model, which may have headers of its own.
+    pub(crate) fn client_for(&self, model: &str) -> Client {
+        match self.settings.model(model) {
+            Some(model) if !model.headers.is_empty() => {
+                let headers = model.headers.iter();
+                let config =
+                    headers.fold(self.config.clone(), |config, (name, value)| config.header(name, value));
+                Client::new(config)
+            }
+            _ => self.client.clone(),
+        }
+    }
+
+    /// The list of models that the control plane has.
+    pub(crate) fn directory(&self) -> Directory {
+        Directory::with_refresh_interval(self.client.clone(), self.settings.discovery.refresh_interval)
+    }
+
+    async fn no_model(&self) -> Failure {
+        let callable = if self.replays {
+            Vec::new()
+        } else {
+            let listed = tokio::time::timeout(LONGEST_LOOK, models::callable(self));
+            listed.await.unwrap_or_default().into_iter().take(3).collect()
+        };
+        let such = match callable.as_slice() {
+            [] => "the id of a model or of an inference profile, such as \
+                   us.anthropic.claude-sonnet-4-5-20250929-v1:0, or an ARN"
+                .to_owned(),
+            ids => format!("one that can be called, such as {}", ids.join(", ")),
+        };
+        Failure::usage("no model is named").hint(format!(
+            "name one with -m (or modelId in a request), in PUMICE_MODEL, or with `pumice config set \
+             agents.defaults.model.primary amazon-bedrock/ID`: {such}; `pumice models list` has them all"
+        ))
     }
 }
 
-/// The settings that the flags make.
+/// Whether another model may serve where this one failed: it is not there, not open to this account, or
+/// not able to answer now.
+pub(crate) fn is_unavailable(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::AccessDenied
+        | ErrorKind::NotFound
+        | ErrorKind::QuotaExceeded
+        | ErrorKind::ModelError
+        | ErrorKind::ModelTimeout
+        | ErrorKind::ModelNotReady
+        | ErrorKind::Throttled
+        | ErrorKind::Internal
+        | ErrorKind::Unavailable
+        | ErrorKind::Connect
+        | ErrorKind::Timeout
+        | ErrorKind::BrokenOff => true,
+        // The service has one code for a request that is wrong and for a model that cannot be called so.
+        ErrorKind::Validation => {
+            let message = error.message().to_lowercase();
+            ["model identifier", "inference profile", "on-demand throughput", "end of its life"]
+                .iter()
+                .any(|words| message.contains(words))
+        }
+        _ => false,
+    }
+}
+
+/// What the settings file says.
+pub(crate) fn settings(args: &Args) -> Result<Settings, Failure> {
+    Ok(Settings::load(&Context::real(), args.path("config"))?)
+}
+
+/// The configuration that flags and settings make.
 pub(crate) fn config(args: &Args) -> Result<Config, Failure> {
-    let mut config = Config::new();
+    with_flags(args, &settings(args)?)
+}
+
+fn with_flags(args: &Args, settings: &Settings) -> Result<Config, Failure> {
+    let mut config = settings.under(Config::new());
     if let Some(region) = args.text("region")? {
         config = config.region(region);
     }
@@ -66,11 +149,11 @@ pub(crate) fn config(args: &Args) -> Result<Config, Failure> {
     if let Some(url) = args.text("endpoint-url")? {
         config = config.endpoint_url(url);
     }
-    if let Some(seconds) =
-        args.number::<f64>("timeout", "a number of seconds above 0", |seconds| seconds > 0.0)?
-    {
-        let timeout = Duration::try_from_secs_f64(seconds)
-            .map_err(|_| Failure::usage("--timeout: a number of seconds that a clock can hold expected"))?;
+    let seconds = args.number::<f64>("timeout", "a number of seconds above 0", |seconds| seconds > 0.0)?;
+    let timeout = seconds.map(Duration::try_from_secs_f64).transpose();
+    let timeout = timeout
+        .map_err(|_| Failure::usage("--timeout: a number of seconds that a clock can hold expected"))?;
+    if let Some(timeout) = timeout.or(settings.timeout) {
         config = config.first_byte_timeout(timeout).idle_timeout(timeout);
     }
     Ok(config)
@@ -105,3 +188,5 @@ fn recorded(transport: Arc<dyn Transport>, recording: Option<&std::path::Path>) 
 
 /// The budget of `--patient`.
 const PATIENCE: Duration = Duration::from_mins(10);
+/// How long to look for models that could be named in a hint.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);

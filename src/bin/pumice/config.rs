@@ -1,0 +1,54 @@
+//! `pumice config`: the settings file.
+
+use pumice::context::Context;
+use pumice::settings::{self, Settings};
+use serde_json::Value;
+
+use crate::args::Args;
+use crate::failure::Failure;
+use crate::output::{self, Report};
+
+pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
+    let words = args.rest.iter().map(|word| word.to_str()).collect::<Option<Vec<_>>>();
+    let words = words.ok_or_else(|| Failure::usage("arguments in UTF-8 expected"))?;
+    let context = Context::real();
+    let path = Settings::path(&context, args.path("config")).ok_or_else(|| {
+        Failure::usage("there is no configuration folder")
+            .hint("name a file with --config, or in PUMICE_CONFIG")
+    })?;
+    let file = path.display().to_string();
+    let text = || Ok::<_, Failure>(settings::read(&context, &path)?.unwrap_or_default());
+    // What a link leads to is written, and not the link.
+    let write = |text: &str| {
+        Settings::parse(&file, text)?;
+        let path = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+        let folder = path.parent().map_or(Ok(()), |folder| context.create_private_folder(folder));
+        folder
+            .and_then(|()| context.write_private(&path, text.as_bytes()))
+            .map_err(|error| Failure::usage(format!("the settings file {file} cannot be written: {error}")))
+    };
+    match words.as_slice() {
+        ["path"] => output::print(&format!("{file}\n")),
+        ["show"] => {
+            let text = text()?;
+            Settings::parse(&file, &text)?;
+            output::print(&format!("{:#}\n", Settings::sections(&text)?))
+        }
+        ["get", member] => match Settings::get(&text()?, member)? {
+            Some(Value::String(value)) => output::print(&format!("{value}\n")),
+            Some(value) => output::print(&format!("{value:#}\n")),
+            None => Err(Failure::usage(format!("{file}: {member} is not set"))),
+        },
+        ["set", member, value] => {
+            write(&Settings::set(&text()?, member, value)?)?;
+            report.detail(format_args!("{file}: {member} is set"));
+            Ok(())
+        }
+        ["unset", member] => match Settings::unset(&text()?, member)? {
+            Some(without) => write(&without),
+            None => Err(Failure::usage(format!("{file}: {member} is not set"))),
+        },
+        _ => Err(Failure::usage("get PATH, set PATH VALUE, unset PATH, path or show expected")
+            .hint("pumice config --help explains them")),
+    }
+}

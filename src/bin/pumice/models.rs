@@ -1,0 +1,465 @@
+//! `pumice models`: which models can be called, and what is known of them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::SystemTime;
+
+use pumice::ErrorKind;
+use pumice::models::{Cost, Directory, Facts, Inventory, Listing, Model, Offer};
+use pumice::settings::{is_our_provider, nearest};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::args::Args;
+use crate::failure::Failure;
+use crate::output::{Output, Report};
+use crate::session::Session;
+
+pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
+    let words = args.rest.iter().map(|word| word.to_str()).collect::<Option<Vec<_>>>();
+    match words.as_deref() {
+        Some(["list"]) => list(args, report).await,
+        Some(["show", model]) => show(args, report, model).await,
+        _ => Err(Failure::usage("list, or show MODEL, expected").hint("pumice models --help explains them")),
+    }
+}
+
+/// The ids of models that can be called, those of the settings first; none if that cannot be told.
+pub(crate) async fn callable(session: &Session) -> Vec<String> {
+    let listing = session.directory().list(false).await.ok();
+    let rows = rows(session, listing.as_deref().map(|listing| &listing.inventory), &BTreeMap::new());
+    rows.into_iter().filter(|row| row.reason.is_none()).map(|row| row.model.id).collect()
+}
+
+/// A model, and how it came into the list.
+struct Row {
+    model: Model,
+    configured: bool,
+    /// Why it cannot be called, if it cannot.
+    reason: Option<String>,
+    /// The inference profiles that it can be called by.
+    profiles: Vec<String>,
+    /// Where it stands, and the regions that its calls may go to: where the service tells.
+    status: Option<String>,
+    regions: Vec<String>,
+}
+
+async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
+    let session = Session::new(args, report)?;
+    let provider = args.text("provider")?.filter(|provider| !is_our_provider(provider));
+    let found = look(args, report, &session, !session.settings.models.is_empty()).await?;
+    let inventory = found.listing.as_deref().map(|listing| &listing.inventory);
+    let mut rows = rows(&session, inventory, &found.bases);
+    rows.retain(|row| args.has("all") || row.configured || row.reason.is_none());
+    rows.retain(|row| provider.is_none_or(|provider| row.model.is_of(provider)));
+
+    let mut output = Output::new();
+    if args.has("json") {
+        let models = rows.iter().map(Row::in_json).collect::<Vec<_>>();
+        let outdated = found.listing.is_some_and(|listing| listing.outdated.is_some());
+        output.json_line(&json!({"count": rows.len(), "models": models, "outdated": outdated}).to_string());
+    } else if args.has("plain") {
+        for row in &rows {
+            output.text(&format!("{}\n", row.key()));
+        }
+    } else {
+        let width = output.width();
+        output.text(&table(&rows, width));
+        if rows.is_empty() {
+            report.note("no model is in this list; `pumice models list --all` shows what cannot be called");
+        }
+    }
+    output.flush()
+}
+
+async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> {
+    let session = Session::new(args, report)?;
+    let id = session.settings.model_id(named)?;
+    let known = session.settings.model(&id).is_some() || Facts::known(&id) != Facts::default();
+    let mut found = look(args, report, &session, known).await?;
+    if is_application_profile(&id) && !args.has("local") {
+        resolve(&session.directory(), &id, &mut found.bases, report).await;
+    }
+    let inventory = found.listing.as_deref().map(|listing| &listing.inventory);
+    let rows = rows_of_all(&session, inventory, &found.bases);
+    let row = match rows.iter().find(|row| row.model.id == id) {
+        Some(row) => row,
+        None if known || found.bases.contains_key(&id) => {
+            let facts = told(inventory, &found.bases, &id).or(Facts::known(&id));
+            &Row {
+                model: facts.model(&id, session.settings.discovery.default_limits),
+                configured: false,
+                reason: inventory
+                    .filter(|_| !found.bases.contains_key(&id))
+                    .map(|_| "it is not in the region's list".to_owned()),
+                profiles: Vec::new(),
+                status: None,
+                regions: Vec::new(),
+            }
+        }
+        None => {
+            let near = nearest(&id, rows.iter().map(|row| row.model.id.as_str()));
+            let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            return Err(Failure::refused(format!("no model {id} is known{near}"))
+                .hint("`pumice models list --all` lists what there is"));
+        }
+    };
+    let mut output = Output::new();
+    if args.has("json") {
+        output.json_line(&row.in_json().to_string());
+    } else {
+        output.text(&row.in_text());
+    }
+    output.flush()
+}
+
+/// What the control plane told, if it did.
+struct Found {
+    listing: Option<std::sync::Arc<Listing>>,
+    /// The models of configured inference profiles that are not in the list.
+    bases: BTreeMap<String, String>,
+}
+
+/// Asks the control plane, unless flags or settings say not to. Where it fails, and there is something to
+/// say without it, that is a warning; otherwise the failure is the answer.
+async fn look(args: &Args, report: &Report, session: &Session, without: bool) -> Result<Found, Failure> {
+    let mut found = Found { listing: None, bases: BTreeMap::new() };
+    if args.has("local") || session.settings.discovery.enabled == Some(false) {
+        return Ok(found);
+    }
+    let directory = session.directory();
+    let listing = match directory.list(args.has("refresh")).await {
+        Ok(listing) => listing,
+        Err(error) if without => {
+            let why = match error.kind() {
+                ErrorKind::Credentials => "there are no credentials",
+                _ => "the service failed",
+            };
+            report
+                .warning(format_args!("nothing is known of other models than the settings': {why}: {error}"));
+            return Ok(found);
+        }
+        Err(error) => return Err(Failure::from(&*error)),
+    };
+    if let Some(error) = &listing.outdated {
+        let fetched = rfc3339(listing.fetched()).unwrap_or_default();
+        report.warning(format_args!("this list is old, of {fetched}: it could not be refreshed: {error}"));
+    }
+    if let Some(error) = &listing.without_profiles {
+        let advice = match error.kind() {
+            ErrorKind::AccessDenied => "; allow bedrock:ListInferenceProfiles",
+            _ => "",
+        };
+        report.warning(format_args!(
+            "inference profiles are missing, and models that only they serve: {error}{advice}"
+        ));
+    }
+    for model in session.settings.models.iter().filter(|model| is_application_profile(&model.id)) {
+        if listing.inventory.profile(&model.id).is_none() {
+            resolve(&directory, &model.id, &mut found.bases, report).await;
+        }
+    }
+    found.listing = Some(listing);
+    Ok(found)
+}
+
+/// Asks for the model of an inference profile. Where that may not be, its configured name has to do.
+async fn resolve(directory: &Directory, id: &str, bases: &mut BTreeMap<String, String>, report: &Report) {
+    match directory.base_of(id).await {
+        Ok(base) => bases.extend(base.map(|base| (id.to_owned(), base))),
+        Err(error) => report.detail(format_args!("the model of {id} is not known: {error}")),
+    }
+}
+
+/// The models of the settings, then those of the list that the settings' filter lets through.
+fn rows(session: &Session, inventory: Option<&Inventory>, bases: &BTreeMap<String, String>) -> Vec<Row> {
+    let filter = &session.settings.discovery.provider_filter;
+    let mut rows = rows_of_all(session, inventory, bases);
+    rows.retain(|row| {
+        row.configured || filter.is_empty() || filter.iter().any(|provider| row.model.is_of(provider))
+    });
+    rows
+}
+
+fn rows_of_all(
+    session: &Session,
+    inventory: Option<&Inventory>,
+    bases: &BTreeMap<String, String>,
+) -> Vec<Row> {
+    let offers = inventory.map(Inventory::offers).unwrap_or_default();
+    let limits = session.settings.discovery.default_limits;
+    let configured =
+        session.settings.configured_models(|id| told(inventory, bases, id)).into_iter().map(|model| {
+            let offer = offers.iter().find(|offer| offer.id == model.id);
+            // Who lists a model wants to call it, whatever the service says of it.
+            Row { reason: None, configured: true, ..Row::of(model, offer) }
+        });
+    let mut rows = configured.collect::<Vec<_>>();
+    let mut discovered = offers
+        .iter()
+        .filter(|offer| rows.iter().all(|row| row.model.id != offer.id))
+        .map(|offer| Row::of(offer.facts().model(offer.id, limits), Some(offer)))
+        .collect::<Vec<_>>();
+    discovered.sort_by_cached_key(|row| {
+        let Model { provider, name, id, .. } = &row.model;
+        (provider.to_lowercase(), name.to_lowercase(), id.clone())
+    });
+    rows.extend(discovered);
+    rows
+}
+
+/// What the service told of an id, or of the model that an inference profile leads to.
+fn told(inventory: Option<&Inventory>, bases: &BTreeMap<String, String>, id: &str) -> Facts {
+    let offers = inventory.map(Inventory::offers).unwrap_or_default();
+    let facts = |id: &str| offers.iter().find(|offer| offer.id == id).map(Offer::facts);
+    let of_base = || {
+        let base = bases.get(id)?;
+        let known = facts(base).unwrap_or_else(|| Facts::known(base));
+        Some(Facts { base: Some(base.clone()), name: None, ..known })
+    };
+    facts(id).or_else(of_base).unwrap_or_default()
+}
+
+fn is_application_profile(id: &str) -> bool {
+    id.contains(":application-inference-profile/")
+}
+
+impl Row {
+    fn of(model: Model, offer: Option<&Offer<'_>>) -> Self {
+        let status = offer.and_then(|offer| {
+            let lifecycle = offer.model?.model_lifecycle.as_ref()?;
+            Some(lifecycle.status.as_ref()?.to_string())
+        });
+        let models = offer.and_then(|offer| offer.profile?.models.as_ref());
+        let regions = models.into_iter().flatten().filter_map(|model| {
+            let region = model.model_arn.as_deref()?.split(':').nth(3)?;
+            Some(region.to_owned()).filter(|region| !region.is_empty())
+        });
+        Self {
+            model,
+            configured: false,
+            reason: offer.and_then(|offer| offer.obstacle.as_ref()).map(ToString::to_string),
+            profiles: offer.iter().flat_map(|offer| &offer.served_by).map(|id| (*id).to_owned()).collect(),
+            status,
+            regions: regions.collect(),
+        }
+    }
+
+    /// Whether it can be called, where the service told.
+    fn is_callable(&self) -> Option<bool> {
+        match self.reason {
+            Some(_) => Some(false),
+            None => self.status.as_ref().map(|_| true),
+        }
+    }
+
+    fn key(&self) -> String {
+        format!("amazon-bedrock/{}", self.model.id)
+    }
+
+    fn input(&self) -> &'static [&'static str] {
+        if self.model.images { &["text", "image"] } else { &["text"] }
+    }
+
+    fn in_json(&self) -> Value {
+        let model = &self.model;
+        let mut json = json!({
+            "key": self.key(),
+            "id": model.id,
+            "name": model.name,
+            "provider": model.provider,
+            "reasoning": model.reasoning,
+            "input": self.input(),
+            "contextWindow": model.context_window,
+            "maxTokens": model.max_tokens,
+            "cost": model.cost.as_ref().map(cost_in_json),
+            "source": if self.configured { "configured" } else { "discovered" },
+        });
+        if let Some(json) = json.as_object_mut() {
+            let mut add = |name: &str, value: Option<Value>| {
+                json.extend(value.map(|value| (name.to_owned(), value)));
+            };
+            add("baseModel", model.base.as_ref().map(|base| json!(base)));
+            add("callable", self.is_callable().map(|callable| json!(callable)));
+            add("reason", self.reason.as_ref().map(|reason| json!(reason)));
+            add("status", self.status.as_ref().map(|status| json!(status)));
+            add("profiles", (!self.profiles.is_empty()).then(|| json!(self.profiles)));
+            add("regions", (!self.regions.is_empty()).then(|| json!(self.regions)));
+        }
+        json
+    }
+
+    fn in_text(&self) -> String {
+        let model = &self.model;
+        let yes = |yes| if yes { "yes" } else { "no" }.to_owned();
+        let mut lines = vec![
+            ("id", model.id.clone()),
+            ("name", model.name.clone()),
+            ("provider", model.provider.clone()),
+        ];
+        lines.extend(model.base.clone().filter(|base| *base != model.id).map(|base| ("model", base)));
+        lines.push(("reads", self.input().join(", ")));
+        lines.push(("reasoning", yes(model.reasoning)));
+        lines.push(("context window", format!("{} tokens", model.context_window)));
+        lines.push(("longest answer", format!("{} tokens", model.max_tokens)));
+        match &model.cost {
+            Some(cost) => {
+                lines.push((
+                    "price",
+                    format!("{} in, {} out, USD per million tokens", cost.input, cost.output),
+                ));
+                let Cost { cache_read: read, cache_write: write, .. } = cost;
+                if *read > 0.0 {
+                    lines.push(("cached", format!("{read} from the cache, {write} into it")));
+                }
+                for tier in &cost.tiers {
+                    let above =
+                        format!("{} in, {} out above {} tokens in", tier.input, tier.output, tier.above);
+                    lines.push(("long questions", above));
+                }
+            }
+            None => lines.push(("price", "not known".to_owned())),
+        }
+        lines.push(("source", if self.configured { "settings" } else { "service" }.to_owned()));
+        lines.extend(self.status.clone().map(|status| ("status", status)));
+        lines.push((
+            "can be called",
+            self.reason.clone().map_or("yes".into(), |reason| format!("no: {reason}")),
+        ));
+        if !self.profiles.is_empty() {
+            lines.push(("profiles", self.profiles.join(", ")));
+        }
+        if !self.regions.is_empty() {
+            lines.push(("calls go to", self.regions.join(", ")));
+        }
+        lines.iter().map(|(name, value)| format!("{name:<16}{value}\n")).collect::<Vec<_>>().concat()
+    }
+}
+
+fn cost_in_json(cost: &Cost) -> Value {
+    let prices = |input: f64, output: f64, read: f64, write: f64| json!({"input": input, "output": output, "cacheRead": read, "cacheWrite": write});
+    let mut json = prices(cost.input, cost.output, cost.cache_read, cost.cache_write);
+    let tiers = cost.tiers.iter().map(|tier| {
+        let mut json = prices(tier.input, tier.output, tier.cache_read, tier.cache_write);
+        json.as_object_mut().map(|json| json.insert("inputTokensAbove".into(), tier.above.into()));
+        json
+    });
+    if let Some(json) = json.as_object_mut().filter(|_| !cost.tiers.is_empty()) {
+        json.insert("tiers".into(), tiers.collect());
+    }
+    json
+}
+
+/// A table that is no wider than `width`: names give way first, then columns from the right. The
+/// beginnings of very long ids are left out, which `--plain` has.
+fn table(rows: &[Row], width: Option<usize>) -> String {
+    let mut columns = vec![
+        column("ID", rows, |row| row.model.id.clone()),
+        column(NAME, rows, |row| row.model.name.clone()),
+        column("INPUT", rows, |row| row.input().join("+")),
+        column("CONTEXT", rows, |row| tokens(row.model.context_window)),
+        column("OUTPUT", rows, |row| tokens(row.model.max_tokens)),
+        column("$/M IN", rows, |row| price(row.model.cost.as_ref().map(|cost| cost.input))),
+        column("$/M OUT", rows, |row| price(row.model.cost.as_ref().map(|cost| cost.output))),
+        column("REASONING", rows, |row| if row.model.reasoning { "yes" } else { "no" }.to_owned()),
+    ];
+    if rows.iter().any(|row| row.reason.is_some()) {
+        let reason = |row: &Row| match (&row.reason, row.profiles.as_slice()) {
+            (None, _) => "yes".to_owned(),
+            (Some(_), [first, ..]) => format!("as {first}"),
+            (Some(reason), []) => reason.clone(),
+        };
+        columns.insert(1, column("CALLABLE", rows, reason));
+    }
+    if let Some(width) = width {
+        if let Some(ids) = columns.first_mut() {
+            ids.width = ids.width.min(LONGEST_ID.max(width / 2)).min(width);
+        }
+        let over = |columns: &[Column]| {
+            let total = columns.iter().map(|column| column.width + 2).sum::<usize>();
+            total.saturating_sub(2).saturating_sub(width)
+        };
+        let too_wide = over(&columns);
+        if let Some(names) = columns.iter_mut().find(|column| column.head == NAME) {
+            names.width = names.width.saturating_sub(too_wide).max(LEAST_NAME.min(names.width));
+        }
+        if over(&columns) > 0 {
+            columns.retain(|column| column.head != NAME);
+        }
+        while over(&columns) > 0 && columns.len() > 1 {
+            columns.pop();
+        }
+    }
+    let mut text = String::new();
+    for line in 0..=rows.len() {
+        let cells = columns.iter().enumerate().map(|(at, column)| column.cell(line, at == 0));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+    text
+}
+
+struct Column {
+    head: &'static str,
+    cells: Vec<String>,
+    width: usize,
+}
+
+fn column(head: &'static str, rows: &[Row], cell: impl Fn(&Row) -> String) -> Column {
+    let cells = rows.iter().map(cell).collect::<Vec<_>>();
+    let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or_default().max(head.len());
+    Column { head, cells, width }
+}
+
+impl Column {
+    /// The head, or from 1 a row's cell, at the column's width. What is too long loses its end; of an id,
+    /// whose end tells it apart, the beginning.
+    fn cell(&self, line: usize, is_id: bool) -> String {
+        let cell = match line.checked_sub(1) {
+            None => self.head,
+            Some(row) => self.cells.get(row).map(String::as_str).unwrap_or_default(),
+        };
+        let length = cell.chars().count();
+        let kept = self.width.saturating_sub(1);
+        let shown = if length <= self.width {
+            cell.to_owned()
+        } else if is_id {
+            format!("…{}", cell.chars().skip(length - kept).collect::<String>())
+        } else {
+            format!("{}…", cell.chars().take(kept).collect::<String>())
+        };
+        format!("{shown:<width$}", width = self.width)
+    }
+}
+
+/// A number of tokens, rounded: `200k`, `1.05M`.
+fn tokens(tokens: u64) -> String {
+    match tokens {
+        0..1000 => tokens.to_string(),
+        1000..1_000_000 => format!("{}k", (tokens + 500) / 1000),
+        _ => {
+            let hundredths = (tokens + 5_000) / 10_000;
+            let (whole, rest) = (hundredths / 100, hundredths % 100);
+            match rest {
+                0 => format!("{whole}M"),
+                rest => format!("{whole}.{rest:02}M"),
+            }
+        }
+    }
+}
+
+fn price(price: Option<f64>) -> String {
+    price.map_or("?".into(), |price| price.to_string())
+}
+
+fn rfc3339(time: SystemTime) -> Option<String> {
+    OffsetDateTime::from(time).format(&Rfc3339).ok()
+}
+
+/// The head of the column that gives way.
+const NAME: &str = "NAME";
+/// What a name is not cut below, in characters.
+const LEAST_NAME: usize = 12;
+/// What an id is not cut below: as long as those that are no ARNs.
+const LONGEST_ID: usize = 48;

@@ -1,0 +1,174 @@
+//! Which models can be called, and what is known of them.
+//!
+//! A [`Directory`] asks the control plane and keeps the answer; [`Inventory::offers`] is the rule that says
+//! which ids can be called. What is known of a model comes from the [`catalog`], from the API and from
+//! settings: each is a set of [`Facts`], the later before the earlier, and [`Facts::model`] fills the gaps.
+
+pub mod catalog;
+mod directory;
+mod discovery;
+
+pub use self::catalog::{Cost, CostTier};
+pub use self::directory::{Directory, Listing};
+pub use self::discovery::{Inventory, Obstacle, Offer};
+
+/// What is known of a model by one source. What is `None` is not known.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Facts {
+    /// The id of the foundation model.
+    pub base: Option<String>,
+    /// The name, for people to read.
+    pub name: Option<String>,
+    /// Who made it.
+    pub provider: Option<String>,
+    /// Whether it reads images, beside text.
+    pub images: Option<bool>,
+    /// Whether it can think before it answers.
+    pub reasoning: Option<bool>,
+    /// Question and answer together, in tokens.
+    pub context_window: Option<u64>,
+    /// The longest answer, in tokens.
+    pub max_tokens: Option<u64>,
+    /// The prices.
+    pub cost: Option<Cost>,
+}
+
+impl Facts {
+    /// What the [`catalog`] knows of an id, or nothing.
+    pub fn known(id: &str) -> Self {
+        catalog::find(id).map(Self::from).unwrap_or_default()
+    }
+
+    /// What the [`catalog`] knows of a name: for an id that says nothing.
+    pub fn known_by_name(name: &str) -> Self {
+        catalog::find_by_name(name).map(Self::from).unwrap_or_default()
+    }
+
+    /// These facts, and the others where these know nothing.
+    pub fn or(self, others: Self) -> Self {
+        Self {
+            base: self.base.or(others.base),
+            name: self.name.or(others.name),
+            provider: self.provider.or(others.provider),
+            images: self.images.or(others.images),
+            reasoning: self.reasoning.or(others.reasoning),
+            context_window: self.context_window.or(others.context_window),
+            max_tokens: self.max_tokens.or(others.max_tokens),
+            cost: self.cost.or(others.cost),
+        }
+    }
+
+    /// The model that is called by this id. What is not known is the id for a name, text alone, no thinking,
+    /// no price and the limits given here; no answer is longer than the context window.
+    pub fn model(self, id: impl Into<String>, default_limits: Limits) -> Model {
+        let id = id.into();
+        let context_window = self.context_window.unwrap_or(default_limits.context_window);
+        Model {
+            base: self.base,
+            name: self.name.unwrap_or_else(|| id.clone()),
+            provider: self.provider.unwrap_or_else(|| catalog::provider_of(&id).to_owned()),
+            images: self.images.unwrap_or(false),
+            reasoning: self.reasoning.unwrap_or(false),
+            context_window,
+            max_tokens: self.max_tokens.unwrap_or(default_limits.max_tokens).min(context_window),
+            cost: self.cost,
+            id,
+        }
+    }
+}
+
+impl From<&catalog::Entry> for Facts {
+    fn from(entry: &catalog::Entry) -> Self {
+        Self {
+            base: Some(entry.id.to_owned()),
+            name: Some(entry.name.to_owned()),
+            provider: Some(catalog::provider_of(entry.id).to_owned()),
+            images: Some(entry.images),
+            reasoning: Some(entry.reasoning),
+            context_window: Some(entry.context_window),
+            max_tokens: Some(entry.max_tokens),
+            cost: Some(entry.cost.clone()),
+        }
+    }
+}
+
+/// The limits of models of which nothing is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Question and answer together, in tokens.
+    pub context_window: u64,
+    /// The longest answer, in tokens.
+    pub max_tokens: u64,
+}
+
+impl Default for Limits {
+    /// 32,000 and 4,096 tokens.
+    fn default() -> Self {
+        Self { context_window: 32_000, max_tokens: 4096 }
+    }
+}
+
+/// A model that can be called, and what is known of it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Model {
+    /// What a call takes as the model's id.
+    pub id: String,
+    /// The id of the foundation model, where it is known.
+    pub base: Option<String>,
+    /// The name, for people to read.
+    pub name: String,
+    /// Who made it: `Anthropic`.
+    pub provider: String,
+    /// Whether it reads images, beside text.
+    pub images: bool,
+    /// Whether it can think before it answers.
+    pub reasoning: bool,
+    /// Question and answer together, in tokens.
+    pub context_window: u64,
+    /// The longest answer, in tokens.
+    pub max_tokens: u64,
+    /// The prices, where they are known.
+    pub cost: Option<Cost>,
+}
+
+impl Model {
+    /// Whether the model is of this provider: by its name, or by what the id of the foundation model begins
+    /// with; in any case.
+    pub fn is_of(&self, provider: &str) -> bool {
+        let wanted = provider.trim();
+        let id = catalog::id_of_arn(self.base.as_deref().unwrap_or(&self.id));
+        // Of an id that is not known, a region may be the first part.
+        let mut parts = id.split('.').take(2);
+        self.provider.eq_ignore_ascii_case(wanted) || parts.any(|part| part.eq_ignore_ascii_case(wanted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_first_counts_and_gaps_are_filled() {
+        let settings = Facts { name: Some("Ours".into()), max_tokens: Some(999_999), ..Facts::default() };
+        let api = Facts { name: Some("Theirs".into()), images: Some(true), ..Facts::default() };
+        let limits = Limits { context_window: 50_000, max_tokens: 1_000 };
+        let model =
+            settings.or(api).or(Facts::known("mistral.unheard-of")).model("mistral.unheard-of", limits);
+        assert_eq!((model.name.as_str(), model.provider.as_str()), ("Ours", "Mistral AI"));
+        assert_eq!((model.images, model.reasoning, model.cost), (true, false, None));
+        assert_eq!((model.context_window, model.max_tokens), (50_000, 50_000));
+        assert_eq!(Facts::default().model("x", Limits::default()).max_tokens, 4096);
+    }
+
+    #[test]
+    fn a_provider_goes_by_its_name_or_by_the_ids() {
+        let model = |id: &str| Facts::known(id).model(id, Limits::default());
+        let pixtral = model("eu.mistral.pixtral-large-2502-v1:0");
+        for name in ["mistral", " MISTRAL ", "Mistral AI", "mistral ai"] {
+            assert!(pixtral.is_of(name), "{name}");
+        }
+        assert!(!pixtral.is_of("eu") && !pixtral.is_of("mist") && !pixtral.is_of("Anthropic"));
+        assert!(model("us.newcomer.x1").is_of("NewComer"));
+    }
+}

@@ -1,0 +1,290 @@
+//! What was known of models when this version was made: limits and prices, which the service's API does
+//! not tell.
+//!
+//! `cargo run --example catalog -- TABLE` makes the data file anew. Prices are of public price lists: an
+//! account may pay others.
+
+use std::sync::OnceLock;
+
+/// What is known of a model under one price.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The id of the model, without a region before it.
+    pub id: &'static str,
+    /// The regions that the price is for: what stands before the id in that of a profile, and `-` for
+    /// the id as it is.
+    pub regions: Vec<&'static str>,
+    /// The name.
+    pub name: &'static str,
+    /// Whether it can think before it answers.
+    pub reasoning: bool,
+    /// Whether it reads images, beside text.
+    pub images: bool,
+    /// Question and answer together, in tokens.
+    pub context_window: u64,
+    /// The longest answer, in tokens.
+    pub max_tokens: u64,
+    /// The prices.
+    pub cost: Cost,
+    /// Whether it takes tools whose input is to follow their schema to the letter.
+    pub strict_tools: bool,
+    /// Levels of thinking that differ from the usual ones, and what the model calls them; `None` for a
+    /// level that it does not have.
+    pub thinking_levels: Vec<(&'static str, Option<&'static str>)>,
+}
+
+/// Prices in US dollars for a million tokens.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Cost {
+    /// Tokens of the question.
+    pub input: f64,
+    /// Tokens of the answer.
+    pub output: f64,
+    /// Tokens of the question that come from the cache. 0 where there is none.
+    pub cache_read: f64,
+    /// Tokens of the question that go into the cache. 0 where there is none.
+    pub cache_write: f64,
+    /// Other prices for long questions, by rising length.
+    pub tiers: Vec<CostTier>,
+}
+
+impl Cost {
+    /// These prices for tokens of question and answer; nothing for those of the cache.
+    pub fn new(input: f64, output: f64) -> Self {
+        Self { input, output, ..Self::default() }
+    }
+
+    /// Sets the prices of tokens that come from the cache and go into it.
+    pub fn cache(self, read: f64, write: f64) -> Self {
+        Self { cache_read: read, cache_write: write, ..self }
+    }
+
+    /// Adds prices for questions of more tokens than `above`. Their own tiers do not count.
+    pub fn above(mut self, above: u64, cost: &Cost) -> Self {
+        let Self { input, output, cache_read, cache_write, .. } = *cost;
+        self.tiers.push(CostTier { above, input, output, cache_read, cache_write });
+        self.tiers.sort_by_key(|tier| tier.above);
+        self
+    }
+}
+
+/// The prices of a whole request whose question is long.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct CostTier {
+    /// They count when the question, cache included, has more tokens than this.
+    pub above: u64,
+    /// As [`Cost::input`].
+    pub input: f64,
+    /// As [`Cost::output`].
+    pub output: f64,
+    /// As [`Cost::cache_read`].
+    pub cache_read: f64,
+    /// As [`Cost::cache_write`].
+    pub cache_write: f64,
+}
+
+/// All that is known beforehand, by id.
+pub fn entries() -> &'static [Entry] {
+    static ENTRIES: OnceLock<Vec<Entry>> = OnceLock::new();
+    ENTRIES.get_or_init(|| include_str!("catalog.tsv").lines().skip(1).filter_map(entry).collect())
+}
+
+/// What is known of the model that is called by this id: that of a model, of a profile that spreads calls
+/// over regions, or the ARN of either.
+///
+/// Another version (`:1`, `:0:200k`) counts where this one is not known. The prices are those of the
+/// profile's region, else of the id without a region.
+///
+/// ```
+/// use pumice::models::catalog;
+///
+/// let haiku = catalog::find("eu.anthropic.claude-haiku-4-5-20251001-v1:0").unwrap();
+/// assert_eq!((haiku.name, haiku.context_window, haiku.cost.input), ("Claude Haiku 4.5", 200_000, 1.1));
+/// assert!(catalog::find("anthropic.claude-of-my-own").is_none());
+/// ```
+pub fn find(id: &str) -> Option<&'static Entry> {
+    let id = id_of_arn(id);
+    let in_region = || id.split_once('.').and_then(|(region, base)| of_model(base, region));
+    of_model(id, NO_REGION).or_else(in_region)
+}
+
+/// What is known of a model of this name, in any case, or of the longest name that is part of this one: the
+/// last resort for a profile of an application, whose ARN says nothing.
+pub fn find_by_name(name: &str) -> Option<&'static Entry> {
+    let name = name.to_lowercase();
+    let named = || entries().iter().filter(|entry| has_words(&name, &entry.name.to_lowercase()));
+    let longest = named().map(|entry| entry.name.len()).max()?;
+    let mut named = named().filter(|entry| entry.name.len() == longest).peekable();
+    let first = named.peek().copied();
+    named.find(|entry| entry.regions.contains(&NO_REGION)).or(first)
+}
+
+/// The end of an ARN after its last slash; an id as it is.
+pub(crate) fn id_of_arn(id: &str) -> &str {
+    match id.rsplit_once('/') {
+        Some((_, id)) => id,
+        None => id,
+    }
+}
+
+/// The name of who made a model, by its id; the beginning of the id where that is not known.
+pub(crate) fn provider_of(id: &str) -> &str {
+    let prefix =
+        |id: &str| PROVIDERS.iter().find(|(prefix, _)| Some(id) == Some(*prefix)).map(|(_, name)| *name);
+    let id = id_of_arn(id);
+    let (first, rest) = id.split_once('.').unwrap_or((id, ""));
+    let second = rest.split('.').next().unwrap_or_default();
+    prefix(first).or_else(|| prefix(second)).unwrap_or(first)
+}
+
+fn of_model(base: &str, region: &str) -> Option<&'static Entry> {
+    let stem = |id: &'_ str| id.split(':').next().unwrap_or_default().to_owned();
+    let wanted = stem(base);
+    let mut all = entries().iter().filter(|entry| entry.id == base).collect::<Vec<_>>();
+    if all.is_empty() {
+        all = entries().iter().filter(|entry| stem(entry.id) == wanted).collect();
+    }
+    let of = |region: &str| all.iter().copied().find(|entry| entry.regions.contains(&region));
+    of(region).or_else(|| of(NO_REGION)).or_else(|| all.first().copied())
+}
+
+/// Whether these words stand in a text, and not as the beginning of a longer name: `sonnet 4` is not in
+/// `sonnet 4.5`.
+fn has_words(text: &str, words: &str) -> bool {
+    text.split(words).skip(1).any(|rest| {
+        let rest = rest.strip_prefix(['.', '-']).unwrap_or(rest);
+        !rest.starts_with(char::is_alphanumeric)
+    })
+}
+
+fn entry(line: &'static str) -> Option<Entry> {
+    let cells = line.split('\t').collect::<Vec<_>>();
+    let [id, regions, name, reasoning, images, context, output, prices, tiers, strict, levels] = cells[..]
+    else {
+        return None;
+    };
+    let mut cost = cost(prices)?;
+    for tier in tiers.split_whitespace() {
+        let (above, prices) = tier.split_once(':')?;
+        cost = cost.above(above.parse().ok()?, &self::cost(prices)?);
+    }
+    let level = |level: &'static str| {
+        let (level, value) = level.split_once('=')?;
+        Some((level, Some(value).filter(|value| !value.is_empty())))
+    };
+    Some(Entry {
+        id,
+        regions: regions.split(',').collect(),
+        name,
+        reasoning: reasoning == "yes",
+        images: images == "yes",
+        context_window: context.parse().ok()?,
+        max_tokens: output.parse().ok()?,
+        cost,
+        strict_tools: strict == "yes",
+        thinking_levels: levels.split_whitespace().filter_map(level).collect(),
+    })
+}
+
+fn cost(prices: &str) -> Option<Cost> {
+    let mut prices = prices.split('/').map(|price| price.parse::<f64>().ok());
+    let mut next = || prices.next().flatten();
+    Some(Cost::new(next()?, next()?).cache(next()?, next()?))
+}
+
+/// Stands among an entry's regions for the id without one.
+const NO_REGION: &str = "-";
+
+/// What ids begin with, and who that is, in the names of the service.
+const PROVIDERS: [(&str, &str); 20] = [
+    ("ai21", "AI21 Labs"),
+    ("amazon", "Amazon"),
+    ("anthropic", "Anthropic"),
+    ("cohere", "Cohere"),
+    ("deepseek", "DeepSeek"),
+    ("google", "Google"),
+    ("luma", "Luma AI"),
+    ("meta", "Meta"),
+    ("minimax", "MiniMax"),
+    ("mistral", "Mistral AI"),
+    ("moonshot", "Moonshot AI"),
+    ("moonshotai", "Moonshot AI"),
+    ("nvidia", "NVIDIA"),
+    ("openai", "OpenAI"),
+    ("qwen", "Qwen"),
+    ("stability", "Stability AI"),
+    ("twelvelabs", "TwelveLabs"),
+    ("writer", "Writer"),
+    ("xai", "xAI"),
+    ("zai", "Z.AI"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_data_file_is_an_entry() {
+        assert_eq!(entries().len() + 1, include_str!("catalog.tsv").lines().count());
+        for entry in entries() {
+            let found = entry.regions.iter().map(|region| match *region {
+                NO_REGION => find(entry.id),
+                region => find(&format!("{region}.{}", entry.id)),
+            });
+            assert!(found.into_iter().all(|found| found == Some(entry)), "{}", entry.id);
+            assert!(entry.max_tokens <= entry.context_window && entry.cost.input > 0.0, "{}", entry.id);
+            assert_ne!(provider_of(entry.id), "", "{}", entry.id);
+        }
+    }
+
+    #[test]
+    fn ids_of_every_form_are_understood() {
+        for (id, found) in [
+            ("amazon.nova-lite-v1:0", Some(("amazon.nova-lite-v1:0", 0.06))),
+            ("ca.amazon.nova-lite-v1:0", Some(("amazon.nova-lite-v1:0", 0.064))),
+            ("sa.amazon.nova-lite-v1:0", Some(("amazon.nova-lite-v1:0", 0.06))),
+            ("amazon.nova-lite-v1:0:24k", Some(("amazon.nova-lite-v1:0", 0.06))),
+            ("amazon.nova-lite-v1", Some(("amazon.nova-lite-v1:0", 0.06))),
+            ("openai.gpt-oss-120b", Some(("openai.gpt-oss-120b", 0.15))),
+            ("us-gov.openai.gpt-oss-120b-1:0", Some(("openai.gpt-oss-120b-1:0", 0.18))),
+            (
+                "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.amazon.nova-lite-v1:0",
+                Some(("amazon.nova-lite-v1:0", 0.069)),
+            ),
+            ("arn:aws:bedrock:us-east-1::foundation-model/zai.glm-4.7", Some(("zai.glm-4.7", 0.6))),
+            ("arn:aws:bedrock:us-east-1:1:application-inference-profile/a1b2", None),
+            ("zai.", None),
+            ("", None),
+        ] {
+            assert_eq!(find(id).map(|entry| (entry.id, entry.cost.input)), found, "{id}");
+        }
+        let luna = find("us.openai.gpt-6-luna").unwrap();
+        assert_eq!(luna.cost.tiers[0].above, 272_000);
+        assert!(luna.cost.tiers[0].output > luna.cost.output);
+    }
+
+    #[test]
+    fn the_longest_name_within_a_name_counts() {
+        let id = |name| find_by_name(name).map(|entry| entry.id);
+        assert_eq!(id("Claude Sonnet 4.5"), Some("anthropic.claude-sonnet-4-5-20250929-v1:0"));
+        assert_eq!(id("our claude sonnet 4.5, for tests"), Some("anthropic.claude-sonnet-4-5-20250929-v1:0"));
+        assert_eq!(id("Claude Sonnet 4"), Some("anthropic.claude-sonnet-4-20250514-v1:0"));
+        assert_eq!(id("Claude Sonnet 4.9"), None);
+        assert_eq!(id("our own"), None);
+    }
+
+    #[test]
+    fn providers_go_by_the_names_of_the_service() {
+        for (id, name) in [
+            ("mistral.mistral-7b-instruct-v0:2", "Mistral AI"),
+            ("eu.mistral.pixtral-large-2502-v1:0", "Mistral AI"),
+            ("zai.glm-4.7", "Z.AI"),
+            ("newcomer.model-1", "newcomer"),
+        ] {
+            assert_eq!(provider_of(id), name);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Which models can be called: a rule over the answers of the control plane, and over nothing else.
+
+use std::fmt;
+
+use super::Facts;
+use super::catalog::id_of_arn;
+use crate::foundation_model::{
+    FoundationModelLifecycleStatus, FoundationModelSummary, InferenceType, ModelModality,
+};
+use crate::inference_profile::{InferenceProfileStatus, InferenceProfileSummary, InferenceProfileType};
+use crate::shape::{Members, structure};
+
+structure! {
+    /// The models and inference profiles of a region, as the control plane told of them: before any filter.
+    pub struct Inventory {
+        required {
+            /// When they were asked for, in seconds since 1970.
+            fetched: u64 = "fetched",
+            /// All foundation models.
+            foundation_models: Vec<FoundationModelSummary> = "foundationModels",
+        }
+        optional {
+            /// All inference profiles, the service's and the account's. `None`: they may not be listed.
+            inference_profiles: Vec<InferenceProfileSummary> = "inferenceProfiles",
+            /// Inference profiles that were asked for one by one.
+            resolved_profiles: Vec<InferenceProfileSummary> = "resolvedProfiles",
+        }
+    }
+}
+
+impl Inventory {
+    /// Every id that there is, and what stands in the way of calling it, if anything does: foundation
+    /// models, then inference profiles, in the order they came in, no profile twice.
+    ///
+    /// A model can be called when it is active, reads text, answers in text and in a stream, and takes
+    /// calls on demand; an inference profile when it is active and its model, which is in the list, is
+    /// all of that but the last.
+    pub fn offers(&self) -> Vec<Offer<'_>> {
+        let profiles = self.inference_profiles.as_deref().unwrap_or_default();
+        let mut of_profiles = Vec::<Offer<'_>>::new();
+        for offer in profiles.iter().filter_map(|profile| self.of_profile(profile)) {
+            if !of_profiles.iter().any(|found| found.id == offer.id) {
+                of_profiles.push(offer);
+            }
+        }
+        let of_models = self.foundation_models.iter().filter_map(|model| {
+            let id = non_blank(model.model_id.as_deref())?;
+            let serving = of_profiles.iter().filter(|offer| offer.base_id() == Some(id));
+            let served_by = serving.filter(|offer| offer.obstacle.is_none()).map(|offer| offer.id).collect();
+            let on_demand =
+                model.inference_types_supported.iter().flatten().any(|t| *t == InferenceType::OnDemand);
+            let obstacle = obstacle_of(model).or_else(|| (!on_demand).then_some(Obstacle::NotOnDemand));
+            Some(Offer { id, model: Some(model), profile: None, served_by, obstacle })
+        });
+        let mut offers = of_models.collect::<Vec<_>>();
+        offers.extend(of_profiles);
+        offers
+    }
+
+    /// The inference profile of this id or ARN, if it was told of.
+    pub fn profile(&self, id: &str) -> Option<&InferenceProfileSummary> {
+        let known = [&self.inference_profiles, &self.resolved_profiles];
+        known.into_iter().flatten().flatten().find(|profile| {
+            [&profile.inference_profile_id, &profile.inference_profile_arn]
+                .into_iter()
+                .any(|known| known.as_deref() == Some(id))
+        })
+    }
+
+    fn of_profile<'a>(&'a self, profile: &'a InferenceProfileSummary) -> Option<Offer<'a>> {
+        let id = match profile.kind {
+            Some(InferenceProfileType::Application) => profile.inference_profile_arn.as_deref(),
+            _ => profile.inference_profile_id.as_deref(),
+        };
+        let base = base_of(profile);
+        let named = |model: &&FoundationModelSummary| base.is_some() && model.model_id.as_deref() == base;
+        let model = self.foundation_models.iter().find(named);
+        let obstacle = match (&profile.status, model) {
+            (Some(InferenceProfileStatus::Active), Some(model)) => obstacle_of(model),
+            (Some(InferenceProfileStatus::Active), None) => Some(Obstacle::ModelNotListed),
+            (status, _) => Some(Obstacle::ProfileNotActive(status.as_ref().map(ToString::to_string))),
+        };
+        Some(Offer { id: non_blank(id)?, model, profile: Some(profile), served_by: Vec::new(), obstacle })
+    }
+}
+
+/// An id that a call may take: of a foundation model, or of an inference profile.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Offer<'a> {
+    /// The id; of an application's own inference profile the ARN.
+    pub id: &'a str,
+    /// The foundation model; of an inference profile the one that it leads to, where that is in the list.
+    pub model: Option<&'a FoundationModelSummary>,
+    /// The inference profile, if it is one.
+    pub profile: Option<&'a InferenceProfileSummary>,
+    /// Of a foundation model, the ids of the inference profiles that lead to it and can be called.
+    pub served_by: Vec<&'a str>,
+    /// Why a call under this id would fail, if it would.
+    pub obstacle: Option<Obstacle>,
+}
+
+impl<'a> Offer<'a> {
+    /// The id of the foundation model.
+    pub fn base_id(&self) -> Option<&'a str> {
+        match self.profile {
+            Some(profile) => base_of(profile),
+            None => Some(self.id),
+        }
+    }
+
+    /// What the API tells of it, and what the catalogue does where the API is silent.
+    pub fn facts(&self) -> Facts {
+        let base = self.base_id().unwrap_or(self.id);
+        // A profile that spreads calls over regions has a price of its own, by its id.
+        let known = Facts::known(self.id).or(Facts::known(base));
+        let told = self.model.map(Facts::told).unwrap_or_default();
+        let name = self.profile.and_then(|profile| non_blank(profile.inference_profile_name.as_deref()));
+        let of_profile = Facts {
+            base: self.base_id().map(str::to_owned),
+            name: name.map(str::to_owned),
+            ..Facts::default()
+        };
+        of_profile.or(told).or(known)
+    }
+}
+
+/// Why a call under an id would fail. `Display` says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// The model is not active, but this, if it is said at all.
+    NotActive(Option<String>),
+    /// The model does not read text.
+    ReadsNoText,
+    /// The model does not answer in text.
+    WritesNoText,
+    /// The model does not answer in a stream.
+    NoStream,
+    /// The model takes no calls on demand under its own id: only through an inference profile, or with
+    /// capacity that was bought.
+    NotOnDemand,
+    /// The inference profile is not active, but this, if it is said at all.
+    ProfileNotActive(Option<String>),
+    /// The inference profile's model is not in the region's list.
+    ModelNotListed,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = |status: &Option<String>| status.clone().unwrap_or_else(|| "not said".into());
+        match self {
+            Self::NotActive(found) => write!(f, "the model is not active: {}", status(found)),
+            Self::ReadsNoText => f.write_str("the model does not read text"),
+            Self::WritesNoText => f.write_str("the model does not answer in text"),
+            Self::NoStream => f.write_str("the model does not answer in a stream"),
+            Self::NotOnDemand => f.write_str("the model takes no calls on demand under its own id"),
+            Self::ProfileNotActive(found) => {
+                write!(f, "the inference profile is not active: {}", status(found))
+            }
+            Self::ModelNotListed => f.write_str("the inference profile's model is not in the region's list"),
+        }
+    }
+}
+
+impl Facts {
+    /// What `ListFoundationModels` tells of a model, members that are no part of the API included: its
+    /// longest answer, its context window, and whether it thinks.
+    pub fn told(model: &FoundationModelSummary) -> Self {
+        let part = |name: &str| model.other.named(name)?.read::<Option<Members>>().ok()?;
+        let converse = part("converse").unwrap_or_default();
+        let number = |name: &str| converse.named(name)?.read::<Option<u64>>().ok()?;
+        let window = || part("description")?.named("maxContextWindow")?.read::<Option<String>>().ok()?;
+        let reads =
+            |modality| model.input_modalities.as_ref().map(|modalities| modalities.contains(&modality));
+        // It is an object where the model thinks, and null where it is not said.
+        let reasoning = || converse.named("reasoningSupported")?.read::<Option<Members>>().ok()?;
+        Self {
+            base: non_blank(model.model_id.as_deref()).map(str::to_owned),
+            name: non_blank(model.model_name.as_deref()).map(str::to_owned),
+            provider: non_blank(model.provider_name.as_deref()).map(str::to_owned),
+            images: reads(ModelModality::Image),
+            reasoning: reasoning().map(|_| true),
+            context_window: window().as_deref().and_then(tokens),
+            max_tokens: number("maxTokensMaximum").filter(|tokens| *tokens > 0),
+            cost: None,
+        }
+    }
+}
+
+/// The foundation model that an inference profile leads to. All its models are the same one, in several
+/// regions.
+pub(crate) fn base_of(profile: &InferenceProfileSummary) -> Option<&str> {
+    let arns = profile.models.iter().flatten().filter_map(|model| model.model_arn.as_deref());
+    arns.filter(|arn| arn.contains(":foundation-model/")).map(id_of_arn).find(|id| !id.is_empty())
+}
+
+/// What keeps a model from being called under any id.
+fn obstacle_of(model: &FoundationModelSummary) -> Option<Obstacle> {
+    let status = model.model_lifecycle.as_ref().and_then(|lifecycle| lifecycle.status.as_ref());
+    let has_text = |modalities: &Option<Vec<ModelModality>>| {
+        modalities.iter().flatten().any(|m| *m == ModelModality::Text)
+    };
+    if status != Some(&FoundationModelLifecycleStatus::Active) {
+        Some(Obstacle::NotActive(status.map(ToString::to_string)))
+    } else if !has_text(&model.output_modalities) {
+        Some(Obstacle::WritesNoText)
+    } else if !has_text(&model.input_modalities) {
+        Some(Obstacle::ReadsNoText)
+    } else if model.response_streaming_supported != Some(true) {
+        Some(Obstacle::NoStream)
+    } else {
+        None
+    }
+}
+
+/// A number of tokens as people write it: `200K`, `1M`, `163,840`.
+fn tokens(text: &str) -> Option<u64> {
+    let text = text.trim().replace([',', ' ', '_'], "").to_ascii_lowercase();
+    let (digits, times) = match (text.strip_suffix('k'), text.strip_suffix('m')) {
+        (Some(digits), _) => (digits, 1_000),
+        (_, Some(digits)) => (digits, 1_000_000),
+        _ => (text.as_str(), 1),
+    };
+    digits.parse::<u64>().ok()?.checked_mul(times).filter(|tokens| *tokens > 0)
+}
+
+fn non_blank(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_read_as_people_write_them() {
+        for (text, read) in [
+            ("200K", Some(200_000)),
+            ("200k", Some(200_000)),
+            ("1M", Some(1_000_000)),
+            ("163,840", Some(163_840)),
+            ("128000", Some(128_000)),
+            ("", None),
+            ("many", None),
+            ("0", None),
+            ("99999999999999999999", None),
+            ("18446744073709551615k", None),
+        ] {
+            assert_eq!(tokens(text), read, "{text}");
+        }
+    }
+}

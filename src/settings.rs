@@ -1,0 +1,591 @@
+//! The settings file: JSON5, in the form that OpenClaw's has.
+//!
+//! These sections count; an OpenClaw file works as it is, and what else is in it is another program's:
+//!
+//! | section | what it says |
+//! |---|---|
+//! | `models.bedrockDiscovery`, or `plugins.entries."amazon-bedrock".config.discovery`, which counts first | whether and where to look for models, which of them to list, for how long to keep the list, what to take for limits that are not known |
+//! | `models.providers."amazon-bedrock"` | the endpoint, headers, and models with all that is known of them |
+//! | `agents.defaults.model`, `.models`, `.params` | the model of a call, what to fall back to, other names, parameters |
+//! | `plugins.entries."amazon-bedrock".config.guardrail` | the guardrail of a call |
+//!
+//! Inside these, a member that is misspelt or of the wrong kind is an error that names file, line, member
+//! and the nearest right one. The provider may be written `bedrock` or `aws-bedrock` as well.
+//!
+//! ```
+//! use pumice::settings::Settings;
+//!
+//! let text = r#"{ agents: { defaults: { model: { primary: "amazon-bedrock/us.amazon.nova-lite-v1:0" } } } }"#;
+//! let settings = Settings::parse("settings.json5", text)?;
+//! assert_eq!(settings.primary.as_deref(), Some("us.amazon.nova-lite-v1:0"));
+//!
+//! let fault = Settings::parse("settings.json5", "{ models: { bedrockDiscovry: {} } }").unwrap_err();
+//! assert!(fault.to_string().starts_with("settings.json5:1:13: models.bedrockDiscovry: "));
+//! assert!(fault.to_string().ends_with("did you mean bedrockDiscovery?"));
+//! # Ok::<(), pumice::Error>(())
+//! ```
+
+mod check;
+mod edit;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jsonc_parser::ast;
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::context::Context;
+use crate::converse::{ConverseRequest, ServiceTier, ServiceTierType};
+use crate::error::{Error, ErrorKind, Result};
+use crate::guardrail::GuardrailConfiguration;
+use crate::models::{Cost, Facts, Limits, Model};
+
+/// What a settings file says.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Settings {
+    /// How models are looked for.
+    pub discovery: Discovery,
+    /// The URL of the runtime: `models.providers."amazon-bedrock".baseUrl`.
+    pub base_url: Option<String>,
+    /// Headers of every call.
+    pub headers: BTreeMap<String, String>,
+    /// The longest silence of a call.
+    pub timeout: Option<Duration>,
+    /// The longest answer of models that say nothing else, in tokens.
+    pub max_tokens: Option<u64>,
+    /// The models of the file, in its order, no id twice. Those of other APIs are not among them.
+    pub models: Vec<ConfiguredModel>,
+    /// The id of the model of a call that names none.
+    pub primary: Option<String>,
+    /// The ids of the models to call when the primary is not available, in this order.
+    pub fallbacks: Vec<String>,
+    /// Other names of models, and their ids.
+    pub aliases: BTreeMap<String, String>,
+    /// The guardrail of every call.
+    pub guardrail: Option<GuardrailConfiguration>,
+    /// Parameters of every call.
+    pub params: Params,
+    /// Parameters by the id of the model, before those of every call.
+    pub model_params: BTreeMap<String, Params>,
+}
+
+/// How models are looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Discovery {
+    /// Whether they are. `None`: if there are credentials.
+    pub enabled: Option<bool>,
+    /// The region, where nothing else names one.
+    pub region: Option<String>,
+    /// The providers whose models are listed, by [`Model::is_of`]; all if there is none.
+    pub provider_filter: Vec<String>,
+    /// For how long a list is kept, in whole seconds. 0: not at all.
+    pub refresh_interval: Duration,
+    /// The limits of models of which nothing is known.
+    pub default_limits: Limits,
+}
+
+impl Default for Discovery {
+    fn default() -> Self {
+        Self {
+            enabled: None,
+            region: None,
+            provider_filter: Vec::new(),
+            refresh_interval: Duration::from_hours(1),
+            default_limits: Limits::default(),
+        }
+    }
+}
+
+/// A model that the file lists.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ConfiguredModel {
+    /// What a call takes as the model's id.
+    pub id: String,
+    /// What the file says of it.
+    pub facts: Facts,
+    /// Headers of its calls, before those of every call.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// Parameters of a call.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Params {
+    /// How far the answer strays from the likeliest words.
+    pub temperature: Option<f64>,
+    /// The longest answer, in tokens.
+    pub max_tokens: Option<u64>,
+    /// For how long what repeats is cached: `none`, `short` or `long`.
+    pub cache_retention: Option<String>,
+    /// How much the model is to think.
+    pub thinking: Option<String>,
+    /// Which capacity serves the call: `default`, `flex`, `priority` or `reserved`.
+    pub service_tier: Option<String>,
+}
+
+impl Settings {
+    /// Where the settings are: the file that is given, else that of `PUMICE_CONFIG`, else `config.json5` in
+    /// the [configuration folder](Context::config_folder).
+    pub fn path(context: &Context, given: Option<&Path>) -> Option<PathBuf> {
+        let named = given.map(Path::to_owned).or_else(|| context.env("PUMICE_CONFIG").map(PathBuf::from));
+        named.or_else(|| Some(context.config_folder()?.join("config.json5")))
+    }
+
+    /// Reads and checks the settings. Where there is no file, they are empty; a file that is named, given or
+    /// in `PUMICE_CONFIG`, must be there.
+    ///
+    /// Fails with [`ErrorKind::InvalidInput`].
+    pub fn load(context: &Context, given: Option<&Path>) -> Result<Self> {
+        let Some(path) = Self::path(context, given) else { return Ok(Self::default()) };
+        let named = given.is_some() || context.env("PUMICE_CONFIG").is_some();
+        match read(context, &path)? {
+            Some(text) => Self::parse(&path.display().to_string(), &text),
+            None if named => Err(unreadable(&path, &"there is no such file")),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// Reads and checks the text of a settings file; `file` names it in errors.
+    ///
+    /// Fails with [`ErrorKind::InvalidInput`].
+    pub fn parse(file: &str, text: &str) -> Result<Self> {
+        let text = without_mark(text);
+        let Some(root) = parse(file, text)? else { return Ok(Self::default()) };
+        check::check(file, text, &root)?;
+        Ok(Self::read(&root.into()))
+    }
+
+    /// What a text of settings says under a path such as `agents.defaults.model.primary` or
+    /// `models.providers["amazon-bedrock"].models[0]`.
+    pub fn get(text: &str, path: &str) -> Result<Option<Value>> {
+        edit::get(without_mark(text), path)
+    }
+
+    /// The text with a member set; comments and layout stay. The value is JSON5, or else a text as it is;
+    /// objects on the way are made as needed. Nothing is checked: [`parse`](Self::parse) does that.
+    pub fn set(text: &str, path: &str, value: &str) -> Result<String> {
+        edit::set(without_mark(text), path, value)
+    }
+
+    /// The text without a member, or `None` if there was none; comments and layout stay.
+    pub fn unset(text: &str, path: &str) -> Result<Option<String>> {
+        edit::unset(without_mark(text), path)
+    }
+
+    /// The sections that count, with secrets (keys, headers) left out.
+    pub fn sections(text: &str) -> Result<Value> {
+        let root = parse("the settings", without_mark(text))?;
+        Ok(root.map_or_else(|| serde_json::json!({}), |root| sections(root.into())))
+    }
+
+    /// The region of the file, which counts where neither code nor environment nor profile name one: that in
+    /// a `baseUrl` of Amazon's own, else that of discovery.
+    pub fn region(&self) -> Option<String> {
+        let of_url = self.base_url.as_deref().and_then(standard_region);
+        of_url.or_else(|| self.discovery.region.clone())
+    }
+
+    /// The URL of the file, unless it is one that the region gives anyway.
+    pub fn endpoint_url(&self) -> Option<&str> {
+        self.base_url.as_deref().filter(|url| standard_region(url).is_none())
+    }
+
+    /// These settings under those of a client: what the client says itself counts first.
+    pub fn under(&self, mut config: Config) -> Config {
+        if let Some(region) = self.region() {
+            config = config.fallback_region(region);
+        }
+        if let Some(url) = self.endpoint_url() {
+            config = config.fallback_endpoint_url(url);
+        }
+        self.headers.iter().fold(config, |config, (name, value)| config.header(name, value))
+    }
+
+    /// The id of the model that is meant: by an alias, with or without the provider before it.
+    ///
+    /// Fails with [`ErrorKind::InvalidInput`] when it is another provider's.
+    pub fn model_id(&self, named: &str) -> Result<String> {
+        let named = named.trim();
+        let alias = self.aliases.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(named));
+        if let Some((_, id)) = alias {
+            return Ok(id.clone());
+        }
+        match our_model(named) {
+            Some(id) => Ok(id.to_owned()),
+            None => Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("{named:?}: a model of amazon-bedrock expected, another provider's found"),
+            )),
+        }
+    }
+
+    /// What the file says of a model.
+    pub fn model(&self, id: &str) -> Option<&ConfiguredModel> {
+        self.models.iter().find(|model| model.id == id)
+    }
+
+    /// The parameters of this model's calls. An answer is as long as the parameters say, else as the file
+    /// says of the model.
+    pub fn params(&self, id: &str) -> Params {
+        let own = self.model_params.get(id).cloned().unwrap_or_default();
+        let all = self.params.clone();
+        let limit = || self.model(id)?.facts.max_tokens;
+        Params {
+            temperature: own.temperature.or(all.temperature),
+            max_tokens: own.max_tokens.or(all.max_tokens).or_else(limit),
+            cache_retention: own.cache_retention.or(all.cache_retention),
+            thinking: own.thinking.or(all.thinking),
+            service_tier: own.service_tier.or(all.service_tier),
+        }
+    }
+
+    /// Puts guardrail and parameters into a request that does not say otherwise.
+    pub fn complete(&self, request: &mut ConverseRequest) {
+        let params = self.params(&request.model_id);
+        if let Some(guardrail) = &self.guardrail {
+            request.guardrail_config.get_or_insert_with(|| guardrail.clone());
+        }
+        let max_tokens = params.max_tokens.and_then(|tokens| tokens.try_into().ok());
+        if params.temperature.is_some() || max_tokens.is_some() {
+            let inference = request.inference_config.get_or_insert_default();
+            inference.temperature = inference.temperature.or(params.temperature);
+            inference.max_tokens = inference.max_tokens.or(max_tokens);
+        }
+        if let Some(tier) = params.service_tier {
+            request
+                .service_tier
+                .get_or_insert_with(|| ServiceTier::new(ServiceTierType::from(tier.as_str())));
+        }
+    }
+
+    /// The models of the file, with what is known of them beside it: what `told` says of an id, then what
+    /// the catalogue knows of the id, and at last of the name.
+    pub fn configured_models(&self, told: impl Fn(&str) -> Facts) -> Vec<Model> {
+        let of_name = |name: &Option<String>| name.as_deref().map(Facts::known_by_name).unwrap_or_default();
+        let known = |model: &ConfiguredModel| {
+            let facts = model.facts.clone().or(told(&model.id)).or(Facts::known(&model.id));
+            facts.or(of_name(&model.facts.name)).model(&model.id, self.discovery.default_limits)
+        };
+        self.models.iter().map(known).collect()
+    }
+
+    fn read(root: &Value) -> Self {
+        let provider = provider_of(root.pointer("/models/providers"));
+        let plugin = provider_of(root.pointer("/plugins/entries")).and_then(|plugin| plugin.get("config"));
+        let defaults = root.pointer("/agents/defaults");
+        let of = |section: Option<&Value>, name: &str| section.and_then(|section| section.get(name)).cloned();
+
+        let mut settings = Self {
+            discovery: Discovery::read(
+                of(plugin, "discovery").as_ref(),
+                root.pointer("/models/bedrockDiscovery"),
+            ),
+            base_url: text(provider, "baseUrl"),
+            headers: texts(of(provider, "headers").as_ref()),
+            timeout: of(provider, "timeoutSeconds")
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds.as_f64()?).ok()),
+            max_tokens: whole(provider, "maxTokens"),
+            params: Params::read(of(defaults, "params").as_ref()),
+            guardrail: of(plugin, "guardrail").and_then(|guardrail| serde_json::from_value(guardrail).ok()),
+            ..Self::default()
+        };
+        for model in provider.and_then(|provider| provider.get("models")?.as_array()).into_iter().flatten() {
+            let api = text(Some(model), "api").or_else(|| text(provider, "api"));
+            let Some(id) = text(Some(model), "id") else { continue };
+            let id = our_model(&id).unwrap_or(&id).to_owned();
+            if api.is_none_or(|api| api == API) && settings.model(&id).is_none() {
+                let params = model.get("params").map(|params| Params::read(Some(params)));
+                settings.model_params.extend(params.map(|params| (id.clone(), params)));
+                settings.models.push(ConfiguredModel::read(id, model, settings.max_tokens));
+            }
+        }
+        let chosen = defaults.and_then(|defaults| defaults.get("models")?.as_object());
+        for (name, chosen) in chosen.into_iter().flatten() {
+            let Some(id) = our_model(name) else { continue };
+            settings.aliases.extend(text(Some(chosen), "alias").map(|alias| (alias, id.to_owned())));
+            if let Some(params) = chosen.get("params") {
+                let listed = settings.model_params.remove(id).unwrap_or_default();
+                settings.model_params.insert(id.to_owned(), Params::read(Some(params)).or(listed));
+            }
+        }
+        let choice = defaults.and_then(|defaults| defaults.get("model"));
+        let primary = choice.and_then(|choice| choice.as_str().or_else(|| choice.get("primary")?.as_str()));
+        let fallbacks = choice.and_then(|choice| choice.get("fallbacks")?.as_array()).into_iter().flatten();
+        // A model of another provider's is another program's: what can be called is the next one.
+        let mut order = primary.into_iter().chain(fallbacks.filter_map(Value::as_str));
+        let mut order = order.by_ref().filter_map(|named| settings.model_id(named).ok()).collect::<Vec<_>>();
+        if !order.is_empty() {
+            settings.primary = Some(order.remove(0));
+        }
+        settings.fallbacks = order;
+        settings
+    }
+}
+
+impl Discovery {
+    /// The newer section counts before the older, member by member.
+    fn read(newer: Option<&Value>, older: Option<&Value>) -> Self {
+        let of =
+            |name: &str| [newer, older].into_iter().flatten().find_map(|section| section.get(name)).cloned();
+        let defaults = Self::default();
+        let number = |name: &str| of(name).as_ref().and_then(as_whole);
+        let filter = of("providerFilter");
+        let filter =
+            filter.as_ref().and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        Self {
+            enabled: of("enabled").and_then(|enabled| enabled.as_bool()),
+            region: of("region").and_then(|region| Some(region.as_str()?.trim().to_owned())),
+            provider_filter: filter.map(str::to_owned).collect(),
+            refresh_interval: number("refreshInterval")
+                .map_or(defaults.refresh_interval, Duration::from_secs),
+            default_limits: Limits {
+                context_window: number("defaultContextWindow")
+                    .unwrap_or(defaults.default_limits.context_window),
+                max_tokens: number("defaultMaxTokens").unwrap_or(defaults.default_limits.max_tokens),
+            },
+        }
+    }
+}
+
+impl ConfiguredModel {
+    fn read(id: String, model: &Value, max_tokens: Option<u64>) -> Self {
+        let input = model.get("input").and_then(Value::as_array);
+        // The effective window is the smaller one.
+        let windows = ["contextWindow", "contextTokens"];
+        let window = windows.into_iter().filter_map(|name| whole(Some(model), name)).min();
+        let facts = Facts {
+            base: None,
+            name: text(Some(model), "name"),
+            provider: None,
+            images: input.map(|input| input.iter().any(|input| input == "image")),
+            reasoning: model.get("reasoning").and_then(Value::as_bool),
+            context_window: window,
+            max_tokens: whole(Some(model), "maxTokens").or(max_tokens),
+            cost: model.get("cost").map(cost),
+        };
+        Self { id, facts, headers: texts(model.get("headers")) }
+    }
+}
+
+impl Params {
+    fn read(params: Option<&Value>) -> Self {
+        let tier = text(params, "serviceTier").or_else(|| text(params, "service_tier"));
+        let tier = tier.map(|tier| tier.to_ascii_lowercase()).filter(|tier| TIERS.contains(&tier.as_str()));
+        Self {
+            temperature: params.and_then(|params| params.get("temperature")?.as_f64()),
+            max_tokens: whole(params, "maxTokens"),
+            cache_retention: text(params, "cacheRetention"),
+            thinking: text(params, "thinking"),
+            service_tier: tier,
+        }
+    }
+
+    fn or(self, others: Self) -> Self {
+        Self {
+            temperature: self.temperature.or(others.temperature),
+            max_tokens: self.max_tokens.or(others.max_tokens),
+            cache_retention: self.cache_retention.or(others.cache_retention),
+            thinking: self.thinking.or(others.thinking),
+            service_tier: self.service_tier.or(others.service_tier),
+        }
+    }
+}
+
+/// The word of a list that was likely meant: within two changes of a letter, or one a third of the length;
+/// or one that begins so.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (word.chars().count() / 3).max(2);
+    known
+        .map(|known| (distance(word, known), known))
+        .filter(|(distance, known)| *distance <= limit || word.len() > 2 && known.starts_with(word))
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// The changes of a letter (Levenshtein) between two words.
+fn distance(from: &str, to: &str) -> usize {
+    let to = to.chars().collect::<Vec<_>>();
+    let mut row = (0..=to.len()).collect::<Vec<_>>();
+    for (line, left) in from.chars().enumerate() {
+        let mut diagonal = line;
+        let mut last = line + 1;
+        for (cell, right) in row.iter_mut().zip(std::iter::once(None).chain(to.iter().map(Some))) {
+            let above = *cell;
+            *cell = match right {
+                None => line + 1,
+                Some(right) => (diagonal + usize::from(left != *right)).min(above + 1).min(last + 1),
+            };
+            (diagonal, last) = (above, *cell);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// The text of a settings file, or `None` if there is no file.
+///
+/// Fails with [`ErrorKind::InvalidInput`] when it cannot be read or is not UTF-8.
+pub fn read(context: &Context, path: &Path) -> Result<Option<String>> {
+    let Some(bytes) = context.read_file(path).map_err(|error| unreadable(path, &error))? else {
+        return Ok(None);
+    };
+    String::from_utf8(bytes).map(Some).map_err(|_| unreadable(path, &"it is not UTF-8"))
+}
+
+fn unreadable(path: &Path, fault: &dyn std::fmt::Display) -> Error {
+    let path = path.display();
+    Error::new(ErrorKind::InvalidInput, format!("the settings file {path} cannot be read: {fault}"))
+}
+
+/// Reads a text of JSON5, in which there may be nothing but comments; `file` names it in errors.
+fn parse<'a>(file: &str, text: &'a str) -> Result<Option<ast::Value<'a>>> {
+    match jsonc_parser::parse_to_ast(text, &jsonc_parser::CollectOptions::default(), &edit::options()) {
+        Ok(parsed) => Ok(parsed.value),
+        Err(error) => {
+            let (line, column) = check::position(text, error.range().start);
+            let fault = format!("{file}:{line}:{column}: JSON5 expected: {}", error.kind());
+            Err(Error::new(ErrorKind::InvalidInput, fault))
+        }
+    }
+}
+
+/// A text without the mark of its encoding that some editors put first.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// Only what counts, and no secret.
+fn sections(mut root: Value) -> Value {
+    let keep = |object: Option<&mut Value>, keep: &dyn Fn(&str) -> bool| {
+        if let Some(object) = object.and_then(Value::as_object_mut) {
+            object.retain(|name, _| keep(name));
+        }
+    };
+    keep(Some(&mut root), &|name| matches!(name, "models" | "agents" | "plugins"));
+    keep(root.get_mut("models"), &|name| matches!(name, "mode" | "bedrockDiscovery" | "providers"));
+    keep(root.get_mut("agents"), &|name| name == "defaults");
+    keep(root.get_mut("plugins"), &|name| name == "entries");
+    keep(root.pointer_mut("/agents/defaults"), &|name| matches!(name, "model" | "models" | "params"));
+    keep(root.pointer_mut("/agents/defaults/models"), &is_ours);
+    for path in ["/models/providers", "/plugins/entries"] {
+        keep(root.pointer_mut(path), &is_our_provider);
+    }
+    let providers = root.pointer_mut("/models/providers").and_then(Value::as_object_mut);
+    for provider in providers.into_iter().flat_map(serde_json::Map::values_mut) {
+        keep(Some(provider), &|name| !SECRETS.contains(&name));
+        let models = provider.get_mut("models").and_then(Value::as_array_mut);
+        for model in models.into_iter().flatten() {
+            keep(Some(model), &|name| !SECRETS.contains(&name));
+        }
+    }
+    root
+}
+
+/// The entry of ours among providers, by whichever of its names.
+fn provider_of(entries: Option<&Value>) -> Option<&Value> {
+    let entries = entries?.as_object()?;
+    let named = |name: &str| entries.iter().find(|(found, _)| found.trim().eq_ignore_ascii_case(name));
+    PROVIDERS.into_iter().find_map(named).map(|(_, entry)| entry)
+}
+
+/// Whether this is a name of the provider that Bedrock is among others.
+pub fn is_our_provider(name: &str) -> bool {
+    PROVIDERS.iter().any(|provider| name.trim().eq_ignore_ascii_case(provider))
+}
+
+fn is_ours(named: &str) -> bool {
+    our_model(named).is_some()
+}
+
+/// The id within `amazon-bedrock/ID`, or an id or ARN as it is; `None` for a model of another provider's.
+fn our_model(named: &str) -> Option<&str> {
+    let named = named.trim();
+    match named.split_once('/') {
+        Some((provider, id)) if is_our_provider(provider) => Some(id.trim()),
+        // The slashes of an ARN are its own.
+        Some((provider, _)) if !provider.contains(':') => None,
+        _ => Some(named),
+    }
+    .filter(|id| !id.is_empty())
+}
+
+/// The region in a URL of Amazon's own runtime, `fips-REGION` where the URL is one for FIPS.
+fn standard_region(url: &str) -> Option<String> {
+    let (_, host) = url.trim().trim_end_matches('/').split_once("://")?;
+    let host = host.to_ascii_lowercase();
+    let rest = host.strip_suffix(".cn").unwrap_or(&host).strip_suffix(".amazonaws.com")?;
+    let (service, region) = rest.split_once('.')?;
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if region.is_empty() || !region.bytes().all(word) {
+        return None;
+    }
+    match service {
+        "bedrock-runtime" => Some(region.to_owned()),
+        "bedrock-runtime-fips" => Some(format!("fips-{region}")),
+        _ => None,
+    }
+}
+
+fn text(section: Option<&Value>, name: &str) -> Option<String> {
+    section?.get(name)?.as_str().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+fn texts(section: Option<&Value>) -> BTreeMap<String, String> {
+    let members = section.and_then(Value::as_object).into_iter().flatten();
+    members.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+fn whole(section: Option<&Value>, name: &str) -> Option<u64> {
+    as_whole(section?.get(name)?)
+}
+
+/// A whole number, in whichever way it is written: `1e6`.
+fn as_whole(number: &Value) -> Option<u64> {
+    number.as_u64().or_else(|| format!("{:.0}", number.as_f64()?).parse().ok())
+}
+
+fn cost(cost: &Value) -> Cost {
+    let price = |section: &Value, name: &str| section.get(name).and_then(Value::as_f64).unwrap_or_default();
+    let prices = |section: &Value| {
+        Cost::new(price(section, "input"), price(section, "output"))
+            .cache(price(section, "cacheRead"), price(section, "cacheWrite"))
+    };
+    let tiers = cost.get("tiers").and_then(Value::as_array).into_iter().flatten();
+    tiers.fold(prices(cost), |cost, tier| match whole(Some(tier), "inputTokensAbove") {
+        Some(above) => cost.above(above, &prices(tier)),
+        None => cost,
+    })
+}
+
+/// The one API of a model's that is ours.
+const API: &str = "bedrock-converse-stream";
+/// The names of the provider; the first counts before the others.
+const PROVIDERS: [&str; 3] = ["amazon-bedrock", "bedrock", "aws-bedrock"];
+const TIERS: [&str; 4] = ["default", "flex", "priority", "reserved"];
+/// Members that may hold secrets.
+const SECRETS: [&str; 3] = ["apiKey", "headers", "request"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_levenshteins() {
+        for (from, to, changes) in [
+            ("", "", 0),
+            ("a", "", 1),
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+            ("regoin", "region", 2),
+            ("chat", "chat", 0),
+        ] {
+            assert_eq!(distance(from, to), changes, "{from} {to}");
+        }
+        assert_eq!(nearest("regoin", ["region", "profile"].into_iter()), Some("region"));
+        assert_eq!(nearest("xyzzy", ["region", "profile"].into_iter()), None);
+    }
+}

@@ -1,0 +1,417 @@
+//! The settings file: what each member says, what is wrong, and what is left as it was.
+
+#![cfg(feature = "settings")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use pumice::ErrorKind;
+use pumice::context::Context;
+use pumice::converse::{ConverseRequest, InferenceConfiguration};
+use pumice::models::Facts;
+use pumice::settings::{Params, Settings};
+
+/// The documented file, as it is printed for users of OpenClaw, with other sections around.
+const DOCUMENTED: &str = r#"
+// OpenClaw's
+{
+  gateway: { mode: 'local', port: 18789 },
+  models: {
+    mode: "merge",
+    bedrockDiscovery: {
+      enabled: true,
+      region: "eu-central-1",
+      providerFilter: ["anthropic", "amazon"],
+      refreshInterval: 7200,
+      defaultContextWindow: 48000,
+      defaultMaxTokens: 5000,
+    },
+    providers: {
+      openai: { baseUrl: "https://api.openai.com/v1", whatever: 1 },
+      "amazon-bedrock": {
+        baseUrl: "https://bedrock-runtime.eu-west-3.amazonaws.com",
+        auth: "aws-sdk",
+        api: "bedrock-converse-stream",
+        headers: { "x-team": "blue" },
+        timeoutSeconds: 1.5,
+        maxTokens: 0x800,
+        models: [
+          {
+            id: "us.anthropic.claude-opus-4-6-v1", // the large one
+            name: "Our Opus",
+            reasoning: true,
+            input: ["text", "image"],
+            cost: { input: 5, output: 25., cacheRead: .5, cacheWrite: 6.25,
+                    tiers: [{ inputTokensAbove: 200000, input: 10, output: 37.5 }] },
+            contextWindow: 2e5,
+            contextTokens: 150000,
+            maxTokens: 8192,
+            headers: { "x-model": "opus" },
+            compat: { supportsStrictMode: true },
+            params: { temperature: 0.2 },
+          },
+          { id: "amazon-bedrock/amazon.nova-lite-v1:0", name: "Nova" },
+          { id: "amazon.nova-lite-v1:0", name: "again" },
+          { id: "elsewhere", name: "Another API", api: "anthropic-messages" },
+        ],
+      },
+    },
+  },
+  agents: {
+    list: [{ id: "main" }],
+    defaults: {
+      workspace: "~/work",
+      model: {
+        primary: "amazon-bedrock/us.anthropic.claude-opus-4-6-v1",
+        fallbacks: ["openai/gpt-9", "Nova", "bedrock/arn:aws:bedrock:us-east-1:1:inference-profile/us.x"],
+      },
+      models: {
+        "amazon-bedrock/amazon.nova-lite-v1:0": { alias: "Nova", params: { serviceTier: " Flex ", maxTokens: 77 } },
+        "openai/gpt-9": { alias: "gpt", params: { serviceTier: 1 } },
+      },
+      params: { serviceTier: "auto", cacheRetention: "long" },
+    },
+  },
+  plugins: { entries: { "amazon-bedrock": { enabled: true, config: {
+    discovery: { refreshInterval: 60 },
+    guardrail: { guardrailIdentifier: "gr1", guardrailVersion: "DRAFT", trace: "enabled_full", streamProcessingMode: "async" },
+  } }, "other-plugin": { config: { discovery: 7 } } } },
+}
+"#;
+
+fn settings(text: &str) -> Settings {
+    Settings::parse("settings.json5", text).unwrap()
+}
+
+#[test]
+fn each_member_says_what_it_says() {
+    let settings = settings(DOCUMENTED);
+    assert_eq!(settings.discovery.enabled, Some(true));
+    assert_eq!(settings.discovery.region.as_deref(), Some("eu-central-1"));
+    assert_eq!(settings.discovery.provider_filter, ["anthropic", "amazon"]);
+    // The newer section counts before the older, member by member.
+    assert_eq!(settings.discovery.refresh_interval, Duration::from_mins(1));
+    assert_eq!(settings.discovery.default_limits.context_window, 48_000);
+    assert_eq!(settings.discovery.default_limits.max_tokens, 5000);
+
+    assert_eq!(settings.region().as_deref(), Some("eu-west-3"));
+    assert_eq!(settings.endpoint_url(), None);
+    assert_eq!(settings.headers["x-team"], "blue");
+    assert_eq!(settings.timeout, Some(Duration::from_millis(1500)));
+
+    let ids = settings.models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>();
+    assert_eq!(ids, ["us.anthropic.claude-opus-4-6-v1", "amazon.nova-lite-v1:0"]);
+    let models = settings.configured_models(|_| Facts::default());
+    let opus = &models[0];
+    assert_eq!((opus.name.as_str(), opus.reasoning, opus.images), ("Our Opus", true, true));
+    assert_eq!((opus.context_window, opus.max_tokens), (150_000, 8192));
+    let cost = opus.cost.clone().unwrap();
+    assert_eq!(
+        [cost.input, cost.output, cost.cache_read, cost.cache_write].map(|price| price.to_string()),
+        ["5", "25", "0.5", "6.25"]
+    );
+    assert_eq!((cost.tiers[0].above, cost.tiers[0].output.to_string()), (200_000, "37.5".into()));
+    assert_eq!(settings.models[0].headers["x-model"], "opus");
+    // What the file does not say, the catalogue knows; the provider's limit counts before it.
+    let nova = &models[1];
+    assert_eq!((nova.name.as_str(), nova.context_window, nova.max_tokens), ("Nova", 300_000, 2048));
+    assert_eq!(nova.provider, "Amazon");
+
+    assert_eq!(settings.primary.as_deref(), Some("us.anthropic.claude-opus-4-6-v1"));
+    assert_eq!(
+        settings.fallbacks,
+        ["amazon.nova-lite-v1:0", "arn:aws:bedrock:us-east-1:1:inference-profile/us.x"]
+    );
+}
+
+#[test]
+fn a_request_gets_guardrail_and_parameters_unless_it_says_otherwise() {
+    let settings = settings(DOCUMENTED);
+    let mut request = ConverseRequest::new("amazon.nova-lite-v1:0");
+    settings.complete(&mut request);
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(&request.body().unwrap()).unwrap(),
+        serde_json::json!({
+            "inferenceConfig": {"maxTokens": 77},
+            "guardrailConfig": {"guardrailIdentifier": "gr1", "guardrailVersion": "DRAFT",
+                "trace": "enabled_full", "streamProcessingMode": "async"},
+            "serviceTier": {"type": "flex"},
+        })
+    );
+    let mut request = ConverseRequest::new("us.anthropic.claude-opus-4-6-v1")
+        .inference_config(InferenceConfiguration::new().max_tokens(5u32));
+    settings.complete(&mut request);
+    let inference = request.inference_config.unwrap();
+    assert_eq!((inference.max_tokens, inference.temperature), (Some(5), Some(0.2)));
+    // A tier that there is none of is another program's.
+    assert_eq!(request.service_tier, None);
+    let params = settings.params("us.anthropic.claude-opus-4-6-v1");
+    assert_eq!((params.max_tokens, params.cache_retention.as_deref()), (Some(8192), Some("long")));
+    let params = settings.params("unheard-of");
+    assert_eq!((params.max_tokens, params.temperature), (None, None));
+    assert_ne!(params, Params::default());
+}
+
+#[test]
+fn a_model_is_understood_however_it_is_named() {
+    let settings = settings(DOCUMENTED);
+    let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2";
+    for (named, id) in [
+        ("amazon-bedrock/x.y-v1:0", "x.y-v1:0"),
+        ("bedrock/x.y-v1:0", "x.y-v1:0"),
+        (" AWS-Bedrock / x.y ", "x.y"),
+        ("x.y-v1:0", "x.y-v1:0"),
+        ("nova", "amazon.nova-lite-v1:0"),
+        (arn, arn),
+        (&format!("amazon-bedrock/{arn}"), arn),
+    ] {
+        assert_eq!(settings.model_id(named).unwrap(), id, "{named}");
+    }
+    for named in ["openai/gpt-9", "", "amazon-bedrock/"] {
+        assert_eq!(settings.model_id(named).unwrap_err().kind(), ErrorKind::InvalidInput, "{named}");
+    }
+}
+
+#[test]
+fn the_model_may_be_named_alone() {
+    let settings = settings(r#"{agents:{defaults:{model:"bedrock/a.b"}}}"#);
+    assert_eq!((settings.primary.as_deref(), settings.fallbacks.len()), (Some("a.b"), 0));
+}
+
+#[test]
+fn a_url_of_amazons_own_names_a_region_and_another_is_the_endpoint() {
+    for (url, region, endpoint) in [
+        ("https://bedrock-runtime.us-west-2.amazonaws.com/", Some("us-west-2"), false),
+        ("https://bedrock-runtime.cn-north-1.amazonaws.com.cn", Some("cn-north-1"), false),
+        ("https://bedrock-runtime-fips.us-east-1.amazonaws.com", Some("fips-us-east-1"), false),
+        ("https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", None, true),
+        ("https://bedrock-runtime.us-east-1.amazonaws.com/path", None, true),
+        ("https://bedrock-runtime..amazonaws.com", None, true),
+        ("http://localhost:8080/bedrock", None, true),
+    ] {
+        let text =
+            serde_json::json!({"models": {"providers": {"aws-bedrock": {"baseUrl": url}}}}).to_string();
+        let settings = settings(&text);
+        assert_eq!(
+            (settings.region().as_deref(), settings.endpoint_url()),
+            (region, endpoint.then_some(url)),
+            "{url}"
+        );
+    }
+}
+
+#[test]
+fn a_fault_names_line_and_column_and_member_and_what_is_right() {
+    for (text, said) in [
+        (
+            "{\n  models: {\n    bedrockDiscovery: { refreshIntervall: 5 },",
+            "2:11: JSON5 expected: Unterminated object",
+        ),
+        (
+            "{ models: { bedrockDiscovery: { refreshIntervall: 5 } } }",
+            "1:33: models.bedrockDiscovery.refreshIntervall: there is no such member; did you mean refreshInterval?",
+        ),
+        (
+            "{\n models: {\n  bedrockDiscovery: {\n   enabled: 'yes' } } }",
+            "4:13: models.bedrockDiscovery.enabled: true or false expected, a text found",
+        ),
+        (
+            "{ models: { bedrockDiscovery: { x: 1 } } }",
+            "there is no such member; there are enabled, region, providerFilter",
+        ),
+        (
+            "{ models: { bedrockDiscovery: { refreshInterval: -1 } } }",
+            "a whole number from 0 expected, -1 found",
+        ),
+        (
+            "{ models: { bedrockDiscovery: { refreshInterval: 1.5 } } }",
+            "a whole number from 0 expected, 1.5 found",
+        ),
+        (
+            "{ models: { bedrockDiscovery: { refreshInterval: Infinity } } }",
+            "a whole number from 0 expected, Infinity found",
+        ),
+        (
+            "{ models: { bedrockDiscovery: { defaultMaxTokens: 0 } } }",
+            "a whole number from 1 expected, 0 found",
+        ),
+        ("{ models: { bedrockDiscovery: { providerFilter: 'x' } } }", "a list expected, a text found"),
+        (
+            "{ models: { bedrockDiscovery: { providerFilter: ['x', 7] } } }",
+            "models.bedrockDiscovery.providerFilter[1]: a text that is not blank expected, 7 found",
+        ),
+        (
+            "{ models: { bedrockDiscovery: { region: ' ' } } }",
+            "a text that is not blank expected, a blank one found",
+        ),
+        ("{ models: { bedrockDiscovery: [] } }", "models.bedrockDiscovery: an object expected, a list found"),
+        (
+            "{ models: { bedrockDiscovery: { region: 'a', region: 'b' } } }",
+            "one such member expected, a second found",
+        ),
+        ("{ models: { bedrockDicsovery: {} } }", "did you mean bedrockDiscovery?"),
+        (
+            "{ models: { providers: { 'amazon-bedrock': { baseURL: 'x' } } } }",
+            "models.providers.amazon-bedrock.baseURL: there is no such member; did you mean baseUrl?",
+        ),
+        (
+            "{ models: { providers: { Bedrock: { api: 'bedrock-converse' } } } }",
+            "did you mean \"bedrock-converse-stream\"?",
+        ),
+        ("{ models: { providers: { Bedrock: { auth: 'aws' } } } }", "\"token\" expected, \"aws\" found"),
+        (
+            "{ models: { providers: { Bedrock: { models: [{ name: 'x' }] } } } }",
+            "1:46: models.providers.Bedrock.models[0]: the member id expected, none found",
+        ),
+        (
+            "{ models: { providers: { Bedrock: { models: [{ id: 'x', cost: { inputs: 1 } }] } } } }",
+            "models[0].cost.inputs: there is no such member; did you mean input?",
+        ),
+        (
+            "{ models: { providers: { Bedrock: { models: [{ id: 'x', input: ['txt'] }] } } } }",
+            "did you mean \"text\"?",
+        ),
+        (
+            "{ agents: { defaults: { model: { primry: 'x' } } } }",
+            "agents.defaults.model.primry: there is no such member; did you mean primary?",
+        ),
+        ("{ agents: { defaults: { model: 7 } } }", "a text or an object expected, 7 found"),
+        (
+            "{ agents: { defaults: { models: { 'amazon-bedrock/a.b': { alais: 'x' } } } } }",
+            "agents.defaults.models[\"amazon-bedrock/a.b\"].alais",
+        ),
+        (
+            "{ plugins: { entries: { 'amazon-bedrock': { config: { guardrail: { guardrailIdentifier: 'x' } } } } } }",
+            "the member guardrailVersion expected",
+        ),
+        (
+            "{ plugins: { entries: { 'amazon-bedrock': { config: { guardrails: {} } } } } }",
+            "did you mean guardrail?",
+        ),
+        ("[]", "settings.json5:1:1: the settings: an object expected, a list found"),
+        ("{ a: 1 b: 2 }", "JSON5 expected"),
+        ("{ a: 'unterminated }", "JSON5 expected"),
+    ] {
+        let error = Settings::parse("settings.json5", text).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(
+            error.to_string().starts_with("settings.json5:") && error.to_string().contains(said),
+            "{text}\n{error}\n{said}"
+        );
+    }
+}
+
+#[test]
+fn what_is_another_programs_is_none_of_our_business() {
+    for text in [
+        "",
+        "  // nothing\n",
+        "{}",
+        "\u{feff}{ gateway: { modles: 1 }, model: 7, agent: [] }",
+        "{ models: { providers: { openai: { baseURL: 7 } }, pricing: {} } }",
+        "{ agents: { defaults: { mode: 1, modelss: 1 }, list: 5 }, plugins: { entries: { x: 7 }, load: 1 } }",
+        "{ agents: { defaults: { models: { 'openai/x': { alais: 1 } } } } }",
+        "{ a: .5, b: +1, c: 0xff, d: 'it\\'s', e: [1,], $f_: NaN, /* g */ \"h\": \"a\\\nb\" }",
+    ] {
+        assert_eq!(settings(text), Settings::default(), "{text}");
+    }
+}
+
+#[test]
+fn setting_a_member_keeps_comments_and_layout() {
+    let text = "// head\n{\n  // the models\n  models: {\n    bedrockDiscovery: { region: 'us-east-1', /* why */ enabled: true }, // here\n  },\n}\n// tail\n";
+    let changed = Settings::set(text, "models.bedrockDiscovery.region", "eu-west-1").unwrap();
+    assert_eq!(changed, text.replace("'us-east-1'", "\"eu-west-1\""));
+    let changed = Settings::set(text, "models.bedrockDiscovery[\"enabled\"]", "false").unwrap();
+    assert_eq!(changed, text.replace("true", "false"));
+
+    let changed = Settings::set(text, "agents.defaults.model.primary", "amazon-bedrock/a.b-v1:0").unwrap();
+    assert!(changed.starts_with(text.split("  },\n}").next().unwrap()), "{changed}");
+    assert!(changed.ends_with("}\n// tail\n"), "{changed}");
+    assert_eq!(settings(&changed).primary.as_deref(), Some("a.b-v1:0"));
+
+    let path = "models.providers[\"amazon-bedrock\"].models";
+    let changed = Settings::set(text, path, "[{id: 'a.b', maxTokens: 7}]").unwrap();
+    let changed = Settings::set(&changed, &format!("{path}[1]"), "{id: 'c.d'}").unwrap();
+    let changed = Settings::set(&changed, &format!("{path}[0].maxTokens"), "9").unwrap();
+    let changed = Settings::set(&changed, &format!("{path}[0].name"), "42 ways").unwrap();
+    let read = settings(&changed);
+    assert_eq!((read.models[0].facts.max_tokens, read.models[1].id.as_str()), (Some(9), "c.d"));
+    assert_eq!(Settings::get(&changed, &format!("{path}[0].name")).unwrap(), Some("42 ways".into()));
+    let changed = Settings::set(&changed, &format!("{path}[0]"), "{id: 'e.f'}").unwrap();
+    assert_eq!(
+        settings(&changed).models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>(),
+        ["e.f", "c.d"]
+    );
+    for part in ["// head", "// the models", "/* why */", "// here", "// tail"] {
+        assert!(changed.contains(part), "{changed}");
+    }
+
+    assert_eq!(
+        settings(&Settings::set("", "models.bedrockDiscovery.enabled", "true").unwrap()).discovery.enabled,
+        Some(true)
+    );
+    for (path, value) in [
+        ("models[0]", "1"),
+        ("models.bedrockDiscovery.region.x", "1"),
+        ("a[1]", "1"),
+        ("", "1"),
+        ("a..b", "1"),
+        ("a[", "1"),
+    ] {
+        assert_eq!(Settings::set(text, path, value).unwrap_err().kind(), ErrorKind::InvalidInput, "{path}");
+    }
+}
+
+#[test]
+fn a_member_is_found_and_removed() {
+    let text = "{\n  // one\n  models: {\n    mode: 'merge', // how\n    list: [1, 2, 3],\n  },\n}\n";
+    let get = |path| Settings::get(text, path).unwrap();
+    assert_eq!((get("models.mode"), get("models.list[1]")), (Some("merge".into()), Some(2.into())));
+    assert_eq!((get("models.none"), get("models.list[3]"), get("models.mode.x")), (None, None, None));
+    let without = Settings::unset(text, "models.list[1]").unwrap().unwrap();
+    assert_eq!(without, text.replace("[1, 2, 3]", "[1, 3]"));
+    let without = Settings::unset(text, "models.list").unwrap().unwrap();
+    assert_eq!(without, text.replace("    list: [1, 2, 3],\n", ""));
+    assert_eq!(Settings::unset(text, "models.none").unwrap(), None);
+    assert_eq!(Settings::unset(text, "models.list[9]").unwrap(), None);
+}
+
+#[test]
+fn what_is_shown_holds_no_secret_and_nothing_of_others() {
+    let text = r#"{ gateway: { token: "sekret" }, channels: {}, models: { providers: {
+        openai: { apiKey: "sekret" },
+        "amazon-bedrock": { apiKey: "sekret", headers: { "x-key": "sekret" }, models: [{ id: "a.b", headers: { k: "sekret" } }] } } },
+        agents: { defaults: { workspace: "sekret", model: "a.b" } } }"#;
+    let shown = Settings::sections(text).unwrap();
+    assert_eq!(
+        shown,
+        serde_json::json!({
+            "models": {"providers": {"amazon-bedrock": {"models": [{"id": "a.b"}]}}},
+            "agents": {"defaults": {"model": "a.b"}},
+        })
+    );
+}
+
+#[test]
+fn the_file_is_the_given_one_or_the_environments_or_the_platforms() {
+    let folder = "/home/x/.config";
+    let context = Context::made().with_env("HOME", "/home/x").with_env("XDG_CONFIG_HOME", folder);
+    let path =
+        |context: &Context, given: Option<&str>| Settings::path(context, given.map(Path::new)).unwrap();
+    assert_eq!(path(&context, None), Path::new("/home/x/.config/pumice/config.json5"));
+    let named = context.clone().with_env("PUMICE_CONFIG", "/etc/p.json5");
+    assert_eq!(path(&named, None), Path::new("/etc/p.json5"));
+    assert_eq!(path(&named, Some("mine")), Path::new("mine"));
+
+    assert_eq!(Settings::load(&context, None).unwrap(), Settings::default());
+    for (context, given) in [(&named, None), (&context, Some("mine"))] {
+        let error = Settings::load(context, given.map(Path::new)).unwrap_err();
+        assert!(error.to_string().contains("no such file"), "{error}");
+    }
+    let there =
+        context.with_file("/home/x/.config/pumice/config.json5", "{ models: { bedrockDiscovery: 1 } }");
+    let error = Settings::load(&there, None).unwrap_err();
+    assert!(error.to_string().starts_with("/home/x/.config/pumice/config.json5:1:31: "), "{error}");
+}
