@@ -365,6 +365,52 @@ fn setting_a_member_keeps_comments_and_layout() {
 }
 
 #[test]
+fn what_is_added_stands_as_its_neighbours_do() {
+    for (text, path, value, expected) in [
+        ("", "a.b", "x", "{\n  a: { b: \"x\" },\n}\n"),
+        ("// only this\n", "a", "1", "// only this\n{\n  a: 1,\n}\n"),
+        ("{}", "a", "1", "{ a: 1 }"),
+        ("{ a: 1 }", "b", "2", "{ a: 1, b: 2 }"),
+        ("{ a: 1, }", "b", "2", "{ a: 1, b: 2 }"),
+        ("{\"a\": 1}", "b", "2", "{\"a\": 1, \"b\": 2}"),
+        ("{\"a\":{}}", "a.b[0].c", "2", "{\"a\":{ \"b\": [{ \"c\": 2 }] }}"),
+        ("{\n\ta: 1\n}", "b-c", "2", "{\n\ta: 1,\n\t\"b-c\": 2\n}"),
+        ("{\n  a: 1, // one\n  // end\n}", "b", "2", "{\n  a: 1, // one\n  // end\n  b: 2,\n}"),
+        ("{\n  a: 1 // one, and\n}", "b", "2", "{\n  a: 1, // one, and\n  b: 2\n}"),
+        ("{\n  // nothing yet\n}", "b", "2", "{\n  // nothing yet\n  b: 2,\n}"),
+        ("{ a: [] }", "a[0]", "'x'", "{ a: ['x'] }"),
+        ("{ a: [1] }", "a[1]", "2 /* two */", "{ a: [1, 2] }"),
+        ("{ a: [\n    1,\n  ] }", "a[1]", "2", "{ a: [\n    1,\n    2,\n  ] }"),
+        ("{ a: {\n  b: 1 } }", "a", "{ c: .5 }", "{ a: { c: .5 } }"),
+    ] {
+        assert_eq!(Settings::set(text, path, value).unwrap(), expected, "{text}");
+        let read = Settings::get(expected, path).unwrap();
+        assert!(read.is_some(), "{expected}");
+        // Set once more, nothing changes.
+        assert_eq!(Settings::set(expected, path, value).unwrap(), expected);
+    }
+}
+
+#[test]
+fn what_is_removed_takes_its_line_and_leaves_comments() {
+    for (text, path, expected) in [
+        ("{ a: 1, b: 2 }", "b", "{ a: 1 }"),
+        ("{ a: 1, b: 2 }", "a", "{ b: 2 }"),
+        ("{ a: 1 }", "a", "{ }"),
+        ("{ a: 1, /* c */ b: 2, }", "b", "{ a: 1, /* c */ }"),
+        ("{\n  a: 1, // one\n  b: 2\n}", "b", "{\n  a: 1 // one\n}"),
+        ("{\n  a: 1, // one\n  b: 2\n}", "a", "{\n  // one\n  b: 2\n}"),
+        ("{\n  a: 1 /* one */,\n  b: 2\n}", "a", "{\n  /* one */\n  b: 2\n}"),
+        ("{ a: [1, 2, 3] }", "a[2]", "{ a: [1, 2] }"),
+        ("{ a: [1, 2, 3] }", "a[0]", "{ a: [2, 3] }"),
+        ("{ a: [1] }", "a[0]", "{ a: [] }"),
+    ] {
+        assert_eq!(Settings::unset(text, path).unwrap().as_deref(), Some(expected), "{text}");
+        assert!(Settings::parse("settings", expected).is_ok(), "{expected}");
+    }
+}
+
+#[test]
 fn a_member_is_found_and_removed() {
     let text = "{\n  // one\n  models: {\n    mode: 'merge', // how\n    list: [1, 2, 3],\n  },\n}\n";
     let get = |path| Settings::get(text, path).unwrap();

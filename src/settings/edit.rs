@@ -1,8 +1,10 @@
-//! A member of a text of JSON5: found, set and removed, with comments and layout as they were.
+//! A member of a text of JSON5: found, set and removed, with all around it as it was.
+
+use std::ops::Range;
 
 use jsonc_parser::ParseOptions;
-use jsonc_parser::ast::Value;
-use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstRootNode};
+use jsonc_parser::ast::{ObjectPropName, Value};
+use jsonc_parser::common::Ranged as _;
 
 use super::parse;
 use crate::error::{Error, ErrorKind, Result};
@@ -91,147 +93,194 @@ pub(super) fn get(text: &str, path: &str) -> Result<Option<serde_json::Value>> {
 /// as it is.
 pub(super) fn set(text: &str, path: &str, value: &str) -> Result<String> {
     let steps = steps(path)?;
-    let value = input(value);
-    let root = tree(text)?;
-    let object = root.object_value_or_create().ok_or_else(|| {
-        Error::new(ErrorKind::InvalidInput, "an object expected as the whole of the settings")
-    })?;
-    let Some((first, rest)) = steps.split_first() else { return Ok(text.to_owned()) };
-    set_in(&object.into(), first, rest, value, &mut Vec::new())?;
-    Ok(root.to_string())
-}
-
-fn set_in(
-    container: &CstNode,
-    step: &Step,
-    rest: &[Step],
-    value: CstInputValue,
-    way: &mut Vec<Step>,
-) -> Result<()> {
-    let wrong = |way: &[Step], expected: &str| {
-        let way = shown(way);
-        Err(Error::new(ErrorKind::InvalidInput, format!("{way}: {expected} expected, something else found")))
+    let value = match parse("", value) {
+        Ok(Some(parsed)) => parsed.text(value).to_owned(),
+        _ => serde_json::Value::from(value).to_string(),
     };
-    let made = |value: CstInputValue| {
-        rest.iter().rev().try_fold(value, |value, step| match step {
-            Step::Member(name) => Some(CstInputValue::Object(vec![(name.clone(), value)])),
-            Step::At(0) => Some(CstInputValue::Array(vec![value])),
+    let Some(root) = parse("the settings", text)? else {
+        let text = text.trim_end();
+        let head = if text.is_empty() { String::new() } else { format!("{text}\n") };
+        return set(&format!("{head}{{\n}}\n"), path, &value);
+    };
+    let quoted = match &root {
+        Value::Object(object) => {
+            matches!(object.properties.first().map(|m| &m.name), Some(ObjectPropName::String(_)))
+        }
+        _ => false,
+    };
+    let mut at = &root;
+    let mut way = steps.as_slice();
+    while let Some((step, rest)) = way.split_first() {
+        let inside = Inside::of(at);
+        let wrong = |expected: &str| {
+            let (done, _) = steps.split_at(steps.len() - way.len());
+            let done = if done.is_empty() { "the settings".into() } else { shown(done) };
+            Error::new(ErrorKind::InvalidInput, format!("{done}: {expected} expected, something else found"))
+        };
+        let next = match (step, at) {
+            (Step::Member(name), Value::Object(object)) => object.get(name).map(|member| &member.value),
+            (Step::At(index), Value::Array(list)) if *index <= list.elements.len() => {
+                list.elements.get(*index)
+            }
+            (Step::At(_), Value::Array(_)) => {
+                return Err(wrong("an index of the list, or the one after its last,"));
+            }
+            (Step::Member(_), _) => return Err(wrong("an object")),
+            (Step::At(_), _) => return Err(wrong("a list")),
+        };
+        if let Some(next) = next {
+            (at, way) = (next, rest);
+            continue;
+        }
+        let made = rest.iter().rev().try_fold(value, |value, step| match step {
+            Step::Member(name) => Some(format!("{{ {}: {value} }}", key(name, quoted))),
+            Step::At(0) => Some(format!("[{value}]")),
             Step::At(_) => None,
-        })
-    };
-    let beyond = || {
-        Err(Error::new(
-            ErrorKind::InvalidInput,
-            "an index up to the number of what there is expected, a higher one found",
-        ))
-    };
-    match step {
-        Step::Member(name) => {
-            let Some(object) = container.as_object() else { return wrong(way, "an object") };
-            way.push(step.clone());
-            match (member(&object, name), rest.split_first()) {
-                (Some(found), None) => found.set_value(value),
-                (Some(found), Some((next, rest))) => {
-                    let Some(inside) = found.value() else { return wrong(way, "a value") };
-                    return set_in(&inside, next, rest, value, way);
-                }
-                (None, _) => {
-                    let Some(value) = made(value) else { return beyond() };
-                    object.append(name, value);
-                }
-            }
-        }
-        Step::At(at) => {
-            let Some(list) = container.as_array() else { return wrong(way, "a list") };
-            way.push(step.clone());
-            match (list.elements().into_iter().nth(*at), rest.split_first()) {
-                (Some(found), None) => replace(&list, found, *at, value),
-                (Some(found), Some((next, rest))) => return set_in(&found, next, rest, value, way),
-                (None, _) => {
-                    let Some(value) = made(value).filter(|_| *at == list.elements().len()) else {
-                        return beyond();
-                    };
-                    list.append(value);
-                }
-            }
-        }
+        });
+        let made = made.ok_or_else(|| wrong("an index from 0 in a list that is new"))?;
+        let made = match step {
+            Step::Member(name) => format!("{}: {made}", key(name, quoted)),
+            Step::At(_) => made,
+        };
+        return Ok(inside.map_or_else(|| text.to_owned(), |inside| inside.append(text, &made)));
     }
-    Ok(())
+    Ok(spliced(text, at.start()..at.end(), &value))
 }
 
 /// The text without a member, or `None` if there is none.
 pub(super) fn unset(text: &str, path: &str) -> Result<Option<String>> {
-    let root = tree(text)?;
     let steps = steps(path)?;
-    let Some((last, way)) = steps.split_last() else { return Ok(None) };
-    let mut at = root.value();
-    for step in way {
-        at = match (step, at) {
-            (Step::Member(name), Some(node)) => {
-                node.as_object().and_then(|object| member(&object, name)?.value())
+    let Some(root) = parse("the settings", text)? else { return Ok(None) };
+    let mut at = &root;
+    let mut found = None;
+    for step in &steps {
+        let inside = Inside::of(at);
+        let (index, value) = match (step, at) {
+            (Step::Member(name), Value::Object(object)) => {
+                let index = object.properties.iter().position(|member| member.name.as_str() == name);
+                (index, index.and_then(|index| object.properties.get(index)).map(|member| &member.value))
             }
-            (Step::At(index), Some(node)) => {
-                node.as_array().and_then(|list| list.elements().into_iter().nth(*index))
-            }
-            _ => None,
+            (Step::At(index), Value::Array(list)) => (Some(*index), list.elements.get(*index)),
+            _ => (None, None),
         };
+        let (Some(inside), Some(index), Some(value)) = (inside, index, value) else { return Ok(None) };
+        found = Some((inside, index));
+        at = value;
     }
-    let Some(container) = at else { return Ok(None) };
-    match last {
-        Step::Member(name) => {
-            let Some(found) = container.as_object().and_then(|object| member(&object, name)) else {
-                return Ok(None);
+    Ok(found.map(|(inside, index)| inside.remove(text, index)))
+}
+
+/// The inside of an object or a list.
+struct Inside {
+    /// Without the brackets.
+    range: Range<usize>,
+    /// What is in it, each without its comma.
+    items: Vec<Range<usize>>,
+    is_list: bool,
+}
+
+impl Inside {
+    fn of(value: &Value<'_>) -> Option<Self> {
+        let items = match value {
+            Value::Object(object) => {
+                object.properties.iter().map(|member| member.start()..member.end()).collect()
+            }
+            Value::Array(list) => list.elements.iter().map(|item| item.start()..item.end()).collect(),
+            _ => return None,
+        };
+        let is_list = matches!(value, Value::Array(_));
+        Some(Self { range: value.start() + 1..value.end() - 1, items, is_list })
+    }
+
+    /// The text with one more item at the end: on a line of its own if the others are.
+    fn append(&self, text: &str, item: &str) -> String {
+        let inside = text.get(self.range.clone()).unwrap_or_default();
+        let end = self.range.start + inside.trim_end().len();
+        let Some(last) = self.items.last() else {
+            return if inside.contains('\n') {
+                let line = format!("\n{}  {item},", indent(text, self.range.start));
+                spliced(text, end..end, &line)
+            } else {
+                let item = if self.is_list { item.to_owned() } else { format!(" {item} ") };
+                spliced(text, end..self.range.end, &item)
             };
-            found.remove();
-        }
-        Step::At(index) => {
-            let found = container.as_array().and_then(|list| list.elements().into_iter().nth(*index));
-            let Some(found) = found else { return Ok(None) };
-            found.remove();
-        }
-    }
-    Ok(Some(root.to_string()))
-}
-
-fn tree(text: &str) -> Result<CstRootNode> {
-    // Positions and words of a fault are those of reading.
-    parse("the settings", text)?;
-    CstRootNode::parse(text, &options())
-        .map_err(|error| Error::new(ErrorKind::InvalidInput, error.to_string()))
-}
-
-/// The member of this name, whichever way the name is written.
-fn member(object: &CstObject, name: &str) -> Option<jsonc_parser::cst::CstObjectProp> {
-    object.properties().into_iter().find(|member| member.decoded_name().as_deref() == Some(name))
-}
-
-fn replace(list: &CstArray, old: CstNode, at: usize, value: CstInputValue) {
-    list.insert(at, value);
-    old.remove();
-}
-
-/// JSON5, or else a text as it is.
-fn input(text: &str) -> CstInputValue {
-    match parse("", text) {
-        Ok(Some(value)) => converted(value),
-        _ => CstInputValue::String(text.to_owned()),
-    }
-}
-
-fn converted(value: Value<'_>) -> CstInputValue {
-    match value {
-        Value::StringLit(text) => CstInputValue::String(text.value.into_owned()),
-        Value::NumberLit(number) => CstInputValue::Number(number.value.to_owned()),
-        Value::BooleanLit(value) => CstInputValue::Bool(value.value),
-        Value::NullKeyword(_) => CstInputValue::Null,
-        Value::Array(list) => CstInputValue::Array(list.elements.into_iter().map(converted).collect()),
-        Value::Object(object) => {
-            let members = object.properties.into_iter();
-            CstInputValue::Object(
-                members.map(|member| (member.name.into_string(), converted(member.value))).collect(),
-            )
+        };
+        let comma = comma_after(text, last.end);
+        let (before, after) = if inside.contains('\n') {
+            (format!("\n{}", indent(text, last.start)), if comma.is_some() { "," } else { "" })
+        } else {
+            (" ".to_owned(), "")
+        };
+        let with_item = spliced(text, end..end, &format!("{before}{item}{after}"));
+        match comma {
+            Some(_) => with_item,
+            None => spliced(&with_item, last.end..last.end, ","),
         }
     }
+
+    /// The text without one item: with its line, if nothing else is on it. Comments stay.
+    fn remove(&self, text: &str, index: usize) -> String {
+        let Some(item) = self.items.get(index) else { return text.to_owned() };
+        let blank = |part: Range<usize>| text.get(part).is_some_and(|part| part.trim().is_empty());
+        let behind = comma_after(text, item.end);
+        let before = || comma_after(text, self.items.get(index.checked_sub(1)?)?.end);
+        let mut cut = item.clone();
+        let mut comma = behind.or_else(before);
+        if let Some(at) = behind.filter(|at| blank(item.end..*at)) {
+            (cut.end, comma) = (at + 1, None);
+        }
+        let (left, right) = text.split_at_checked(cut.start).unwrap_or_default();
+        let right = right.get(cut.len()..).unwrap_or_default();
+        let line_start = left.rfind('\n').map_or(0, |at| at + 1);
+        let line_end = right.find('\n').map(|at| cut.end + at + 1).filter(|end| blank(cut.end..*end));
+        match line_end {
+            Some(line_end) if blank(line_start..cut.start) => cut = line_start..line_end,
+            _ if behind.is_some() => cut.end += right.len() - right.trim_start_matches(' ').len(),
+            _ => cut.start = left.trim_end_matches(' ').len(),
+        }
+        match comma {
+            Some(at) if at >= cut.end => spliced(&spliced(text, at..at + 1, ""), cut, ""),
+            Some(at) if at < cut.start => spliced(&spliced(text, cut, ""), at..at + 1, ""),
+            _ => spliced(text, cut, ""),
+        }
+    }
+}
+
+/// Where the comma behind an item is, if there is one: behind white space and comments.
+fn comma_after(text: &str, offset: usize) -> Option<usize> {
+    let mut rest = text.get(offset..)?;
+    loop {
+        rest = rest.trim_start();
+        if rest.starts_with(',') {
+            return Some(text.len() - rest.len());
+        } else if rest.starts_with("//") {
+            rest = rest.split_once('\n')?.1;
+        } else if rest.starts_with("/*") {
+            rest = rest.split_once("*/")?.1;
+        } else {
+            return None;
+        }
+    }
+}
+
+/// The white space at the beginning of a line.
+fn indent(text: &str, offset: usize) -> &str {
+    let before = text.get(..offset).unwrap_or_default();
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = text.get(start..).unwrap_or_default();
+    line.get(..line.len() - line.trim_start_matches([' ', '\t']).len()).unwrap_or_default()
+}
+
+/// The name of a member as it is written.
+fn key(name: &str, quoted: bool) -> String {
+    let plain = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if plain && !quoted { name.to_owned() } else { serde_json::Value::from(name).to_string() }
+}
+
+fn spliced(text: &str, range: Range<usize>, with: &str) -> String {
+    let (before, after) = (text.get(..range.start), text.get(range.end..));
+    [before.unwrap_or_default(), with, after.unwrap_or_default()].concat()
 }
 
 /// JSON5 as it is written down: commas between members are no matter of taste.
