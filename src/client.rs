@@ -90,13 +90,21 @@ pub struct Identity {
 impl Client {
     /// A client with these settings. Nothing is read or opened before the first call.
     pub fn new(config: Config) -> Self {
-        let chain = Chain::standard(config.profile.as_deref());
+        let chain = match &config.bearer_token {
+            Some(token) => Chain::given(token.clone()),
+            None => Chain::standard(config.profile.as_deref()),
+        };
         Self(Arc::new(Inner { config, chain, quota: Quota::new(), transport: OnceLock::new() }))
     }
 
     /// A client as the environment and the AWS files say.
     pub fn from_env() -> Self {
         Self::new(Config::new())
+    }
+
+    /// What the client is made of.
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
     }
 
     /// Converse: the whole answer at once.
@@ -370,7 +378,8 @@ impl Client {
             .extension(call.operation)
             .body(call.body.clone())
             .map_err(|source| Error::new(ErrorKind::InvalidInput, "a URL expected").with_source(source))?;
-        *request.headers_mut() = call.headers.clone();
+        *request.headers_mut() = config.headers.clone();
+        request.headers_mut().extend(call.headers.clone());
         if !config.authorised {
             return Ok(request);
         }

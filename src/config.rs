@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_credential_types::Token;
+use http::HeaderMap;
+
 use crate::context::Context;
 use crate::endpoint::{Endpoint, EndpointSettings, Region, RegionSource, Service};
 use crate::error::Result;
@@ -23,6 +26,8 @@ use crate::transport::Transport;
 pub struct Config {
     pub(crate) region: Option<String>,
     pub(crate) profile: Option<String>,
+    pub(crate) bearer_token: Option<Token>,
+    pub(crate) headers: HeaderMap,
     pub(crate) endpoint_url: Option<String>,
     pub(crate) connect_timeout: Duration,
     pub(crate) first_byte_timeout: Duration,
@@ -40,6 +45,8 @@ impl Config {
         Self {
             region: None,
             profile: None,
+            bearer_token: None,
+            headers: HeaderMap::new(),
             endpoint_url: None,
             connect_timeout: Duration::from_secs(10),
             first_byte_timeout: DEFAULT_SILENCE,
@@ -62,6 +69,18 @@ impl Config {
     /// The profile to take region and credentials from, before those of the environment.
     pub fn profile(mut self, profile: impl Into<String>) -> Self {
         self.profile = Some(profile.into());
+        self
+    }
+
+    /// A Bedrock API key, in place of all other credentials.
+    pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
+        self.bearer_token = Some(Token::new(token, None));
+        self
+    }
+
+    /// Headers that every request has beside its own, which count before these. They are signed too.
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
         self
     }
 

@@ -3,6 +3,7 @@
 
 mod bearer;
 mod environment;
+mod given;
 mod profile;
 
 use std::fmt;
@@ -130,6 +131,11 @@ impl Chain {
             return Self(vec![profile_source]);
         }
         Self(vec![Box::new(bearer::Bearer), Box::new(environment::Environment), profile_source])
+    }
+
+    /// This token alone.
+    pub(crate) fn given(token: Token) -> Self {
+        Self(vec![Box::new(given::Given(token))])
     }
 
     /// Asks the sources in order, until one has credentials or is broken.

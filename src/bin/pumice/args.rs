@@ -25,6 +25,7 @@ pub(crate) enum Command {
     Help(Option<&'static Explained>),
     Version,
     Chat,
+    Stream,
     Converse,
     Call,
     Decode,
@@ -74,7 +75,7 @@ impl Flag {
     }
 }
 
-static COMMANDS: [Explained; 5] = [
+static COMMANDS: [Explained; 6] = [
     Explained {
         command: Command::Chat,
         name: "chat",
@@ -94,6 +95,20 @@ error, when that is a terminal, and so is a last line with the model, its tokens
         ],
         calls: true,
         takes_rest: true,
+    },
+    Explained {
+        command: Command::Stream,
+        name: "stream",
+        usage: "",
+        about: "For agents: a conversation as JSON in, the events of the answer as JSON Lines out",
+        more: "\
+Standard input is one JSON object in pi-ai's form: {\"model\": …, \"context\": …, \"options\": …}. Each event is
+a line, in pi-ai's form without `partial`. The last is `done` or `error` and holds the whole message; an
+`error` comes whatever goes wrong. The history is put right before it is sent, unless the options say
+\"repairHistory\": false.",
+        flags: &[],
+        calls: true,
+        takes_rest: false,
     },
     Explained {
         command: Command::Converse,

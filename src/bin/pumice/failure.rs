@@ -52,6 +52,10 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, message)
+    }
+
     pub(crate) fn temporary(message: impl Into<String>) -> Self {
         Self::new(Exit::Temporary, message)
     }

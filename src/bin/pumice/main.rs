@@ -8,6 +8,7 @@ mod decode;
 mod failure;
 mod output;
 mod session;
+mod stream;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Command::Decode => decode::run(args),
         Command::Auth => block_on(auth::run(args, report)),
         Command::Chat => block_on(chat::run(args, report)),
+        Command::Stream => block_on(stream::run(args, report)),
         Command::Converse => block_on(call::converse(args, report)),
         Command::Call => block_on(call::run(args, report)),
     }

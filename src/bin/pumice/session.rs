@@ -19,7 +19,12 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(args: &Args, report: &Report) -> Result<Self, Failure> {
-        let mut config = config(args)?.watch(report.watcher());
+        Self::over(Config::new(), args, report)
+    }
+
+    /// With settings that the flags count before.
+    pub(crate) fn over(config: Config, args: &Args, report: &Report) -> Result<Self, Failure> {
+        let mut config = configured(config, args)?.watch(report.watcher());
         let replay = replay(args)?;
         let recorded_model = replay.as_ref().and_then(|replay| replay.model().map(str::to_owned));
         let recording = args.path("record");
@@ -49,7 +54,11 @@ impl Session {
 
 /// The settings that the flags make.
 pub(crate) fn config(args: &Args) -> Result<Config, Failure> {
-    let mut config = Config::new();
+    configured(Config::new(), args)
+}
+
+/// These settings, and before them those that the flags make.
+fn configured(mut config: Config, args: &Args) -> Result<Config, Failure> {
     if let Some(region) = args.text("region")? {
         config = config.region(region);
     }
