@@ -236,7 +236,7 @@ fn is_amazons(url: &str) -> bool {
 }
 
 /// The headers of all these, of which the later count.
-fn header_map<'a>(all: impl Iterator<Item = &'a BTreeMap<String, Option<String>>>) -> Result<HeaderMap> {
+fn header_map<'a>(all: impl Iterator<Item = &'a BTreeMap<String, Option<Secret>>>) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (name, value) in all.flatten() {
         let lower = name.to_ascii_lowercase();
@@ -244,13 +244,13 @@ fn header_map<'a>(all: impl Iterator<Item = &'a BTreeMap<String, Option<String>>
             continue;
         }
         let wrong =
-            |_| Error::new(ErrorKind::InvalidInput, format!("headers: {name:?}: a header of HTTP expected"));
-        let header = HeaderName::from_bytes(lower.as_bytes()).map_err(|_| wrong(()))?;
+            || Error::new(ErrorKind::InvalidInput, format!("headers: {name:?}: a header of HTTP expected"));
+        let header = HeaderName::from_bytes(lower.as_bytes()).map_err(|_| wrong())?;
         let Some(value) = value else {
             headers.remove(header);
             continue;
         };
-        let mut value = HeaderValue::from_str(value).map_err(|_| wrong(()))?;
+        let mut value = HeaderValue::from_str(&value.0).map_err(|_| wrong())?;
         // It may well be a key of a gateway's.
         value.set_sensitive(true);
         headers.insert(header, value);

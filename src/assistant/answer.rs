@@ -55,11 +55,11 @@ enum Block {
         redacted: Option<Vec<u8>>,
     },
     ToolCall {
-        start: ToolUseBlockStart,
+        start: Box<ToolUseBlockStart>,
         json: String,
-        partial: PartialArguments,
+        partial: Box<PartialArguments>,
         /// When it has ended.
-        whole: Option<ToolCall>,
+        whole: Option<Box<ToolCall>>,
     },
 }
 
@@ -115,9 +115,9 @@ impl AnswerBuilder {
             Event::ContentBlockStart(event) => {
                 if let ContentBlockStart::ToolUse(start) = event.start {
                     let block = Block::ToolCall {
-                        start,
+                        start: Box::new(start),
                         json: String::new(),
-                        partial: PartialArguments::new(),
+                        partial: Box::default(),
                         whole: None,
                     };
                     let content_index = self.begin(event.content_block_index, block);
@@ -128,7 +128,7 @@ impl AnswerBuilder {
                 self.begun = true;
                 match event.delta {
                     ContentBlockDelta::Text(delta) => {
-                        self.add_text(event.content_block_index, delta, &mut told)
+                        self.add_text(event.content_block_index, delta, &mut told);
                     }
                     ContentBlockDelta::ReasoningContent(delta) => {
                         self.add_thinking(event.content_block_index, delta, &mut told);
@@ -231,14 +231,11 @@ impl AnswerBuilder {
 
     /// A delta of another kind than its block's belongs to nothing that has begun, and is passed over.
     fn add_text(&mut self, index: u32, delta: String, told: &mut Vec<AssistantEvent>) {
-        let content_index = match self.places.get(&index) {
-            Some(place) => *place,
-            None => {
-                let content_index = self.begin(index, Block::Text(String::new()));
-                told.push(AssistantEvent::TextStart { content_index });
-                content_index
-            }
-        };
+        let content_index = self.places.get(&index).copied().unwrap_or_else(|| {
+            let content_index = self.begin(index, Block::Text(String::new()));
+            told.push(AssistantEvent::TextStart { content_index });
+            content_index
+        });
         if let Some(Block::Text(text)) = self.blocks.get_mut(content_index) {
             text.push_str(&delta);
             told.push(AssistantEvent::TextDelta { content_index, delta });
@@ -251,15 +248,12 @@ impl AnswerBuilder {
         delta: ReasoningContentBlockDelta,
         told: &mut Vec<AssistantEvent>,
     ) {
-        let content_index = match self.places.get(&index) {
-            Some(place) => *place,
-            None => {
-                let block = Block::Thinking { text: String::new(), signature: None, redacted: None };
-                let content_index = self.begin(index, block);
-                told.push(AssistantEvent::ThinkingStart { content_index });
-                content_index
-            }
-        };
+        let content_index = self.places.get(&index).copied().unwrap_or_else(|| {
+            let block = Block::Thinking { text: String::new(), signature: None, redacted: None };
+            let content_index = self.begin(index, block);
+            told.push(AssistantEvent::ThinkingStart { content_index });
+            content_index
+        });
         let Some(Block::Thinking { text, signature, redacted }) = self.blocks.get_mut(content_index) else {
             return;
         };
@@ -300,7 +294,7 @@ impl AnswerBuilder {
             }
             Block::ToolCall { start, json, whole, .. } => {
                 let tool_call = tool_call(start, json, &self.names);
-                *whole = Some(tool_call.clone());
+                *whole = Some(Box::new(tool_call.clone()));
                 AssistantEvent::ToolCallEnd { content_index, tool_call }
             }
         })
@@ -330,7 +324,7 @@ impl Block {
                 }
                 thinking.into()
             }
-            Self::ToolCall { whole: Some(call), .. } => call.into(),
+            Self::ToolCall { whole: Some(call), .. } => (*call).into(),
             Self::ToolCall { start, json, .. } => tool_call(&start, &json, names).into(),
         }
     }

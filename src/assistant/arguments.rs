@@ -1,6 +1,7 @@
 //! The arguments of a tool: JSON that comes in pieces, and may not be JSON at all.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
@@ -125,7 +126,7 @@ impl PartialArguments {
                 State::Key
             }
             // Also behind a comma, where it is a fault that the end will tell of.
-            (State::BeforeKey, '}') => self.close(&next),
+            (State::BeforeKey, '}') | (State::BeforeItem, ']') => self.close(next),
             (State::Key, '"') => {
                 self.high = None;
                 let key = std::mem::take(&mut self.pending);
@@ -136,7 +137,6 @@ impl PartialArguments {
             }
             (State::Key, '\\') => State::Escape { key: true },
             (State::BeforeColon, ':') => State::BeforeValue,
-            (State::BeforeItem, ']') => self.close(&next),
             (State::BeforeValue | State::BeforeItem, '"') => {
                 self.begin(Value::String(String::new()), State::String)
             }
@@ -178,12 +178,12 @@ impl PartialArguments {
         match (next, self.open.last()) {
             (',', Some(Open::Object(_))) => State::BeforeKey,
             (',', Some(Open::Array)) => State::BeforeValue,
-            ('}' | ']', _) => self.close(&next),
+            ('}' | ']', _) => self.close(next),
             _ => State::Ended,
         }
     }
 
-    fn close(&mut self, with: &char) -> State {
+    fn close(&mut self, with: char) -> State {
         match (self.open.pop(), with) {
             (Some(Open::Object(_)), '}') | (Some(Open::Array), ']') if !self.open.is_empty() => {
                 State::BeforeComma
@@ -339,11 +339,20 @@ pub(super) fn parse_arguments(text: &str) -> Result<Document, String> {
 }
 
 fn read_object(text: &str) -> Result<Document, String> {
-    serde_json::from_str::<IgnoredAny>(text).map_err(|fault| fault.to_string())?;
-    match text.trim_start().starts_with('{') {
-        true => Document::parse(text.trim()).map_err(|fault| fault.to_string()),
-        false => Err("a JSON object expected, another value found".into()),
+    serde_json::from_str::<IgnoredAny>(text).map_err(|fault| reason(&fault, text))?;
+    if !text.trim_start().starts_with('{') {
+        return Err("a JSON object expected, another value found".into());
     }
+    Document::parse(text.trim()).map_err(|fault| fault.to_string())
+}
+
+/// What is wrong with a text; where it was cut off, in the words that JavaScript has for it.
+fn reason(fault: &serde_json::Error, text: &str) -> String {
+    let said = fault.to_string();
+    if said.starts_with("EOF while parsing a string") {
+        return format!("Unterminated string in JSON at position {}", text.encode_utf16().count());
+    }
+    if fault.is_eof() { "Unexpected end of JSON input".into() } else { said }
 }
 
 /// The text with the control characters in its strings escaped, and with the backslashes that are not
@@ -361,17 +370,14 @@ fn mended(text: &str) -> Cow<'_, str> {
             }
             '\\' if in_string => {
                 mended.push('\\');
-                match characters.next_if(|next| "\"\\/bfnrtu".contains(*next)) {
-                    Some(escaped) => mended.push(escaped),
-                    None => {
-                        changed = true;
-                        mended.push('\\');
-                    }
-                }
+                let escaped = characters.next_if(|next| "\"\\/bfnrtu".contains(*next));
+                changed |= escaped.is_none();
+                mended.push(escaped.unwrap_or('\\'));
             }
             '\0'..'\x20' if in_string => {
                 changed = true;
-                mended.push_str(&format!("\\u{:04x}", u32::from(character)));
+                // Writing to a string cannot fail.
+                let _ = write!(mended, "\\u{:04x}", u32::from(character));
             }
             _ => mended.push(character),
         }
@@ -472,5 +478,7 @@ mod tests {
             assert!(!reason.is_empty(), "{fault}");
             assert_eq!(raw, text);
         }
+        assert!(parse(r#"{"a": ""#).unwrap_err().starts_with("Unterminated string in JSON at position 7\n"));
+        assert!(parse(r#"{"a""#).unwrap_err().starts_with("Unexpected end of JSON input\n"));
     }
 }

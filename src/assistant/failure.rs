@@ -25,8 +25,8 @@ fn service_text(name: &str, message: &str) -> String {
     }
 }
 
-/// The text of a failure that is not the service's, with its deepest cause. In front of it stands what
-/// makes it recognisable as one that may be tried again.
+/// The text of a failure that is not the service's, with its deepest cause and its hint. In front of it
+/// stands what makes it recognisable as one that may be tried again.
 fn prefixed(error: &Error, begun: bool) -> String {
     let prefix = match error.kind() {
         ErrorKind::BrokenOff if begun => "Bedrock stream ended without a stop reason: ",
@@ -43,6 +43,10 @@ fn prefixed(error: &Error, begun: bool) -> String {
         text.push_str(": ");
         text.push_str(&deepest);
     }
+    if let Some(hint) = error.hint() {
+        text.push_str("\nhint: ");
+        text.push_str(hint);
+    }
     text
 }
 
@@ -52,7 +56,6 @@ pub(super) fn diagnostic(error: &Error, timestamp: u64) -> Option<Diagnostic> {
     details.status = error.status().filter(|status| !(200..300).contains(status));
     details.error_code = error.code().map(class_name);
     details.request_id = error.request_id().map(str::to_owned);
-    details.hint = error.hint().map(str::to_owned);
     (details != DiagnosticDetails::new()).then(|| failure_diagnostic(details, timestamp))
 }
 

@@ -349,7 +349,8 @@ fn tools_as_text(turns: &mut [Turn]) {
         for block in turn.content.drain(..) {
             match block {
                 ContentBlock::ToolUse(call) => {
-                    let told = format!("[Assistant tool call]: {}({})", call.name, call.input.text());
+                    let told =
+                        format!("[Assistant tool call]: {}({})", call.name, compact(call.input.text()));
                     content.push(ContentBlock::Text(told));
                     names.insert(call.tool_use_id, call.name);
                 }
@@ -363,7 +364,7 @@ fn tools_as_text(turns: &mut [Turn]) {
                             ToolResultContentBlock::Text(text) => told.extend([" ", text.as_str()]),
                             ToolResultContentBlock::Image(image) => media.push(ContentBlock::Image(image)),
                             ToolResultContentBlock::Document(document) => {
-                                media.push(ContentBlock::Document(document))
+                                media.push(ContentBlock::Document(document));
                             }
                             _ => {}
                         }
@@ -376,6 +377,18 @@ fn tools_as_text(turns: &mut [Turn]) {
         }
         turn.content = content;
     }
+}
+
+/// JSON without the white space that is not in its strings.
+fn compact(json: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    let kept = |character: &char| {
+        let keep = in_string || !character.is_ascii_whitespace();
+        in_string ^= *character == '"' && !escaped;
+        escaped = in_string && *character == '\\' && !escaped;
+        keep
+    };
+    json.chars().filter(kept).collect()
 }
 
 /// A turn of which nothing is left says so; and beside a document there must be text.
@@ -441,6 +454,7 @@ const NAMELESS_DOCUMENT: &str = "document";
 const LONGEST_DOCUMENT_NAME: usize = 180;
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "what is given reads best where it stands")]
 mod tests {
     use super::*;
     use serde_json::{Value, json};
@@ -602,6 +616,7 @@ mod tests {
     fn without_tools_calls_and_results_are_told_of() {
         let mut failed = result("2", "boom");
         failed["isError"] = true.into();
+        assert_eq!(compact(r#"{ "a b" : "c \\\" d \\\\" , "e" : 1 }"#), r#"{"a b":"c \\\" d \\\\","e":1}"#);
         let messages = json!([user("a"), assistant(json!([call("1"), call("2")])), result("1", "x"), failed]);
         assert_eq!(
             turns_of(&messages, CLAUDE, true, false),

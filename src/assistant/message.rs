@@ -73,7 +73,7 @@ structure! {
             /// How many tokens an answer may have.
             max_tokens: u64 = "maxTokens",
             /// Headers for each call, by name; `null` takes one out.
-            headers: BTreeMap<String, Option<String>> = "headers",
+            headers: BTreeMap<String, Option<Secret>> = "headers",
             /// Particularities of the model's.
             compat: Compat = "compat",
             /// The effort that stands for a level of reasoning, where it is not the usual one.
@@ -221,7 +221,7 @@ structure! {
             /// The same.
             api_key: Secret = "apiKey",
             /// Headers for the call, by name; `null` takes one of the model's out.
-            headers: BTreeMap<String, Option<String>> = "headers",
+            headers: BTreeMap<String, Option<Secret>> = "headers",
             /// Whether the history is put right before it is sent; without it, yes.
             repair_history: bool = "repairHistory",
             /// Families of models beside those that are built in, and before them.
@@ -552,8 +552,6 @@ structure! {
             error_code: String = "errorCode",
             /// The service's id of the request.
             request_id: String = "requestId",
-            /// What to try next.
-            hint: String = "hint",
         }
     }
 }
@@ -800,18 +798,18 @@ mod tests {
     fn what_agents_keep_is_read_and_written_back() {
         let json = concat!(
             r#"{"model":{"id":"m","name":"M","reasoning":true,"cost":{"tiers":[{"inputTokensAbove":9}],"input":3.0},"#,
-            r#""headers":{"a":"b","c":null},"new":1},"context":{"messages":["#,
+            r#""headers":{"a":"sekret","c":null},"new":1},"context":{"messages":["#,
             r#"{"role":"user","content":[{"type":"text","text":"hi"},{"type":"image","data":"AA==","mimeType":"image/png"}],"timestamp":1.5},"#,
             r#"{"role":"assistant","content":[{"type":"thinking","thinking":"t","thinkingSignature":"s"},"#,
             r#"{"type":"toolCall","id":"1","name":"n","arguments":{"b":1,"a":12345678901234567890123}}],"#,
             r#""usage":{"input":1,"cost":{"input":0,"total":0.5}},"stopReason":"toolUse","timestamp":7},"#,
             r#"{"role":"toolResult","toolCallId":"1","content":[{"type":"sound","pitch":3}]},"#,
             r#"{"role":"note","x":1}],"tools":[{"name":"n","parameters":{"type":"object"}}]},"#,
-            r#""options":{"toolChoice":{"name":"n","type":"tool"},"bearerToken":"b"}}"#,
+            r#""options":{"toolChoice":{"name":"n","type":"tool"},"bearerToken":"sekret"}}"#,
         );
         let input = Input::from_json(json).unwrap();
         assert_eq!(serde_json::to_string(&input).unwrap(), json);
-        assert!(!format!("{input:?}").contains("\"b\")"), "{input:?}");
+        assert!(!format!("{input:?}").contains("sekret"), "{input:?}");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::shape::Document;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Surroundings {
-    /// The region that is called. In GovCloud some things are not known.
+    /// The region that is called: in those of the US government, models know less.
     pub region: Option<String>,
     /// The ids of the models behind the one that is asked, where that is an inference profile whose name does
     /// not tell.
@@ -317,6 +317,7 @@ const LEAST_MARGIN: u64 = 4096;
 const COMFORTABLE_ROOM: u64 = 32768;
 
 #[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "what is given reads best where it stands")]
 mod tests {
     use super::*;
     use serde_json::json;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::family::{ThinkingForm, Traits};
 use super::message::{Model, Options};
@@ -92,41 +92,43 @@ pub(super) fn fields(
     budget: u64,
     govcloud: bool,
 ) -> Option<Value> {
-    let display = options.thinking_display.as_deref().unwrap_or("summarized");
-    let mut betas = Vec::new();
-    let mut fields = match traits.thinking.as_ref()? {
-        ThinkingForm::Adaptive => {
-            let mut thinking = json!({"type": "adaptive"});
-            if !govcloud {
-                thinking["display"] = display.into();
-            }
-            if traits.block_binding && !govcloud {
-                thinking["block_binding"] = json!({"prefix_mismatch_behavior": "drop_block"});
-                betas.push("thinking-binding-controls-2026-08-01");
-            }
-            json!({"thinking": thinking, "output_config": {"effort": level.effort(model, traits)}})
+    let form = traits.thinking.as_ref()?;
+    let mut thinking = match form {
+        ThinkingForm::Adaptive => Map::from_iter([("type".to_owned(), Value::from("adaptive"))]),
+        ThinkingForm::Budget => Map::from_iter([
+            ("type".to_owned(), Value::from("enabled")),
+            ("budget_tokens".to_owned(), Value::from(budget)),
+        ]),
+        ThinkingForm::ReasoningEffort => return Some(json!({"reasoning_effort": level.of_three()})),
+        ThinkingForm::Reasoning => {
+            return Some(json!({"reasoning": {"effort": level.effort(model, traits)}}));
         }
-        ThinkingForm::Budget => {
-            let mut thinking = json!({"type": "enabled", "budget_tokens": budget});
-            if !govcloud {
-                thinking["display"] = display.into();
-            }
-            if options.interleaved_thinking != Some(false) {
-                betas.push("interleaved-thinking-2025-05-14");
-            }
-            json!({"thinking": thinking})
-        }
-        ThinkingForm::ReasoningEffort => json!({"reasoning_effort": level.of_three()}),
-        ThinkingForm::Reasoning => json!({"reasoning": {"effort": level.effort(model, traits)}}),
         ThinkingForm::ReasoningConfig => {
-            json!({"reasoningConfig": {"type": "enabled", "maxReasoningEffort": level.of_three()}})
+            let config = json!({"type": "enabled", "maxReasoningEffort": level.of_three()});
+            return Some(json!({"reasoningConfig": config}));
         }
         ThinkingForm::Unknown(_) => return None,
     };
-    if !betas.is_empty() {
-        fields["anthropic_beta"] = betas.into();
+    if !govcloud {
+        let display = options.thinking_display.as_deref().unwrap_or("summarized");
+        thinking.insert("display".into(), display.into());
     }
-    Some(fields)
+    let mut betas = Vec::new();
+    if *form == ThinkingForm::Budget && options.interleaved_thinking != Some(false) {
+        betas.push("interleaved-thinking-2025-05-14");
+    }
+    if traits.block_binding && !govcloud {
+        thinking.insert("block_binding".into(), json!({"prefix_mismatch_behavior": "drop_block"}));
+        betas.push("thinking-binding-controls-2026-08-01");
+    }
+    let mut fields = Map::from_iter([("thinking".to_owned(), Value::Object(thinking))]);
+    if *form == ThinkingForm::Adaptive {
+        fields.insert("output_config".into(), json!({"effort": level.effort(model, traits)}));
+    }
+    if !betas.is_empty() {
+        fields.insert("anthropic_beta".into(), betas.into());
+    }
+    Some(Value::Object(fields))
 }
 
 /// Whether a limit of tokens and a temperature would be refused: Nova 2 takes neither when it thinks as
