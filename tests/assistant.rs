@@ -414,6 +414,40 @@ fn twenty_thousand_pieces_of_arguments_are_shown_and_parsed() {
 }
 
 #[tokio::test]
+async fn a_profile_without_a_telling_name_is_looked_up_once() {
+    let profile =
+        |id: &str| format!("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/{id}");
+    let ask = async |id: &str, control: &Server, runtime: &Server| {
+        let world = World::made().with_env("AWS_ENDPOINT_URL_BEDROCK", &control.url);
+        let config = Config::new().endpoint_url(&runtime.url).context(world).bearer_token("t");
+        let context = Context::new().message(Message::user("Hi"));
+        let input = Input::new(Model::new(profile(id)), context);
+        let mut stream = assistant::stream(&Client::new(config), &input).await;
+        while stream.next_event().await.is_some() {}
+        runtime.requests().last().unwrap().json()["messages"][0]["content"].clone()
+    };
+    let runtime = Server::start([Answer::stream(server::text_answer(&["ok"]))]);
+    let point = json!([{"text": "Hi"}, {"cachePoint": {"type": "default"}}]);
+    let plain = json!([{"text": "Hi"}]);
+
+    let arn = "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-sonnet-4-5-20250929-v1:0";
+    let control = Server::start([Answer::whole(200, json!({"models": [{"modelArn": arn}]}).to_string())]);
+    assert_eq!(ask("found", &control, &runtime).await, point);
+    assert_eq!(ask("found", &control, &runtime).await, point);
+    assert_eq!(control.requests().len(), 1);
+
+    let control = Server::start([Answer::refusal(403, "AccessDeniedException", "no")]);
+    assert_eq!(ask("denied", &control, &runtime).await, plain);
+    assert_eq!(ask("denied", &control, &runtime).await, plain);
+    assert_eq!(control.requests().len(), 1);
+
+    // It never answers.
+    let (answer, _gate) = Answer::whole(200, "").gate();
+    let control = Server::start([answer]);
+    assert_eq!(ask("silent", &control, &runtime).await, plain);
+}
+
+#[tokio::test]
 async fn who_has_had_enough_gets_what_came() {
     let (answer, closed) =
         Answer::stream([server::message_start(), server::text(0, "and so on")]).await_close();

@@ -6,14 +6,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Number;
 
 use super::surrogate::without_lone_surrogates;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guardrail::GuardrailConfiguration;
-use crate::shape::{Document, enumeration, structure};
+use crate::shape::{Document, Members, Text, enumeration, structure};
 
 structure! {
     /// What is asked: a model, a conversation, and how to go about it.
@@ -342,44 +343,49 @@ macro_rules! tagged {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let document = Document::deserialize(deserializer)?;
-                match tag_of(document.text(), $tag).as_deref() {
-                    $(
-                        Some($wire) => {
-                            let value = serde_json::from_str::<$type>(document.text());
-                            value.map(Self::$variant).map_err(de::Error::custom)
+                struct Tagged;
+                impl<'de> Visitor<'de> for Tagged {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str(concat!("an object with the member ", $tag))
+                    }
+
+                    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                        let mut members = Members::default();
+                        while let Some(name) = map.next_key::<Text<'de>>()? {
+                            if name.0 == $tag && members.is_empty() {
+                                // The tag comes first, as a rule: what follows is read as it comes.
+                                let tag = map.next_value::<Document>()?;
+                                match tag.text() {
+                                    $(
+                                        concat!("\"", $wire, "\"") => {
+                                            let rest = MapAccessDeserializer::new(map);
+                                            return <$type>::deserialize(rest).map($name::$variant);
+                                        }
+                                    )+
+                                    _ => members.insert($tag, tag),
+                                }
+                            } else {
+                                members.read_next(name, &mut map)?;
+                            }
                         }
-                    )+
-                    _ => Ok(Self::Unknown(document)),
+                        let document = Document::write(&members).map_err(de::Error::custom)?;
+                        match members.named($tag).map(Document::text) {
+                            $(
+                                Some(concat!("\"", $wire, "\"")) => {
+                                    let value = serde_json::from_str::<$type>(document.text());
+                                    value.map($name::$variant).map_err(de::Error::custom)
+                                }
+                            )+
+                            _ => Ok($name::Unknown(document)),
+                        }
+                    }
                 }
+                deserializer.deserialize_map(Tagged)
             }
         }
     };
-}
-
-/// The member of this name, if the text is an object that has one and it is a string.
-fn tag_of(text: &str, name: &str) -> Option<String> {
-    struct Tag<'a>(&'a str);
-    impl<'de> Visitor<'de> for Tag<'_> {
-        type Value = Option<String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Option<String>, A::Error> {
-            let mut tag = None;
-            while let Some(name) = map.next_key::<crate::shape::Text<'de>>()? {
-                if name.0 == self.0 {
-                    tag = map.next_value::<Option<String>>()?;
-                } else {
-                    map.next_value::<de::IgnoredAny>()?;
-                }
-            }
-            Ok(tag)
-        }
-    }
-    serde_json::Deserializer::from_str(text).deserialize_map(Tag(name)).ok().flatten()
 }
 
 tagged! {
