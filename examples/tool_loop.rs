@@ -71,7 +71,7 @@ async fn ask(client: &Client, input: &Input) -> Result<AssistantMessage, Box<dyn
 fn run(call: &ToolCall) -> Message {
     let arguments =
         call.arguments.as_ref().and_then(|arguments| arguments.read::<Value>().ok()).unwrap_or_default();
-    let city = arguments["city"].as_str().unwrap_or_default();
+    let city = arguments.get("city").and_then(Value::as_str).unwrap_or_default();
     let (result, failed) = match (&call.arguments_error, call.name.as_str()) {
         // What is wrong with the arguments is for the model to read: it tries again.
         (Some(fault), _) => (fault.clone(), true),
@@ -140,7 +140,7 @@ fn recording() -> String {
             json!({"end": {"exchange": exchange, "afterMs": 0.0}}),
         ]);
     }
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// An event as Bedrock frames it.

@@ -176,16 +176,14 @@ impl Sent {
             let arguments =
                 if text.trim().is_empty() { Ok(json!({})) } else { serde_json::from_str::<Value>(text) };
             let mut block = json!({"type": "toolCall", "id": tool["toolUseId"], "name": tool["name"]});
-            match arguments {
-                Ok(arguments) => block["arguments"] = arguments,
-                Err(_) => {
-                    block["arguments"] = json!({});
-                    let at = text.encode_utf16().count();
-                    let fault = format!(
-                        "Unterminated string in JSON at position {at}\n\nReceived arguments:\n{text}"
-                    );
-                    block["argumentsError"] = fault.into();
-                }
+            if let Ok(arguments) = arguments {
+                block["arguments"] = arguments;
+            } else {
+                block["arguments"] = json!({});
+                let at = text.encode_utf16().count();
+                let fault =
+                    format!("Unterminated string in JSON at position {at}\n\nReceived arguments:\n{text}");
+                block["argumentsError"] = fault.into();
             }
             return block;
         }
@@ -309,9 +307,8 @@ async fn a_conversation_with_tools_thinking_and_images_goes_through_three_turns(
             );
             // The second of them failed, with an image.
             let failed = call.id == "tooluse_2";
-            let content = Contents(vec!["r".into(), image()]);
             let result = ToolResultMessage::new(call.id.as_str()).tool_name(call.name.as_str());
-            Message::ToolResult(result.content(content).is_error(failed))
+            Message::ToolResult(result.content(Contents(vec!["r".into(), image()])).is_error(failed))
         });
         let results = results.collect::<Vec<_>>();
         let messages = input.context.messages.get_or_insert_default();

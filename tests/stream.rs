@@ -196,6 +196,37 @@ fn a_recording_answers_without_credentials() {
 }
 
 #[test]
+fn chat_speaks_the_same_and_can_be_made_to_think() {
+    let server = Server::start([Answer::stream(text_answer(&["Hel", "lo"]))]);
+    let chat = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
+        command.args([
+            "chat",
+            "--endpoint-url",
+            &server.url,
+            "-m",
+            "anthropic.claude-opus-4-8",
+            "-s",
+            "S",
+            "Hi",
+        ]);
+        command.args(args).env_clear().env("HOME", "/nowhere").env("AWS_BEARER_TOKEN_BEDROCK", "t");
+        command.output().unwrap()
+    };
+    let events = lines(&chat(&["--json"]));
+    assert_eq!(events[2], json!({"type": "text_delta", "contentIndex": 0, "delta": "Hel"}));
+    assert_eq!(events.last().unwrap()["type"], "done");
+
+    let output = chat(&["--think", "low", "--max-tokens", "50"]);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"Hello\n"[..]), "{output:?}");
+    let body = server.requests()[1].json();
+    assert_eq!(body["additionalModelRequestFields"]["thinking"]["type"], "adaptive");
+    assert_eq!(body["inferenceConfig"], json!({"maxTokens": 50}));
+    assert_eq!(body["messages"][0]["content"][0], json!({"text": "Hi"}));
+    assert_eq!(chat(&["--think", "a lot"]).status.code(), Some(2));
+}
+
+#[test]
 fn a_reader_that_has_had_enough_is_no_failure() {
     let server = Server::start([Answer::stream(text_answer(&["Hel", "lo"]))]);
     let mut child = pumice(&["--endpoint-url", &server.url]).spawn().unwrap();

@@ -90,6 +90,8 @@ error, when that is a terminal, and so is a last line with the model, its tokens
                 .short('m')
                 .value("MODEL"),
             flag("system", "System prompt").short('s').value("SYSTEM"),
+            flag("think", "How much to think: minimal, low, medium, high, xhigh or max").value("LEVEL"),
+            flag("json", "The events of the answer as JSON Lines, as `pumice stream` prints them"),
             flag("max-tokens", "Longest answer, in tokens").value("N"),
             flag("temperature", "From 0, the likeliest words, to 1").value("T"),
         ],

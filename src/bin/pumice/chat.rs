@@ -3,6 +3,9 @@
 use std::io::{IsTerminal as _, Read as _};
 use std::time::{Duration, Instant};
 
+use pumice::assistant::{
+    self, Context, Input, Message as AgentMessage, Model, Options, Prepared, Surroundings,
+};
 use pumice::converse::{
     ContentBlockDelta, ConverseRequest, InferenceConfiguration, Message, ReasoningContentBlockDelta,
     StopReason,
@@ -14,11 +17,21 @@ use crate::args::Args;
 use crate::failure::Failure;
 use crate::output::{Output, Report};
 use crate::session::Session;
+use crate::stream;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let session = Session::new(args, report)?;
     let model = session.model(args.text("model")?.map(str::to_owned))?;
-    let request = request(args, &model)?;
+    if args.has("json") {
+        let input = input(args, &model)?;
+        let mut output = Output::new();
+        return stream::print(assistant::stream(&session.client, &input).await, &mut output).await;
+    }
+    let request = if args.has("think") {
+        Prepared::new(&input(args, &model)?, &Surroundings::default())?.request().clone()
+    } else {
+        request(args, &model)?
+    };
 
     let asked = Instant::now();
     let events = session.client.converse_stream(&request).await?;
@@ -54,6 +67,21 @@ fn request(args: &Args, model: &str) -> Result<ConverseRequest, Failure> {
         request = request.inference_config(inference);
     }
     Ok(request.message(Message::user(prompt(args)?)))
+}
+
+/// The same as agents ask it: for events, and for thinking, which each family of models has its own words for.
+fn input(args: &Args, model: &str) -> Result<Input, Failure> {
+    let request = request(args, model)?;
+    let mut options = Options::new();
+    options.reasoning = args.text("think")?.map(str::to_owned);
+    if let Some(inference) = request.inference_config {
+        options.max_tokens = inference.max_tokens.map(u64::from);
+        options.temperature = inference.temperature;
+    }
+    let prompt = request.messages.iter().flatten().map(Message::text).collect::<String>();
+    let mut context = Context::new().message(AgentMessage::user(prompt));
+    context.system_prompt = args.text("system")?.map(str::to_owned);
+    Ok(Input::new(Model::new(model).reasoning(true), context).options(options))
 }
 
 /// The prompt of the command line, or else what standard input holds.
