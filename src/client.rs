@@ -215,6 +215,11 @@ impl Client {
         self.0.identify().await
     }
 
+    /// The region that a call of this model goes to.
+    pub(crate) async fn region_of(&self, model_id: &str) -> Result<String> {
+        Ok(self.0.place(Some(model_id)).await?.region.name().to_owned())
+    }
+
     pub(crate) fn config(&self) -> &Config {
         self.0.config()
     }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_credential_types::Token;
+
 use crate::context::Context;
 use crate::credentials::Surroundings;
 use crate::endpoint::{Endpoint, EndpointSettings, Region, RegionSource, Service};
@@ -24,6 +26,7 @@ use crate::transport::Transport;
 pub struct Config {
     pub(crate) region: Option<String>,
     pub(crate) profile: Option<String>,
+    pub(crate) bearer_token: Option<Token>,
     pub(crate) endpoint_url: Option<String>,
     pub(crate) fallback_region: Option<String>,
     pub(crate) fallback_endpoint_url: Option<String>,
@@ -47,6 +50,7 @@ impl Config {
         Self {
             region: None,
             profile: None,
+            bearer_token: None,
             endpoint_url: None,
             fallback_region: None,
             fallback_endpoint_url: None,
@@ -76,6 +80,12 @@ impl Config {
     /// The profile to take region and credentials from, before those of the environment.
     pub fn profile(mut self, profile: impl Into<String>) -> Self {
         self.profile = Some(profile.into());
+        self
+    }
+
+    /// A Bedrock API key, in place of all other credentials.
+    pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
+        self.bearer_token = Some(Token::new(token, None));
         self
     }
 

@@ -108,6 +108,14 @@ pub struct Unasked {
     pub link: String,
 }
 
+impl Found {
+    /// A Bedrock API key that the program gives by itself.
+    pub(crate) fn given(token: Token) -> Self {
+        let link = "given bearer token";
+        Self { credentials: Credentials::Bearer(token), source: link, link: link.to_owned(), region: None }
+    }
+}
+
 /// What became of asking a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

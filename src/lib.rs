@@ -31,6 +31,7 @@
 //! - [`converse`] and its neighbours: the API's own types, in the API's own words. Nothing that the service
 //!   sends is lost because this version does not know it.
 //! - [`EventStream`], [`Event`]; [`reply`] folds events into a whole response.
+//! - [`assistant`]: what agents speak, on top of it: a conversation with tools and thinking, its history put right.
 //! - [`credentials`], [`profile`], [`context`]: where credentials come from, and what the process looks like.
 //! - [`transport`]: the seam to the network, with recordings and their replay.
 //! - [`frame`]: the incremental reader of `application/vnd.amazon.eventstream`.
@@ -91,6 +92,9 @@ pub mod models;
 mod progress;
 #[cfg(feature = "settings")]
 pub mod settings;
+
+#[cfg(feature = "http")]
+pub mod assistant;
 
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, FrameContent};

@@ -85,9 +85,7 @@ impl Exchanges {
         if call.operation.is_streamed() != streamed {
             return Err(wrong_form(call));
         }
-        let instance_region = async { Ok(self.found().await?.and_then(|found| found.region.clone())) };
-        let model_region = call.model_id.as_deref().and_then(region_of_arn);
-        let place = self.config.place(model_region, instance_region).await?;
+        let place = self.place(call.model_id.as_deref()).await?;
         let result = self.repeat(call, &place).await;
         let (Err(error), Some(model_id)) = (&result, call.model_id.as_deref()) else { return result };
         if !hint::needs_inference_profile(error) {
@@ -107,9 +105,21 @@ impl Exchanges {
         }
     }
 
+    /// Where calls of a model go.
+    pub(super) async fn place(&self, model_id: Option<&str>) -> Result<Place> {
+        let instance_region = async { Ok(self.found().await?.and_then(|found| found.region.clone())) };
+        self.config.place(model_id.and_then(region_of_arn), instance_region).await
+    }
+
     /// The credentials, where calls are authorised at all.
     async fn found(&self) -> Result<Option<Arc<Found>>> {
-        if self.config.authorised { self.credentials.credentials().await.map(Some) } else { Ok(None) }
+        if !self.config.authorised {
+            return Ok(None);
+        }
+        if let Some(token) = &self.config.bearer_token {
+            return Ok(Some(Arc::new(Found::given(token.clone()))));
+        }
+        self.credentials.credentials().await.map(Some)
     }
 
     /// The inference profiles that serve a model, the ones for a part of the world before the global

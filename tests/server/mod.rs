@@ -144,6 +144,11 @@ impl Answer {
             .header("x-amzn-errortype", code)
     }
 
+    /// None: the connection is closed.
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
     /// An event stream, a frame a chunk.
     pub fn stream(frames: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let content_type = ("content-type".to_owned(), "application/vnd.amazon.eventstream".to_owned());
@@ -155,6 +160,11 @@ impl Answer {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(found, _)| found != name);
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn without_headers(mut self) -> Self {
+        self.headers.clear();
         self
     }
 
@@ -226,6 +236,9 @@ fn serve(
             let at = answers.iter().rposition(fits).unwrap();
             if answers[..at].iter().any(fits) { answers.remove(at) } else { answers[at].again() }
         };
+        if answer.status == 0 {
+            return stream.shutdown(Shutdown::Both);
+        }
         let mut head = format!("HTTP/1.1 {} Status\r\ntransfer-encoding: chunked\r\n", answer.status);
         for (name, value) in &answer.headers {
             write!(head, "{name}: {value}\r\n").unwrap();

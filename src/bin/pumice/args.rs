@@ -26,6 +26,7 @@ pub(crate) enum Command {
     Help(Option<&'static Explained>),
     Version,
     Chat,
+    Stream,
     Converse,
     Call,
     Decode,
@@ -78,7 +79,7 @@ impl Flag {
     }
 }
 
-static COMMANDS: [Explained; 8] = [
+static COMMANDS: [Explained; 9] = [
     Explained {
         command: Command::Chat,
         name: "chat",
@@ -96,11 +97,27 @@ error, when that is a terminal, and so is a last line with the model, its tokens
             .short('m')
             .value("MODEL"),
             flag("system", "System prompt").short('s').value("SYSTEM"),
+            flag("think", "How much to think: minimal, low, medium, high, xhigh or max").value("LEVEL"),
+            flag("json", "The events of the answer as JSON Lines, as `pumice stream` prints them"),
             flag("max-tokens", "Longest answer, in tokens").value("N"),
             flag("temperature", "From 0, the likeliest words, to 1").value("T"),
         ],
         calls: true,
         takes_rest: true,
+    },
+    Explained {
+        command: Command::Stream,
+        name: "stream",
+        usage: "",
+        about: "For agents: a conversation as JSON in, the events of the answer as JSON Lines out",
+        more: "\
+Standard input is one JSON object in pi-ai's form: {\"model\": …, \"context\": …, \"options\": …}. Each event is
+a line, in pi-ai's form without `partial`. The last is `done` or `error` and holds the whole message; an
+`error` comes whatever goes wrong. The history is put right before it is sent, unless the options say
+\"repairHistory\": false.",
+        flags: &[],
+        calls: true,
+        takes_rest: false,
     },
     Explained {
         command: Command::Converse,

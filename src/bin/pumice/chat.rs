@@ -3,6 +3,9 @@
 use std::io::{IsTerminal as _, Read as _};
 use std::time::{Duration, Instant};
 
+use pumice::assistant::{
+    self, Context, Input, Message as AgentMessage, Model, Options, Prepared, Surroundings,
+};
 use pumice::converse::{
     ContentBlockDelta, ConverseRequest, InferenceConfiguration, Message, ReasoningContentBlockDelta,
     StopReason,
@@ -14,17 +17,24 @@ use crate::args::Args;
 use crate::failure::Failure;
 use crate::output::{Output, Report};
 use crate::session::{self, Session};
+use crate::stream;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let session = Session::new(args, report)?;
     let mut models = session.models(args.text("model")?).await?.into_iter().peekable();
-    let request = request(args)?;
+    let mut input = input(args)?;
+    if args.has("json") {
+        input.model.id = models.next().unwrap_or_default();
+        let mut output = Output::new();
+        let events = assistant::stream(&session.client_for(&input.model.id), &input).await;
+        return stream::print(events, &mut output).await;
+    }
 
     let asked = Instant::now();
     let (model, events) = loop {
         let Some(model) = models.next() else { return Err(Failure::usage("a model expected")) };
-        let mut request = request.clone();
-        request.model_id.clone_from(&model);
+        input.model.id.clone_from(&model);
+        let mut request = Prepared::new(&input, &Surroundings::default())?.request().clone();
         session.settings.complete(&mut request);
         match (session.client_for(&model).converse_stream(&request).await, models.peek()) {
             (Ok(events), _) => break (model, events),
@@ -53,20 +63,16 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     }
 }
 
-/// The request, of no model yet.
-fn request(args: &Args) -> Result<ConverseRequest, Failure> {
-    let mut request = ConverseRequest::new("");
-    if let Some(system) = args.text("system")? {
-        request = request.system(system);
-    }
-    let mut inference = InferenceConfiguration::new();
-    inference.max_tokens = args.number("max-tokens", "a whole number from 1", |tokens: u32| tokens > 0)?;
-    inference.temperature =
+/// What is asked, of no model yet: each family has its own words for thinking.
+fn input(args: &Args) -> Result<Input, Failure> {
+    let mut options = Options::new();
+    options.reasoning = args.text("think")?.map(str::to_owned);
+    options.max_tokens = args.number("max-tokens", "a whole number from 1", |tokens: u64| tokens > 0)?;
+    options.temperature =
         args.number("temperature", "a number from 0 to 1", |t: f64| (0.0..=1.0).contains(&t))?;
-    if inference.max_tokens.is_some() || inference.temperature.is_some() {
-        request = request.inference_config(inference);
-    }
-    Ok(request.message(Message::user(prompt(args)?)))
+    let mut context = Context::new().message(AgentMessage::user(prompt(args)?));
+    context.system_prompt = args.text("system")?.map(str::to_owned);
+    Ok(Input::new(Model::new("").reasoning(options.reasoning.is_some()), context).options(options))
 }
 
 /// The prompt of the command line, or else what standard input holds.

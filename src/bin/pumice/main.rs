@@ -11,6 +11,7 @@ mod failure;
 mod models;
 mod output;
 mod session;
+mod stream;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -52,6 +53,7 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Command::Models => block_on(models::run(args, report)),
         Command::Auth => block_on(auth::run(args, report)),
         Command::Chat => block_on(chat::run(args, report)),
+        Command::Stream => block_on(stream::run(args, report)),
         Command::Converse => block_on(call::converse(args, report)),
         Command::Call => block_on(call::run(args, report)),
     }

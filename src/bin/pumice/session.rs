@@ -27,8 +27,13 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(args: &Args, report: &Report) -> Result<Self, Failure> {
+        Self::over(Config::new(), args, report)
+    }
+
+    /// With a configuration that the flags count before, and the settings behind.
+    pub(crate) fn over(config: Config, args: &Args, report: &Report) -> Result<Self, Failure> {
         let settings = settings(args)?;
-        let mut config = with_flags(args, &settings)?.watch(report.watcher());
+        let mut config = with_flags(config, args, &settings)?.watch(report.watcher());
         if args.has("auto-profile") {
             config = config.auto_profile();
         }
@@ -135,11 +140,11 @@ pub(crate) fn settings(args: &Args) -> Result<Settings, Failure> {
 
 /// The configuration that flags and settings make.
 pub(crate) fn config(args: &Args) -> Result<Config, Failure> {
-    with_flags(args, &settings(args)?)
+    with_flags(Config::new(), args, &settings(args)?)
 }
 
-fn with_flags(args: &Args, settings: &Settings) -> Result<Config, Failure> {
-    let mut config = settings.under(Config::new());
+fn with_flags(config: Config, args: &Args, settings: &Settings) -> Result<Config, Failure> {
+    let mut config = settings.under(config);
     if let Some(region) = args.text("region")? {
         config = config.region(region);
     }

@@ -1,0 +1,280 @@
+//! What agents speak: a conversation with tools and thinking in, its next message step by step out.
+//!
+//! [`stream`] takes an [`Input`] (a [`Model`], a [`Context`] with the system prompt, the messages and the tools, and
+//! [`Options`]) and gives the [`AssistantEvent`]s of the answer, the last of which holds the whole message. Append
+//! it, run the tools that it asks for, append their results, and ask again. Types and JSON are pi-ai's.
+//!
+//! ```no_run
+//! use pumice::Client;
+//! use pumice::assistant::{self, AssistantEvent, Context, Input, Message, Model, Options};
+//!
+//! # async fn example() -> pumice::Result<()> {
+//! let model = Model::new("us.anthropic.claude-sonnet-4-5-20250929-v1:0").reasoning(true).max_tokens(64000u64);
+//! let context = Context::new().message(Message::user("Why does pumice float?"));
+//! let input = Input::new(model, context).options(Options::new().reasoning("low"));
+//! let mut events = assistant::stream(&Client::from_env(), &input).await;
+//! while let Some(event) = events.next_event().await {
+//!     match event {
+//!         AssistantEvent::TextDelta { delta, .. } => print!("{delta}"),
+//!         AssistantEvent::Error { error } => eprintln!("{:?}", error.error_message),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The history is put right before it goes out, as far as the service would refuse it: see
+//! [`Options::repair_history`](Options#structfield.repair_history). [`Prepared`] and [`AnswerBuilder`] are the two
+//! pure halves of [`stream`], for those who send requests by themselves.
+
+mod answer;
+mod arguments;
+mod cache;
+mod cost;
+mod event;
+mod failure;
+mod family;
+mod history;
+mod message;
+mod name;
+mod request;
+mod strict;
+mod surrogate;
+mod thinking;
+
+pub use answer::AnswerBuilder;
+pub use arguments::PartialArguments;
+pub use cache::CacheRetention;
+pub use event::AssistantEvent;
+pub use family::{Family, PromptCache, TemperatureRule, ThinkingForm};
+pub use message::*;
+pub use request::{Prepared, Surroundings};
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+use futures_core::Stream;
+
+use crate::client::Client;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::inference_profile::GetInferenceProfileRequest;
+use crate::stream::EventStream;
+use family::Traits;
+
+/// Asks a model, and gives its answer as it comes. It does not fail: what goes wrong is the last event.
+///
+/// Returns when there is a first event. Up to there a failed call is tried again, and never after.
+///
+/// What the input says of region, profile, token and headers is for the client: see
+/// [`Input::configure`].
+pub async fn stream(client: &Client, input: &Input) -> AssistantStream {
+    let now = client.config().context.now();
+    let unprepared = || AnswerBuilder::unprepared(&input.model, now);
+    let surroundings = match surroundings(client, input).await {
+        Ok(surroundings) => surroundings,
+        Err(error) => return AssistantStream::failed(unprepared(), error),
+    };
+    let prepared = match Prepared::new(input, &surroundings) {
+        Ok(prepared) => prepared,
+        Err(error) => return AssistantStream::failed(unprepared(), error),
+    };
+    let answer = AnswerBuilder::new(&input.model, &prepared, now);
+    match client.converse_stream(prepared.request()).await {
+        Ok(events) => AssistantStream {
+            answer: Some(answer.request_id(events.request_id())),
+            events: Some(events),
+            told: VecDeque::new(),
+            failure: None,
+        },
+        Err(error) => AssistantStream::failed(answer, error),
+    }
+}
+
+/// The events of an answer: any number, then exactly one [`Done`](AssistantEvent::Done) or
+/// [`Error`](AssistantEvent::Error), then none. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct AssistantStream {
+    events: Option<EventStream>,
+    /// `None` behind the end.
+    answer: Option<AnswerBuilder>,
+    told: VecDeque<AssistantEvent>,
+    failure: Option<Error>,
+}
+
+impl AssistantStream {
+    fn failed(answer: AnswerBuilder, error: Error) -> Self {
+        let mut stream = Self { events: None, answer: Some(answer), told: VecDeque::new(), failure: None };
+        stream.fail(error);
+        stream
+    }
+
+    /// Waits for the next event.
+    ///
+    /// It is safe to drop the future before it is ready: nothing is lost.
+    pub async fn next_event(&mut self) -> Option<AssistantEvent> {
+        poll_fn(|task| self.poll_event(task)).await
+    }
+
+    /// The next event of what has arrived, without waiting: `None` says that more must arrive first, or that
+    /// there is no more.
+    pub fn ready_event(&mut self) -> Option<AssistantEvent> {
+        loop {
+            if let Some(told) = self.told.pop_front() {
+                return Some(told);
+            }
+            match self.events.as_mut()?.ready_event() {
+                Ok(event) => self.take(event?),
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    /// The message as far as it has come: a copy of all of it. `None` behind the last event, which has it.
+    pub fn message(&self) -> Option<AssistantMessage> {
+        self.answer.as_ref().map(AnswerBuilder::message)
+    }
+
+    /// The arguments of a tool call as far as they have come.
+    pub fn arguments(&self, content_index: usize) -> Option<&serde_json::Value> {
+        self.answer.as_ref()?.arguments(content_index)
+    }
+
+    /// What the answer failed of, if it failed of an error.
+    pub fn failure(&self) -> Option<&Error> {
+        self.failure.as_ref()
+    }
+
+    /// Has enough: closes the connection, and gives the last event.
+    pub fn abort(&mut self) -> Option<AssistantEvent> {
+        self.events = None;
+        self.told.clear();
+        self.answer.take().map(AnswerBuilder::abort)
+    }
+
+    fn poll_event(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<AssistantEvent>> {
+        loop {
+            if let Some(told) = self.told.pop_front() {
+                return Poll::Ready(Some(told));
+            }
+            let Some(events) = &mut self.events else { return Poll::Ready(None) };
+            match ready!(Pin::new(events).poll_next(task)) {
+                Some(Ok(event)) => self.take(event),
+                Some(Err(error)) => self.fail(error),
+                None => self.end(AnswerBuilder::finish),
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        let Some(answer) = &mut self.answer else { return };
+        match answer.push(event) {
+            Ok(told) => self.told.extend(told),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.end(|answer| answer.fail(&error));
+        self.failure = Some(error);
+    }
+
+    fn end(&mut self, last: impl FnOnce(AnswerBuilder) -> AssistantEvent) {
+        self.events = None;
+        self.told.extend(self.answer.take().map(last));
+    }
+}
+
+impl Stream for AssistantStream {
+    type Item = AssistantEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<AssistantEvent>> {
+        self.poll_event(task)
+    }
+}
+
+impl Input {
+    /// The settings of a client with what the input says: region, profile, bearer token, headers, and an
+    /// endpoint that is not Amazon's own.
+    pub fn configure(&self, mut config: Config) -> Config {
+        let no_options = Options::new();
+        let options = self.options.as_ref().unwrap_or(&no_options);
+        let set = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        if let Some(region) = set(&options.region) {
+            config = config.region(region);
+        }
+        if let Some(profile) = set(&options.profile) {
+            config = config.profile(profile);
+        }
+        let tokens = [&options.bearer_token, &options.api_key].into_iter().flatten();
+        if let Some(token) = tokens.map(|token| token.0.trim()).find(|token| !token.is_empty()) {
+            config = config.bearer_token(token);
+        }
+        if let Some(url) = set(&self.model.base_url).filter(|url| !is_amazons(url)) {
+            config = config.endpoint_url(url);
+        }
+        // Of one name, in any case, the later counts, and with nothing as its value takes the earlier away.
+        let mut headers = BTreeMap::new();
+        for (name, value) in [&self.model.headers, &options.headers].into_iter().flatten().flatten() {
+            headers.insert(name.to_ascii_lowercase(), value.as_ref());
+        }
+        let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        headers.fold(config, |config, (name, value)| config.header(name, value.0.as_str()))
+    }
+}
+
+/// Whether a URL is that of the runtime in one of Amazon's regions: the region says as much.
+fn is_amazons(url: &str) -> bool {
+    let host = url.split("://").last().unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
+    let host = host.strip_suffix(".cn").unwrap_or(host);
+    host.starts_with("bedrock-runtime") && host.ends_with(".amazonaws.com")
+}
+
+async fn surroundings(client: &Client, input: &Input) -> Result<Surroundings> {
+    let config = client.config();
+    let set = |name: &str, value: &str| config.context.env(name).as_deref() == Some(value);
+    let retention =
+        if set("PI_CACHE_RETENTION", "long") { CacheRetention::Long } else { CacheRetention::Short };
+    Ok(Surroundings {
+        region: Some(client.region_of(&input.model.id).await?),
+        base_models: base_models(client, input).await,
+        cache_retention: retention,
+        force_cache: set("AWS_BEDROCK_FORCE_CACHE", "1"),
+    })
+}
+
+/// The models behind an application inference profile whose name does not tell: one short look-up for each,
+/// whatever comes of it.
+async fn base_models(client: &Client, input: &Input) -> Vec<String> {
+    let arn = &input.model.id;
+    let families = input.options.as_ref().and_then(|options| options.families.as_deref());
+    let known = || Traits::of(&input.model, &[], families.unwrap_or_default()).is_some();
+    if !arn.contains(":application-inference-profile/") || known() {
+        return Vec::new();
+    }
+    let looked_up = || LOOKED_UP.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(found) = looked_up().get(arn) {
+        return found.clone();
+    }
+    let request = GetInferenceProfileRequest::new(arn.as_str());
+    let answer = tokio::time::timeout(LONGEST_LOOK_UP, client.get_inference_profile(&request)).await;
+    let models = answer.ok().and_then(Result::ok).and_then(|profile| profile.models).unwrap_or_default();
+    let found = models.into_iter().filter_map(|model| model.model_arn).collect::<Vec<_>>();
+    looked_up().insert(arn.clone(), found.clone());
+    found
+}
+
+/// What the look-ups of profiles came to, by ARN.
+static LOOKED_UP: LazyLock<Mutex<HashMap<String, Vec<String>>>> = LazyLock::new(Mutex::default);
+
+const LONGEST_LOOK_UP: Duration = Duration::from_secs(1);
+/// Who serves the models, in pi-ai's word.
+const PROVIDER: &str = "amazon-bedrock";
+/// How, in pi-ai's word.
+const API: &str = "bedrock-converse-stream";

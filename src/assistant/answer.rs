@@ -1,0 +1,343 @@
+//! Events of ConverseStream, folded into what an agent is told and into the message that it keeps.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use super::arguments::{PartialArguments, parse_arguments};
+use super::cost;
+use super::event::AssistantEvent;
+use super::failure::{diagnostic, failure_diagnostic, text};
+use super::message::{
+    AssistantMessage, Content, Contents, Cost, Diagnostic, DiagnosticDetails, Model, StopReason, TextContent,
+    ThinkingContent, ToolCall,
+};
+use super::name::ToolNames;
+use super::request::Prepared;
+use super::{API, PROVIDER};
+use crate::converse::{
+    ContentBlockDelta, ContentBlockStart, ConversationRole, ReasoningContentBlockDelta,
+    StopReason as RawStopReason, ToolUseBlockStart,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::shape::Blob;
+
+/// Folds the events of an answer, in time linear in their length.
+///
+/// [`push`](Self::push) takes them one by one; what ends the answer is [`finish`](Self::finish),
+/// [`fail`](Self::fail) or [`abort`](Self::abort).
+#[derive(Debug, Clone)]
+pub struct AnswerBuilder {
+    message: AssistantMessage,
+    /// In the order they began.
+    blocks: Vec<Block>,
+    /// Where the blocks are, by the service's index.
+    places: HashMap<u32, usize>,
+    names: ToolNames,
+    cost: Option<Cost>,
+    request_id: Option<String>,
+    /// In milliseconds since 1970.
+    asked: u64,
+    begun: bool,
+    stop: Option<RawStopReason>,
+}
+
+/// A block as far as it has come.
+#[derive(Debug, Clone)]
+enum Block {
+    Text(String),
+    Thinking {
+        text: String,
+        signature: Option<String>,
+        /// What the provider encrypted.
+        redacted: Option<Vec<u8>>,
+    },
+    ToolCall {
+        start: Box<ToolUseBlockStart>,
+        json: String,
+        partial: Box<PartialArguments>,
+        /// When it has ended.
+        whole: Option<Box<ToolCall>>,
+    },
+}
+
+impl AnswerBuilder {
+    /// Nothing has come yet of the answer that was asked for at this time.
+    pub fn new(model: &Model, prepared: &Prepared, now: SystemTime) -> Self {
+        Self { names: prepared.names.clone(), ..Self::unprepared(model, now) }
+    }
+
+    /// For an answer that could not even be asked for.
+    pub fn unprepared(model: &Model, now: SystemTime) -> Self {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let asked = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let message = AssistantMessage::new()
+            .api(model.api.as_deref().unwrap_or(API))
+            .provider(model.provider.as_deref().unwrap_or(PROVIDER))
+            .model(model.id.as_str())
+            .usage(cost::nothing())
+            .timestamp(asked);
+        Self {
+            message,
+            blocks: Vec::new(),
+            places: HashMap::new(),
+            names: ToolNames::default(),
+            cost: model.cost.clone(),
+            request_id: None,
+            asked,
+            begun: false,
+            stop: None,
+        }
+    }
+
+    /// The service's id of the request.
+    pub fn request_id(mut self, request_id: Option<&str>) -> Self {
+        self.request_id = request_id.map(str::to_owned);
+        self
+    }
+
+    /// Takes the next event, and says what an agent is told of it. Fails when a message begins that is not
+    /// the model's.
+    pub fn push(&mut self, event: Event) -> Result<Vec<AssistantEvent>> {
+        let mut told = Vec::new();
+        match event {
+            Event::MessageStart(event) => {
+                if let Some(role) = event.role.filter(|role| *role != ConversationRole::Assistant) {
+                    let message =
+                        format!("Unexpected assistant message start but got {role} message start instead");
+                    return Err(Error::new(ErrorKind::Damaged, message));
+                }
+                self.begun = true;
+                told.push(AssistantEvent::Start);
+            }
+            Event::ContentBlockStart(event) => {
+                if let ContentBlockStart::ToolUse(start) = event.start {
+                    let block = Block::ToolCall {
+                        start: Box::new(start),
+                        json: String::new(),
+                        partial: Box::default(),
+                        whole: None,
+                    };
+                    let content_index = self.begin(event.content_block_index, block);
+                    told.push(AssistantEvent::ToolCallStart { content_index });
+                }
+            }
+            Event::ContentBlockDelta(event) => {
+                self.begun = true;
+                match event.delta {
+                    ContentBlockDelta::Text(delta) => {
+                        self.add_text(event.content_block_index, delta, &mut told);
+                    }
+                    ContentBlockDelta::ReasoningContent(delta) => {
+                        self.add_thinking(event.content_block_index, delta, &mut told);
+                    }
+                    ContentBlockDelta::ToolUse(delta) => {
+                        self.add_arguments(event.content_block_index, delta.input, &mut told);
+                    }
+                    _ => {}
+                }
+            }
+            Event::ContentBlockStop(event) => {
+                if let Some(content_index) = self.places.get(&event.content_block_index).copied() {
+                    told.extend(self.end(content_index));
+                }
+            }
+            Event::MessageStop(event) => self.stop = event.stop_reason,
+            Event::Metadata(event) => {
+                if let Some(counted) = &event.usage {
+                    self.message.usage = Some(cost::usage(counted, self.cost.as_ref()));
+                }
+            }
+            Event::Unknown { .. } => {}
+        }
+        Ok(told)
+    }
+
+    /// The arguments of a tool call as far as they have come, by the place of the call in the content.
+    pub fn arguments(&self, content_index: usize) -> Option<&Value> {
+        match self.blocks.get(content_index)? {
+            Block::ToolCall { partial, .. } => Some(partial.value()),
+            _ => None,
+        }
+    }
+
+    /// The message as far as it has come: a copy of all of it.
+    pub fn message(&self) -> AssistantMessage {
+        let content = self.blocks.iter().map(|block| block.so_far(&self.names));
+        self.message.clone().content(content.collect::<Vec<_>>())
+    }
+
+    /// The answer is complete: the last event.
+    pub fn finish(mut self) -> AssistantEvent {
+        let Some(raw) = self.stop.take() else {
+            return self.fail_with("Bedrock stream ended without a stop reason");
+        };
+        let reason = match &raw {
+            RawStopReason::EndTurn | RawStopReason::StopSequence => StopReason::Stop,
+            RawStopReason::MaxTokens | RawStopReason::ModelContextWindowExceeded => StopReason::Length,
+            RawStopReason::ToolUse => StopReason::ToolUse,
+            _ => StopReason::Error,
+        };
+        self.message.raw_stop_reason = Some(raw.to_string());
+        if reason == StopReason::Error {
+            return self.fail_with(&format!("Provider stopped with: {raw}"));
+        }
+        AssistantEvent::Done { message: Box::new(self.end_with(reason)) }
+    }
+
+    /// The answer failed: the last event.
+    pub fn fail(self, error: &Error) -> AssistantEvent {
+        let message = text(error, self.begun);
+        let diagnostic = diagnostic(error, self.asked);
+        self.error(StopReason::Error, message, diagnostic)
+    }
+
+    /// The answer failed of something else than an [`Error`]: the last event.
+    pub fn fail_with(self, message: &str) -> AssistantEvent {
+        let mut details = DiagnosticDetails::new();
+        details.request_id.clone_from(&self.request_id);
+        let diagnostic = self.request_id.is_some().then(|| failure_diagnostic(details, self.asked));
+        self.error(StopReason::Error, message.to_owned(), diagnostic)
+    }
+
+    /// Whoever asked had enough: the last event.
+    pub fn abort(self) -> AssistantEvent {
+        let message = if self.begun { "Request was aborted" } else { "Request aborted" };
+        self.error(StopReason::Aborted, message.to_owned(), None)
+    }
+
+    fn error(self, reason: StopReason, message: String, diagnostic: Option<Diagnostic>) -> AssistantEvent {
+        let mut error = self.end_with(reason).error_message(message);
+        error.diagnostics = diagnostic.map(|diagnostic| vec![diagnostic]);
+        AssistantEvent::Error { error: Box::new(error) }
+    }
+
+    fn end_with(self, reason: StopReason) -> AssistantMessage {
+        let Self { message, blocks, names, .. } = self;
+        let content = blocks.into_iter().map(|block| block.finish(&names)).collect();
+        message.content(Contents(content)).stop_reason(reason)
+    }
+
+    /// Puts a block at the end, under the service's index.
+    fn begin(&mut self, index: u32, block: Block) -> usize {
+        self.begun = true;
+        let place = self.blocks.len();
+        self.blocks.push(block);
+        self.places.insert(index, place);
+        place
+    }
+
+    /// A delta of another kind than its block's belongs to nothing that has begun, and is passed over.
+    fn add_text(&mut self, index: u32, delta: String, told: &mut Vec<AssistantEvent>) {
+        let content_index = self.places.get(&index).copied().unwrap_or_else(|| {
+            let content_index = self.begin(index, Block::Text(String::new()));
+            told.push(AssistantEvent::TextStart { content_index });
+            content_index
+        });
+        if let Some(Block::Text(text)) = self.blocks.get_mut(content_index) {
+            text.push_str(&delta);
+            told.push(AssistantEvent::TextDelta { content_index, delta });
+        }
+    }
+
+    fn add_thinking(
+        &mut self,
+        index: u32,
+        delta: ReasoningContentBlockDelta,
+        told: &mut Vec<AssistantEvent>,
+    ) {
+        let content_index = self.places.get(&index).copied().unwrap_or_else(|| {
+            let block = Block::Thinking { text: String::new(), signature: None, redacted: None };
+            let content_index = self.begin(index, block);
+            told.push(AssistantEvent::ThinkingStart { content_index });
+            content_index
+        });
+        let Some(Block::Thinking { text, signature, redacted }) = self.blocks.get_mut(content_index) else {
+            return;
+        };
+        let delta = match delta {
+            ReasoningContentBlockDelta::Text(delta) => delta,
+            ReasoningContentBlockDelta::Signature(more) => {
+                signature.get_or_insert_default().push_str(&more);
+                return;
+            }
+            ReasoningContentBlockDelta::RedactedContent(more) => {
+                let first = redacted.is_none();
+                redacted.get_or_insert_default().extend_from_slice(&more.0);
+                if !first {
+                    return;
+                }
+                REDACTED.to_owned()
+            }
+            ReasoningContentBlockDelta::Unknown(_) => return,
+        };
+        text.push_str(&delta);
+        told.push(AssistantEvent::ThinkingDelta { content_index, delta });
+    }
+
+    fn add_arguments(&mut self, index: u32, delta: String, told: &mut Vec<AssistantEvent>) {
+        let Some(content_index) = self.places.get(&index).copied() else { return };
+        if let Some(Block::ToolCall { json, partial, whole: None, .. }) = self.blocks.get_mut(content_index) {
+            json.push_str(&delta);
+            partial.push(&delta);
+            told.push(AssistantEvent::ToolCallDelta { content_index, delta });
+        }
+    }
+
+    fn end(&mut self, content_index: usize) -> Option<AssistantEvent> {
+        Some(match self.blocks.get_mut(content_index)? {
+            Block::Text(text) => AssistantEvent::TextEnd { content_index, content: text.clone() },
+            Block::Thinking { text, .. } => {
+                AssistantEvent::ThinkingEnd { content_index, content: text.clone() }
+            }
+            Block::ToolCall { start, json, whole, .. } => {
+                let tool_call = tool_call(start, json, &self.names);
+                *whole = Some(Box::new(tool_call.clone()));
+                AssistantEvent::ToolCallEnd { content_index, tool_call }
+            }
+        })
+    }
+}
+
+impl Block {
+    fn so_far(&self, names: &ToolNames) -> Content {
+        match self {
+            Self::ToolCall { start, partial, whole: None, .. } => {
+                let name = names.given(start.name.clone());
+                ToolCall::new(start.tool_use_id.as_str(), name).arguments(partial.value().clone()).into()
+            }
+            block => block.clone().finish(names),
+        }
+    }
+
+    fn finish(self, names: &ToolNames) -> Content {
+        match self {
+            Self::Text(text) => TextContent::new(text).into(),
+            Self::Thinking { text, signature, redacted } => {
+                let mut thinking = ThinkingContent::new(text);
+                thinking.thinking_signature = signature;
+                if let Some(redacted) = redacted {
+                    thinking.redacted = Some(true);
+                    thinking.thinking_signature = Some(Blob::from(redacted).to_base64());
+                }
+                thinking.into()
+            }
+            Self::ToolCall { whole: Some(call), .. } => (*call).into(),
+            Self::ToolCall { start, json, .. } => tool_call(&start, &json, names).into(),
+        }
+    }
+}
+
+/// A call whose arguments have come. Arguments that are none are empty, and it says so.
+fn tool_call(start: &ToolUseBlockStart, json: &str, names: &ToolNames) -> ToolCall {
+    let call = ToolCall::new(start.tool_use_id.as_str(), names.given(start.name.clone()));
+    match parse_arguments(json) {
+        Ok(arguments) => call.arguments(arguments),
+        Err(fault) => call.arguments(Value::Object(serde_json::Map::new())).arguments_error(fault),
+    }
+}
+
+/// What stands in place of thoughts that the provider encrypted.
+const REDACTED: &str = "[Reasoning redacted]";

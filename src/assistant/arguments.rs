@@ -1,0 +1,484 @@
+//! The arguments of a tool: JSON that comes in pieces, and may not be JSON at all.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
+
+use super::surrogate::without_lone_surrogates;
+use crate::shape::Document;
+
+/// Arguments as far as they have come, kept up piece by piece, in time linear in their length.
+///
+/// What is shown is never taken back: a string grows, a number, `true` or a key is there when it has ended,
+/// an escape when it is complete. From the first fault on, nothing more is added; what is wrong is
+/// said at the end.
+///
+/// ```
+/// use pumice::assistant::PartialArguments;
+///
+/// let mut arguments = PartialArguments::new();
+/// arguments.push(r#"{"path": "src/ma"#);
+/// assert_eq!(arguments.value(), &serde_json::json!({"path": "src/ma"}));
+/// arguments.push(r#"in.rs", "line": 1"#);
+/// assert_eq!(arguments.value(), &serde_json::json!({"path": "src/main.rs"}));
+/// ```
+#[derive(Debug, Clone)]
+pub struct PartialArguments {
+    value: Value,
+    /// The containers that have begun and not ended, from the outermost.
+    open: Vec<Open>,
+    state: State,
+    /// What has come of a key, a number, a literal or an escape.
+    pending: String,
+    /// A high surrogate whose low one has not come yet.
+    high: Option<u16>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Open {
+    /// With the key of the member that is being read.
+    Object(String),
+    Array,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum State {
+    /// Before the whole.
+    Outside,
+    /// Behind `{`, or behind a comma within an object.
+    BeforeKey,
+    Key,
+    BeforeColon,
+    BeforeValue,
+    /// Behind `[`.
+    BeforeItem,
+    String,
+    /// Behind a backslash, within a key or a string.
+    Escape {
+        key: bool,
+    },
+    /// Within the digits of `\u`.
+    Digits {
+        key: bool,
+    },
+    /// Within a number or a literal.
+    Scalar,
+    BeforeComma,
+    /// Behind the whole, or behind a fault.
+    Ended,
+}
+
+impl PartialArguments {
+    /// Nothing has come yet: the empty object.
+    pub fn new() -> Self {
+        Self {
+            value: Value::Object(Map::new()),
+            open: Vec::new(),
+            state: State::Outside,
+            pending: String::new(),
+            high: None,
+        }
+    }
+
+    /// Takes the next piece.
+    pub fn push(&mut self, piece: &str) {
+        let mut rest = piece;
+        while let Some(next) = rest.chars().next() {
+            if self.state == State::Ended {
+                return;
+            }
+            let plain = match self.state {
+                State::String | State::Key => rest.find(['"', '\\']).unwrap_or(rest.len()),
+                _ => 0,
+            };
+            if let (Some(text), Some(behind)) = (rest.get(..plain), rest.get(plain..))
+                && plain > 0
+            {
+                self.text(text);
+                rest = behind;
+                continue;
+            }
+            self.character(next);
+            rest = rest.get(next.len_utf8()..).unwrap_or_default();
+        }
+    }
+
+    /// The arguments as far as they have come: always an object.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    fn character(&mut self, next: char) {
+        if next.is_ascii_whitespace()
+            && !matches!(self.state, State::Scalar | State::Escape { .. } | State::Digits { .. })
+        {
+            return;
+        }
+        self.state = match (self.state, next) {
+            (State::Outside, '{') => {
+                self.open.push(Open::Object(String::new()));
+                State::BeforeKey
+            }
+            (State::BeforeKey, '"') => {
+                self.pending.clear();
+                State::Key
+            }
+            // Also behind a comma, where it is a fault that the end will tell of.
+            (State::BeforeKey, '}') | (State::BeforeItem, ']') => self.close(next),
+            (State::Key, '"') => {
+                self.high = None;
+                let key = std::mem::take(&mut self.pending);
+                if let Some(Open::Object(open)) = self.open.last_mut() {
+                    *open = key;
+                }
+                State::BeforeColon
+            }
+            (State::Key, '\\') => State::Escape { key: true },
+            (State::BeforeColon, ':') => State::BeforeValue,
+            (State::BeforeValue | State::BeforeItem, '"') => {
+                self.begin(Value::String(String::new()), State::String)
+            }
+            (State::BeforeValue | State::BeforeItem, '{') => {
+                let state = self.begin(Value::Object(Map::new()), State::BeforeKey);
+                self.nest(Open::Object(String::new()), state)
+            }
+            (State::BeforeValue | State::BeforeItem, '[') => {
+                let state = self.begin(Value::Array(Vec::new()), State::BeforeItem);
+                self.nest(Open::Array, state)
+            }
+            (State::BeforeValue | State::BeforeItem, '-' | '0'..='9' | 't' | 'f' | 'n') => {
+                self.pending.clear();
+                self.pending.push(next);
+                State::Scalar
+            }
+            (State::String, '"') => {
+                self.high = None;
+                State::BeforeComma
+            }
+            (State::String, '\\') => State::Escape { key: false },
+            (State::Escape { key }, _) => self.escape(key, next),
+            (State::Digits { key }, _) => self.digit(key, next),
+            (State::Scalar, ',' | '}' | ']') => match self.end_scalar() {
+                State::BeforeComma => self.behind_value(next),
+                ended => ended,
+            },
+            (State::Scalar, next) if next.is_ascii_whitespace() => self.end_scalar(),
+            (State::Scalar, _) => {
+                self.pending.push(next);
+                State::Scalar
+            }
+            (State::BeforeComma, _) => self.behind_value(next),
+            _ => State::Ended,
+        };
+    }
+
+    fn behind_value(&mut self, next: char) -> State {
+        match (next, self.open.last()) {
+            (',', Some(Open::Object(_))) => State::BeforeKey,
+            (',', Some(Open::Array)) => State::BeforeValue,
+            ('}' | ']', _) => self.close(next),
+            _ => State::Ended,
+        }
+    }
+
+    fn close(&mut self, with: char) -> State {
+        match (self.open.pop(), with) {
+            (Some(Open::Object(_)), '}') | (Some(Open::Array), ']') if !self.open.is_empty() => {
+                State::BeforeComma
+            }
+            _ => State::Ended,
+        }
+    }
+
+    fn nest(&mut self, open: Open, state: State) -> State {
+        if self.open.len() >= DEEPEST {
+            return State::Ended;
+        }
+        self.open.push(open);
+        state
+    }
+
+    /// Puts a value where one is expected.
+    fn begin(&mut self, value: Value, state: State) -> State {
+        let Some((inner, outer)) = self.open.split_last() else { return State::Ended };
+        match (descend(&mut self.value, outer), inner) {
+            (Some(Value::Array(items)), Open::Array) => items.push(value),
+            (Some(Value::Object(members)), Open::Object(key)) => {
+                members.insert(key.clone(), value);
+            }
+            _ => return State::Ended,
+        }
+        state
+    }
+
+    fn end_scalar(&mut self) -> State {
+        match serde_json::from_str::<Value>(&self.pending) {
+            Ok(value) => self.begin(value, State::BeforeComma),
+            Err(_) => State::Ended,
+        }
+    }
+
+    /// Appends to the string or key that is being read.
+    fn text(&mut self, text: &str) {
+        self.high = None;
+        if self.state == State::Key {
+            self.pending.push_str(text);
+        } else {
+            self.append(text);
+        }
+    }
+
+    fn append(&mut self, text: &str) {
+        if let Some(Value::String(string)) = descend(&mut self.value, &self.open) {
+            string.push_str(text);
+        }
+    }
+
+    fn escape(&mut self, key: bool, escaped: char) -> State {
+        let character = match escaped {
+            'u' => {
+                // A key waits in `pending` too, and ends before the digits begin.
+                self.pending.push('\u{0}');
+                return State::Digits { key };
+            }
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            '"' | '\\' | '/' => escaped,
+            _ => {
+                // Not an escape of JSON's: the backslash was meant as one.
+                self.complete(key, '\\');
+                escaped
+            }
+        };
+        self.high = None;
+        self.complete(key, character)
+    }
+
+    fn digit(&mut self, key: bool, digit: char) -> State {
+        if !digit.is_ascii_hexdigit() {
+            return State::Ended;
+        }
+        self.pending.push(digit);
+        let Some((before, digits)) = self.pending.rsplit_once('\u{0}') else { return State::Ended };
+        if digits.len() < 4 {
+            return State::Digits { key };
+        }
+        let unit = u16::from_str_radix(digits, 16).unwrap_or_default();
+        let before = before.len();
+        self.pending.truncate(before);
+        match (self.high.take(), unit) {
+            (_, 0xd800..=0xdbff) => {
+                self.high = Some(unit);
+                if key { State::Key } else { State::String }
+            }
+            (high, _) => {
+                let units = high.into_iter().chain([unit]);
+                match char::decode_utf16(units).last() {
+                    Some(Ok(character)) => self.complete(key, character),
+                    // Half of a pair is nothing.
+                    _ if key => State::Key,
+                    _ => State::String,
+                }
+            }
+        }
+    }
+
+    /// Appends a character whose escape is complete.
+    fn complete(&mut self, key: bool, character: char) -> State {
+        if key {
+            self.pending.push(character);
+            State::Key
+        } else {
+            self.append(character.encode_utf8(&mut [0; 4]));
+            State::String
+        }
+    }
+}
+
+impl Default for PartialArguments {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What stands at the end of this path: the member of the key, or the last item. As deep as it may be, it
+/// is found in a bounded number of steps.
+fn descend<'v>(mut value: &'v mut Value, path: &[Open]) -> Option<&'v mut Value> {
+    for open in path {
+        value = match open {
+            Open::Object(key) => value.get_mut(key)?,
+            Open::Array => value.as_array_mut()?.last_mut()?,
+        };
+    }
+    Some(value)
+}
+
+/// The arguments that a whole text is. Blank text is no arguments; control characters within strings and
+/// backslashes that escape nothing are forgiven; anything else than an object is an error, which
+/// says what is wrong with the text and holds the text.
+pub(super) fn parse_arguments(text: &str) -> Result<Document, String> {
+    if text.trim().is_empty() {
+        return Ok(Document::default());
+    }
+    let sound = without_lone_surrogates(text);
+    let fault = match read_object(&sound) {
+        Ok(document) => return Ok(document),
+        Err(fault) => fault,
+    };
+    if let Cow::Owned(mended) = mended(&sound)
+        && let Ok(document) = read_object(&mended)
+    {
+        return Ok(document);
+    }
+    Err(format!("{fault}\n\nReceived arguments:\n{text}"))
+}
+
+fn read_object(text: &str) -> Result<Document, String> {
+    serde_json::from_str::<IgnoredAny>(text).map_err(|fault| reason(&fault, text))?;
+    if !text.trim_start().starts_with('{') {
+        return Err("a JSON object expected, another value found".into());
+    }
+    Document::parse(text.trim()).map_err(|fault| fault.to_string())
+}
+
+/// What is wrong with a text; where it was cut off, in the words that JavaScript has for it.
+fn reason(fault: &serde_json::Error, text: &str) -> String {
+    let said = fault.to_string();
+    if said.starts_with("EOF while parsing a string") {
+        return format!("Unterminated string in JSON at position {}", text.encode_utf16().count());
+    }
+    if fault.is_eof() { "Unexpected end of JSON input".into() } else { said }
+}
+
+/// The text with the control characters in its strings escaped, and with the backslashes that are not
+/// part of an escape of JSON's doubled.
+fn mended(text: &str) -> Cow<'_, str> {
+    let mut mended = String::new();
+    let mut changed = false;
+    let mut in_string = false;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => {
+                in_string = !in_string;
+                mended.push(character);
+            }
+            '\\' if in_string => {
+                mended.push('\\');
+                let escaped = characters.next_if(|next| "\"\\/bfnrtu".contains(*next));
+                changed |= escaped.is_none();
+                mended.push(escaped.unwrap_or('\\'));
+            }
+            '\0'..'\x20' if in_string => {
+                changed = true;
+                // Writing to a string cannot fail.
+                let _ = write!(mended, "\\u{:04x}", u32::from(character));
+            }
+            _ => mended.push(character),
+        }
+    }
+    if changed { Cow::Owned(mended) } else { Cow::Borrowed(text) }
+}
+
+/// How deep arguments may be nested: as deep as the parser of the whole goes.
+const DEEPEST: usize = 127;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn shown(text: &str) -> Value {
+        let mut arguments = PartialArguments::new();
+        arguments.push(text);
+        arguments.value
+    }
+
+    #[test]
+    fn what_has_come_is_shown_as_far_as_it_is_certain() {
+        for (text, value) in [
+            ("", json!({})),
+            ("  {", json!({})),
+            (r#"{"a"#, json!({})),
+            (r#"{"a":"#, json!({})),
+            (r#"{"a": ""#, json!({"a": ""})),
+            (r#"{"a": "xy"#, json!({"a": "xy"})),
+            (r#"{"a": "x\"#, json!({"a": "x"})),
+            (r#"{"a": "x\u00e"#, json!({"a": "x"})),
+            (r#"{"a": "x\u00e9"#, json!({"a": "xé"})),
+            (r#"{"a": "x\ud83d"#, json!({"a": "x"})),
+            (r#"{"a": "x\ud83d\ude00"#, json!({"a": "x😀"})),
+            (r#"{"a": "x\ud83dy\ude00z"#, json!({"a": "xyz"})),
+            (r#"{"a\u0062\n": 1}"#, json!({"ab\n": 1})),
+            (r#"{"a": 12"#, json!({})),
+            (r#"{"a": 12,"#, json!({"a": 12})),
+            (r#"{"a": tru"#, json!({})),
+            (r#"{"a": true "#, json!({"a": true})),
+            (
+                r#"{"a": [1, "x", {"b": [null], "c": -1.5e3}, "#,
+                json!({"a": [1, "x", {"b": [null], "c": -1500.0}]}),
+            ),
+            (r#"{"a": {"b": {}}, "c": []}"#, json!({"a": {"b": {}}, "c": []})),
+            (r#"{"a": "C:\dir\\n\/"}"#, json!({"a": "C:\\dir\\n/"})),
+            ("{\"a\": \"x\ny\"}", json!({"a": "x\ny"})),
+            (r#"{"a": 1} and {"b": 2}"#, json!({"a": 1})),
+            (r#"{"a": nul, "b": 1}"#, json!({})),
+            (r#"{"a": 1]"#, json!({"a": 1})),
+            ("[1]", json!({})),
+            ("12", json!({})),
+        ] {
+            assert_eq!(shown(text), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_cuts_make_no_difference_and_nothing_is_taken_back() {
+        let text =
+            r#"{"k\u00e9y": "a\\b\u00e9\ud83d\ude00\n", "n": [1.5, {"": true}, "z"], "o": {"p": "q"}}"#;
+        let whole = serde_json::from_str::<Value>(text).unwrap();
+        let mut arguments = PartialArguments::new();
+        for (at, character) in text.char_indices() {
+            arguments.push(character.encode_utf8(&mut [0; 4]));
+            assert_eq!(arguments.value(), &shown(&text[..at + character.len_utf8()]));
+        }
+        assert_eq!(arguments.value(), &whole);
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let deep = format!("{}{}", r#"{"a":"#, "[".repeat(100_000));
+        let mut value = &shown(&deep)["a"];
+        let mut depth = 0;
+        while let Some(inner) = value.get(0) {
+            value = inner;
+            depth += 1;
+        }
+        assert!((100..200).contains(&depth), "{depth}");
+    }
+
+    #[test]
+    fn the_whole_is_parsed_once_and_for_all() {
+        let parse = |text| parse_arguments(text).map(|document| document.text().to_owned());
+        assert_eq!(parse(" \n"), Ok("{}".into()));
+        assert_eq!(
+            parse(r#" {"a": 12345678901234567890123} "#),
+            Ok(r#"{"a": 12345678901234567890123}"#.into())
+        );
+        assert_eq!(parse("{\"a\": \"x\ty\"}"), Ok(r#"{"a": "x\u0009y"}"#.into()));
+        assert_eq!(parse(r#"{"a": "C:\dir"}"#), Ok(r#"{"a": "C:\\dir"}"#.into()));
+        assert_eq!(parse(r#"{"a": "\ud83d"}"#), Ok(r#"{"a": ""}"#.into()));
+        for text in [r#"{"a": "b"#, "[1]", "12", r#""x""#, r#"{"a": 1} x"#, "{'a': 1}"] {
+            let fault = parse(text).unwrap_err();
+            let (reason, raw) = fault.split_once("\n\nReceived arguments:\n").unwrap();
+            assert!(!reason.is_empty(), "{fault}");
+            assert_eq!(raw, text);
+        }
+        assert!(parse(r#"{"a": ""#).unwrap_err().starts_with("Unterminated string in JSON at position 7\n"));
+        assert!(parse(r#"{"a""#).unwrap_err().starts_with("Unexpected end of JSON input\n"));
+    }
+}

@@ -1,0 +1,120 @@
+//! A failure in the words that agents know: pi-ai's, which they tell apart by regular expressions.
+
+use std::error::Error as _;
+
+use super::message::{Diagnostic, DiagnosticDetails};
+use crate::error::{Error, ErrorKind};
+
+/// What went wrong. `begun` says whether the answer had.
+pub(super) fn text(error: &Error, begun: bool) -> String {
+    let message = error.message();
+    let mut text = match error.code() {
+        Some(code) => service_text(&class_name(code), message),
+        None => prefixed(error, begun),
+    };
+    if text.to_lowercase().contains("data retention mode") {
+        text.push_str(DATA_RETENTION);
+    }
+    text
+}
+
+fn service_text(name: &str, message: &str) -> String {
+    match PREFIXES.iter().find(|(known, _)| *known == name) {
+        Some((_, prefix)) => format!("{prefix}: {message}"),
+        None => format!("{name}: {message}"),
+    }
+}
+
+/// The text of a failure that is not the service's, with its deepest cause and its hint. In front of it
+/// stands what makes it recognisable as one that may be tried again.
+fn prefixed(error: &Error, begun: bool) -> String {
+    let prefix = match error.kind() {
+        ErrorKind::BrokenOff if begun => "Bedrock stream ended without a stop reason: ",
+        ErrorKind::BrokenOff => "Connection lost: ",
+        ErrorKind::Connect => "Connection error: ",
+        ErrorKind::Timeout => "Request timed out: ",
+        _ => "",
+    };
+    let mut text = format!("{prefix}{}", error.message());
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    if let Some(deepest) =
+        causes.last().map(ToString::to_string).filter(|cause| !text.contains(cause.as_str()))
+    {
+        text.push_str(": ");
+        text.push_str(&deepest);
+    }
+    if let Some(hint) = error.hint() {
+        text.push_str("\nhint: ");
+        text.push_str(hint);
+    }
+    text
+}
+
+/// What is known of a failure beside its text, if anything is.
+pub(super) fn diagnostic(error: &Error, timestamp: u64) -> Option<Diagnostic> {
+    let mut details = DiagnosticDetails::new();
+    details.status = error.status().filter(|status| !(200..300).contains(status));
+    details.error_code = error.code().map(class_name);
+    details.request_id = error.request_id().map(str::to_owned);
+    (details != DiagnosticDetails::new()).then(|| failure_diagnostic(details, timestamp))
+}
+
+pub(super) fn failure_diagnostic(details: DiagnosticDetails, timestamp: u64) -> Diagnostic {
+    Diagnostic::new("bedrock_response_failure").timestamp(timestamp).details(details)
+}
+
+/// The code as it is over HTTP: in an event stream it begins with a small letter.
+fn class_name(code: &str) -> String {
+    let mut name = code.to_owned();
+    if let Some(first) = name.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    name
+}
+
+const PREFIXES: [(&str, &str); 5] = [
+    ("InternalServerException", "Internal server error"),
+    ("ModelStreamErrorException", "Model stream error"),
+    ("ValidationException", "Validation error"),
+    ("ThrottlingException", "Throttling error"),
+    ("ServiceUnavailableException", "Service unavailable"),
+];
+
+const DATA_RETENTION: &str = " See https://docs.aws.amazon.com/bedrock/latest/userguide/data-retention.html for \
+                              supported data retention modes.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_services_failures_have_prefixes() {
+        let told =
+            |code: &str, message: &str| text(&Error::new(ErrorKind::Service, message).with_code(code), true);
+        assert_eq!(told("throttlingException", "Too many"), "Throttling error: Too many");
+        assert_eq!(
+            told("ValidationException", "Input is too long for requested model."),
+            "Validation error: Input is too long for requested model."
+        );
+        assert_eq!(told("ExpiredTokenException", "x"), "ExpiredTokenException: x");
+        assert!(
+            told("ValidationException", "The data retention mode x")
+                .ends_with("supported data retention modes.")
+        );
+    }
+
+    #[test]
+    fn other_failures_can_be_told_to_be_temporary() {
+        let told = |kind, begun| {
+            let cause = std::io::Error::other("Connection refused (os error 111)");
+            text(&Error::new(kind, "no connection").with_source(cause), begun)
+        };
+        assert_eq!(
+            told(ErrorKind::Connect, false),
+            "Connection error: no connection: Connection refused (os error 111)"
+        );
+        assert!(told(ErrorKind::BrokenOff, true).starts_with("Bedrock stream ended without a stop reason: "));
+        assert!(told(ErrorKind::Timeout, true).starts_with("Request timed out: "));
+        assert!(told(ErrorKind::Damaged, true).starts_with("no connection"));
+    }
+}

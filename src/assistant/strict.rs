@@ -1,0 +1,140 @@
+//! A JSON schema in the narrower form that a model can be held to.
+
+use serde_json::{Map, Value, json};
+
+/// The schema with every member required, those that were optional allowed to be null, and no others
+/// allowed; or why it cannot be.
+pub(super) fn strict_schema(schema: &Value) -> Result<Value, String> {
+    let root = schema.as_object().filter(|root| is_object(root));
+    let root = root.ok_or("its schema is not that of an object")?;
+    object(root).map(Value::Object)
+}
+
+fn is_object(schema: &Map<String, Value>) -> bool {
+    match schema.get("type") {
+        Some(kind) => kind == "object",
+        None => schema.contains_key("properties"),
+    }
+}
+
+fn narrowed(schema: &Value) -> Result<Value, String> {
+    let schema = schema.as_object().ok_or("its schema has a boolean in place of a schema")?;
+    if is_object(schema) {
+        return object(schema).map(Value::Object);
+    }
+    let mut strict = supported(schema)?.clone();
+    if let Some(items) = strict.get_mut("items") {
+        if items.is_array() {
+            return Err("its schema has a list of items".into());
+        }
+        *items = narrowed(items)?;
+    }
+    if let Some(choices) = strict.get_mut("anyOf") {
+        let list = choices.as_array().ok_or("its schema has an anyOf that is no list")?;
+        let structured =
+            |choice: &&Value| choice.get("properties").is_some() || choice.get("items").is_some();
+        if list.iter().filter(structured).count() > 1 {
+            return Err("its schema has a choice between structures".into());
+        }
+        *choices = list.iter().map(narrowed).collect::<Result<_, _>>()?;
+    }
+    Ok(Value::Object(strict))
+}
+
+fn object(schema: &Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let mut strict = supported(schema)?.clone();
+    if schema.get("additionalProperties").is_some_and(|additional| *additional != Value::Bool(false)) {
+        return Err("its schema allows additionalProperties".into());
+    }
+    let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut properties = Map::new();
+    for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let property = narrowed(property)?;
+        let optional = !required.iter().any(|found| found == name.as_str());
+        let property = if optional && !is_nullable(&property) {
+            json!({"anyOf": [property, {"type": "null"}]})
+        } else {
+            property
+        };
+        properties.insert(name.clone(), property);
+    }
+    strict.insert("type".into(), "object".into());
+    strict.insert("required".into(), properties.keys().cloned().collect());
+    strict.insert("properties".into(), Value::Object(properties));
+    strict.insert("additionalProperties".into(), false.into());
+    Ok(strict)
+}
+
+fn supported(schema: &Map<String, Value>) -> Result<&Map<String, Value>, String> {
+    match UNSUPPORTED.iter().find(|keyword| schema.contains_key(**keyword)) {
+        Some(keyword) => Err(format!("its schema uses {keyword}")),
+        None => Ok(schema),
+    }
+}
+
+fn is_nullable(schema: &Value) -> bool {
+    let null = |kind: &Value| kind == "null";
+    match (&schema["type"], &schema["anyOf"]) {
+        (Value::Array(kinds), _) => kinds.iter().any(null),
+        (kind, _) if null(kind) => true,
+        (_, Value::Array(choices)) => choices.iter().any(is_nullable),
+        _ => schema["enum"].as_array().is_some_and(|values| values.contains(&Value::Null)),
+    }
+}
+
+const UNSUPPORTED: [&str; 18] = [
+    "$ref",
+    "$defs",
+    "definitions",
+    "allOf",
+    "oneOf",
+    "patternProperties",
+    "dependentSchemas",
+    "dependencies",
+    "unevaluatedProperties",
+    "propertyNames",
+    "contains",
+    "prefixItems",
+    "not",
+    "if",
+    "then",
+    "else",
+    "dependentRequired",
+    "unevaluatedItems",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_optional_may_be_null() {
+        let schema = json!({"type": "object", "required": ["a"], "properties": {
+            "a": {"type": "array", "items": {"properties": {"x": {"type": ["string", "null"]}}}},
+            "b": {"type": "number"}
+        }});
+        assert_eq!(
+            strict_schema(&schema).unwrap(),
+            json!({"type": "object", "required": ["a", "b"], "additionalProperties": false, "properties": {
+                "a": {"type": "array", "items": {
+                    "type": "object", "required": ["x"], "additionalProperties": false,
+                    "properties": {"x": {"type": ["string", "null"]}}
+                }},
+                "b": {"anyOf": [{"type": "number"}, {"type": "null"}]}
+            }})
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_held_to_is_named() {
+        for (schema, fault) in [
+            (json!({"type": "string"}), "not that of an object"),
+            (json!({"type": "object", "$defs": {}}), "$defs"),
+            (json!({"type": "object", "additionalProperties": true}), "additionalProperties"),
+            (json!({"type": "object", "properties": {"a": true}}), "boolean"),
+            (json!({"type": "object", "properties": {"a": {"type": "array", "items": []}}}), "list of items"),
+        ] {
+            assert!(strict_schema(&schema).unwrap_err().contains(fault), "{schema}");
+        }
+    }
+}

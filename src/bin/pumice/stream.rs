@@ -1,0 +1,73 @@
+//! `pumice stream`: a conversation as agents keep it on standard input, the events of the answer on standard
+//! output.
+
+use std::io::Read as _;
+use std::time::SystemTime;
+
+use pumice::Config;
+use pumice::assistant::{self, AnswerBuilder, AssistantEvent, AssistantStream, Input, Model};
+
+use crate::args::Args;
+use crate::failure::Failure;
+use crate::output::{Output, Report};
+use crate::session::Session;
+
+pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
+    let mut output = Output::new();
+    match begin(args, report).await {
+        Ok(events) => print(events, &mut output).await,
+        Err(failure) => {
+            // Whoever reads the events learns from them why there are none.
+            let answer = AnswerBuilder::unprepared(&Model::new(""), SystemTime::now());
+            print_event(&answer.fail_with(&failure.message), &mut output)?;
+            output.flush()?;
+            Err(failure)
+        }
+    }
+}
+
+async fn begin(args: &Args, report: &Report) -> Result<AssistantStream, Failure> {
+    let mut json = Vec::new();
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut json)
+        .map_err(|error| Failure::unreadable("standard input", &error))?;
+    let json = std::str::from_utf8(&json).map_err(|_| Failure::usage("standard input: UTF-8 expected"))?;
+    let mut input = Input::from_json(json)?;
+    let session = Session::over(input.configure(Config::new()), args, report)?;
+    let named = Some(input.model.id.as_str()).filter(|id| !id.trim().is_empty());
+    input.model.id = session.models(named).await?.swap_remove(0);
+    Ok(assistant::stream(&session.client, &input).await)
+}
+
+/// Prints each event as it arrives.
+pub(crate) async fn print(mut events: AssistantStream, output: &mut Output) -> Result<(), Failure> {
+    loop {
+        let begun = output.begun;
+        let next = match events.ready_event() {
+            // Nothing more has arrived: what has been printed goes out before the wait.
+            None => {
+                output.flush()?;
+                events.next_event().await
+            }
+            ready => ready,
+        };
+        let Some(event) = next else { return output.flush() };
+        print_event(&event, output)?;
+        if let AssistantEvent::Error { error } = event {
+            output.flush()?;
+            return Err(match events.failure() {
+                Some(failure) if begun => Failure::after_output(failure),
+                Some(failure) => failure.into(),
+                None => Failure::refused(error.error_message.unwrap_or_default()),
+            });
+        }
+    }
+}
+
+fn print_event(event: &AssistantEvent, output: &mut Output) -> Result<(), Failure> {
+    let json = serde_json::to_string(event)
+        .map_err(|error| Failure::refused(format!("an event cannot be written as JSON: {error}")))?;
+    output.json_line(&json);
+    Ok(())
+}
