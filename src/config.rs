@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::credentials::Surroundings;
 use crate::endpoint::{Endpoint, EndpointSettings, Region, RegionSource, Service};
 use crate::error::{Error, ErrorKind, Result};
+use crate::profile::Profiles;
 use crate::progress::{Progress, Watcher};
 use crate::retry::Retry;
 use crate::transport::Transport;
@@ -205,7 +206,14 @@ impl Config {
         model_region: Option<&str>,
         instance_region: impl Future<Output = Result<Option<String>>>,
     ) -> Result<Place> {
-        let profiles = self.context.profiles()?;
+        // A file that cannot be read does not matter where nothing is asked of it.
+        let named = model_region.is_some()
+            || self.region.is_some()
+            || ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().any(|name| self.context.env(name).is_some());
+        let profiles = match self.context.profiles() {
+            Err(_) if named && self.profile.is_none() => Profiles::default(),
+            profiles => profiles?,
+        };
         let profile = profiles.profile(&self.context.profile_name(self.profile.as_deref()));
         let profile = profile.map(|section| (&profiles, section));
         let env = |name: &str| self.context.env(name);

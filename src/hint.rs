@@ -84,12 +84,14 @@ pub(crate) fn hint(error: &Error, refused: Refused<'_>) -> Option<String> {
 }
 
 /// What to call in the place of a model that only inference profiles serve.
-pub(crate) fn inference_profiles(profiles: &[String], region: &str) -> String {
+pub(crate) fn inference_profiles(profiles: Result<&[String], &Error>, region: &str) -> String {
+    let place =
+        "name an inference profile in the model's place: pumice call ListInferenceProfiles lists them";
     match profiles {
-        [] => "name an inference profile in the model's place: pumice call ListInferenceProfiles lists them"
-            .into(),
-        [one] => format!("in {region} this model is called as {one}; --auto-profile does so by itself"),
-        [first, others @ ..] => format!(
+        Err(error) => format!("{place}; here they could not be listed: {error}"),
+        Ok([]) => format!("{place}, and in {region} none of them serves this model"),
+        Ok([one]) => format!("in {region} this model is called as {one}; --auto-profile does so by itself"),
+        Ok([first, others @ ..]) => format!(
             "in {region} this model is called as {first} (or as {}); --auto-profile takes the first by itself",
             others.join(", ")
         ),

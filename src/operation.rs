@@ -394,8 +394,9 @@ impl Call {
                 }
                 Place::Json => json.0.push((member, value)),
                 Place::Payload => {
-                    let blob = value.read::<Option<Blob>>().map_err(|source| {
-                        invalid(member, "bytes in base64 expected, something else found").with_source(source)
+                    let blob = value.read::<Option<Blob>>().map_err(|_| {
+                        let expected = "bytes in base64 expected, as a string; something else found";
+                        invalid(member, expected).with_hint("base64 -w0 < request.json makes such a string")
                     })?;
                     call.body = blob.unwrap_or_default().0;
                 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{HeaderMap, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use http::response::Parts;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
@@ -34,6 +34,7 @@ pub(crate) fn error(head: &Parts, body: &[u8], now: SystemTime) -> Error {
 
     let message =
         string("message").or_else(|| string("Message")).filter(|message| !message.trim().is_empty());
+    let message = message.map(|message| beginning(&message, LONGEST_MESSAGE));
     let reason = head.status.canonical_reason().unwrap_or("no known status");
     let error = match (code, message) {
         (Some(code), Some(message)) => Error::new(kind, message).with_code(code),
@@ -54,6 +55,23 @@ pub(crate) fn error(head: &Parts, body: &[u8], now: SystemTime) -> Error {
         .with_status(status)
         .with_request_id(request_id(&head.headers))
         .with_retry_after(retry_after(&head.headers, now))
+}
+
+/// Whether an answer may be of this media type: it says so, or says nothing.
+pub(crate) fn may_be(media_type: &str, headers: &HeaderMap) -> bool {
+    let Some(found) = headers.get(CONTENT_TYPE).and_then(|found| found.to_str().ok()) else { return true };
+    found.split(';').next().is_some_and(|found| found.trim().eq_ignore_ascii_case(media_type))
+}
+
+/// The error that a successful answer of another media type is.
+pub(crate) fn of_another_kind(head: &Parts, body: &[u8], expected: &str) -> Error {
+    let status = head.status.as_u16();
+    let found = head.headers.get(CONTENT_TYPE).map(|found| String::from_utf8_lossy(found.as_bytes()));
+    let (found, text) = (found.unwrap_or_default(), first_text(body));
+    Error::new(ErrorKind::Damaged, format!("HTTP {status} with {expected} expected, {found} found: {text}"))
+        .with_status(status)
+        .with_request_id(request_id(&head.headers))
+        .with_hint(FOREIGN_HINT)
 }
 
 /// `aws.protocoltests#ThrottlingException:http://...` is `ThrottlingException`.
@@ -98,9 +116,13 @@ fn first_text(body: &[u8]) -> String {
     }
     let line = words.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let line = line.collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST_TEXT) {
-        Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
-        None => line,
+    beginning(&line, LONGEST_TEXT)
+}
+
+fn beginning(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 
@@ -109,5 +131,7 @@ pub(crate) const FOREIGN_HINT: &str = "this is not how Bedrock answers: a proxy,
      server did; check --endpoint-url, --region and HTTPS_PROXY";
 /// How much of a foreign answer is looked at, in bytes.
 const LONGEST_BODY: usize = 16 * 1024;
+/// How much of a message of the service's is kept, in characters.
+const LONGEST_MESSAGE: usize = 4000;
 /// How much of it is shown, in characters.
 const LONGEST_TEXT: usize = 300;

@@ -39,6 +39,16 @@ pub fn sign(
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
         Error::new(ErrorKind::InvalidInput, "the request cannot be signed").with_source(source)
     };
+    for (name, text) in
+        [("access key id", Some(credentials.access_key_id())), ("session token", credentials.session_token())]
+    {
+        if !text.unwrap_or_default().bytes().all(|byte| byte.is_ascii_graphic()) {
+            let message =
+                format!("the {name}: visible ASCII expected, a character found that no header can have");
+            return Err(Error::new(ErrorKind::Credentials, message)
+                .with_hint("pumice auth shows where it comes from; copy it anew, without line ends"));
+        }
+    }
     let identity = credentials.clone().into();
     let params = v4::SigningParams::builder()
         .identity(&identity)

@@ -202,7 +202,7 @@ fn before_any_output_the_kind_of_fault_decides() {
         ("500", Answer::refusal(500, "InternalServerException", "said so"), 4, "said so"),
         ("503, empty", Answer::whole(503, ""), 4, "HTTP 503 Service Unavailable; an empty answer"),
         ("cut off", Answer::stream([server::message_start()]).cut(), 4, "broke off"),
-        ("no answer", Answer::whole(200, "").cut(), 4, "broke off"),
+        ("no answer", Answer::stream([]).cut(), 4, "broke off"),
         ("throttled", stream_exception("throttlingException"), 4, "throttlingException: said so"),
         ("invalid", stream_exception("validationException"), 1, "validationException: said so"),
         ("model", stream_exception("modelStreamErrorException"), 1, "said so"),
@@ -446,6 +446,17 @@ fn a_recording_answers_as_the_service_did_and_holds_no_secret() {
     assert!(stderr(&strict).contains("messages[0].content[0].text"), "{}", stderr(&strict));
     assert_eq!(replay(&["Hi", "--replay-speed", "1000"]).status.code(), Some(0));
     assert_eq!(replay(&["Hi", "--replay-speed", "0"]).status.code(), Some(2));
+    // Nothing that is set up has a say in what a recording answers, and it does not record itself.
+    let mut anywhere = pumice(&home);
+    anywhere
+        .env("AWS_REGION", "no region")
+        .env("AWS_CONFIG_FILE", &recording)
+        .env("HTTPS_PROXY", "socks5://x");
+    let output = anywhere.args(["chat", "Hi", "--replay"]).arg(&recording).output().unwrap();
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "Pumice floats.\n"), "{}", stderr(&output));
+    let path = recording.to_str().unwrap();
+    let output = pumice(&home).args(["chat", "Hi", "--replay", path, "--record", path]).output().unwrap();
+    assert_eq!((output.status.code(), std::fs::read_to_string(&recording).unwrap()), (Some(2), text));
 }
 
 #[test]

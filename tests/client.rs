@@ -226,6 +226,56 @@ async fn a_proxy_is_used_unless_the_host_is_excepted() {
 }
 
 #[tokio::test]
+async fn what_is_for_this_machine_goes_through_no_proxy() {
+    let (server, proxy) =
+        (Server::start([Answer::stream(text_answer(&["here"]))]), Server::start([Answer::whole(404, "")]));
+    for (variable, host) in
+        [("HTTP_PROXY", "127.0.0.1"), ("http_proxy", "localhost"), ("ALL_PROXY", "localhost")]
+    {
+        let context =
+            Context::made().with_env("AWS_BEARER_TOKEN_BEDROCK", "sekret").with_env(variable, &proxy.url);
+        let url = server.url.replace("127.0.0.1", host);
+        let client = Client::new(Config::new().context(context).endpoint_url(url));
+        assert_eq!(read(&client).await.unwrap(), "here", "{variable}");
+    }
+    assert!(proxy.requests().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_event_stream_is_told_as_what_it_is() {
+    let page = Answer::whole(200, "<html><title>Free Wifi</title>Sign in</html>")
+        .header("content-type", "text/html; charset=utf-8");
+    let server = Server::start([page]);
+    let error = read(&client(&server)).await.unwrap_err();
+    assert_eq!((error.kind(), error.status(), server.requests().len()), (ErrorKind::Damaged, Some(200), 1));
+    let said = error.to_string();
+    assert!(said.contains("text/html") && said.contains("Free Wifi Sign in"), "{said}");
+    assert!(error.hint().unwrap().contains("proxy"));
+}
+
+#[tokio::test]
+async fn of_a_long_refusal_the_beginning_is_told() {
+    let long = format!("<p>Too bad</p>{}", "x".repeat(3_000_000));
+    let server = Server::start([Answer::whole(400, long).header("content-type", "text/html")]);
+    let error = read(&client(&server)).await.unwrap_err();
+    assert!(error.message().contains("Too bad") && error.message().len() < 1000, "{}", error.message().len());
+
+    let server = Server::start([Answer::refusal(400, "ValidationException", &"y".repeat(70_000))]);
+    let error = read(&client(&server)).await.unwrap_err();
+    assert!(error.message().len() < 5000 && error.message().ends_with('…'));
+}
+
+#[tokio::test]
+async fn a_broken_aws_file_does_not_matter_where_nothing_is_asked_of_it() {
+    let server = Server::start([Answer::stream(text_answer(&["ok"]))]);
+    let broken = context().with_env("HOME", "/h").with_file("/h/.aws/config", "no section here");
+    let client = |context: Context| Client::new(Config::new().context(context).endpoint_url(&server.url));
+    assert_eq!(read(&client(broken.clone().with_env("AWS_REGION", "eu-west-1"))).await.unwrap(), "ok");
+    let error = read(&client(broken)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
+}
+
+#[tokio::test]
 async fn no_debug_output_holds_a_secret() {
     let server = Server::start([Answer::refusal(403, "AccessDeniedException", "no")]);
     let context = context().with_env("AWS_SESSION_TOKEN", "sekret-session");

@@ -245,7 +245,13 @@ async fn an_old_recording_is_overwritten_and_nothing_else_is() {
     }
 
     let asked = server.requests().len();
-    for content in ["{\"recordings\":1}\n", "{\"rec", "[default]\naws_secret_access_key = x\n"] {
+    for content in [
+        "{\"recordings\":1}\n",
+        "{\"rec",
+        "{\"recording\":\"my diary\"}\nimportant\n",
+        "{\"recording\":{\"version\":99}}\n",
+        "[default]\naws_secret_access_key = x\n",
+    ] {
         fs::write(&path, content).unwrap();
         let error = read(&recording_client(&server.url, &path, keys())).await.1.unwrap();
         assert_eq!(error.kind(), ErrorKind::Recording);
@@ -412,7 +418,8 @@ async fn a_recording_that_is_used_up_says_so() {
     let client = replaying_client(Replay::parse(&timed()).unwrap());
     let error = client.converse(&request()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Recording);
-    let expected = "the recording has no further exchange of Converse to answer with (it holds 1 in all)";
+    let expected = "the recording has no further exchange of Converse to answer with (it holds 1 in all, and of \
+                    the rest: ConverseStream)";
     assert_eq!(error.to_string(), expected);
     assert!(read(&client).await.1.is_none());
     let error = read(&client).await.1.unwrap();

@@ -14,8 +14,9 @@ use tokio::time::{Instant, timeout};
 use super::Identity;
 use crate::config::{Config, Place};
 use crate::credentials::{Cache, Credentials, Found};
-use crate::endpoint::{Endpoint, region_of_arn};
+use crate::endpoint::{Endpoint, EndpointSource, region_of_arn};
 use crate::error::{Error, ErrorKind, Result};
+use crate::frame::MEDIA_TYPE;
 use crate::hint::{self, Refused};
 use crate::inference_profile::{ListInferenceProfilesRequest, ListInferenceProfilesResponse};
 use crate::operation::{AnswerForm, Call};
@@ -92,14 +93,14 @@ impl Exchanges {
             return result;
         }
         let profiles = self.profiles_of(model_id, &place).await;
-        match profiles.first() {
-            Some(profile) if self.config.auto_profile => {
+        match profiles.as_deref() {
+            Ok([profile, ..]) if self.config.auto_profile => {
                 let taken = Progress::ProfileTaken { model_id, profile_id: profile };
                 self.config.watcher.tell(&taken);
                 self.repeat(&call.of_model(profile), &place).await
             }
             _ => {
-                let hint = hint::inference_profiles(&profiles, place.region.name());
+                let hint = hint::inference_profiles(profiles.as_deref(), place.region.name());
                 result.map_err(|error| error.or_hint(Some(hint)))
             }
         }
@@ -123,8 +124,13 @@ impl Exchanges {
     }
 
     /// The inference profiles that serve a model, the ones for a part of the world before the global
-    /// one. None where they cannot be listed: this is for a hint, which nobody waits long for.
-    async fn profiles_of(&self, model_id: &str, place: &Place) -> Vec<String> {
+    /// one. This is for a hint, which nobody waits long for, and not where the runtime alone is elsewhere.
+    async fn profiles_of(&self, model_id: &str, place: &Place) -> Result<Vec<String>> {
+        let rules = &EndpointSource::Rules;
+        if place.control.source() == rules && place.runtime.source() != rules {
+            let message = "the runtime is at an address of its own, and the control plane is not";
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
         let look_up = async {
             let call =
                 Call::list_inference_profiles(&ListInferenceProfilesRequest::new().max_results(1000u32))?;
@@ -135,12 +141,11 @@ impl Exchanges {
                 return Ok(Vec::new());
             };
             let listed: ListInferenceProfilesResponse = call.operation.read_json(answer.body())?;
-            Ok::<_, Error>(listed.serving(model_id))
+            Ok(listed.serving(model_id))
         };
-        let mut profiles =
-            timeout(LONGEST_LOOK_UP, look_up).await.unwrap_or(Ok(Vec::new())).unwrap_or_default();
+        let mut profiles = within(LONGEST_LOOK_UP, "no answer", look_up).await?;
         profiles.sort_by_key(|profile| profile.starts_with("global."));
-        profiles
+        Ok(profiles)
     }
 
     /// Makes the call, again if need be, until there is something to deliver.
@@ -273,7 +278,7 @@ impl Exchanges {
 
         if !head.status.is_success() {
             // A refusal whose body does not arrive is a refusal all the same.
-            let body = read_whole(body, config.idle_timeout, LONGEST_REFUSAL).await.unwrap_or_default();
+            let body = read_beginning(body, config.idle_timeout).await;
             let error = refusal::error(&head, &body, config.context.now());
             return Err(match news {
                 // With the clock put right, the same call can succeed.
@@ -284,6 +289,10 @@ impl Exchanges {
             });
         }
         if let AnswerForm::Stream { closing_event } = call.operation.answer_form() {
+            if !refusal::may_be(MEDIA_TYPE, &head.headers) {
+                let body = read_beginning(body, config.idle_timeout).await;
+                return Err(refusal::of_another_kind(&head, &body, MEDIA_TYPE));
+            }
             let response = Response::from_parts(head, body);
             let mut frames = FrameStream::new(response, closing_event, config.idle_timeout);
             frames.wait_for_first().await?;
@@ -403,6 +412,21 @@ async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = Resul
     })
 }
 
+/// Reads the beginning of a body that is for people to read: as much as comes soon.
+async fn read_beginning(mut body: Body, idle: Duration) -> Bytes {
+    let mut beginning = BytesMut::new();
+    let reading = async {
+        while beginning.len() < LONGEST_REFUSAL
+            && let Some(Ok(bytes)) = std::future::poll_fn(|task| Pin::new(&mut body).poll_next(task)).await
+        {
+            beginning.extend_from_slice(&bytes);
+        }
+    };
+    // What has come until then is told.
+    let _ = timeout(idle.min(LONGEST_WAIT_FOR_REFUSAL), reading).await;
+    beginning.freeze()
+}
+
 /// Reads a body to its end, which must come before it is longer than `longest`.
 async fn read_whole(mut body: Body, idle: Duration, longest: usize) -> Result<Bytes> {
     let mut whole = BytesMut::new();
@@ -426,6 +450,8 @@ async fn read_whole(mut body: Body, idle: Duration, longest: usize) -> Result<By
 const SIGNING_NAME: &str = "bedrock";
 /// How long a look-up for a hint may take.
 const LONGEST_LOOK_UP: Duration = Duration::from_secs(5);
+/// How long the whole of a refusal may take to come.
+const LONGEST_WAIT_FOR_REFUSAL: Duration = Duration::from_secs(10);
 /// What is read of a refusal, in bytes.
 const LONGEST_REFUSAL: usize = 1024 * 1024;
 /// What is read of an answer that comes whole, in bytes: images and embeddings are of some megabytes.

@@ -29,14 +29,15 @@ pub(super) fn load(context: &Context) -> Result<Outcome> {
 
 /// What it means that there is no token.
 fn absent(context: &Context) -> Result<Outcome> {
+    // A file that is not as it should be is for the source to tell that needs it.
     let in_profile = || {
-        let profiles = context.profiles()?;
-        let profile = profiles.profile(&context.profile_name(None));
-        Ok(profile.and_then(|profile| profile.non_blank(PREFERENCE_KEY)).map(str::to_owned))
+        let profiles = context.profiles().ok()?;
+        let profile = profiles.profile(&context.profile_name(None))?;
+        profile.non_blank(PREFERENCE_KEY).map(str::to_owned)
     };
     let (preference, setting) = match context.env(PREFERENCE_VARIABLE) {
         Some(preference) => (Some(preference), PREFERENCE_VARIABLE),
-        None => (in_profile()?, "the profile's auth_scheme_preference"),
+        None => (in_profile(), "the profile's auth_scheme_preference"),
     };
     if !preference.is_some_and(|preference| prefers_bearer(&preference)) {
         return Ok(Outcome::not_applicable("not set"));

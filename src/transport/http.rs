@@ -42,7 +42,7 @@ impl Default for HttpConfig {
 /// The network.
 ///
 /// The environment decides on proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, in lower
-/// case too) and on the certificate authorities to trust: those of `AWS_CA_BUNDLE` or else of
+/// case too; what is for this machine itself goes through none) and on the certificate authorities to trust: those of `AWS_CA_BUNDLE` or else of
 /// `SSL_CERT_FILE` and `SSL_CERT_DIR` alone where one is set; otherwise Mozilla's, which are built in, and
 /// the system's, which are read only when a server's chain does not end in one of Mozilla's.
 ///
@@ -164,7 +164,9 @@ fn certificate_fault(error: &reqwest::Error) -> Option<String> {
 /// The proxies that the environment names, each with its exceptions.
 fn proxies(context: &Context) -> Result<Vec<Proxy>> {
     let either_case = |name: &str| context.env(&name.to_lowercase()).or_else(|| context.env(name));
-    let exceptions = either_case("NO_PROXY").and_then(|list| NoProxy::from_string(&list));
+    // What is for this machine stays on it: a token that is sent there in the clear, above all.
+    let exceptions = either_case("NO_PROXY").map(|list| format!(",{list}")).unwrap_or_default();
+    let exceptions = NoProxy::from_string(&format!("localhost,127.0.0.0/8,::1{exceptions}"));
     let mut proxies = Vec::new();
     for name in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] {
         let Some(url) = either_case(name) else { continue };

@@ -120,8 +120,12 @@ fn open(path: &Path) -> io::Result<File> {
     let mut file = options.open(path)?;
     if is_file {
         let mut first = Vec::new();
-        (&mut file).take(RECORDING.len() as u64).read_to_end(&mut first)?;
-        if !first.is_empty() && first != RECORDING {
+        (&mut file).take(LONGEST_HEADING).read_to_end(&mut first)?;
+        let heading = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let is_recording = matches!(
+            serde_json::from_slice(heading), Ok(Line::Recording(heading)) if heading.version == 1
+        );
+        if !first.is_empty() && !is_recording {
             return Err(io::Error::new(
                 io::ErrorKind::AlreadyExists,
                 "the file exists and is not a recording: name another, or remove it",
@@ -241,5 +245,5 @@ pub(super) const FAULTS: [(&str, ErrorKind); 4] = [
 /// What ended an exchange that its reader gave up.
 pub(super) const DROPPED: &str = "dropped";
 
-/// How a recording begins.
-const RECORDING: &[u8] = br#"{"recording":"#;
+/// How much of a file is looked at for its heading.
+const LONGEST_HEADING: u64 = 1024;

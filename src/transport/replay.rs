@@ -1,6 +1,6 @@
 //! Answers from a recording.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::path::Path;
 use std::pin::Pin;
@@ -124,12 +124,17 @@ impl Replay {
         let mut exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner);
         let found = exchanges.iter().position(|exchange| exchange.request.operation == operation);
         let Some(exchange) = found.and_then(|at| exchanges.remove(at)) else {
+            let left = exchanges.iter().map(|exchange| exchange.request.operation.as_str());
+            let left = left.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
+            let left = if left.is_empty() { "none at all".into() } else { left };
             let held = self.held;
-            return Err(Error::new(
-                ErrorKind::Recording,
-                format!(
-                    "the recording has no further exchange of {operation} to answer with (it holds {held} in all)"
-                ),
+            let message = format!(
+                "the recording has no further exchange of {operation} to answer with (it holds {held} in all, and \
+                 of the rest: {left})"
+            );
+            return Err(Error::new(ErrorKind::Recording, message).with_hint(
+                "pumice chat and converse ask ConverseStream, pumice converse --no-stream asks Converse, and \
+                 pumice call OPERATION any other",
             ));
         };
         match self.strict.then(|| difference(&exchange.request, request)).flatten() {
@@ -143,7 +148,8 @@ impl Replay {
 
     /// How long to wait for what was recorded to take so long.
     fn delay(&self, recorded: Duration) -> Option<Duration> {
-        let delay = Duration::try_from_secs_f64(recorded.as_secs_f64() / self.speed?).ok()?;
+        let delay =
+            Duration::try_from_secs_f64(recorded.as_secs_f64() / self.speed?).unwrap_or(LONGEST_DELAY);
         Some(delay.min(LONGEST_DELAY))
     }
 }

@@ -86,7 +86,8 @@ static COMMANDS: [Explained; 9] = [
         usage: "[PROMPT…]",
         about: "Ask a model, and read its answer as it arrives",
         more: "\
-The prompt is read from standard input when there is none on the command line, or when it is `-`.
+The words of the prompt are joined by spaces; one that begins with - stands behind --. It is read from
+standard input when there is none on the command line, or when it is `-`.
 The answer goes to standard output and nothing else does. A model's thinking is shown on standard
 error, when that is a terminal, and so is a last line with the model, its tokens and its time.",
         flags: &[
@@ -255,7 +256,7 @@ static GLOBAL_FLAGS: [Flag; 9] = [
     flag("endpoint-url", "URL of the runtime, for a gateway or a test").value("URL"),
     flag("config", "Settings file; otherwise PUMICE_CONFIG, pumice/config.json5 of the platform")
         .value("FILE"),
-    flag("timeout", "Longest silence, before the first byte as well [300]").value("SECONDS"),
+    flag("timeout", "Longest silence of an attempt, before the first byte as well [300]").value("SECONDS"),
     flag("verbose", "Say what is done, on standard error").short('v'),
     flag("color", "Colours on standard error: auto, always or never").value("WHEN"),
     flag("help", "Explain the command").short('h'),

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use pumice::FrameStream;
+use pumice::endpoint::Service;
 use pumice::operation::{Call, Operation};
 use pumice::settings::nearest;
 use pumice::shape::Members;
@@ -40,6 +41,13 @@ fn named_operation(args: &Args) -> Result<Operation, Failure> {
 
 async fn answer(args: &Args, report: &Report, operation: Operation) -> Result<(), Failure> {
     let mut request = read_request(args)?;
+    if operation.service() == Service::Control && args.has("endpoint-url") {
+        let name = operation.name();
+        return Err(Failure::usage(format!(
+            "--endpoint-url is the runtime's, and {name} is of the control plane"
+        ))
+        .hint("AWS_ENDPOINT_URL_BEDROCK names another control plane"));
+    }
     let session = Session::new(args, report)?;
     if operation.takes_model() {
         let named = request

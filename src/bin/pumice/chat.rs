@@ -6,10 +6,7 @@ use std::time::{Duration, Instant};
 use pumice::assistant::{
     self, Context, Input, Message as AgentMessage, Model, Options, Prepared, Surroundings,
 };
-use pumice::converse::{
-    ContentBlockDelta, ConverseRequest, InferenceConfiguration, Message, ReasoningContentBlockDelta,
-    StopReason,
-};
+use pumice::converse::{ContentBlockDelta, ReasoningContentBlockDelta, StopReason};
 use pumice::reply::ReplyBuilder;
 use pumice::{Event, EventStream};
 
@@ -92,6 +89,9 @@ fn prompt(args: &Args) -> Result<String, Failure> {
             .map_err(|error| Failure::unreadable("the prompt on standard input", &error))?;
         text
     } else {
+        if words.contains(&"-") {
+            return Err(Failure::usage("a prompt, or - for standard input, expected; both found"));
+        }
         words.join(" ")
     };
     match prompt.trim() {
@@ -173,7 +173,7 @@ impl Answer<'_> {
             self.report.note(format_args!(
                 "the model asks for the tool {} with {}",
                 tool.name,
-                tool.input.text()
+                beginning(tool.input.text())
             ));
         }
         match &response.stop_reason {
@@ -204,3 +204,13 @@ impl Answer<'_> {
         self.report.dimmed(&format!("{}\n", facts.join(" · ")));
     }
 }
+
+/// As much as a note has room for.
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_NOTE) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+const LONGEST_NOTE: usize = 500;

@@ -79,16 +79,13 @@ impl Failure {
     pub(crate) fn unwritable(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::closed(),
-            _ => Self::new(Exit::Refused, format!("standard output cannot be written to: {error}")),
+            _ => Self::new(Exit::AfterOutput, format!("standard output cannot be written to: {error}")),
         }
     }
 
     /// What an answer failed of, after output had begun.
     pub(crate) fn after_output(error: &Error) -> Self {
-        let failure = Self::from(error);
-        // A recording that cannot be written is no fault of the answer's.
-        let exit = if error.kind() == ErrorKind::Recording { failure.exit } else { Exit::AfterOutput };
-        Self { exit, ..failure }
+        Self { exit: Exit::AfterOutput, ..Self::from(error) }
     }
 }
 

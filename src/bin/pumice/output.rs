@@ -243,7 +243,9 @@ impl Report {
     }
 
     fn line(&self, label: &str, text: &str) {
-        self.write(&format!("{label} {}\n", escaped(text, Form::Text)));
+        // What is not pumice's own does not begin a line.
+        let text = escaped(text, Form::Text).replace('\n', "\n  ");
+        self.write(&format!("{label} {text}\n"));
     }
 
     fn styled(&self, style: &str, text: &str) -> String {

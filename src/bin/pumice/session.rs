@@ -2,7 +2,7 @@
 //! recording; and the model of a call.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use pumice::context::Context;
 use pumice::models::Directory;
@@ -44,8 +44,16 @@ impl Session {
         let recorded_model = replay.as_ref().and_then(|replay| replay.model().map(str::to_owned));
         let replays = replay.is_some();
         let recording = args.path("record");
+        if let (Some(from), Some(to)) = (args.path("replay"), recording)
+            && std::fs::canonicalize(from)
+                .is_ok_and(|from| std::fs::canonicalize(to).is_ok_and(|to| to == from))
+        {
+            return Err(Failure::usage("--record and --replay: two files expected, one found"));
+        }
         if let Some(replay) = replay {
-            config = config.unauthorised().transport(recorded(Arc::new(replay), recording));
+            // A recording answers anyone: nothing that is set up here has a say in it.
+            let nowhere = Context::made().with_clock(SystemTime::now);
+            config = config.context(nowhere).unauthorised().transport(recorded(Arc::new(replay), recording));
         } else if recording.is_some() {
             let http = Http::new(&HttpConfig::default(), &Context::real())?;
             config = config.transport(recorded(Arc::new(http), recording));
