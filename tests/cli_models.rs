@@ -592,3 +592,27 @@ fn settings_are_read_written_and_checked_as_a_whole() {
     assert_eq!(output.status.code(), Some(2));
     assert!(server.requests().is_empty());
 }
+
+#[test]
+fn the_settings_that_the_readme_prints_work_as_they_are() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let printed = readme.split("```json5\n").nth(1).and_then(|rest| rest.split("```").next());
+    let Some(printed) = printed else {
+        println!("skipped: the README prints no settings");
+        return;
+    };
+    let (home, server) = (home(), control());
+    server.then(answers());
+    configure(&home, &printed.replace("https://bedrock-runtime.us-east-1.amazonaws.com", &server.url));
+    let list = plain(&home, &server, &[]);
+    assert_eq!(list[0], "amazon-bedrock/us.anthropic.claude-opus-4-6-v1");
+    assert!(
+        list.contains(&HAIKU.to_owned()) && !list.contains(&"amazon-bedrock/newcomer.one".to_owned()),
+        "{list:?}"
+    );
+    let output = run(&mut pumice(&home, &server), &["chat", "Hi"]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "fine\n"), "{}", stderr(&output));
+    let request = server.requests().pop().unwrap();
+    assert_eq!(request.line, "POST /model/us.anthropic.claude-opus-4-6-v1/converse-stream HTTP/1.1");
+    assert_eq!(request.json()["inferenceConfig"]["maxTokens"], 8192);
+}
