@@ -328,7 +328,7 @@ fn a_service_that_fails_leaves_the_last_list_and_says_so() {
             let arguments = ["models", "list", "--plain", "--refresh", "--timeout", "0.5"];
             run(&mut pumice(&home, server), &arguments)
         };
-        let server = Server::start([failure(), none()]);
+        let server = Server::start([failure().only_for("/foundation-models"), none()]);
         let output = list(&server);
         assert_eq!((output.status.code(), stdout(&output)), (Some(exit), ""), "{}", stderr(&output));
 

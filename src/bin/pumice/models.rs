@@ -501,7 +501,7 @@ mod tests {
             let narrow = table(&rows, Some(120));
             assert!(narrow.contains("us.anthropic.claude-haiku-4-5-20251001-v1:0"), "{narrow}");
             assert!(
-                narrow.contains("…") && narrow.contains("a1b2c3d4e5f6") && narrow.contains("NAME"),
+                narrow.contains("…") && narrow.contains("a1b2c3d4e5f6") && narrow.contains("CONTEXT"),
                 "{narrow}"
             );
         }
