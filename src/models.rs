@@ -36,7 +36,8 @@ pub struct Facts {
 impl Facts {
     /// What the [`catalog`] knows of an id, or nothing.
     pub fn known(id: &str) -> Self {
-        catalog::find(id).map(Self::from).unwrap_or_default()
+        let window_alone = || Self { context_window: catalog::window_of(id), ..Self::default() };
+        catalog::find(id).map_or_else(window_alone, Self::from)
     }
 
     /// What the [`catalog`] knows of a name: for an id that says nothing.

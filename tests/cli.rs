@@ -553,7 +553,12 @@ fn wrong_usage_is_2_and_says_what_is_right() {
     }
     let output = with_input(pumice(&home).args(["converse", "--request", "-"]), "[]");
     assert_eq!(output.status.code(), Some(2));
-    let output = pumice(&home).env_remove("PUMICE_MODEL").args(["chat", "Hi"]).output().unwrap();
+    let output = pumice(&home)
+        .env_remove("PUMICE_MODEL")
+        .env("AWS_ENDPOINT_URL_BEDROCK", "http://127.0.0.1:1")
+        .args(["chat", "Hi"])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("PUMICE_MODEL"), "{}", stderr(&output));
 

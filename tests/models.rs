@@ -348,6 +348,24 @@ async fn without_the_right_to_list_profiles_there_are_models_alone() {
 }
 
 #[tokio::test]
+async fn profiles_that_fail_for_a_while_are_asked_for_again() {
+    let busy = Answer::refusal(503, "ServiceUnavailableException", "busy").only_for("type=APPLICATION");
+    let server = Server::start([
+        models_answer(&["m.one"]),
+        busy,
+        profiles_answer("/inference-profiles", &[profile("us.m.one", "m.one", &[])], None),
+    ]);
+    let clock = Arc::new(AtomicU64::new(1_000_000));
+    let context = world(&server, &clock);
+    let listing = directory(&context).list(false).await.unwrap();
+    assert_eq!(ids(&listing.inventory), set(&["m.one"]));
+    assert_eq!(listing.without_profiles.as_ref().map(pumice::Error::kind), Some(ErrorKind::Unavailable));
+    let listing = directory(&context).list(false).await.unwrap();
+    assert_eq!(ids(&listing.inventory), set(&["m.one", "us.m.one"]));
+    assert!(listing.without_profiles.is_none());
+}
+
+#[tokio::test]
 async fn when_a_refresh_fails_the_last_answer_is_used_and_marked() {
     let hang = || {
         // Nobody opens this gate.

@@ -122,6 +122,11 @@ pub fn find_by_name(name: &str) -> Option<&'static Entry> {
     named.find(|entry| entry.regions.contains(&NO_REGION)).or(first)
 }
 
+/// The context window of a model that the data file lacks and of which it alone is known, in tokens.
+pub(crate) fn window_of(id: &str) -> Option<u64> {
+    WINDOWS.iter().find(|(part, _)| id.contains(part)).map(|(_, window)| *window)
+}
+
 /// The end of an ARN after its last slash; an id as it is.
 pub(crate) fn id_of_arn(id: &str) -> &str {
     match id.rsplit_once('/') {
@@ -198,6 +203,22 @@ fn cost(prices: &str) -> Option<Cost> {
 /// Stands among an entry's regions for the id without one.
 const NO_REGION: &str = "-";
 
+/// Parts of ids, and the context windows of their models, in tokens.
+const WINDOWS: [(&str, u64); 12] = [
+    (".claude-3-", 200_000),
+    (".command-r-", 128_000),
+    (".r1-v1", 128_000),
+    (".gemma-3-", 128_000),
+    (".jamba-1-5-", 256_000),
+    (".llama3-1-", 128_000),
+    (".llama3-2-", 128_000),
+    (".llama3-3-", 128_000),
+    (".mistral-large-2407-", 128_000),
+    (".mistral-small-2402-", 32_000),
+    (".nemotron-nano-", 128_000),
+    (".nemotron-super-3-120b", 256_000),
+];
+
 /// What ids begin with, and who that is, in the names of the service.
 const PROVIDERS: [(&str, &str); 20] = [
     ("ai21", "AI21 Labs"),
@@ -264,6 +285,17 @@ mod tests {
         let luna = find("us.openai.gpt-6-luna").unwrap();
         assert_eq!(luna.cost.tiers[0].above, 272_000);
         assert!(luna.cost.tiers[0].output > luna.cost.output);
+    }
+
+    #[test]
+    fn of_some_models_the_window_alone_is_known() {
+        assert_eq!(window_of("us.anthropic.claude-3-7-sonnet-20250219-v1:0"), Some(200_000));
+        assert_eq!(window_of("cohere.command-r-plus-v1:0"), Some(128_000));
+        assert_eq!(window_of("newcomer.one"), None);
+        // A line of the data file says more, and makes one here needless.
+        for entry in entries() {
+            assert!(window_of(entry.id).is_none_or(|window| window <= entry.context_window), "{}", entry.id);
+        }
     }
 
     #[test]

@@ -351,11 +351,11 @@ fn cost_in_json(cost: &Cost) -> Value {
     json
 }
 
-/// A table that is no wider than `width`: names give way first, then columns from the right. The
-/// beginnings of very long ids are left out, which `--plain` has.
+/// A table that is no wider than `width`: names give way first, then the beginnings of ARNs, which
+/// `--plain` has, then columns from the right.
 fn table(rows: &[Row], width: Option<usize>) -> String {
     let mut columns = vec![
-        column("ID", rows, |row| row.model.id.clone()),
+        column(ID, rows, |row| row.model.id.clone()),
         column(NAME, rows, |row| row.model.name.clone()),
         column("INPUT", rows, |row| row.input().join("+")),
         column("CONTEXT", rows, |row| tokens(row.model.context_window)),
@@ -370,25 +370,27 @@ fn table(rows: &[Row], width: Option<usize>) -> String {
             (Some(_), [first, ..]) => format!("as {first}"),
             (Some(reason), []) => reason.clone(),
         };
-        columns.insert(1, column("CALLABLE", rows, reason));
+        columns.insert(1, column(CALLABLE, rows, reason));
     }
     if let Some(width) = width {
-        if let Some(ids) = columns.first_mut() {
-            ids.width = ids.width.min(LONGEST_ID.max(width / 2)).min(width);
-        }
         let over = |columns: &[Column]| {
             let total = columns.iter().map(|column| column.width + 2).sum::<usize>();
             total.saturating_sub(2).saturating_sub(width)
         };
-        let too_wide = over(&columns);
-        if let Some(names) = columns.iter_mut().find(|column| column.head == NAME) {
-            names.width = names.width.saturating_sub(too_wide).max(LEAST_NAME.min(names.width));
+        for (head, least) in [(NAME, LEAST_NAME), (ID, LEAST_ID), (CALLABLE, LEAST_REASON)] {
+            let too_wide = over(&columns);
+            if let Some(column) = columns.iter_mut().find(|column| column.head == head) {
+                column.width = column.width.saturating_sub(too_wide).max(least.min(column.width));
+            }
         }
         if over(&columns) > 0 {
             columns.retain(|column| column.head != NAME);
         }
         while over(&columns) > 0 && columns.len() > 1 {
             columns.pop();
+        }
+        if let [ids] = columns.as_mut_slice() {
+            ids.width = ids.width.min(width);
         }
     }
     let mut text = String::new();
@@ -457,9 +459,66 @@ fn rfc3339(time: SystemTime) -> Option<String> {
     OffsetDateTime::from(time).format(&Rfc3339).ok()
 }
 
-/// The head of the column that gives way.
+/// The heads of the columns that give way.
 const NAME: &str = "NAME";
+const ID: &str = "ID";
+const CALLABLE: &str = "CALLABLE";
+/// What a reason is not cut below, in characters.
+const LEAST_REASON: usize = 24;
 /// What a name is not cut below, in characters.
 const LEAST_NAME: usize = 12;
-/// What an id is not cut below: as long as those that are no ARNs.
-const LONGEST_ID: usize = 48;
+/// What an id is not cut below while there are other columns: as long as those that are no ARNs.
+const LEAST_ID: usize = 48;
+
+#[cfg(test)]
+mod tests {
+    use pumice::models::Limits;
+
+    use super::*;
+
+    fn row(id: &str) -> Row {
+        let model = Facts::known(id).model(id, Limits::default());
+        Row { configured: true, ..Row::of(model, None) }
+    }
+
+    #[test]
+    fn a_table_is_no_wider_than_its_place() {
+        let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6";
+        let mut rows =
+            vec![row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row(arn), row("openai.gpt-6-luna")];
+        for reason in [None, Some("the model takes no calls on demand under its own id".to_owned())] {
+            rows[0].reason = reason;
+            let whole = table(&rows, None);
+            assert!(
+                whole.contains(arn) && whole.contains("Claude Haiku 4.5 ") && whole.contains("1.05M"),
+                "{whole}"
+            );
+            for width in 4..260 {
+                let table = table(&rows, Some(width));
+                let widest = table.lines().map(|line| line.chars().count()).max().unwrap();
+                assert!(widest <= width && table.lines().count() == 4, "{width}\n{table}");
+            }
+            let narrow = table(&rows, Some(120));
+            assert!(narrow.contains("us.anthropic.claude-haiku-4-5-20251001-v1:0"), "{narrow}");
+            assert!(
+                narrow.contains("…") && narrow.contains("a1b2c3d4e5f6") && narrow.contains("CONTEXT"),
+                "{narrow}"
+            );
+        }
+    }
+
+    #[test]
+    fn tokens_are_rounded() {
+        for (number, shown) in [
+            (900, "900"),
+            (4_096, "4k"),
+            (200_000, "200k"),
+            (131_072, "131k"),
+            (1_000_000, "1M"),
+            (1_048_576, "1.05M"),
+            (10_000_000, "10M"),
+        ] {
+            assert_eq!(tokens(number), shown);
+        }
+    }
+}

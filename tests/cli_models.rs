@@ -1,0 +1,618 @@
+//! The program's models and settings, end to end: `models`, `config`, and the model of a call.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+mod server;
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use server::{Answer, Server, text_answer};
+use tempfile::TempDir;
+
+/// The program in an environment of its own: keys, an empty home, one attempt a call, and this server for
+/// the control plane.
+fn pumice(home: &TempDir, server: &Server) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
+    command
+        .env_clear()
+        .env("HOME", home.path())
+        .env("XDG_CACHE_HOME", home.path().join("cache"))
+        .env("XDG_CONFIG_HOME", home.path().join("config"))
+        .env("AWS_ACCESS_KEY_ID", "AKIDTESTKEY")
+        .env("AWS_SECRET_ACCESS_KEY", "sekret-access-key")
+        .env("AWS_MAX_ATTEMPTS", "1")
+        .env("AWS_ENDPOINT_URL_BEDROCK", &server.url)
+        .stdin(Stdio::null());
+    command
+}
+
+fn home() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// Writes the settings where the program looks for them.
+fn configure(home: &TempDir, text: &str) -> PathBuf {
+    let path = home.path().join("config/pumice/config.json5");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+fn run(command: &mut Command, arguments: &[&str]) -> Output {
+    command.args(arguments).output().unwrap()
+}
+
+fn model(id: &str, provider: &str, types: &[&str]) -> Value {
+    json!({
+        "modelId": id,
+        "modelName": format!("Name of {id}"),
+        "providerName": provider,
+        "inputModalities": ["TEXT", "IMAGE"],
+        "outputModalities": ["TEXT"],
+        "responseStreamingSupported": true,
+        "inferenceTypesSupported": types,
+        "modelLifecycle": {"status": "ACTIVE"},
+    })
+}
+
+fn profile(id: &str, base: &str, kind: &str) -> Value {
+    json!({
+        "inferenceProfileId": id.rsplit('/').next(),
+        "inferenceProfileArn": if id.starts_with("arn:") { id.to_owned() } else { format!("arn:aws:bedrock:us-east-1:1:inference-profile/{id}") },
+        "inferenceProfileName": format!("Profile {id}"),
+        "models": [
+            {"modelArn": format!("arn:aws:bedrock:us-east-1::foundation-model/{base}")},
+            {"modelArn": format!("arn:aws:bedrock:us-west-2::foundation-model/{base}")},
+        ],
+        "status": "ACTIVE",
+        "type": kind,
+    })
+}
+
+const ARN: &str = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3";
+
+/// A control plane with two models of one profile each.
+fn control() -> Server {
+    let models = [
+        model("mistral.voxtral-mini-3b-2507", "Mistral AI", &["ON_DEMAND"]),
+        model("anthropic.claude-haiku-4-5-20251001-v1:0", "Anthropic", &["INFERENCE_PROFILE"]),
+        model("newcomer.one", "New Comer", &["ON_DEMAND"]),
+    ];
+    let haiku = "anthropic.claude-haiku-4-5-20251001-v1:0";
+    let system = [
+        profile(&format!("us.{haiku}"), haiku, "SYSTEM_DEFINED"),
+        profile("us.mistral.voxtral-mini-3b-2507", "mistral.voxtral-mini-3b-2507", "SYSTEM_DEFINED"),
+    ];
+    let application = [profile(ARN, haiku, "APPLICATION")];
+    let answer = |body: Value, part| Answer::whole(200, body.to_string()).only_for(part);
+    Server::start([
+        answer(json!({ "modelSummaries": models }), "/foundation-models"),
+        answer(json!({ "inferenceProfileSummaries": system }), "type=SYSTEM_DEFINED"),
+        answer(json!({ "inferenceProfileSummaries": application }), "type=APPLICATION"),
+    ])
+}
+
+fn keys(output: &Output) -> Vec<String> {
+    stdout(output).lines().map(str::to_owned).collect()
+}
+
+fn plain(home: &TempDir, server: &Server, flags: &[&str]) -> Vec<String> {
+    let output = pumice(home, server).args(["models", "list", "--plain"]).args(flags).output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""), "{flags:?}");
+    keys(&output)
+}
+
+const HAIKU: &str = "amazon-bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0";
+
+#[test]
+fn what_can_be_called_is_listed_in_each_form() {
+    let (home, server) = (home(), control());
+    let ours = format!("amazon-bedrock/{ARN}");
+    let voxtral = "amazon-bedrock/mistral.voxtral-mini-3b-2507";
+    let of_us = "amazon-bedrock/us.mistral.voxtral-mini-3b-2507";
+    let newcomer = "amazon-bedrock/newcomer.one";
+    assert_eq!(plain(&home, &server, &[]), [&ours, HAIKU, voxtral, of_us, newcomer]);
+    assert_eq!(server.requests().len(), 3);
+    // From the cache.
+    assert_eq!(plain(&home, &server, &["--provider", "mistral"]), [voxtral, of_us]);
+    assert_eq!(plain(&home, &server, &["--provider", "MISTRAL AI"]), [voxtral, of_us]);
+    assert_eq!(plain(&home, &server, &["--provider", "amazon-bedrock"]).len(), 5);
+    assert_eq!(plain(&home, &server, &["--all"]).len(), 6);
+    assert_eq!(plain(&home, &server, &["--local"]), [""; 0]);
+    assert_eq!(server.requests().len(), 3);
+    plain(&home, &server, &["--refresh"]);
+    assert_eq!(server.requests().len(), 6);
+
+    let output = run(&mut pumice(&home, &server), &["models", "list", "--json", "--provider", "anthropic"]);
+    assert_eq!(stdout(&output).lines().count(), 1);
+    let json = serde_json::from_slice::<Value>(&output.stdout).unwrap();
+    assert_eq!(json["count"], 2);
+    assert_eq!(
+        json["models"][1],
+        json!({
+            "key": HAIKU,
+            "id": "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "name": "Profile us.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "provider": "Anthropic",
+            "baseModel": "anthropic.claude-haiku-4-5-20251001-v1:0",
+            "reasoning": true,
+            "input": ["text", "image"],
+            "contextWindow": 200_000,
+            "maxTokens": 64_000,
+            "cost": {"input": 1.1, "output": 5.5, "cacheRead": 0.11, "cacheWrite": 1.375},
+            "source": "discovered",
+            "callable": true,
+            "status": "ACTIVE",
+            "regions": ["us-east-1", "us-west-2"],
+        })
+    );
+    let output = run(&mut pumice(&home, &server), &["models", "list", "--json", "--provider", "New Comer"]);
+    let json = serde_json::from_slice::<Value>(&output.stdout).unwrap();
+    assert_eq!(
+        (&json["models"][0]["contextWindow"], &json["models"][0]["maxTokens"]),
+        (&json!(32_000), &json!(4096))
+    );
+    assert_eq!(json["models"][0]["cost"], Value::Null);
+
+    let output = run(&mut pumice(&home, &server), &["models", "list", "--all"]);
+    let table = stdout(&output);
+    assert!(
+        table.starts_with("ID ") && table.contains("as us.anthropic.claude-haiku-4-5-20251001-v1:0"),
+        "{table}"
+    );
+}
+
+#[test]
+fn a_model_is_shown_with_what_serves_it() {
+    let (home, server) = (home(), control());
+    let output =
+        run(&mut pumice(&home, &server), &["models", "show", "anthropic.claude-haiku-4-5-20251001-v1:0"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(text.contains("can be called   no: the model takes no calls on demand"), "{text}");
+    assert!(
+        text.contains(&format!("profiles        us.anthropic.claude-haiku-4-5-20251001-v1:0, {ARN}")),
+        "{text}"
+    );
+    assert!(text.contains("context window  200000 tokens"), "{text}");
+
+    let output = run(&mut pumice(&home, &server), &["models", "show", "--json", HAIKU]);
+    let json = serde_json::from_slice::<Value>(&output.stdout).unwrap();
+    assert_eq!((&json["key"], &json["callable"]), (&json!(HAIKU), &json!(true)));
+
+    let output = run(&mut pumice(&home, &server), &["models", "show", "newcomer.two"]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), ""));
+    assert!(stderr(&output).contains("did you mean newcomer.one?"), "{}", stderr(&output));
+}
+
+const SETTINGS: &str = r#"{
+  models: {
+    bedrockDiscovery: { providerFilter: ["Mistral"], defaultContextWindow: 1000, defaultMaxTokens: 900, refreshInterval: 0 },
+    providers: { "amazon-bedrock": {
+      api: "bedrock-converse-stream", auth: "aws-sdk",
+      models: [
+        { id: "newcomer.one", name: "Ours", reasoning: true, input: ["text"], contextWindow: 500, maxTokens: 100,
+          cost: { input: 1, output: 2, cacheRead: 0.5, cacheWrite: 3 }, headers: { "x-model": "one" } },
+        { id: "ARN", name: "Claude Haiku 4.5 of ours" },
+        { id: "private.model", name: "Private" },
+      ] } },
+  },
+  agents: { defaults: { model: { primary: "amazon-bedrock/newcomer.one", fallbacks: ["nova", "private.model"] },
+    models: { "amazon-bedrock/us.amazon.nova-lite-v1:0": { alias: "nova", params: { temperature: 0.5 } } } } },
+  plugins: { entries: { "amazon-bedrock": { config: { guardrail: { guardrailIdentifier: "gr", guardrailVersion: "1" } } } } },
+}"#;
+
+#[test]
+fn models_of_the_settings_come_first_and_win() {
+    let (home, server) = (home(), control());
+    configure(&home, &SETTINGS.replace("ARN", ARN));
+    let ours = [
+        "amazon-bedrock/newcomer.one".to_owned(),
+        format!("amazon-bedrock/{ARN}"),
+        "amazon-bedrock/private.model".to_owned(),
+    ];
+    let list = plain(&home, &server, &[]);
+    assert_eq!(list[..3], ours);
+    assert_eq!(
+        list[3..],
+        ["amazon-bedrock/mistral.voxtral-mini-3b-2507", "amazon-bedrock/us.mistral.voxtral-mini-3b-2507"]
+    );
+    // Nothing is kept, so that each list asks.
+    assert_eq!(plain(&home, &server, &[]).len(), 5);
+    assert_eq!(server.requests().len(), 6);
+    assert_eq!(plain(&home, &server, &["--local"]), ours);
+
+    let output = run(&mut pumice(&home, &server), &["models", "list", "--json"]);
+    let json = serde_json::from_slice::<Value>(&output.stdout).unwrap();
+    let one = &json["models"][0];
+    assert_eq!(
+        (&one["name"], &one["source"], &one["reasoning"], &one["input"]),
+        (&json!("Ours"), &json!("configured"), &json!(true), &json!(["text"]))
+    );
+    assert_eq!((&one["contextWindow"], &one["maxTokens"]), (&json!(500), &json!(100)));
+    assert_eq!(one["cost"], json!({"input": 1.0, "output": 2.0, "cacheRead": 0.5, "cacheWrite": 3.0}));
+    // The ARN leads to its model, by the list.
+    assert_eq!(
+        (&json["models"][1]["contextWindow"], &json["models"][1]["provider"]),
+        (&json!(200_000), &json!("Anthropic"))
+    );
+    assert_eq!(
+        (&json["models"][2]["contextWindow"], &json["models"][2]["maxTokens"]),
+        (&json!(1000), &json!(900))
+    );
+    // Without the network, by its name.
+    let output = run(&mut pumice(&home, &server), &["models", "list", "--json", "--local"]);
+    let json = serde_json::from_slice::<Value>(&output.stdout).unwrap();
+    assert_eq!(json["models"][1]["contextWindow"], 200_000);
+}
+
+#[test]
+fn a_profile_that_is_not_listed_is_asked_for_or_goes_by_its_name() {
+    let home = home();
+    configure(
+        &home,
+        &format!(
+            "{{ models: {{ providers: {{ bedrock: {{ models: [{{ id: '{ARN}', name: 'x' }}] }} }} }} }}"
+        ),
+    );
+    let window = |get: Answer| {
+        let none = Answer::whole(200, "{}").only_for("/inference-profiles?");
+        let server = Server::start([Answer::whole(200, "{}").only_for("/foundation-models"), none, get]);
+        let output = run(&mut pumice(&home, &server), &["models", "list", "--json", "--refresh"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["models"][0]["contextWindow"].clone()
+    };
+    assert_eq!(window(Answer::refusal(403, "AccessDeniedException", "no")), 32_000);
+    assert_eq!(
+        window(Answer::whole(200, profile(ARN, "amazon.nova-lite-v1:0", "APPLICATION").to_string())),
+        300_000
+    );
+}
+
+#[test]
+fn without_credentials_there_is_what_is_configured_and_a_warning() {
+    let (home, server) = (home(), control());
+    let bare = |home: &TempDir| {
+        let mut command = pumice(home, &server);
+        command.env_remove("AWS_ACCESS_KEY_ID");
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        run(&mut command, &["models", "list", "--plain"])
+    };
+    let output = bare(&home);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(3), ""));
+    configure(&home, SETTINGS);
+    let output = bare(&home);
+    assert_eq!((output.status.code(), keys(&output).len()), (Some(0), 3));
+    assert!(
+        stderr(&output).starts_with("warning: ") && stderr(&output).contains("no credentials"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(server.requests().is_empty());
+
+    // Unless it is switched off.
+    configure(&home, &SETTINGS.replace("refreshInterval: 0", "enabled: false"));
+    let output = bare(&home);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+}
+
+#[test]
+fn a_service_that_fails_leaves_the_last_list_and_says_so() {
+    let hang = || {
+        // Nobody opens this gate.
+        let (answer, gate) = Answer::whole(200, "").gate();
+        std::mem::forget(gate);
+        answer
+    };
+    let failures: [(&dyn Fn() -> Answer, i32); 3] = [
+        (&|| Answer::refusal(403, "AccessDeniedException", "not allowed"), 3),
+        (&|| Answer::refusal(429, "ThrottlingException", "slow down"), 4),
+        (&hang, 4),
+    ];
+    let models =
+        json!({ "modelSummaries": [model("newcomer.one", "New Comer", &["ON_DEMAND"])] }).to_string();
+    for (failure, exit) in failures {
+        let home = home();
+        let none = || Answer::whole(200, "{}").only_for("/inference-profiles");
+        let list = |server: &Server| {
+            let arguments = ["models", "list", "--plain", "--refresh", "--timeout", "0.5"];
+            run(&mut pumice(&home, server), &arguments)
+        };
+        let server = Server::start([failure().only_for("/foundation-models"), none()]);
+        let output = list(&server);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(exit), ""), "{}", stderr(&output));
+
+        let first = Answer::whole(200, models.clone()).only_for("/foundation-models");
+        let server = Server::start([first, failure().only_for("/foundation-models"), none()]);
+        for warning in ["", "warning: this list is old"] {
+            let output = list(&server);
+            assert_eq!((output.status.code(), stdout(&output)), (Some(0), "amazon-bedrock/newcomer.one\n"));
+            assert!(stderr(&output).starts_with(warning), "{}", stderr(&output));
+        }
+        let output =
+            run(&mut pumice(&home, &server), &["models", "list", "--json", "--refresh", "--timeout", "0.5"]);
+        assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["outdated"], true);
+    }
+}
+
+#[test]
+fn without_the_right_to_list_profiles_the_permission_is_named() {
+    let home = home();
+    let denied = Answer::refusal(403, "AccessDeniedException", "no").only_for("/inference-profiles");
+    let models =
+        json!({ "modelSummaries": [model("newcomer.one", "New Comer", &["ON_DEMAND"])] }).to_string();
+    let server = Server::start([Answer::whole(200, models).only_for("/foundation-models"), denied]);
+    for _ in 0..2 {
+        let output = run(&mut pumice(&home, &server), &["models", "list", "--plain"]);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(0), "amazon-bedrock/newcomer.one\n"));
+        assert!(stderr(&output).contains("bedrock:ListInferenceProfiles"), "{}", stderr(&output));
+    }
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn a_half_written_file_is_replaced_and_two_processes_do_not_disturb_each_other() {
+    let (home, server) = (home(), control());
+    plain(&home, &server, &[]);
+    let folder = home.path().join("cache/pumice");
+    let file = || {
+        let files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>();
+        let [file] = files.as_slice() else { panic!("one file expected: {files:?}") };
+        file.clone()
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(file()).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+    let whole = std::fs::read(file()).unwrap();
+    std::fs::write(file(), &whole[..whole.len() / 2]).unwrap();
+    assert_eq!(plain(&home, &server, &[]).len(), 5);
+    assert_eq!(server.requests().len(), 6);
+    serde_json::from_slice::<Value>(&std::fs::read(file()).unwrap()).unwrap();
+
+    let both = [(); 2].map(|()| {
+        let mut command = pumice(&home, &server);
+        command
+            .args(["models", "list", "--plain", "--refresh"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    });
+    for one in both {
+        let output = one.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), keys(&output).len(), stderr(&output)), (Some(0), 5, ""));
+    }
+    serde_json::from_slice::<Value>(&std::fs::read(file()).unwrap()).unwrap();
+}
+
+fn answers() -> Answer {
+    Answer::stream(text_answer(&["fine"])).only_for("/converse-stream")
+}
+
+#[test]
+fn the_settings_name_model_endpoint_and_parameters_of_a_call() {
+    let (home, runtime) = (home(), Server::start([answers()]));
+    let text = SETTINGS.replace(
+        "api:",
+        &format!(
+            "baseUrl: '{}/gate', headers: {{ 'X-Team': 'blue', authorization: 'no' }}, api:",
+            runtime.url
+        ),
+    );
+    configure(&home, &text);
+    let output = run(&mut pumice(&home, &runtime), &["chat", "Hi"]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "fine\n"), "{}", stderr(&output));
+    let request = &runtime.requests()[0];
+    assert_eq!(request.line, "POST /gate/model/newcomer.one/converse-stream HTTP/1.1");
+    assert_eq!((request.header("x-team"), request.header("x-model")), (Some("blue"), Some("one")));
+    assert!(request.header("authorization").unwrap().contains("x-model;x-team,"), "{request:?}");
+    assert_eq!(request.json()["inferenceConfig"], json!({"maxTokens": 100}));
+    assert_eq!(
+        request.json()["guardrailConfig"],
+        json!({"guardrailIdentifier": "gr", "guardrailVersion": "1"})
+    );
+
+    // An alias, and a flag before the parameters; the environment before the file.
+    for (named, line) in
+        [("nova", "us.amazon.nova-lite-v1%3A0"), ("amazon-bedrock/a.b", "a.b"), ("bedrock/a.b", "a.b")]
+    {
+        run(&mut pumice(&home, &runtime), &["chat", "-m", named, "--max-tokens", "7", "Hi"]);
+        let request = runtime.requests().pop().unwrap();
+        assert_eq!(request.line, format!("POST /gate/model/{line}/converse-stream HTTP/1.1"));
+        assert_eq!(request.json()["inferenceConfig"]["maxTokens"], 7);
+        assert_eq!(
+            request.json()["inferenceConfig"]["temperature"],
+            if named == "nova" { json!(0.5) } else { Value::Null }
+        );
+    }
+    run(pumice(&home, &runtime).env("PUMICE_MODEL", "nova"), &["chat", "Hi"]);
+    assert!(runtime.requests().pop().unwrap().line.contains("nova-lite"));
+    let other = Server::start([answers()]);
+    run(pumice(&home, &runtime).env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &other.url), &["chat", "Hi"]);
+    assert_eq!(other.requests().len(), 1);
+
+    // Discovery is no part of a call.
+    assert!(runtime.requests().iter().all(|request| request.line.starts_with("POST ")));
+    let output = run(&mut pumice(&home, &runtime), &["chat", "-m", "openai/gpt", "Hi"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn the_region_of_the_settings_counts_after_all_others() {
+    let (home, server) = (home(), Server::start([answers()]));
+    let region = |text: &str, change: &dyn Fn(&mut Command)| {
+        configure(&home, text);
+        let mut command = pumice(&home, &server);
+        change(&mut command);
+        let output = run(&mut command, &["auth", "--json"]);
+        let json = serde_json::from_slice::<Value>(&output.stdout).unwrap();
+        (json["region"].as_str().unwrap().to_owned(), json["regionSource"].as_str().unwrap().to_owned())
+    };
+    let pair = |region: &str, source: &str| (region.to_owned(), source.to_owned());
+    let of_url = "{ models: { bedrockDiscovery: { region: 'eu-west-1' }, providers: { bedrock: { baseUrl: 'https://bedrock-runtime.eu-north-1.amazonaws.com' } } } }";
+    assert_eq!(region(of_url, &|_| {}), pair("eu-north-1", "settings file"));
+    assert_eq!(
+        region("{ models: { bedrockDiscovery: { region: 'eu-west-1' } } }", &|_| {}),
+        pair("eu-west-1", "settings file")
+    );
+    assert_eq!(
+        region(of_url, &|command| {
+            command.env("AWS_REGION", "us-west-2");
+        }),
+        pair("us-west-2", "env: AWS_REGION")
+    );
+    assert_eq!(region("{}", &|_| {}), pair("us-east-1", "default"));
+}
+
+#[test]
+fn fallbacks_are_tried_in_order_and_said() {
+    let home = home();
+    configure(&home, SETTINGS);
+    let throttled =
+        || Answer::refusal(429, "ThrottlingException", "slow down").only_for("/model/newcomer.one/");
+    let gone = || {
+        Answer::refusal(400, "ValidationException", "The provided model identifier is invalid.")
+            .only_for("nova-lite")
+    };
+    let chat = |server: &Server, flags: &[&str]| {
+        let mut command = pumice(&home, server);
+        run(command.args(["chat", "--endpoint-url", &server.url]), flags)
+    };
+    let server = Server::start([throttled(), gone(), answers()]);
+    let output = chat(&server, &["Hi"]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "fine\n"), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(
+        said.contains(
+            "newcomer.one is not available: ThrottlingException: slow down; trying us.amazon.nova-lite-v1:0"
+        ),
+        "{said}"
+    );
+    assert!(said.contains("trying private.model"), "{said}");
+    // Each has its own parameters.
+    let sent =
+        server.requests().iter().map(|request| request.json()["inferenceConfig"].clone()).collect::<Vec<_>>();
+    assert_eq!(sent, [json!({"maxTokens": 100}), json!({"temperature": 0.5}), Value::Null]);
+
+    // What is wrong with the request is wrong with any model, and who names a model means it.
+    let wrong =
+        Server::start([Answer::refusal(400, "ValidationException", "messages: at least one expected")]);
+    assert_eq!((chat(&wrong, &["Hi"]).status.code(), wrong.requests().len()), (Some(1), 1));
+    let server = Server::start([throttled(), answers()]);
+    assert_eq!(
+        (chat(&server, &["-m", "newcomer.one", "Hi"]).status.code(), server.requests().len()),
+        (Some(4), 1)
+    );
+}
+
+#[test]
+fn with_no_model_named_three_are_that_can_be_called() {
+    let (home, server) = (home(), control());
+    let output = run(&mut pumice(&home, &server), &["chat", "Hi"]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""));
+    let said = stderr(&output);
+    for part in [
+        "-m",
+        "PUMICE_MODEL",
+        "agents.defaults.model.primary",
+        ARN,
+        "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+        "mistral.voxtral-mini-3b-2507",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("newcomer.one"), "{said}");
+}
+
+#[test]
+fn settings_are_read_written_and_checked_as_a_whole() {
+    let (home, server) = (home(), control());
+    let config = |arguments: &[&str]| run(pumice(&home, &server).arg("config"), arguments);
+    let path = home.path().join("config/pumice/config.json5");
+    assert_eq!(stdout(&config(&["path"])).trim_end(), path.to_str().unwrap());
+    assert_eq!(config(&["get", "models.mode"]).status.code(), Some(2));
+    assert_eq!(
+        config(&["set", "agents.defaults.model.primary", "amazon-bedrock/a.b"]).status.code(),
+        Some(0)
+    );
+    assert_eq!(stdout(&config(&["get", "agents.defaults.model.primary"])), "amazon-bedrock/a.b\n");
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        "{\n  agents: { defaults: { model: { primary: \"amazon-bedrock/a.b\" } } },\n}\n"
+    );
+
+    configure(
+        &home,
+        "// mine\n{\n  models: { bedrockDiscovery: { enabled: true } }, // on\n  gateway: { token: 'sekret' },\n}\n",
+    );
+    assert_eq!(config(&["set", "models.bedrockDiscovery.refreshInterval", "60"]).status.code(), Some(0));
+    let text = "// mine\n{\n  models: { bedrockDiscovery: { enabled: true, refreshInterval: 60 } }, // on\n  gateway: { token: 'sekret' },\n}\n";
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    for wrong in [
+        ["set", "models.bedrockDiscovery.enabled", "maybe"],
+        ["set", "models.bedrockDiscovery.enabld", "true"],
+        ["set", "models[0]", "1"],
+    ] {
+        let output = config(&wrong);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""), "{wrong:?}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+    assert_eq!(
+        stdout(&config(&["show"])).split_whitespace().collect::<String>(),
+        r#"{"models":{"bedrockDiscovery":{"enabled":true,"refreshInterval":60}}}"#
+    );
+    assert_eq!(config(&["unset", "models.bedrockDiscovery.enabled"]).status.code(), Some(0));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text.replace("enabled: true, ", ""));
+
+    // Another file; and one that is wrong stops a call before anything is sent.
+    let other = home.path().join("other.json5");
+    std::fs::write(&other, "{\n models: { bedrockDiscovery: { refreshIntervall: 1 } } }").unwrap();
+    let output = run(&mut pumice(&home, &server), &["models", "list", "--config", other.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("other.json5:2:32: models.bedrockDiscovery.refreshIntervall: there is no such member; did you mean refreshInterval?"), "{}", stderr(&output));
+    let output = run(pumice(&home, &server).env("PUMICE_CONFIG", "/no/such"), &["chat", "-m", "x", "Hi"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn the_settings_that_the_readme_prints_work_as_they_are() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let printed = readme.split("```json5\n").nth(1).and_then(|rest| rest.split("```").next());
+    let Some(printed) = printed else {
+        println!("skipped: the README prints no settings");
+        return;
+    };
+    let (home, server) = (home(), control());
+    server.then(answers());
+    configure(&home, &printed.replace("https://bedrock-runtime.us-east-1.amazonaws.com", &server.url));
+    let list = plain(&home, &server, &[]);
+    assert_eq!(list[0], "amazon-bedrock/us.anthropic.claude-opus-4-6-v1");
+    assert!(
+        list.contains(&HAIKU.to_owned()) && !list.contains(&"amazon-bedrock/newcomer.one".to_owned()),
+        "{list:?}"
+    );
+    let output = run(&mut pumice(&home, &server), &["chat", "Hi"]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "fine\n"), "{}", stderr(&output));
+    let request = server.requests().pop().unwrap();
+    assert_eq!(request.line, "POST /model/us.anthropic.claude-opus-4-6-v1/converse-stream HTTP/1.1");
+    assert_eq!(request.json()["inferenceConfig"]["maxTokens"], 8192);
+}
