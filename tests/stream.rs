@@ -145,17 +145,17 @@ fn what_the_options_say_is_heeded_and_flags_count_before() {
     let server = Server::start([Answer::stream(text_answer(&["ok"]))]);
     let options = json!({
         "region": "eu-central-1", "bearerToken": "token-of-the-options",
-        "headers": {"X-Team": "a", "Authorization": "evil", "x-amz-foo": "evil", "Host": "evil"},
+        "headers": {"X-Team": "a", "x-gone": null, "Authorization": "evil", "x-amz-foo": "evil", "Host": "evil"},
         "cacheRetention": "none", "maxTokens": 7
     });
     let mut input = hello(&options);
     input["model"]["baseUrl"] = server.url.clone().into();
-    input["model"]["headers"] = json!({"x-team": "b", "x-stage": "test"});
+    input["model"]["headers"] = json!({"x-team": "b", "x-stage": "test", "X-Gone": "1"});
     assert!(run(&mut pumice(&[]), &input).status.success());
     let [request] = &server.requests()[..] else { panic!("one request expected") };
     assert_eq!(request.header("authorization"), Some("Bearer token-of-the-options"));
     assert_eq!((request.header("x-team"), request.header("x-stage")), (Some("a"), Some("test")));
-    assert_eq!(request.header("x-amz-foo"), None);
+    assert_eq!((request.header("x-amz-foo"), request.header("x-gone")), (None, None));
     assert_eq!(
         request.json(),
         json!({

@@ -341,3 +341,88 @@ fn tool_call(start: &ToolUseBlockStart, json: &str, names: &ToolNames) -> ToolCa
 
 /// What stands in place of thoughts that the provider encrypted.
 const REDACTED: &str = "[Reasoning redacted]";
+
+#[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "what is given reads best where it stands")]
+mod tests {
+    use super::*;
+    use crate::assistant::{Context, Input, Surroundings, Tool};
+    use crate::converse::{ContentBlockDeltaEvent, ContentBlockStartEvent, MessageStartEvent};
+    use serde_json::json;
+
+    fn begun(start: Value) -> Event {
+        Event::ContentBlockStart(serde_json::from_value::<ContentBlockStartEvent>(start).unwrap())
+    }
+
+    fn delta(index: u32, delta: Value) -> Event {
+        let event = json!({"contentBlockIndex": index, "delta": delta});
+        Event::ContentBlockDelta(serde_json::from_value::<ContentBlockDeltaEvent>(event).unwrap())
+    }
+
+    fn answer() -> AnswerBuilder {
+        AnswerBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH + Duration::from_millis(1500))
+    }
+
+    #[test]
+    fn encrypted_thoughts_are_told_of_once_and_kept_whole() {
+        let mut answer = answer();
+        let redacted = |base64: &str| delta(3, json!({"reasoningContent": {"redactedContent": base64}}));
+        let told = answer.push(redacted("AAEC")).unwrap();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert_eq!(answer.push(redacted("AwQF")).unwrap(), []);
+        let message = answer.message();
+        let Content::Thinking(thinking) = &message.blocks()[0] else { panic!("{message:?}") };
+        assert_eq!(thinking.thinking, "[Reasoning redacted]");
+        assert_eq!(
+            (thinking.redacted, thinking.thinking_signature.as_deref()),
+            (Some(true), Some("AAECAwQF"))
+        );
+    }
+
+    #[test]
+    fn a_tool_has_the_name_that_it_was_given_and_faults_are_said() {
+        let input = Input::new(Model::new("m"), Context::new().tool(Tool::new("read.file")));
+        let prepared = Prepared::new(&input, &Surroundings::default()).unwrap();
+        let mut answer = AnswerBuilder::new(&input.model, &prepared, SystemTime::UNIX_EPOCH);
+        let start = json!({"toolUse": {"toolUseId": "1", "name": "read_file"}});
+        answer.push(begun(json!({"contentBlockIndex": 7, "start": start}))).unwrap();
+        answer.push(delta(7, json!({"toolUse": {"input": "{\"path\": \"a\", \"n\": 1"}}))).unwrap();
+        assert_eq!(answer.arguments(0), Some(&json!({"path": "a"})));
+        let shown = answer.message();
+        let shown = shown.tool_calls().next().unwrap();
+        assert_eq!((shown.name.as_str(), shown.arguments_error.as_deref()), ("read.file", None));
+
+        // The block never ends: its arguments are none, and it says so.
+        let AssistantEvent::Error { error } = answer.abort() else { panic!("an error expected") };
+        let call = error.tool_calls().next().unwrap();
+        assert_eq!((call.name.as_str(), call.arguments.as_ref().unwrap().text()), ("read.file", "{}"));
+        assert!(
+            call.arguments_error
+                .as_ref()
+                .unwrap()
+                .ends_with("Received arguments:\n{\"path\": \"a\", \"n\": 1")
+        );
+    }
+
+    #[test]
+    fn what_belongs_to_nothing_is_passed_over() {
+        let mut answer = answer();
+        assert_eq!(answer.push(delta(0, json!({"toolUse": {"input": "{}"}}))).unwrap(), []);
+        assert_eq!(answer.push(delta(0, json!({"sound": "boom"}))).unwrap(), []);
+        answer.push(delta(1, json!({"text": "a"}))).unwrap();
+        assert_eq!(answer.push(delta(1, json!({"reasoningContent": {"text": "b"}}))).unwrap(), []);
+        assert_eq!(answer.message().text(), "a");
+    }
+
+    #[test]
+    fn a_message_of_the_users_is_none_of_the_models() {
+        let start = MessageStartEvent::new().role(ConversationRole::User);
+        let error = answer().push(Event::MessageStart(start)).unwrap_err();
+        let AssistantEvent::Error { error } = answer().fail(&error) else { panic!("an error expected") };
+        assert_eq!(
+            error.error_message.as_deref(),
+            Some("Unexpected assistant message start but got user message start instead")
+        );
+        assert_eq!(error.timestamp, Some(1500.into()));
+    }
+}

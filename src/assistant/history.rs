@@ -551,6 +551,18 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_in_two_messages_keeps_its_results() {
+        let turns = repaired(json!([
+            user("a"),
+            assistant(json!([call("1")])),
+            assistant(json!("b")),
+            result("1", "x")
+        ]));
+        assert_eq!(turns[1]["content"], json!([sent_call("1"), {"text": "b"}]));
+        assert_eq!(turns[2]["content"], json!([sent_result("1", "x")]));
+    }
+
+    #[test]
     fn calls_without_a_result_get_one() {
         let turns = repaired(json!([
             user("a"),

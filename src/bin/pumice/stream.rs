@@ -14,11 +14,12 @@ use crate::session::Session;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let mut output = Output::new();
-    match begin(args, report).await {
+    let mut model = Model::new("");
+    match begin(args, report, &mut model).await {
         Ok(events) => print(events, &mut output).await,
         Err(failure) => {
             // Whoever reads the events learns from them why there are none.
-            let answer = AnswerBuilder::unprepared(&Model::new(""), SystemTime::now());
+            let answer = AnswerBuilder::unprepared(&model, SystemTime::now());
             print_event(&answer.fail_with(&failure.message), &mut output)?;
             output.flush()?;
             Err(failure)
@@ -26,7 +27,8 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     }
 }
 
-async fn begin(args: &Args, report: &Report) -> Result<AssistantStream, Failure> {
+/// Reads the input and asks. `model` becomes the input's, as soon as it is known.
+async fn begin(args: &Args, report: &Report, model: &mut Model) -> Result<AssistantStream, Failure> {
     let mut json = Vec::new();
     std::io::stdin()
         .lock()
@@ -34,6 +36,7 @@ async fn begin(args: &Args, report: &Report) -> Result<AssistantStream, Failure>
         .map_err(|error| Failure::unreadable("standard input", &error))?;
     let json = std::str::from_utf8(&json).map_err(|_| Failure::usage("standard input: UTF-8 expected"))?;
     let mut input = Input::from_json(json)?;
+    model.clone_from(&input.model);
     let session = Session::over(input.configure(Config::new()), args, report)?;
     let named = Some(input.model.id.as_str()).filter(|id| !id.trim().is_empty());
     input.model.id = session.models(named).await?.swap_remove(0);
