@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pumice::assistant::{
     self, Context, Input, Message as AgentMessage, Model, Options, Prepared, Surroundings,
 };
-use pumice::converse::{ContentBlockDelta, ReasoningContentBlockDelta, StopReason};
+use pumice::converse::{ContentBlockDelta, InferenceConfiguration, ReasoningContentBlockDelta, StopReason};
 use pumice::reply::ReplyBuilder;
 use pumice::{Event, EventStream};
 
@@ -32,6 +32,8 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         let Some(model) = models.next() else { return Err(Failure::usage("a model expected")) };
         input.model.id.clone_from(&model);
         let mut request = Prepared::new(&input, &Surroundings::default())?.request().clone();
+        request.inference_config =
+            request.inference_config.filter(|config| *config != InferenceConfiguration::new());
         session.settings.complete(&mut request);
         match (session.client_for(&model).converse_stream(&request).await, models.peek()) {
             (Ok(events), _) => break (model, events),
@@ -64,6 +66,8 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
 fn input(args: &Args) -> Result<Input, Failure> {
     let mut options = Options::new();
     options.reasoning = args.text("think")?.map(str::to_owned);
+    // A question that is asked once is not asked again: to write it into a cache only costs.
+    options.cache_retention = Some("none".to_owned());
     options.max_tokens = args.number("max-tokens", "a whole number from 1", |tokens: u64| tokens > 0)?;
     options.temperature =
         args.number("temperature", "a number from 0 to 1", |t: f64| (0.0..=1.0).contains(&t))?;
