@@ -285,7 +285,7 @@ async fn every_page_of_both_kinds_is_asked_for_and_kept_for_an_hour() {
     let server = Server::start([
         models_answer(&["m.one"]),
         profiles_answer("nextToken=p2", &[profile("eu.m.one", "m.one", &[])], None),
-        profiles_answer("type=SYSTEM_DEFINED", &[profile("us.m.one", "m.one", &[])], Some("p2")),
+        profiles_answer("type=SYSTEM_DEFINED HTTP", &[profile("us.m.one", "m.one", &[])], Some("p2")),
         profiles_answer("type=APPLICATION", &[], None),
     ]);
     let clock = Arc::new(AtomicU64::new(1_000_000));
@@ -303,8 +303,9 @@ async fn every_page_of_both_kinds_is_asked_for_and_kept_for_an_hour() {
     clock.store(1_003_600, Ordering::Relaxed);
     directory(&context).list(false).await.unwrap();
     assert_eq!(server.requests().len(), 8);
-    directory(&context).list(true).await.unwrap();
-    assert_eq!(server.requests().len(), 12);
+    let listing = directory(&context).list(true).await.unwrap();
+    assert_eq!((ids(&listing.inventory).len(), server.requests().len()), (3, 12));
+    assert!(listing.outdated.is_none());
     for (other, value) in [
         ("AWS_ACCESS_KEY_ID", "AKIDOTHER"),
         ("AWS_REGION", "eu-west-1"),
@@ -312,7 +313,8 @@ async fn every_page_of_both_kinds_is_asked_for_and_kept_for_an_hour() {
         ("AWS_BEARER_TOKEN_BEDROCK", "sekret-two"),
     ] {
         let before = server.requests().len();
-        directory(&context.clone().with_env(other, value)).list(false).await.unwrap();
+        let listing = directory(&context.clone().with_env(other, value)).list(false).await.unwrap();
+        assert!(listing.outdated.is_none() && listing.without_profiles.is_none(), "{other}");
         assert_eq!(server.requests().len(), before + 4, "{other}");
     }
     assert!(!format!("{context:?}").contains("sekret"));
