@@ -215,6 +215,12 @@ impl Client {
         self.0.identify().await
     }
 
+    /// The part of [`identify`](Self::identify) that is of credentials, whatever there is to say of region
+    /// and endpoint.
+    pub async fn search_credentials(&self) -> Search {
+        self.0.search_credentials().await
+    }
+
     /// The region that a call of this model goes to.
     pub(crate) async fn region_of(&self, model_id: &str) -> Result<String> {
         Ok(self.0.place(Some(model_id)).await?.region.name().to_owned())

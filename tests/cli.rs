@@ -404,6 +404,17 @@ fn auth_tells_the_source_and_no_secret() {
     let (code, _, said) = auth(&[("AWS_PROFILE", "half")], &[]);
     assert_eq!(code, 3);
     assert!(said.contains("the profile half has aws_access_key_id, but no aws_secret_access_key"), "{said}");
+    // Region and endpoint may be wrong, and files too: what is known is told all the same.
+    let (code, json, said) = auth(&[keys[0], keys[1], ("AWS_REGION", "no region")], &[]);
+    assert_eq!(
+        (code, json["accessKeyId"].as_str(), json["region"].is_null()),
+        (2, Some("AKIDENV"), true),
+        "{said}"
+    );
+    let broken = home.path().join("broken");
+    std::fs::write(&broken, "no section").unwrap();
+    let (code, json, said) = auth(&[("AWS_CONFIG_FILE", broken.to_str().unwrap())], &[]);
+    assert_eq!((code, json["tried"][2]["outcome"].as_str()), (3, Some("failed")), "{said}");
     // By name as well, `default` need not be there.
     let (code, _, said) = auth(&[("AWS_PROFILE", "default")], &[]);
     assert_eq!((code, said.contains("no AWS credentials were found")), (3, true));

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Identity;
 use crate::config::{Config, Place};
-use crate::credentials::{Cache, Credentials, Found};
+use crate::credentials::{Cache, Credentials, Found, Search};
 use crate::endpoint::{Endpoint, EndpointSource, region_of_arn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::MEDIA_TYPE;
@@ -70,6 +70,10 @@ impl Exchanges {
 
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    pub(super) async fn search_credentials(&self) -> Search {
+        self.credentials.search().await
     }
 
     pub(super) async fn identify(&self) -> Result<Identity> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use pumice::credentials::{Credentials, Search, Tried, TriedOutcome};
-use pumice::endpoint::RegionSource;
+use pumice::endpoint::{Endpoint, Region, RegionSource};
 use pumice::{Client, Identity};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -20,24 +20,39 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     if args.has("offline") {
         config = config.offline();
     }
-    let identity = Client::new(config).identify().await?;
+    let client = Client::new(config);
+    let (search, place) = match client.identify().await {
+        Ok(Identity { search, region, runtime, control, .. }) => {
+            (search, Ok(Place { region, runtime, control }))
+        }
+        // What is wrong with region or endpoint does not hide the credentials.
+        Err(error) => (client.search_credentials().await, Err(error)),
+    };
     let mut output = Output::new();
     if args.has("json") {
-        output.json_line(&in_json(&identity).to_string());
+        output.json_line(&in_json(&search, place.as_ref().ok()).to_string());
     } else {
-        output.text(&in_text(&identity));
+        output.text(&in_text(&search, place.as_ref().ok()));
     }
     output.flush()?;
-    match identity.search {
+    match (search, place) {
+        (_, Err(error)) => Err(error.into()),
         // Which they would be is known, and more was not asked for.
-        Search { unasked: Some(_), .. } => Ok(()),
-        Search { result, .. } => result.map(|_| ()).map_err(Failure::from),
+        (Search { unasked: Some(_), .. }, _) => Ok(()),
+        (Search { result, .. }, _) => result.map(|_| ()).map_err(Failure::from),
     }
 }
 
-fn in_json(identity: &Identity) -> Value {
-    let credentials = identity.search.result.as_ref().ok().map(|found| &found.credentials);
-    let from = from(identity);
+/// Where calls go.
+struct Place {
+    region: Region,
+    runtime: Endpoint,
+    control: Endpoint,
+}
+
+fn in_json(search: &Search, place: Option<&Place>) -> Value {
+    let credentials = search.result.as_ref().ok().map(|found| &found.credentials);
+    let from = from(search);
     json!({
         "source": from.map(|(source, _)| source),
         "link": from.map(|(_, link)| link),
@@ -45,11 +60,11 @@ fn in_json(identity: &Identity) -> Value {
         "kind": credentials.map(kind).or(from.map(|_| SIGV4)),
         "accessKeyId": credentials.and_then(Credentials::access_key_id),
         "expires": credentials.and_then(Credentials::expires).and_then(rfc3339),
-        "region": identity.region.name(),
-        "regionSource": region_source(identity),
-        "endpoint": identity.runtime.url(),
-        "controlEndpoint": identity.control.url(),
-        "tried": identity.search.tried.iter().map(tried_in_json).collect::<Vec<_>>(),
+        "region": place.map(|place| place.region.name()),
+        "regionSource": place.map(region_source),
+        "endpoint": place.map(|place| place.runtime.url()),
+        "controlEndpoint": place.map(|place| place.control.url()),
+        "tried": search.tried.iter().map(tried_in_json).collect::<Vec<_>>(),
     })
 }
 
@@ -57,28 +72,30 @@ fn tried_in_json(tried: &Tried) -> Value {
     json!({ "source": tried.source, "outcome": outcome(tried), "reason": tried.reason })
 }
 
-fn in_text(identity: &Identity) -> String {
+fn in_text(search: &Search, place: Option<&Place>) -> String {
     let mut lines = Vec::new();
-    if let Some((source, link)) = from(identity) {
-        let found = identity.search.result.as_ref().ok();
+    if let Some((source, link)) = from(search) {
+        let found = search.result.as_ref().ok();
         let kind = found.map_or(SIGV4, |found| kind(&found.credentials));
         lines.push(("credentials", format!("{link} ({kind})")));
         lines.push(("source", source.to_owned()));
     }
-    if let Ok(found) = &identity.search.result {
+    if let Ok(found) = &search.result {
         if let Some(id) = found.credentials.access_key_id() {
             lines.push(("access key id", id.to_owned()));
         }
         let expires = found.credentials.expires().and_then(rfc3339);
         lines.push(("expires", expires.unwrap_or_else(|| "not known".into())));
     }
-    lines.push(("region", format!("{} ({})", identity.region.name(), region_source(identity))));
-    lines.push(("endpoint", identity.runtime.url().to_owned()));
-    lines.push(("control endpoint", identity.control.url().to_owned()));
+    if let Some(place) = place {
+        lines.push(("region", format!("{} ({})", place.region.name(), region_source(place))));
+        lines.push(("endpoint", place.runtime.url().to_owned()));
+        lines.push(("control endpoint", place.control.url().to_owned()));
+    }
     let mut text =
         lines.iter().map(|(name, value)| format!("{name:<17}{value}\n")).collect::<Vec<_>>().concat();
     text.push_str("looked at:\n");
-    for tried in &identity.search.tried {
+    for tried in &search.tried {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {:<8}{}: {}", outcome(tried), tried.source, tried.reason);
     }
@@ -86,8 +103,8 @@ fn in_text(identity: &Identity) -> String {
 }
 
 /// The source and the link of the credentials, even if these may not be asked for.
-fn from(identity: &Identity) -> Option<(&'static str, &str)> {
-    match &identity.search {
+fn from(search: &Search) -> Option<(&'static str, &str)> {
+    match search {
         Search { result: Ok(found), .. } => Some((found.source, &found.link)),
         Search { unasked, .. } => unasked.as_ref().map(|unasked| (unasked.source, &*unasked.link)),
     }
@@ -108,8 +125,8 @@ fn outcome(tried: &Tried) -> &'static str {
     }
 }
 
-fn region_source(identity: &Identity) -> String {
-    match identity.region.source() {
+fn region_source(place: &Place) -> String {
+    match place.region.source() {
         RegionSource::Given => "--region".into(),
         source => source.to_string(),
     }
