@@ -1,6 +1,5 @@
 //! The assistant on real traffic, on the project's recordings, and through a conversation of several turns.
 
-#![cfg(feature = "http")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
 mod server;

@@ -1,5 +1,4 @@
 //! The program's models and settings, end to end: `models`, `config`, and the model of a call.
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod server;

@@ -1,6 +1,5 @@
 //! Discovery: the rule over real answers, and the directory against a loopback server.
 
-#![cfg(feature = "http")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod server;

@@ -5,7 +5,6 @@
 //! The runs lie beside the repository and are not a part of it. Where they are not there, this says so and
 //! passes.
 
-#![cfg(feature = "http")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 #![allow(clippy::type_complexity, reason = "tables")]
 

@@ -1,6 +1,5 @@
 //! The settings file: what each member says, what is wrong, and what is left as it was.
 
-#![cfg(feature = "settings")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::Path;

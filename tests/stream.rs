@@ -1,6 +1,5 @@
 //! `pumice stream` end to end: what it prints, when, and what it exits with.
 
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod server;
