@@ -615,3 +615,25 @@ fn the_settings_that_the_readme_prints_work_as_they_are() {
     assert_eq!(request.line, "POST /model/us.anthropic.claude-opus-4-6-v1/converse-stream HTTP/1.1");
     assert_eq!(request.json()["inferenceConfig"]["maxTokens"], 8192);
 }
+
+#[test]
+fn of_a_model_that_is_not_there_the_nearest_are_told_that_were_listed() {
+    let (home, server) = (home(), control());
+    let invalid = Answer::refusal(400, "ValidationException", "The provided model identifier is invalid.");
+    server.then(invalid.only_for("/model/"));
+    let ask = |arguments: &[&str]| {
+        let mut command = pumice(&home, &server);
+        run(command.args(["--endpoint-url", &server.url]), arguments)
+    };
+    let before = ask(&["chat", "-m", "newcomer.oen", "Hi"]);
+    assert_eq!(before.status.code(), Some(1));
+    assert!(!stderr(&before).contains("did you mean"), "{}", stderr(&before));
+
+    plain(&home, &server, &[]);
+    let asked = server.requests().len();
+    let output = ask(&["chat", "-m", "newcomer.oen", "Hi"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("hint: did you mean newcomer.one?"), "{}", stderr(&output));
+    // They are known from before: nothing more is asked.
+    assert_eq!(server.requests().len(), asked + 1);
+}

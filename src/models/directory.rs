@@ -89,6 +89,12 @@ impl Directory {
         outcome.await.clone()
     }
 
+    /// The last answer that was kept, however old it is. Bedrock is not asked.
+    pub async fn kept(&self) -> Option<Inventory> {
+        let cache = self.0.cache().await.ok()??;
+        self.0.read(&cache)
+    }
+
     /// The id of the foundation model that an inference profile leads to, by the profile's id or ARN: as
     /// the last answer says, or else the control plane. `None` where the profile names no model.
     ///

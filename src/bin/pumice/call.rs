@@ -57,24 +57,30 @@ async fn answer(args: &Args, report: &Report, operation: Operation) -> Result<()
         let model = session.models(named.as_deref()).await?.swap_remove(0);
         request.insert("modelId", serde_json::Value::from(model));
     }
+    let call = Call::new(operation, &request)?;
+    let model = request.named("modelId").and_then(|id| id.read::<String>().ok()).unwrap_or_default();
     let client = &session.client;
-    if operation.is_streamed() {
-        return print_events(client.send_stream(&Call::new(operation, &request)?).await?).await;
-    }
     let mut output = Output::new();
-    if args.has("raw") {
-        output.bytes(client.send(&Call::new(operation, &request)?).await?.body());
+    let answered = if operation.is_streamed() {
+        match client.send_stream(&call).await {
+            Ok(frames) => return print_events(frames, output).await,
+            Err(error) => Err(error),
+        }
+    } else if args.has("raw") {
+        client.send(&call).await.map(|answer| output.bytes(answer.body()))
     } else {
-        let answer = client.call(operation, &request).await?;
         // Line ends in JSON are white space.
-        output.json_line(&answer.text().replace(['\n', '\r'], ""));
+        let answer = client.call(operation, &request).await;
+        answer.map(|answer| output.json_line(&answer.text().replace(['\n', '\r'], "")))
+    };
+    match answered {
+        Ok(()) => output.flush(),
+        Err(error) => Err(session.failure(&model, error).await),
     }
-    output.flush()
 }
 
 /// Prints each event as it arrives.
-async fn print_events(mut frames: FrameStream) -> Result<(), Failure> {
-    let mut output = Output::new();
+async fn print_events(mut frames: FrameStream, mut output: Output) -> Result<(), Failure> {
     loop {
         let next = match frames.ready_frame() {
             // Nothing more has arrived: what has been printed goes out before the wait.

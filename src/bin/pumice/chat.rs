@@ -40,7 +40,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             (Err(error), Some(next)) if session::is_unavailable(&error) => {
                 report.warning(format_args!("{model} is not available: {error}; trying {next}"));
             }
-            (Err(error), _) => return Err(error.into()),
+            (Err(error), _) => return Err(session.failure(&model, error).await),
         }
     };
     let mut answer = Answer {

@@ -32,6 +32,20 @@ pub(crate) async fn callable(session: &Session) -> Vec<String> {
     rows.into_iter().filter(|row| row.reason.is_none()).map(|row| row.model.id).collect()
 }
 
+/// The ids that can be called and are nearest to this one, three at most, as far as they were listed before.
+pub(crate) async fn nearest_kept(session: &Session, id: &str) -> Vec<String> {
+    let Some(inventory) = session.directory().kept().await else { return Vec::new() };
+    let offers = inventory.offers();
+    let mut ids =
+        offers.iter().filter(|offer| offer.obstacle.is_none()).map(|offer| offer.id).collect::<Vec<_>>();
+    let mut near = Vec::new();
+    while let Some(found) = nearest(id, ids.iter().copied()).filter(|_| near.len() < 3) {
+        near.push(found.to_owned());
+        ids.retain(|id| *id != found);
+    }
+    near
+}
+
 /// A model, and how it came into the list.
 struct Row {
     model: Model,

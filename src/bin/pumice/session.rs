@@ -89,6 +89,22 @@ impl Session {
         }
     }
 
+    /// Why a call of this model failed; where there is no such model, with those that were likely meant.
+    pub(crate) async fn failure(&self, model: &str, error: Error) -> Failure {
+        let mut failure = Failure::from(&error);
+        let unknown = error.kind() == ErrorKind::NotFound
+            || error.kind() == ErrorKind::Validation
+                && error.message().contains("model identifier is invalid");
+        if unknown && !self.replays {
+            let near = models::nearest_kept(self, model).await;
+            if !near.is_empty() {
+                let more = failure.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+                failure.hint = Some(format!("did you mean {}?{more}", near.join(" or ")));
+            }
+        }
+        failure
+    }
+
     /// The list of models that the control plane has.
     pub(crate) fn directory(&self) -> Directory {
         Directory::with_refresh_interval(self.client.clone(), self.settings.discovery.refresh_interval)
