@@ -590,9 +590,16 @@ fn wrong_usage_is_2_and_says_what_is_right() {
 #[test]
 fn help_and_version_go_to_standard_output() {
     let home = home();
-    for arguments in
-        [&["--help"][..], &["chat", "--help"], &["-h"], &["decode", "-h", "file"], &["--version"], &["-V"]]
-    {
+    for arguments in [
+        &["--help"][..],
+        &["chat", "--help"],
+        &["-h"],
+        &["decode", "-h", "file"],
+        &["help"],
+        &["help", "chat"],
+        &["--version"],
+        &["-V"],
+    ] {
         let output = pumice(&home).args(arguments).output().unwrap();
         assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""), "{arguments:?}");
         assert!(stdout(&output).contains("pumice"), "{arguments:?}");

@@ -271,6 +271,11 @@ impl Args {
         let mut rest = Vec::new();
         while let Some(arg) = parser.next().map_err(|error| wrong(error.to_string(), explained))? {
             let flag = match arg {
+                // `pumice help chat` is what people type too.
+                Arg::Value(word) if explained.is_none() && word == "help" => {
+                    flags.push(("help", OsString::new()));
+                    continue;
+                }
                 Arg::Value(word) if explained.is_none() => {
                     explained = Some(command_named(&word)?);
                     continue;
