@@ -95,7 +95,7 @@ impl Client {
     /// failure is tried again, and never after.
     pub async fn converse_stream(&self, request: &ConverseRequest) -> Result<EventStream> {
         let frames = self.send_stream(&Call::converse_stream(request)?).await?;
-        Ok(EventStream::new(frames, Event::from_frame))
+        Ok(EventStream::new(frames, Event::of_event_frame))
     }
 
     /// InvokeModel: a model called in its own form, the whole answer at once.

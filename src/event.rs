@@ -48,7 +48,17 @@ impl Event {
     /// The event that a frame carries. An exception or error frame is the error that it tells of, and
     /// so is a frame that is no message of the protocol.
     pub fn from_frame(frame: &Frame) -> Result<Self> {
-        Ok(match event_type(frame)? {
+        Self::read(event_type(frame)?, frame)
+    }
+
+    /// The event of a frame that is known to carry one.
+    #[cfg(feature = "http")]
+    pub(crate) fn of_event_frame(frame: &Frame) -> Result<Self> {
+        Self::read(frame.event_type().unwrap_or_default(), frame)
+    }
+
+    fn read(event_type: &str, frame: &Frame) -> Result<Self> {
+        Ok(match event_type {
             "contentBlockDelta" => Self::ContentBlockDelta(payload(frame)?),
             "contentBlockStart" => Self::ContentBlockStart(payload(frame)?),
             "contentBlockStop" => Self::ContentBlockStop(payload(frame)?),

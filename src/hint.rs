@@ -53,8 +53,12 @@ pub(crate) fn hint(error: &Error, refused: Refused<'_>) -> Option<String> {
         ErrorKind::AccessDenied if says("api key") || says("bearer token") => {
             "check AWS_BEARER_TOKEN_BEDROCK: the key may have expired, or be another region's".into()
         }
+        ErrorKind::AccessDenied => format!(
+            "pumice auth shows whose credentials these are; the identity needs the permissions of Bedrock, and the \
+             model must be granted to the account in {region}"
+        ),
         ErrorKind::Validation | ErrorKind::NotFound if says("model identifier is invalid") || says("end of its life") => {
-            format!("pumice call ListFoundationModels lists the models of {region}; others are in other regions")
+            format!("pumice models list shows what can be called in {region}; other models are in other regions")
         }
         ErrorKind::Validation if TOO_LONG.iter().any(|part| says(part)) => {
             "the conversation is longer than the model's context: leave out its oldest turns, or take a model \
@@ -174,7 +178,7 @@ mod tests {
                 "User: arn:aws:iam::1:user/x is not authorized to perform: bedrock:InvokeModel on resource: y",
                 "needs the permission bedrock:InvokeModel,",
             ),
-            ("ValidationException", "The provided model identifier is invalid.", "ListFoundationModels"),
+            ("ValidationException", "The provided model identifier is invalid.", "pumice models list"),
             (
                 "ValidationException",
                 "Input is too long for requested model.",
