@@ -207,11 +207,11 @@ impl Config {
         instance_region: impl Future<Output = Result<Option<String>>>,
     ) -> Result<Place> {
         // A file that cannot be read does not matter where nothing is asked of it.
-        let named = model_region.is_some()
+        let is_named = model_region.is_some()
             || self.region.is_some()
             || ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().any(|name| self.context.env(name).is_some());
         let profiles = match self.context.profiles() {
-            Err(_) if named && self.profile.is_none() => Profiles::default(),
+            Err(_) if is_named && self.profile.is_none() => Profiles::default(),
             profiles => profiles?,
         };
         let profile = profiles.profile(&self.context.profile_name(self.profile.as_deref()));

@@ -49,10 +49,7 @@ pub(crate) async fn print(mut events: AssistantStream, output: &mut Output) -> R
         let begun = output.begun;
         let next = match events.ready_event() {
             // Nothing more has arrived: what has been printed goes out before the wait.
-            None => {
-                output.flush()?;
-                events.next_event().await
-            }
+            None => output.wait_for(events.next_event()).await?,
             ready => ready,
         };
         let Some(event) = next else { return output.flush() };
