@@ -1,5 +1,7 @@
 //! A frame into what it says: an event of ConverseStream, or the exception or error that ends it.
 
+mod plain;
+
 use std::borrow::Cow;
 
 use serde::de::{DeserializeOwned, Error as _};
@@ -10,6 +12,7 @@ use crate::converse::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Frame;
+use plain::PlainDelta;
 use crate::shape::{Document, Members};
 
 /// An event of ConverseStream.
@@ -59,7 +62,10 @@ impl Event {
 
     fn read(event_type: &str, frame: &Frame) -> Result<Self> {
         Ok(match event_type {
-            "contentBlockDelta" => Self::ContentBlockDelta(payload(frame)?),
+            "contentBlockDelta" => Self::ContentBlockDelta(match PlainDelta::of(frame) {
+                Some(delta) => delta.event(),
+                None => payload(frame)?,
+            }),
             "contentBlockStart" => Self::ContentBlockStart(payload(frame)?),
             "contentBlockStop" => Self::ContentBlockStop(payload(frame)?),
             "messageStart" => Self::MessageStart(payload(frame)?),
@@ -174,6 +180,14 @@ impl Frame {
         Ok(match FrameContent::of(self)? {
             FrameContent::Event { event_type } => {
                 let mut json = String::with_capacity(self.payload().len() + event_type.len() + 8);
+                if event_type == "contentBlockDelta"
+                    && let Some(delta) = PlainDelta::of(self)
+                {
+                    json.push_str(r#"{"contentBlockDelta":"#);
+                    json.push_str(delta.unpadded);
+                    json.push_str("}}");
+                    return Ok(json);
+                }
                 json.push('{');
                 json.push_str(&text(event_type));
                 json.push_str(":{");

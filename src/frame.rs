@@ -46,6 +46,15 @@ pub struct FrameDecoder {
     partial: BytesMut,
     /// Where the next frame begins, in bytes from the beginning of the stream.
     offset: u64,
+    /// The headers of the last frame: those of the next are mostly the same, and then as right as they.
+    last: Headers,
+}
+
+/// Headers that have been found right.
+#[derive(Debug, Default)]
+struct Headers {
+    bytes: Vec<u8>,
+    types: Types,
 }
 
 impl FrameDecoder {
@@ -73,7 +82,7 @@ impl FrameDecoder {
             && let Some(prelude) = Prelude::read(chunk, self.offset)?
             && let Some(bytes) = chunk.get(..prelude.total)
         {
-            prelude.check(bytes, self.offset)?;
+            prelude.check(bytes, self.offset, &mut self.last)?;
             let bytes = chunk.split_to(prelude.total);
             if chunk.is_empty() {
                 self.chunks.pop_front();
@@ -88,7 +97,7 @@ impl FrameDecoder {
         if !self.gather(prelude.total) {
             return Ok(None);
         }
-        prelude.check(&self.partial, self.offset)?;
+        prelude.check(&self.partial, self.offset, &mut self.last)?;
         let bytes = self.partial.split().freeze();
         Ok(Some(self.deliver(bytes, &prelude)))
     }
@@ -127,7 +136,7 @@ impl FrameDecoder {
     fn deliver(&mut self, bytes: Bytes, prelude: &Prelude) -> Frame {
         let offset = self.offset;
         self.offset += prelude.total as u64;
-        Frame { bytes, headers: prelude.headers, offset }
+        Frame { bytes, headers: prelude.headers, types: self.last.types, offset }
     }
 
     /// Moves bytes into the partial frame until it has `length`; `false` when too few have come.
@@ -152,8 +161,19 @@ pub struct Frame {
     bytes: Bytes,
     /// The length of the headers.
     headers: usize,
+    types: Types,
     offset: u64,
 }
+
+/// Where among the headers the two stand that every frame is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Types {
+    message: Option<Span>,
+    event: Option<Span>,
+}
+
+/// The value of a header: from where to where in the frame.
+type Span = (usize, usize);
 
 impl Frame {
     /// The headers in the order of the wire. Names are unique.
@@ -171,12 +191,12 @@ impl Frame {
 
     /// `:message-type`: `event`, `exception` or `error`.
     pub fn message_type(&self) -> Option<&str> {
-        self.string_header(":message-type")
+        self.text(self.types.message)
     }
 
     /// `:event-type`, of an event: `contentBlockDelta`, ...
     pub fn event_type(&self) -> Option<&str> {
-        self.string_header(":event-type")
+        self.text(self.types.event)
     }
 
     /// What the frame carries.
@@ -192,6 +212,11 @@ impl Frame {
     /// Where the frame begins, in bytes from the beginning of the stream.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    fn text(&self, span: Option<Span>) -> Option<&str> {
+        let (start, end) = span?;
+        std::str::from_utf8(self.bytes.get(start..end)?).ok()
     }
 
     fn raw_headers(&self) -> impl Iterator<Item = RawHeader<'_>> {
@@ -261,12 +286,23 @@ impl Prelude {
         Err(Error::damaged(offset, format!("the frame at byte {offset} cannot be: {fault}")))
     }
 
-    /// Checks the checksum and the headers of the frame that `bytes` are.
-    fn check(&self, bytes: &[u8], offset: u64) -> Result<()> {
+    /// Checks the checksum and the headers of the frame that `bytes` are. The headers become `last`.
+    fn check(&self, bytes: &[u8], offset: u64, last: &mut Headers) -> Result<()> {
         if let Some((covered, checksum)) = bytes.split_last_chunk::<CHECKSUM_LENGTH>() {
             check_crc("message", covered, *checksum, offset, offset + covered.len() as u64)?;
         }
-        let mut rest = bytes.get(PRELUDE_LENGTH..PRELUDE_LENGTH + self.headers).unwrap_or_default();
+        let headers = bytes.get(PRELUDE_LENGTH..PRELUDE_LENGTH + self.headers).unwrap_or_default();
+        if headers != last.bytes {
+            last.types = self.check_headers(headers, offset)?;
+            last.bytes.clear();
+            last.bytes.extend_from_slice(headers);
+        }
+        Ok(())
+    }
+
+    fn check_headers(&self, headers: &[u8], offset: u64) -> Result<Types> {
+        let mut types = Types::default();
+        let mut rest = headers;
         // Where all is ASCII, each text in it is UTF-8: as good as always, and found out at once.
         let ascii = rest.is_ascii();
         // A frame of Bedrock's has three headers; only someone who means harm sends thousands, and a
@@ -285,8 +321,17 @@ impl Prelude {
                 let name = String::from_utf8_lossy(header.name);
                 return Err(malformed(&format!("a name of its own expected, {name:?} found again")));
             }
+            if header.value_type == STRING {
+                let end = PRELUDE_LENGTH + self.headers - rest.len();
+                let span = Some((end - header.value.len(), end));
+                match header.name {
+                    b":message-type" => types.message = span,
+                    b":event-type" => types.event = span,
+                    _ => {}
+                }
+            }
         }
-        Ok(())
+        Ok(types)
     }
 }
 
@@ -372,7 +417,7 @@ impl<'a> RawHeader<'a> {
             4 => HeaderValue::Integer(i32::from_be_bytes(take(&mut value)?)),
             5 => HeaderValue::Long(i64::from_be_bytes(take(&mut value)?)),
             6 => HeaderValue::ByteArray(value),
-            7 => HeaderValue::String(std::str::from_utf8(value).map_err(|_| "a string in UTF-8 expected")?),
+            STRING => HeaderValue::String(std::str::from_utf8(value).map_err(|_| "a string in UTF-8 expected")?),
             8 => HeaderValue::Timestamp(i64::from_be_bytes(take(&mut value)?)),
             _ => HeaderValue::Uuid(take(&mut value)?),
         })
@@ -402,6 +447,8 @@ pub const MAX_HEADERS: usize = 128 * 1024;
 /// The most bytes of payload that a frame may have: 24 MiB.
 pub const MAX_PAYLOAD: usize = 24 * 1024 * 1024;
 
+/// The type of a header whose value is text.
+const STRING: u8 = 7;
 const PRELUDE_LENGTH: usize = 12;
 const CHECKSUM_LENGTH: usize = 4;
 const MIN_FRAME: usize = PRELUDE_LENGTH + CHECKSUM_LENGTH;

@@ -4,16 +4,19 @@ use std::error::Error as StdError;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use ::http::Request;
+use ::http::uri::Scheme;
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::Body as _;
 use reqwest::{NoProxy, Proxy};
 
-use super::{Body, Sending, Transport, roots};
+use super::roots::{self, Roots};
+use super::{Body, Sending, Transport};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -50,16 +53,18 @@ impl Default for HttpConfig {
 #[derive(Debug, Clone)]
 pub struct Http {
     client: reqwest::Client,
+    roots: Arc<Roots>,
     /// In a made world there is no other network than this machine's own.
     loopback_only: bool,
 }
 
 impl Http {
-    /// A transport with its own pool of connections. Fails when a proxy's URL or a file of
-    /// certificates is not what it should be.
+    /// A transport with its own pool of connections. Fails when a proxy's URL is not what it should be; a
+    /// file of certificates is read with the first call that needs it.
     pub fn new(config: &HttpConfig, context: &Context) -> Result<Self> {
+        let roots = Arc::new(Roots::new(context));
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(roots::tls_config(context)?)
+            .tls_backend_preconfigured(roots::tls_config(&roots)?)
             .http1_only()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -78,7 +83,7 @@ impl Http {
             Error::new(ErrorKind::Connect, "the HTTP client could not be set up")
                 .with_source(error.without_url())
         })?;
-        Ok(Self { client, loopback_only })
+        Ok(Self { client, roots, loopback_only })
     }
 }
 
@@ -88,6 +93,9 @@ impl Transport for Http {
             if self.loopback_only && !request.uri().host().is_some_and(is_loopback) {
                 let message = "in a made context there is no network but this machine's own";
                 return Err(Error::new(ErrorKind::Connect, message).with_retryable(false));
+            }
+            if request.uri().scheme() == Some(&Scheme::HTTPS) {
+                self.roots.first()?;
             }
             let request = request.try_into().map_err(failure)?;
             let response = self.client.execute(request).await.map_err(failure)?;

@@ -1,97 +1,131 @@
 //! Which certificate authorities are trusted.
 
+use std::error::Error as StdError;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::WebPkiServerVerifier;
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 
-/// TLS 1.2 and 1.3 with ring, HTTP/1.1, and the roots that the environment asks for.
-pub(super) fn tls_config(context: &Context) -> Result<ClientConfig> {
-    let provider = Arc::new(ring::default_provider());
-    let failed =
-        |source: rustls::Error| Error::new(ErrorKind::Connect, "TLS could not be set up").with_source(source);
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+/// TLS 1.2 and 1.3 with ring, HTTP/1.1, and these roots.
+pub(super) fn tls_config(roots: &Arc<Roots>) -> Result<ClientConfig> {
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&roots.provider))
         .with_safe_default_protocol_versions()
-        .map_err(failed)?;
-    let builder = if let Some(roots) = configured_roots(context)? {
-        builder.with_root_certificates(roots)
-    } else {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(BundledThenSystem::new(provider)?))
-    };
-    let mut config = builder.with_no_client_auth();
+        .map_err(not_set_up)?;
+    let verifier = Arc::clone(roots) as Arc<dyn ServerCertVerifier>;
+    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 
-/// The roots of `AWS_CA_BUNDLE`, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`; they take the place of all others.
-fn configured_roots(context: &Context) -> Result<Option<RootCertStore>> {
-    let path = |name| context.env(name).map(PathBuf::from);
-    let (names, file, folder) = match (path("AWS_CA_BUNDLE"), path("SSL_CERT_FILE"), path("SSL_CERT_DIR")) {
-        (Some(file), _, _) => ("AWS_CA_BUNDLE", Some(file), None),
-        (None, None, None) => return Ok(None),
-        (None, Some(file), None) => ("SSL_CERT_FILE", Some(file), None),
-        (None, None, folder) => ("SSL_CERT_DIR", None, folder),
-        (None, file, folder) => ("SSL_CERT_FILE and SSL_CERT_DIR", file, folder),
-    };
-    let loaded = rustls_native_certs::load_certs_from_paths(file.as_deref(), folder.as_deref());
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(loaded.certs);
-    if !roots.is_empty() {
-        return Ok(Some(roots));
-    }
-    let shown = [&file, &folder].into_iter().flatten().map(|path| Path::display(path).to_string());
-    let error = Error::new(
-        ErrorKind::InvalidInput,
-        format!(
-            "{names}: certificates in PEM form expected, none found in {}",
-            shown.collect::<Vec<_>>().join(" and ")
-        ),
-    );
-    Err(match loaded.errors.into_iter().next() {
-        Some(source) => error.with_source(source),
-        None => error,
-    })
-}
-
-/// Trusts the bundled roots, and the system's where a chain does not end in a bundled one: to read the
-/// system's takes longer than a whole TLS handshake, and few need them.
+/// The authorities that are trusted: those that the environment names, or else the bundled ones, and the
+/// system's where a chain does not end in a bundled one.
+///
+/// None is read before a TLS connection is made: to read the system's, or a bundle of that size, takes
+/// longer than a whole TLS handshake.
 #[derive(Debug)]
-struct BundledThenSystem {
+pub(super) struct Roots {
     provider: Arc<CryptoProvider>,
-    bundled: Arc<WebPkiServerVerifier>,
+    named: Option<Named>,
+    first: OnceLock<Arc<WebPkiServerVerifier>>,
     /// `None` where the system has no roots.
     system: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
 }
 
-impl BundledThenSystem {
-    fn new(provider: Arc<CryptoProvider>) -> Result<Self> {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let bundled = WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(&provider))
-            .build()
-            .map_err(|source| {
-                Error::new(ErrorKind::Connect, "TLS could not be set up").with_source(source)
-            })?;
-        Ok(Self { provider, bundled, system: OnceLock::new() })
+/// Where the environment says that certificates are; they take the place of all others.
+#[derive(Debug)]
+struct Named {
+    variables: &'static str,
+    file: Option<PathBuf>,
+    folder: Option<PathBuf>,
+}
+
+impl Roots {
+    /// Those of `AWS_CA_BUNDLE`, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`, where one of them is set.
+    pub(super) fn new(context: &Context) -> Self {
+        let path = |name| context.env(name).map(PathBuf::from);
+        let named = match (path("AWS_CA_BUNDLE"), path("SSL_CERT_FILE"), path("SSL_CERT_DIR")) {
+            (None, None, None) => None,
+            (Some(file), _, _) => Some(("AWS_CA_BUNDLE", Some(file), None)),
+            (None, Some(file), None) => Some(("SSL_CERT_FILE", Some(file), None)),
+            (None, None, folder) => Some(("SSL_CERT_DIR", None, folder)),
+            (None, file, folder) => Some(("SSL_CERT_FILE and SSL_CERT_DIR", file, folder)),
+        };
+        Self {
+            provider: Arc::new(ring::default_provider()),
+            named: named.map(|(variables, file, folder)| Named { variables, file, folder }),
+            first: OnceLock::new(),
+            system: OnceLock::new(),
+        }
     }
 
+    /// What a certificate is held against first. Fails where what the environment names has no
+    /// certificates.
+    pub(super) fn first(&self) -> Result<&Arc<WebPkiServerVerifier>> {
+        if let Some(first) = self.first.get() {
+            return Ok(first);
+        }
+        let roots = match &self.named {
+            Some(named) => named.load()?,
+            None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
+        };
+        let verifier = self.verifier(roots).map_err(not_set_up)?;
+        Ok(self.first.get_or_init(|| verifier))
+    }
+
+    /// What it is held against when it does not end in a bundled root.
     fn system(&self) -> Option<&Arc<WebPkiServerVerifier>> {
+        if self.named.is_some() {
+            return None;
+        }
         let verifier = self.system.get_or_init(|| {
             let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(&self.provider)).build().ok()
+            self.verifier(roots).ok()
         });
         verifier.as_ref()
     }
+
+    fn verifier(&self, roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
+        WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(&self.provider)).build()
+    }
 }
 
-impl ServerCertVerifier for BundledThenSystem {
+impl Named {
+    fn load(&self) -> Result<RootCertStore> {
+        let Self { variables, file, folder } = self;
+        let loaded = rustls_native_certs::load_certs_from_paths(file.as_deref(), folder.as_deref());
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(loaded.certs);
+        if !roots.is_empty() {
+            return Ok(roots);
+        }
+        let shown = [file, folder].into_iter().flatten().map(|path| Path::display(path).to_string());
+        let error = Error::new(
+            ErrorKind::InvalidInput,
+            format!(
+                "{variables}: certificates in PEM form expected, none found in {}",
+                shown.collect::<Vec<_>>().join(" and ")
+            ),
+        );
+        Err(match loaded.errors.into_iter().next() {
+            Some(source) => error.with_source(source),
+            None => error,
+        })
+    }
+}
+
+fn not_set_up(source: impl StdError + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Connect, "TLS could not be set up").with_source(source)
+}
+
+impl ServerCertVerifier for Roots {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -103,7 +137,8 @@ impl ServerCertVerifier for BundledThenSystem {
         let verify = |verifier: &Arc<WebPkiServerVerifier>| {
             verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
         };
-        match verify(&self.bundled) {
+        let first = self.first().map_err(|error| rustls::Error::General(error.to_string()))?;
+        match verify(first) {
             Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => match self.system() {
                 Some(system) => verify(system),
                 None => Err(CertificateError::UnknownIssuer.into()),
@@ -118,7 +153,7 @@ impl ServerCertVerifier for BundledThenSystem {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.bundled.verify_tls12_signature(message, cert, dss)
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -127,10 +162,10 @@ impl ServerCertVerifier for BundledThenSystem {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.bundled.verify_tls13_signature(message, cert, dss)
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.bundled.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

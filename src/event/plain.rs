@@ -1,0 +1,163 @@
+//! The deltas of text that an answer is nearly all made of, read in the one form that the service writes
+//! them in:
+//!
+//! ```text
+//! {"contentBlockIndex":0,"delta":{"text":"Hi"},"p":"abcdefgh"}
+//! ```
+//!
+//! Whatever differs from it in the least is not plain, and read by serde, to the same result: this is
+//! faster and nothing else.
+
+use crate::converse::{
+    ContentBlockDelta, ContentBlockDeltaEvent, ReasoningContentBlockDelta, ToolUseBlockDelta,
+};
+use crate::frame::Frame;
+
+/// The payload of a delta in its plain form.
+pub(super) struct PlainDelta<'a> {
+    index: u32,
+    kind: Kind,
+    /// As it stands in the JSON, escapes and all.
+    text: &'a str,
+    /// The payload before its padding: an object that has not been closed.
+    pub(super) unpadded: &'a str,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    ToolUse,
+    Reasoning,
+}
+
+/// What stands before a text, and behind it.
+const FORMS: [(Kind, &str, &str); 3] = [
+    (Kind::Text, r#"{"text":""#, r#""}"#),
+    (Kind::ToolUse, r#"{"toolUse":{"input":""#, r#""}}"#),
+    (Kind::Reasoning, r#"{"reasoningContent":{"text":""#, r#""}}"#),
+];
+
+impl<'a> PlainDelta<'a> {
+    /// `None` where the payload has any other form.
+    pub(super) fn of(frame: &'a Frame) -> Option<Self> {
+        Self::read(std::str::from_utf8(frame.payload()).ok()?)
+    }
+
+    fn read(json: &'a str) -> Option<Self> {
+        let (index, rest) = json.strip_prefix(r#"{"contentBlockIndex":"#)?.split_at_checked(1)?;
+        let index = index.parse().ok()?;
+        let rest = rest.strip_prefix(r#","delta":"#)?;
+        let (kind, rest, close) = FORMS
+            .iter()
+            .find_map(|(kind, open, close)| Some((*kind, rest.strip_prefix(open)?, *close)))?;
+        let (text, rest) = rest.split_at_checked(end_of_text(rest)?)?;
+        let rest = rest.strip_prefix(close)?;
+        let unpadded = json.get(..json.len() - rest.len())?;
+        let padding = match rest {
+            "}" => "",
+            padded => padded.strip_prefix(r#","p":""#)?.strip_suffix(r#""}"#)?,
+        };
+        let plain = padding.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        plain.then_some(Self { index, kind, text, unpadded })
+    }
+
+    pub(super) fn event(&self) -> ContentBlockDeltaEvent {
+        let text = unescaped(self.text);
+        ContentBlockDeltaEvent::new(
+            self.index,
+            match self.kind {
+                Kind::Text => ContentBlockDelta::Text(text),
+                Kind::ToolUse => ContentBlockDelta::ToolUse(ToolUseBlockDelta::new(text)),
+                Kind::Reasoning => {
+                    ContentBlockDelta::ReasoningContent(ReasoningContentBlockDelta::Text(text))
+                }
+            },
+        )
+    }
+}
+
+/// Where the text that `json` goes on with ends, if it ends, and has no escapes but those of one letter.
+fn end_of_text(json: &str) -> Option<usize> {
+    let mut bytes = json.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => return Some(at),
+            b'\\' => {
+                character(bytes.next()?.1)?;
+            }
+            ..b' ' => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn unescaped(text: &str) -> String {
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, escape)) = rest.split_once('\\')
+        && let Some((letter, after)) = escape.split_at_checked(1)
+    {
+        whole.push_str(plain);
+        whole.extend(letter.bytes().filter_map(character));
+        rest = after;
+    }
+    whole.push_str(rest);
+    whole
+}
+
+/// The character that an escape of this letter stands for.
+fn character(letter: u8) -> Option<char> {
+    Some(match letter {
+        b'"' | b'\\' | b'/' => letter.into(),
+        b'n' => '\n',
+        b't' => '\t',
+        b'r' => '\r',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_delta_is_what_serde_makes_of_it() {
+        for json in [
+            r#"{"contentBlockIndex":0,"delta":{"text":"Hi"},"p":"abC9"}"#,
+            r#"{"contentBlockIndex":7,"delta":{"text":""}}"#,
+            r#"{"contentBlockIndex":1,"delta":{"text":"\\\n\"\/\b\f\r\tZoë\\"},"p":""}"#,
+            r#"{"contentBlockIndex":2,"delta":{"toolUse":{"input":"{\"a\":"}},"p":"a"}"#,
+            r#"{"contentBlockIndex":3,"delta":{"reasoningContent":{"text":"Hm"}},"p":"a"}"#,
+        ] {
+            let plain = PlainDelta::read(json).unwrap();
+            assert_eq!(plain.event(), serde_json::from_str(json).unwrap(), "{json}");
+            let unpadded = format!("{}}}", plain.unpadded);
+            assert_eq!(plain.event(), serde_json::from_str(&unpadded).unwrap(), "{json}");
+            assert!(!unpadded.contains(r#""p""#), "{json}");
+        }
+    }
+
+    #[test]
+    fn whatever_differs_is_left_to_serde() {
+        for json in [
+            r#"{"contentBlockIndex":10,"delta":{"text":"Hi"},"p":"abc"}"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"\u00e9"},"p":"abc"}"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"\x"},"p":"abc"}"#,
+            "{\"contentBlockIndex\":0,\"delta\":{\"text\":\"a\nb\"}}",
+            r#"{"contentBlockIndex":0,"delta":{"text":"Hi"},"new":1,"p":"abc"}"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"Hi"},"p":"a","new":"b"}"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"Hi"},"p":"ab\"}"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"Hi","new":1}}"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"Hi"},"p":"abc"} "#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"Hi"}"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"Hi\"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"Hi"#,
+            r#"{"contentBlockIndex":"#,
+        ] {
+            assert!(PlainDelta::read(json).is_none(), "{json}");
+        }
+    }
+}
