@@ -5,12 +5,16 @@
 //! | section | what it says |
 //! |---|---|
 //! | `models.bedrockDiscovery`, or `plugins.entries."amazon-bedrock".config.discovery`, which counts first | whether and where to look for models, which of them to list, for how long to keep the list, what to take for limits that are not known |
-//! | `models.providers."amazon-bedrock"` | the endpoint, headers, and models with all that is known of them |
+//! | `models.mode` | whether the file's models stand beside those that are found, or in their place |
+//! | `models.providers."amazon-bedrock"` | the endpoint, a key, headers, connections, models with all that is known of them, families of models |
+//! | `auth.profiles` | that credentials are the AWS SDK's |
 //! | `agents.defaults.model`, `.models`, `.params` | the model of a call, what to fall back to, other names, parameters |
 //! | `plugins.entries."amazon-bedrock".config.guardrail` | the guardrail of a call |
 //!
 //! Inside these, a member that is misspelt or of the wrong kind is an error that names file, line, member
-//! and the nearest right one. The provider may be written `bedrock` or `aws-bedrock` as well.
+//! and the nearest right one; one that OpenClaw has and that means nothing here is among
+//! [`Settings::warnings`]. The provider may be written `bedrock` or `aws-bedrock` as well. In a text, `${NAME}`
+//! stands for a variable of the environment.
 //!
 //! ```
 //! use pumice::settings::Settings;
@@ -27,6 +31,7 @@
 
 mod check;
 mod edit;
+mod reference;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -41,6 +46,7 @@ use crate::converse::{ConverseRequest, ServiceTier, ServiceTierType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guardrail::GuardrailConfiguration;
 use crate::models::{Cost, Facts, Limits, Model};
+use reference::Env;
 
 /// What a settings file says.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -56,6 +62,11 @@ pub struct Settings {
     pub timeout: Option<Duration>,
     /// The longest answer of models that say nothing else, in tokens.
     pub max_tokens: Option<u64>,
+    /// What OpenClaw takes beside it and this program does not: each with file, line, column and member.
+    pub warnings: Vec<String>,
+    /// Families of models, before those that are built in, each in the form of
+    /// [`assistant::Family`](crate::assistant::Family).
+    pub families: Vec<Value>,
     /// The models of the file, in its order, no id twice. Those of other APIs are not among them.
     pub models: Vec<ConfiguredModel>,
     /// The id of the model of a call that names none.
@@ -110,6 +121,13 @@ pub struct ConfiguredModel {
     pub facts: Facts,
     /// Headers of its calls, before those of every call.
     pub headers: BTreeMap<String, String>,
+    /// The URL of the runtime for its calls, before that of all others.
+    pub base_url: Option<String>,
+    /// Whether it holds the arguments of tools to their schema, when asked to.
+    pub supports_strict_mode: Option<bool>,
+    /// The effort that stands for a level of thinking, where it is not the usual one; `None` for a level that
+    /// it does not have.
+    pub thinking_levels: BTreeMap<String, Option<String>>,
 }
 
 /// Parameters of a call.
@@ -122,7 +140,7 @@ pub struct Params {
     pub max_tokens: Option<u64>,
     /// For how long what repeats is cached: `none`, `short` or `long`.
     pub cache_retention: Option<String>,
-    /// How much the model is to think.
+    /// How much the model is to think: `off`, or a level from `minimal` to `max`.
     pub thinking: Option<String>,
     /// Which capacity serves the call: `default`, `flex`, `priority` or `reserved`.
     pub service_tier: Option<String>,
@@ -144,20 +162,37 @@ impl Settings {
         let Some(path) = Self::path(context, given) else { return Ok(Self::default()) };
         let named = given.is_some() || context.env("PUMICE_CONFIG").is_some();
         match read(context, &path)? {
-            Some(text) => Self::parse(&path.display().to_string(), &text),
+            Some(text) => {
+                let env = |name: &str| context.env(name);
+                Self::parse_in(&path.display().to_string(), &text, Some(&env))
+            }
             None if named => Err(unreadable(&path, &"there is no such file")),
             None => Ok(Self::default()),
         }
     }
 
-    /// Reads and checks the text of a settings file; `file` names it in errors.
+    /// Reads and checks the text of a settings file; `file` names it in errors. No variable is looked up:
+    /// `${NAME}` stays as it is.
     ///
     /// Fails with [`ErrorKind::InvalidInput`].
     pub fn parse(file: &str, text: &str) -> Result<Self> {
+        Self::parse_in(file, text, None)
+    }
+
+    fn parse_in(file: &str, text: &str, env: Option<Env<'_>>) -> Result<Self> {
         let text = without_mark(text);
         let Some(root) = parse(file, text)? else { return Ok(Self::default()) };
-        check::check(file, text, &root)?;
-        Ok(Self::read(&root.into()))
+        let warnings = check::check(file, text, &root, env)?;
+        let mut root = Value::from(root);
+        let env = env.unwrap_or(&|_| None);
+        reference::expand(&mut root, env);
+        Ok(Self { warnings, ..Self::read(&root, env) })
+    }
+
+    /// The paths of all members that are read, such as `models.providers.amazon-bedrock.models[].id`; `*` stands
+    /// for any name, `[]` for each of a list.
+    pub fn members() -> Vec<String> {
+        check::members()
     }
 
     /// What a text of settings says under a path such as `agents.defaults.model.primary` or
@@ -274,7 +309,7 @@ impl Settings {
         self.models.iter().map(known).collect()
     }
 
-    fn read(root: &Value) -> Self {
+    fn read(root: &Value, env: Env<'_>) -> Self {
         let provider = provider_of(root.pointer("/models/providers"));
         let plugin = provider_of(root.pointer("/plugins/entries")).and_then(|plugin| plugin.get("config"));
         let defaults = root.pointer("/agents/defaults");
@@ -286,7 +321,10 @@ impl Settings {
                 root.pointer("/models/bedrockDiscovery"),
             ),
             base_url: text(provider, "baseUrl"),
-            headers: texts(of(provider, "headers").as_ref()),
+            headers: texts(of(provider, "headers").as_ref(), env),
+            families: of(provider, "families")
+                .and_then(|families| families.as_array().cloned())
+                .unwrap_or_default(),
             timeout: of(provider, "timeoutSeconds")
                 .and_then(|seconds| Duration::try_from_secs_f64(seconds.as_f64()?).ok()),
             max_tokens: whole(provider, "maxTokens"),
@@ -301,7 +339,7 @@ impl Settings {
             if api.is_none_or(|api| api == API) && settings.model(&id).is_none() {
                 let params = model.get("params").map(|params| Params::read(Some(params)));
                 settings.model_params.extend(params.map(|params| (id.clone(), params)));
-                settings.models.push(ConfiguredModel::read(id, model, settings.max_tokens));
+                settings.models.push(ConfiguredModel::read(id, model, provider, env));
             }
         }
         let chosen = defaults.and_then(|defaults| defaults.get("models")?.as_object());
@@ -353,11 +391,11 @@ impl Discovery {
 }
 
 impl ConfiguredModel {
-    fn read(id: String, model: &Value, max_tokens: Option<u64>) -> Self {
+    fn read(id: String, model: &Value, provider: Option<&Value>, env: Env<'_>) -> Self {
         let input = model.get("input").and_then(Value::as_array);
+        let number = |name: &str| whole(Some(model), name).or_else(|| whole(provider, name));
         // The effective window is the smaller one.
-        let windows = ["contextWindow", "contextTokens"];
-        let window = windows.into_iter().filter_map(|name| whole(Some(model), name)).min();
+        let window = ["contextWindow", "contextTokens"].into_iter().filter_map(number).min();
         let facts = Facts {
             base: None,
             name: text(Some(model), "name"),
@@ -365,22 +403,38 @@ impl ConfiguredModel {
             images: input.map(|input| input.iter().any(|input| input == "image")),
             reasoning: model.get("reasoning").and_then(Value::as_bool),
             context_window: window,
-            max_tokens: whole(Some(model), "maxTokens").or(max_tokens),
+            max_tokens: number("maxTokens"),
             cost: model.get("cost").map(cost),
         };
-        Self { id, facts, headers: texts(model.get("headers")) }
+        let levels = model.get("thinkingLevelMap").and_then(Value::as_object).into_iter().flatten();
+        let level = |(level, effort): (&String, &Value)| (level.clone(), effort.as_str().map(str::to_owned));
+        Self {
+            id,
+            facts,
+            headers: texts(model.get("headers"), env),
+            base_url: text(Some(model), "baseUrl"),
+            supports_strict_mode: model.pointer("/compat/supportsStrictMode").and_then(Value::as_bool),
+            thinking_levels: levels.map(level).collect(),
+        }
     }
 }
 
 impl Params {
     fn read(params: Option<&Value>) -> Self {
-        let tier = text(params, "serviceTier").or_else(|| text(params, "service_tier"));
-        let tier = tier.map(|tier| tier.to_ascii_lowercase()).filter(|tier| TIERS.contains(&tier.as_str()));
+        let word = |name: &str, words: &[&str]| {
+            text(params, name)
+                .map(|word| word.to_ascii_lowercase())
+                .filter(|word| words.contains(&word.as_str()))
+        };
+        let tier = word("serviceTier", TIERS).or_else(|| word("service_tier", TIERS));
+        // As much as it sees fit is what a model does at this level.
+        let thinking =
+            word("thinking", LEVELS).map(|level| if level == "adaptive" { "high".to_owned() } else { level });
         Self {
             temperature: params.and_then(|params| params.get("temperature")?.as_f64()),
             max_tokens: whole(params, "maxTokens"),
             cache_retention: text(params, "cacheRetention"),
-            thinking: text(params, "thinking"),
+            thinking,
             service_tier: tier,
         }
     }
@@ -534,9 +588,9 @@ fn text(section: Option<&Value>, name: &str) -> Option<String> {
     section?.get(name)?.as_str().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-fn texts(section: Option<&Value>) -> BTreeMap<String, String> {
+fn texts(section: Option<&Value>, env: Env<'_>) -> BTreeMap<String, String> {
     let members = section.and_then(Value::as_object).into_iter().flatten();
-    members.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+    members.filter_map(|(name, value)| Some((name.clone(), reference::secret(value, env)?))).collect()
 }
 
 fn whole(section: Option<&Value>, name: &str) -> Option<u64> {
@@ -565,7 +619,9 @@ fn cost(cost: &Value) -> Cost {
 const API: &str = "bedrock-converse-stream";
 /// The names of the provider; the first counts before the others.
 const PROVIDERS: [&str; 3] = ["amazon-bedrock", "bedrock", "aws-bedrock"];
-const TIERS: [&str; 4] = ["default", "flex", "priority", "reserved"];
+const TIERS: &[&str] = &["default", "flex", "priority", "reserved"];
+/// How much a model can be told to think.
+const LEVELS: &[&str] = &["off", "minimal", "low", "medium", "high", "xhigh", "max", "adaptive"];
 /// Members that may hold secrets.
 const SECRETS: [&str; 3] = ["apiKey", "headers", "request"];
 

@@ -4,13 +4,25 @@ use jsonc_parser::ast::{ObjectProp, Value};
 use jsonc_parser::common::Ranged as _;
 
 use super::edit::{Step, shown};
+use super::reference::{self, Env};
 use super::{is_our_provider, is_ours, nearest};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Checks the sections that are ours. The error names file, line, column, member, and the nearest right
-/// one.
-pub(super) fn check(file: &str, text: &str, root: &Value<'_>) -> Result<()> {
-    Checker { file, text, way: Vec::new() }.value(root, &ROOT)
+/// Checks the sections that are ours, and gives what is to be said of members that have no effect. Errors
+/// and warnings name file, line, column and member, and errors the nearest right one. Without an environment,
+/// references to variables are taken to be right.
+pub(super) fn check(file: &str, text: &str, root: &Value<'_>, env: Option<Env<'_>>) -> Result<Vec<String>> {
+    let mut checker = Checker { file, text, env, way: Vec::new(), warnings: Vec::new() };
+    checker.value(root, &ROOT)?;
+    Ok(checker.warnings)
+}
+
+/// The paths of all members that are read: `models.bedrockDiscovery.region`; `*` stands for any name, `[]` for
+/// each of a list.
+pub(super) fn members() -> Vec<String> {
+    let mut members = Vec::new();
+    ROOT.members("", &mut members);
+    members
 }
 
 /// Where something is in a text: line and column, from 1.
@@ -46,14 +58,50 @@ enum Kind {
     /// A whole number from this on.
     Whole(f64),
     OneOf(&'static [&'static str]),
+    /// A word of which only these have an effect: others that OpenClaw has are warned of.
+    Among {
+        ours: &'static [&'static str],
+        others: &'static [&'static str],
+    },
+    /// A word of these, in any case. All else is meant for other providers, and is warned of.
+    Lenient(&'static [&'static str]),
+    /// Nothing that this program does: a warning says why.
+    Idle(&'static str),
+    /// `false`, if anything: the error says why.
+    Denied(&'static str),
+    /// A key as it is, or where it is: the name of a variable, or a reference to one.
+    Key,
+    /// A text that may be a secret, or a reference to a variable.
+    Secret,
     List(&'static Kind),
     /// An object of any members, all of one kind.
     Map(&'static Kind),
-    /// An object of which the members count whose names are ours.
-    Some(fn(&str) -> bool, &'static Kind),
+    /// An object of which the members count whose names are ours; they are written like this in a path.
+    Some(fn(&str) -> bool, &'static str, &'static Kind),
     Object(Object),
     /// The one, or a text alone.
     TextOr(&'static Kind),
+}
+
+impl Kind {
+    fn members(&self, way: &str, found: &mut Vec<String>) {
+        match self {
+            Self::Object(object) => {
+                for (name, kind) in object.members {
+                    let dot = if way.is_empty() { "" } else { "." };
+                    kind.members(&format!("{way}{dot}{name}"), found);
+                }
+            }
+            Self::Some(_, name, kind) => kind.members(&format!("{way}.{name}"), found),
+            Self::Map(kind) => kind.members(&format!("{way}.*"), found),
+            Self::List(kind @ Self::Object(_)) => kind.members(&format!("{way}[]"), found),
+            Self::TextOr(kind) => {
+                found.push(way.to_owned());
+                kind.members(way, found);
+            }
+            _ => found.push(way.to_owned()),
+        }
+    }
 }
 
 struct Object {
@@ -61,6 +109,8 @@ struct Object {
     /// The members that must be there.
     required: &'static [&'static str],
     others: Others,
+    /// The member that names the provider: an object of another one is none of ours.
+    owner: Option<&'static str>,
 }
 
 /// What members count as that are not in the table.
@@ -70,35 +120,101 @@ enum Others {
     Wrong,
     /// Faults if they look like one of the table, otherwise another program's.
     Misspelt,
+    /// Faults if they look like one of the table, otherwise warned of.
+    Idle,
     /// Another program's.
     Foreign,
 }
 
 const fn object(members: &'static [(&'static str, Kind)], others: Others) -> Kind {
-    Kind::Object(Object { members, required: &[], others })
+    Kind::Object(Object { members, required: &[], others, owner: None })
 }
 
 struct Checker<'a> {
     file: &'a str,
     text: &'a str,
+    env: Option<Env<'a>>,
     /// The way to the value that is looked at.
     way: Vec<Step>,
+    warnings: Vec<String>,
 }
 
 impl Checker<'_> {
     fn value(&mut self, value: &Value<'_>, kind: &'static Kind) -> Result<()> {
+        let word = match value {
+            Value::StringLit(text) if !matches!(kind, Kind::Key) => {
+                match reference::expanded(&text.value, self.env) {
+                    Ok(Some(word)) => Some(word),
+                    // What it stands for is not known here.
+                    Ok(None) => return Ok(()),
+                    Err(name) => return Err(self.fault(value.start(), &unset(&name))),
+                }
+            }
+            _ => None,
+        };
         let expected = match (kind, value) {
-            (Kind::Anything, _) | (Kind::Switch, Value::BooleanLit(_)) => return Ok(()),
-            (Kind::TextOr(_) | Kind::Text, Value::StringLit(text)) if !text.value.trim().is_empty() => {
+            (Kind::Anything, _) | (Kind::Switch | Kind::Denied(_), Value::BooleanLit(_)) => {
+                return match (kind, value) {
+                    (Kind::Denied(why), Value::BooleanLit(literal)) if literal.value => {
+                        Err(self.fault(value.start(), why))
+                    }
+                    _ => Ok(()),
+                };
+            }
+            (Kind::TextOr(_) | Kind::Text | Kind::Secret, Value::StringLit(_))
+                if word.as_deref().is_some_and(|word| !word.trim().is_empty()) =>
+            {
                 return Ok(());
             }
-            (Kind::OneOf(words), Value::StringLit(text)) => {
-                if words.contains(&&*text.value) {
+            (Kind::OneOf(_) | Kind::Among { .. }, Value::StringLit(text)) => {
+                let (words, idle) = match kind {
+                    Kind::Among { ours, others } => (*ours, *others),
+                    Kind::OneOf(words) => (*words, &[][..]),
+                    _ => (&[][..], &[][..]),
+                };
+                let word = word.as_deref().unwrap_or(&text.value);
+                if words.contains(&word) {
+                    return Ok(());
+                } else if idle.contains(&word) {
+                    self.warn(
+                        value.start(),
+                        &format!("{word:?} means nothing here: only {} does", list(words)),
+                    );
                     return Ok(());
                 }
-                let near = nearest(&text.value, words.iter().copied());
+                let near = nearest(word, words.iter().chain(idle).copied());
                 let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-                format!("{} expected, {:?} found{near}", list(words), text.value)
+                format!("{} expected, {word:?} found{near}", list(words))
+            }
+            (Kind::Lenient(words), _) => {
+                let word = word.map(|word| word.trim().to_ascii_lowercase());
+                if !word.as_deref().is_some_and(|word| words.contains(&word)) {
+                    let found = match word {
+                        Some(word) => format!("{word:?}"),
+                        None => described(value),
+                    };
+                    let fault = format!("{} expected, {found} found: it has no effect", list(words));
+                    self.warn(value.start(), &fault);
+                }
+                return Ok(());
+            }
+            (Kind::Key | Kind::Secret, Value::Object(_)) | (Kind::Key, Value::StringLit(_)) => {
+                if let Value::Object(_) = value {
+                    self.value(value, &REFERENCE)?;
+                }
+                let name = reference::variable(&value.clone().into());
+                let is_set = |name: &str, env: Env<'_>| reference::is_marker(name) || env(name).is_some();
+                return match (name, self.env) {
+                    (Some(name), Some(env)) if !is_set(&name, env) => match kind {
+                        Kind::Secret => Err(self.fault(value.start(), &unset(&name))),
+                        // There may be other credentials.
+                        _ => {
+                            self.warn(value.start(), &unset(&name));
+                            Ok(())
+                        }
+                    },
+                    _ => Ok(()),
+                };
             }
             (Kind::From(_) | Kind::Above(_) | Kind::Whole(_), Value::NumberLit(literal)) => {
                 let number = number(literal.value);
@@ -123,10 +239,15 @@ impl Checker<'_> {
             (Kind::Map(kind), Value::Object(object)) => {
                 return self.members(&object.properties, |_| Ok(Some(*kind)));
             }
-            (Kind::Some(is_ours, kind), Value::Object(object)) => {
+            (Kind::Some(is_ours, _, kind), Value::Object(object)) => {
                 return self.members(&object.properties, |name| Ok(is_ours(name).then_some(*kind)));
             }
             (Kind::TextOr(kind), value @ Value::Object(_)) => return self.value(value, kind),
+            (Kind::Object(Object { owner: Some(owner), .. }), Value::Object(object))
+                if object.get_string(owner).is_none_or(|name| !is_our_provider(&name.value)) =>
+            {
+                return Ok(());
+            }
             (Kind::Object(known), Value::Object(object)) => {
                 self.members(&object.properties, |name| known.member(name))?;
                 let has = |name: &str| object.properties.iter().any(|member| member.name.as_str() == name);
@@ -152,6 +273,10 @@ impl Checker<'_> {
             let again = members.iter().take(at).any(|earlier| earlier.name.as_str() == name);
             self.step(step, |checker| match kind(name) {
                 Ok(None) => Ok(()),
+                Ok(Some(Kind::Idle(why))) => {
+                    checker.warn(member.name.start(), why);
+                    Ok(())
+                }
                 Ok(Some(_)) if again => {
                     Err(checker.fault(member.name.start(), "one such member expected, a second found"))
                 }
@@ -170,10 +295,18 @@ impl Checker<'_> {
     }
 
     fn fault(&self, offset: usize, fault: &str) -> Error {
+        Error::new(ErrorKind::InvalidInput, self.said(offset, fault))
+    }
+
+    fn warn(&mut self, offset: usize, fault: &str) {
+        self.warnings.push(self.said(offset, fault));
+    }
+
+    fn said(&self, offset: usize, fault: &str) -> String {
         let (line, column) = position(self.text, offset);
         let way = shown(&self.way);
         let way = if way.is_empty() { "the settings" } else { &way };
-        Error::new(ErrorKind::InvalidInput, format!("{}:{line}:{column}: {way}: {fault}", self.file))
+        format!("{}:{line}:{column}: {way}: {fault}", self.file)
     }
 }
 
@@ -185,6 +318,7 @@ impl Object {
         let near = nearest(name, self.members.iter().map(|(known, _)| *known));
         match (&self.others, near) {
             (Others::Foreign, _) | (Others::Misspelt, None) => Ok(None),
+            (Others::Idle, None) => Ok(Some(&UNKNOWN)),
             (_, Some(near)) => Err(format!("there is no such member; did you mean {near}?")),
             (Others::Wrong, None) => {
                 let known = self.members.iter().map(|(known, _)| *known).collect::<Vec<_>>();
@@ -196,13 +330,14 @@ impl Object {
 
 fn expected(kind: &Kind) -> String {
     match kind {
-        Kind::Anything => "a value".into(),
-        Kind::Switch => "true or false".into(),
+        Kind::Anything | Kind::Lenient(_) | Kind::Idle(_) => "a value".into(),
+        Kind::Switch | Kind::Denied(_) => "true or false".into(),
+        Kind::Key | Kind::Secret => "a text or an object".into(),
         Kind::Text => "a text that is not blank".into(),
         Kind::From(least) => format!("a number from {least}"),
         Kind::Above(limit) => format!("a number above {limit}"),
         Kind::Whole(least) => format!("a whole number from {least}"),
-        Kind::OneOf(words) => list(words),
+        Kind::OneOf(words) | Kind::Among { ours: words, .. } => list(words),
         Kind::List(_) => "a list".into(),
         Kind::TextOr(kind) => format!("a text or {}", expected(kind)),
         Kind::Map(_) | Kind::Some(..) | Kind::Object(_) => "an object".into(),
@@ -230,14 +365,19 @@ fn list(words: &[&str]) -> String {
     }
 }
 
+fn unset(name: &str) -> String {
+    format!("the environment variable {name} is not set")
+}
+
 /// Beyond this, not every whole number can be told from the next.
 const LARGEST: f64 = 9_007_199_254_740_992.0;
 
 static ROOT: Kind = object(
     &[
+        ("auth", object(&[("profiles", Kind::Map(&AUTH_PROFILE))], Others::Foreign)),
         ("models", object(MODELS, Others::Misspelt)),
         ("agents", object(&[("defaults", object(DEFAULTS, Others::Foreign))], Others::Foreign)),
-        ("plugins", object(&[("entries", Kind::Some(is_our_provider, &PLUGIN))], Others::Foreign)),
+        ("plugins", object(&[("entries", Kind::Some(is_our_provider, OUR_NAME, &PLUGIN))], Others::Foreign)),
     ],
     Others::Foreign,
 );
@@ -245,7 +385,7 @@ static ROOT: Kind = object(
 const MODELS: &[(&str, Kind)] = &[
     ("mode", Kind::OneOf(&["merge", "replace"])),
     ("bedrockDiscovery", object(DISCOVERY, Others::Wrong)),
-    ("providers", Kind::Some(is_our_provider, &PROVIDER)),
+    ("providers", Kind::Some(is_our_provider, OUR_NAME, &PROVIDER)),
 ];
 
 const DISCOVERY: &[(&str, Kind)] = &[
@@ -260,35 +400,92 @@ const DISCOVERY: &[(&str, Kind)] = &[
 static PROVIDER: Kind = object(
     &[
         ("baseUrl", Kind::Text),
-        ("apiKey", Kind::Anything),
-        ("auth", Kind::OneOf(&["api-key", "aws-sdk", "oauth", "token"])),
-        ("api", APIS),
-        ("headers", Kind::Map(&Kind::Text)),
+        ("apiKey", Kind::Key),
+        ("auth", Kind::Among { ours: &["api-key", "aws-sdk", "token"], others: &["oauth"] }),
+        ("api", API),
+        ("headers", Kind::Map(&Kind::Secret)),
         ("authHeader", Kind::Switch),
+        ("contextWindow", Kind::Whole(1.0)),
+        ("contextTokens", Kind::Whole(1.0)),
         ("maxTokens", Kind::Whole(1.0)),
         ("timeoutSeconds", Kind::Above(0.0)),
-        ("request", Kind::Anything),
+        ("request", object(REQUEST, Others::Wrong)),
         ("models", Kind::List(&MODEL)),
+        ("families", Kind::List(&FAMILY)),
     ],
-    Others::Wrong,
+    Others::Idle,
 );
 
-const APIS: Kind = Kind::OneOf(&[
-    "bedrock-converse-stream",
-    "anthropic-messages",
-    "github-copilot",
-    "google-generative-ai",
-    "ollama",
-    "openai-codex-responses",
-    "openai-completions",
-    "openai-responses",
-]);
+/// The one API of a model's that is ours, and those that OpenClaw has beside it.
+const API: Kind = Kind::Among {
+    ours: &[super::API],
+    others: &[
+        "anthropic-messages",
+        "azure-openai-responses",
+        "github-copilot",
+        "google-generative-ai",
+        "ollama",
+        "openai-codex-responses",
+        "openai-completions",
+        "openai-responses",
+    ],
+};
+
+const REQUEST: &[(&str, Kind)] = &[
+    ("headers", Kind::Map(&Kind::Secret)),
+    (
+        "auth",
+        object(
+            &[
+                ("mode", Kind::OneOf(&["provider-default", "authorization-bearer", "header"])),
+                ("token", Kind::Key),
+                ("headerName", Kind::Text),
+                ("value", Kind::Secret),
+                ("prefix", Kind::Text),
+            ],
+            Others::Wrong,
+        ),
+    ),
+    (
+        "proxy",
+        object(
+            &[
+                ("mode", Kind::OneOf(&["env-proxy", "explicit-proxy"])),
+                ("url", Kind::Text),
+                ("tls", Kind::Idle("it has no effect: a proxy is asked as request.tls says")),
+            ],
+            Others::Wrong,
+        ),
+    ),
+    (
+        "tls",
+        object(
+            &[
+                ("ca", Kind::Secret),
+                ("cert", Kind::Secret),
+                ("key", Kind::Secret),
+                ("passphrase", Kind::Idle("it has no effect: a key that is not encrypted is read")),
+                ("serverName", Kind::Idle("it has no effect: a server is known by the name it is called by")),
+                (
+                    "insecureSkipVerify",
+                    Kind::Denied(
+                        "certificates are always verified: name the authority that is to be trusted in \
+                         request.tls.ca, or in AWS_CA_BUNDLE",
+                    ),
+                ),
+            ],
+            Others::Wrong,
+        ),
+    ),
+    // Whatever address a URL leads to is called.
+    ("allowPrivateNetwork", Kind::Switch),
+];
 
 static MODEL: Kind = Kind::Object(Object {
     members: &[
         ("id", Kind::Text),
         ("name", Kind::Text),
-        ("api", APIS),
+        ("api", API),
         ("baseUrl", Kind::Text),
         ("reasoning", Kind::Switch),
         ("input", Kind::List(&Kind::OneOf(&["text", "image", "video", "audio"]))),
@@ -296,14 +493,15 @@ static MODEL: Kind = Kind::Object(Object {
         ("contextWindow", Kind::Whole(1.0)),
         ("contextTokens", Kind::Whole(1.0)),
         ("maxTokens", Kind::Whole(1.0)),
-        ("headers", Kind::Map(&Kind::Text)),
-        ("compat", Kind::Map(&Kind::Anything)),
+        ("headers", Kind::Map(&Kind::Secret)),
+        ("compat", object(&[("supportsStrictMode", Kind::Switch)], Others::Misspelt)),
         ("params", object(PARAMS, Others::Misspelt)),
         ("thinkingLevelMap", Kind::Map(&Kind::Anything)),
-        ("inputLimits", Kind::Map(&Kind::Anything)),
+        ("inputLimits", Kind::Idle("it has no effect: images are sent as they are")),
     ],
     required: &["id"],
-    others: Others::Wrong,
+    others: Others::Idle,
+    owner: None,
 });
 
 const COST: &[(&str, Kind)] = &[
@@ -311,17 +509,49 @@ const COST: &[(&str, Kind)] = &[
     ("output", Kind::From(0.0)),
     ("cacheRead", Kind::From(0.0)),
     ("cacheWrite", Kind::From(0.0)),
-    ("tiers", Kind::List(&Kind::Map(&Kind::Anything))),
+    ("tiers", Kind::List(&TIER)),
 ];
+
+static TIER: Kind = Kind::Object(Object {
+    members: &[
+        ("inputTokensAbove", Kind::Whole(0.0)),
+        ("input", Kind::From(0.0)),
+        ("output", Kind::From(0.0)),
+        ("cacheRead", Kind::From(0.0)),
+        ("cacheWrite", Kind::From(0.0)),
+    ],
+    required: &["inputTokensAbove"],
+    others: Others::Wrong,
+    owner: None,
+});
+
+/// A family of models, as the assistant knows them.
+static FAMILY: Kind = Kind::Object(Object {
+    members: &[
+        ("match", Kind::List(&Kind::Text)),
+        (
+            "thinking",
+            Kind::OneOf(&["adaptive", "budget", "reasoning_effort", "reasoning", "reasoningConfig"]),
+        ),
+        ("xhigh", Kind::Switch),
+        ("blockBinding", Kind::Switch),
+        ("temperature", Kind::OneOf(&["always", "notWithThinking", "never"])),
+        ("promptCache", Kind::OneOf(&["always", "onRequest", "never"])),
+        ("claude", Kind::Switch),
+    ],
+    required: &["match"],
+    others: Others::Wrong,
+    owner: None,
+});
 
 const DEFAULTS: &[(&str, Kind)] = &[
     ("model", Kind::TextOr(&CHOICE)),
-    ("models", Kind::Some(is_ours, &CHOSEN)),
-    ("params", Kind::Map(&Kind::Anything)),
+    ("models", Kind::Some(is_ours, "*", &CHOSEN)),
+    ("params", object(PARAMS, Others::Misspelt)),
 ];
 
 static CHOICE: Kind = object(
-    &[("primary", Kind::Text), ("fallbacks", Kind::List(&Kind::Text)), ("timeoutMs", Kind::Anything)],
+    &[("primary", Kind::Text), ("fallbacks", Kind::List(&Kind::Text)), ("timeoutMs", Kind::Above(0.0))],
     Others::Wrong,
 );
 
@@ -332,9 +562,9 @@ const PARAMS: &[(&str, Kind)] = &[
     ("temperature", Kind::From(0.0)),
     ("maxTokens", Kind::Whole(1.0)),
     ("cacheRetention", Kind::OneOf(&["none", "short", "long"])),
-    ("thinking", Kind::Anything),
-    ("serviceTier", Kind::Text),
-    ("service_tier", Kind::Text),
+    ("thinking", Kind::Lenient(super::LEVELS)),
+    ("serviceTier", Kind::Lenient(super::TIERS)),
+    ("service_tier", Kind::Lenient(super::TIERS)),
 ];
 
 static PLUGIN: Kind = object(
@@ -360,4 +590,32 @@ const GUARDRAIL: Kind = Kind::Object(Object {
     ],
     required: &["guardrailIdentifier", "guardrailVersion"],
     others: Others::Wrong,
+    owner: None,
 });
+
+/// What OpenClaw knows of a way to sign in. Those of other providers are its own.
+static AUTH_PROFILE: Kind = Kind::Object(Object {
+    members: &[
+        ("provider", Kind::Text),
+        ("mode", Kind::Among { ours: &["aws-sdk"], others: &["api_key", "api-key", "oauth", "token"] }),
+    ],
+    required: &[],
+    others: Others::Foreign,
+    owner: Some("provider"),
+});
+
+static REFERENCE: Kind = Kind::Object(Object {
+    members: &[
+        ("source", Kind::Among { ours: &["env"], others: &["file", "exec"] }),
+        ("provider", Kind::Text),
+        ("id", Kind::Text),
+    ],
+    required: &["source", "id"],
+    others: Others::Wrong,
+    owner: None,
+});
+
+static UNKNOWN: Kind = Kind::Idle("there is no such member here: it has no effect");
+
+/// How our provider is written in a path.
+const OUR_NAME: &str = "amazon-bedrock";

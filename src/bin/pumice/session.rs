@@ -33,6 +33,9 @@ impl Session {
     /// With a configuration that the flags count before, and the settings behind.
     pub(crate) fn over(config: Config, args: &Args, report: &Report) -> Result<Self, Failure> {
         let settings = settings(args)?;
+        for warning in &settings.warnings {
+            report.warning(warning);
+        }
         let mut config = with_flags(config, args, &settings)?.watch(report.watcher());
         if args.has("auto-profile") {
             config = config.auto_profile();

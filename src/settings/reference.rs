@@ -1,0 +1,131 @@
+//! References to variables of the environment: `${NAME}` in a text, and where a key is.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+/// Looks a variable up.
+pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The text with the values of the variables that it names as `${NAME}`; `$${NAME}` is `${NAME}` itself.
+/// `None` where there are variables and no environment, an error with the name of one that is not set.
+pub(super) fn expanded<'a>(text: &'a str, env: Option<Env<'_>>) -> Result<Option<Cow<'a, str>>, String> {
+    if !text.contains("${") {
+        return Ok(Some(Cow::Borrowed(text)));
+    }
+    let mut whole = String::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once("${") {
+        let name = behind.split_once('}').filter(|(name, _)| is_name(name));
+        if let (Some((name, after)), Some(before)) = (name, before.strip_suffix('$')) {
+            whole.extend([before, "${", name, "}"]);
+            rest = after;
+        } else if let Some((name, after)) = name {
+            let Some(env) = env else { return Ok(None) };
+            whole.push_str(before);
+            whole.push_str(&env(name).ok_or_else(|| name.to_owned())?);
+            rest = after;
+        } else {
+            whole.extend([before, "${"]);
+            rest = behind;
+        }
+    }
+    whole.push_str(rest);
+    Ok(Some(Cow::Owned(whole)))
+}
+
+/// All texts of a value expanded, as far as that can be.
+pub(super) fn expand(value: &mut Value, env: Env<'_>) {
+    match value {
+        Value::String(text) => {
+            if let Ok(Some(Cow::Owned(whole))) = expanded(text, Some(env)) {
+                *text = whole;
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| expand(value, env)),
+        Value::Object(members) => members.values_mut().for_each(|value| expand(value, env)),
+        _ => {}
+    }
+}
+
+/// The variable that holds a key, where the value is no key itself: `NAME`, `${NAME}`, or
+/// `{ source: "env", id: "NAME" }`.
+pub(super) fn variable(value: &Value) -> Option<String> {
+    let name = match value {
+        Value::Object(_) if value.get("source")? == "env" => value.get("id")?.as_str()?,
+        value => {
+            let text = value.as_str()?.trim();
+            text.strip_prefix("${").and_then(|name| name.strip_suffix('}')).unwrap_or(text)
+        }
+    };
+    Some(name.to_owned()).filter(|name| is_name(name))
+}
+
+/// The key that a value is, or that is in the variable that it names.
+pub(super) fn key(value: &Value, env: Env<'_>) -> Option<String> {
+    match variable(value) {
+        Some(name) if is_marker(&name) => None,
+        Some(name) => env(&name),
+        None => value.as_str().map(|key| key.trim().to_owned()),
+    }
+}
+
+/// The text that a value is, or that is in the variable that it refers to.
+pub(super) fn secret(value: &Value, env: Env<'_>) -> Option<String> {
+    value.as_str().map(str::to_owned).or_else(|| env(&variable(value)?))
+}
+
+/// Whether a variable is one of the AWS SDKs' that holds no key of this kind: OpenClaw writes its name down
+/// to say that there are credentials.
+pub(super) fn is_marker(name: &str) -> bool {
+    name.starts_with("AWS_") && name != "AWS_BEARER_TOKEN_BEDROCK"
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_uppercase() || first == '_')
+        && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(name: &str) -> Option<String> {
+        ["HOST", "K_1"].contains(&name).then(|| format!("<{name}>"))
+    }
+
+    #[test]
+    fn variables_stand_in_a_text() {
+        for (text, whole) in [
+            ("plain", Ok("plain")),
+            ("https://${HOST}/${K_1}", Ok("https://<HOST>/<K_1>")),
+            ("$${HOST} ${HOST}", Ok("${HOST} <HOST>")),
+            ("${lower} ${} ${HOST", Ok("${lower} ${} ${HOST")),
+            ("${HOST}${NONE}", Err("NONE")),
+        ] {
+            let found = expanded(text, Some(&env));
+            assert_eq!(
+                found.as_ref().map(|text| text.as_deref().unwrap()),
+                whole.map_err(str::to_owned).as_ref().map(|text| *text),
+                "{text}"
+            );
+        }
+        assert_eq!(expanded("${HOST}", None), Ok(None));
+    }
+
+    #[test]
+    fn a_key_is_itself_or_in_a_variable() {
+        use serde_json::json;
+        for (value, found) in [
+            (json!("bedrock-api-key-x"), Some("bedrock-api-key-x")),
+            (json!(" ABSKx= "), Some("ABSKx=")),
+            (json!("K_1"), Some("<K_1>")),
+            (json!("${K_1}"), Some("<K_1>")),
+            (json!({"source": "env", "provider": "default", "id": "K_1"}), Some("<K_1>")),
+            (json!("NONE"), None),
+            (json!("AWS_PROFILE"), None),
+        ] {
+            assert_eq!(key(&value, &env).as_deref(), found, "{value}");
+        }
+    }
+}
