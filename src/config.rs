@@ -1,5 +1,7 @@
 //! What a client is made of.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::profile::Profiles;
 use crate::progress::{Progress, Watcher};
 use crate::retry::Retry;
-use crate::transport::Transport;
+use crate::transport::{Http, HttpConfig, Transport};
 
 /// The settings of a [`Client`](crate::Client): what is not set here is looked for in the environment and in
 /// the profile.
@@ -31,8 +33,9 @@ pub struct Config {
     pub(crate) endpoint_url: Option<String>,
     pub(crate) fallback_region: Option<String>,
     pub(crate) fallback_endpoint_url: Option<String>,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) connect_timeout: Duration,
+    pub(crate) fallback_bearer_token: Option<Token>,
+    pub(crate) headers: Headers,
+    pub(crate) http: HttpConfig,
     pub(crate) first_byte_timeout: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) retry: Option<Retry>,
@@ -55,8 +58,9 @@ impl Config {
             endpoint_url: None,
             fallback_region: None,
             fallback_endpoint_url: None,
-            headers: Vec::new(),
-            connect_timeout: Duration::from_secs(10),
+            fallback_bearer_token: None,
+            headers: Headers::default(),
+            http: HttpConfig::default(),
             first_byte_timeout: DEFAULT_SILENCE,
             idle_timeout: DEFAULT_SILENCE,
             retry: None,
@@ -108,16 +112,24 @@ impl Config {
         self
     }
 
+    /// A Bedrock API key for when neither environment nor AWS files nor a container have credentials, before
+    /// the role of an EC2 instance: that of a settings file.
+    pub fn fallback_bearer_token(mut self, token: impl Into<String>) -> Self {
+        self.fallback_bearer_token = Some(Token::new(token, None));
+        self
+    }
+
     /// Adds a header to every call, which is signed with it; of one name, in any case, the last counts.
-    /// `authorization`, `host` and `x-amz-*` are the client's own, and so are those that a call has itself.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+    /// `host` and `x-amz-*` are the client's own, and so are those that a call has itself, and
+    /// `authorization` unless calls are [unauthorised](Self::unauthorised).
+    pub fn header(mut self, name: impl AsRef<str>, value: impl Into<String>) -> Self {
+        self.headers.set(name.as_ref(), value);
         self
     }
 
     /// The longest that a connection may take to be made, TLS included. 10 seconds unless set.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.http.connect_timeout = timeout;
         self
     }
 
@@ -146,6 +158,17 @@ impl Config {
     pub fn auto_profile(mut self) -> Self {
         self.auto_profile = true;
         self
+    }
+
+    /// How to connect: proxies, certificates, times. [`connect_timeout`](Self::connect_timeout) is part of it.
+    pub fn http(mut self, http: HttpConfig) -> Self {
+        self.http = http;
+        self
+    }
+
+    /// The network as this configuration reaches it, for a [transport](Self::transport) around it.
+    pub fn network(&self) -> Result<Http> {
+        Http::new(&self.http, &self.context)
     }
 
     /// What sends the requests to Bedrock, in place of the network.
@@ -196,6 +219,7 @@ impl Config {
             self.region.clone(),
             self.offline,
             self.credentials_transport.clone(),
+            self.fallback_bearer_token.clone(),
         )
     }
 
@@ -284,6 +308,45 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Headers by their names, in lower case. `Debug` shows no value.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Headers(BTreeMap<String, String>);
+
+impl Headers {
+    /// The value of a header, by its name in any case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(&name.to_ascii_lowercase()).map(String::as_str)
+    }
+
+    /// Sets a header.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.0.insert(name.to_ascii_lowercase(), value.into());
+    }
+
+    /// The names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds those of others that are not among these.
+    pub(crate) fn or(&mut self, others: &Self) {
+        for (name, value) in &others.0 {
+            self.0.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
     }
 }
 

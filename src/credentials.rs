@@ -8,7 +8,8 @@
 //!    exist is an error; `default` may be missing.
 //! 4. A role for the token in `AWS_WEB_IDENTITY_TOKEN_FILE`.
 //! 5. The credentials service of a container (`AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`, `_FULL_URI`).
-//! 6. The metadata service of an EC2 instance, IMDSv2.
+//! 6. The key of a settings file, [`Config::fallback_bearer_token`](crate::Config::fallback_bearer_token).
+//! 7. The metadata service of an EC2 instance, IMDSv2.
 //!
 //! A profile that is named in code, and not by `AWS_PROFILE`, passes over the first two: who names one means
 //! it. A source that is set up and does not work ends the search: another would be a wrong identity.
@@ -192,6 +193,7 @@ enum Source {
     Profile,
     WebIdentity,
     Container,
+    Settings,
     Instance,
 }
 
@@ -204,6 +206,7 @@ impl Source {
             (Self::Profile, None) => "profile".into(),
             (Self::WebIdentity, _) => web_identity::TOKEN_FILE.into(),
             (Self::Container, _) => "container".into(),
+            (Self::Settings, _) => SETTINGS.into(),
             (Self::Instance, _) => "instance metadata".into(),
         }
     }
@@ -219,6 +222,15 @@ impl Source {
             Self::Profile => profile::load(surroundings).await,
             Self::WebIdentity => web_identity::load(surroundings).await,
             Self::Container => container::load(surroundings).await,
+            Self::Settings => Ok(match &surroundings.fallback_token {
+                Some(token) => Outcome::Found(Found {
+                    credentials: Credentials::Bearer(token.clone()),
+                    source: "default chain",
+                    link: SETTINGS.into(),
+                    region: None,
+                }),
+                None => Outcome::not_applicable("it has no key"),
+            }),
             Self::Instance => imds::load(surroundings).await,
         }
     }
@@ -228,7 +240,8 @@ impl Source {
 async fn search(surroundings: &Surroundings) -> Search {
     let mut tried = Vec::new();
     let mut hint = NOTHING_HINT.to_owned();
-    for source in SOURCES {
+    let has_key = surroundings.fallback_token.is_some();
+    for source in SOURCES.into_iter().filter(|source| has_key || *source != Source::Settings) {
         let name = source.name(surroundings);
         let mut note = |outcome, reason| tried.push(Tried { source: name.clone(), outcome, reason });
         let loaded = source.load(surroundings).await.and_then(|outcome| still_valid(outcome, surroundings));
@@ -287,14 +300,17 @@ fn expired(what: &str, end: SystemTime) -> Error {
     Error::new(ErrorKind::Credentials, message)
 }
 
-const SOURCES: [Source; 6] = [
+const SOURCES: [Source; 7] = [
     Source::Bearer,
     Source::Environment,
     Source::Profile,
     Source::WebIdentity,
     Source::Container,
+    Source::Settings,
     Source::Instance,
 ];
+
+const SETTINGS: &str = "settings file";
 
 const NOTHING_HINT: &str = "set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
      name a profile with --profile or AWS_PROFILE; on EC2 attach a role to the instance; --replay FILE answers \

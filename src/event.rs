@@ -12,8 +12,8 @@ use crate::converse::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Frame;
-use plain::PlainDelta;
 use crate::shape::{Document, Members};
+use plain::PlainDelta;
 
 /// An event of ConverseStream.
 ///

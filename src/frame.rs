@@ -417,7 +417,9 @@ impl<'a> RawHeader<'a> {
             4 => HeaderValue::Integer(i32::from_be_bytes(take(&mut value)?)),
             5 => HeaderValue::Long(i64::from_be_bytes(take(&mut value)?)),
             6 => HeaderValue::ByteArray(value),
-            STRING => HeaderValue::String(std::str::from_utf8(value).map_err(|_| "a string in UTF-8 expected")?),
+            STRING => {
+                HeaderValue::String(std::str::from_utf8(value).map_err(|_| "a string in UTF-8 expected")?)
+            }
             8 => HeaderValue::Timestamp(i64::from_be_bytes(take(&mut value)?)),
             _ => HeaderValue::Uuid(take(&mut value)?),
         })

@@ -102,7 +102,7 @@ pub use event::{Event, FrameContent};
 #[cfg(feature = "http")]
 pub use client::{Client, Identity};
 #[cfg(feature = "http")]
-pub use config::Config;
+pub use config::{Config, Headers};
 #[cfg(feature = "http")]
 pub use progress::Progress;
 #[cfg(feature = "http")]

@@ -37,15 +37,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aws_credential_types::Token;
 use jsonc_parser::ast;
 use serde_json::Value;
 
-use crate::config::Config;
+use crate::config::{Config, Headers};
 use crate::context::Context;
 use crate::converse::{ConverseRequest, ServiceTier, ServiceTierType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guardrail::GuardrailConfiguration;
 use crate::models::{Cost, Facts, Limits, Model};
+use crate::transport::HttpConfig;
 use reference::Env;
 
 /// What a settings file says.
@@ -56,12 +58,20 @@ pub struct Settings {
     pub discovery: Discovery,
     /// The URL of the runtime: `models.providers."amazon-bedrock".baseUrl`.
     pub base_url: Option<String>,
+    /// A Bedrock API key: `apiKey`, unless `auth` says that credentials are the AWS SDK's.
+    pub api_key: Option<Token>,
+    /// Whether a header of the file authorises calls, and nothing else does: `request.auth` of mode `header`.
+    pub unauthorised: bool,
     /// Headers of every call.
-    pub headers: BTreeMap<String, String>,
+    pub headers: Headers,
+    /// How to connect: proxy, authorities and client certificate of `request`.
+    pub http: HttpConfig,
     /// The longest silence of a call.
     pub timeout: Option<Duration>,
     /// The longest answer of models that say nothing else, in tokens.
     pub max_tokens: Option<u64>,
+    /// Whether the models of the file, if there are any, take the place of those that are found.
+    pub replaces: bool,
     /// What OpenClaw takes beside it and this program does not: each with file, line, column and member.
     pub warnings: Vec<String>,
     /// Families of models, before those that are built in, each in the form of
@@ -120,7 +130,7 @@ pub struct ConfiguredModel {
     /// What the file says of it.
     pub facts: Facts,
     /// Headers of its calls, before those of every call.
-    pub headers: BTreeMap<String, String>,
+    pub headers: Headers,
     /// The URL of the runtime for its calls, before that of all others.
     pub base_url: Option<String>,
     /// Whether it holds the arguments of tools to their schema, when asked to.
@@ -230,15 +240,29 @@ impl Settings {
         self.base_url.as_deref().filter(|url| standard_region(url).is_none())
     }
 
-    /// These settings under those of a client: what the client says itself counts first.
-    pub fn under(&self, mut config: Config) -> Config {
-        if let Some(region) = self.region() {
-            config = config.fallback_region(region);
+    /// These settings under those of a client: what the client says itself counts first. A client for the
+    /// calls of one `model` has what the file says of that model's calls, before what it says of all.
+    pub fn under(&self, mut config: Config, model: Option<&str>) -> Config {
+        let model = model.and_then(|id| self.model(id));
+        let own_url = model.and_then(|model| model.base_url.as_deref());
+        config.fallback_region = own_url.and_then(standard_region).or_else(|| self.region());
+        config.fallback_endpoint_url = match own_url {
+            Some(url) => Some(url).filter(|url| standard_region(url).is_none()),
+            None => self.endpoint_url(),
         }
-        if let Some(url) = self.endpoint_url() {
-            config = config.fallback_endpoint_url(url);
+        .map(str::to_owned);
+        config.fallback_bearer_token.clone_from(&self.api_key);
+        if let Some(model) = model {
+            config.headers.or(&model.headers);
         }
-        self.headers.iter().fold(config, |config, (name, value)| config.header(name, value))
+        config.headers.or(&self.headers);
+        config.authorised &= !self.unauthorised;
+        let HttpConfig { proxy, authorities, client_certificate, .. } = &self.http;
+        config.http.proxy = config.http.proxy.or_else(|| proxy.clone());
+        config.http.authorities = config.http.authorities.or_else(|| authorities.clone());
+        config.http.client_certificate =
+            config.http.client_certificate.or_else(|| client_certificate.clone());
+        config
     }
 
     /// The id of the model that is meant: by an alias, with or without the provider before it.
@@ -269,7 +293,7 @@ impl Settings {
     pub fn params(&self, id: &str) -> Params {
         let own = self.model_params.get(id).cloned().unwrap_or_default();
         let all = self.params.clone();
-        let limit = || self.model(id)?.facts.max_tokens;
+        let limit = || self.model(id).map_or(self.max_tokens, |model| model.facts.max_tokens);
         Params {
             temperature: own.temperature.or(all.temperature),
             max_tokens: own.max_tokens.or(all.max_tokens).or_else(limit),
@@ -311,22 +335,49 @@ impl Settings {
 
     fn read(root: &Value, env: Env<'_>) -> Self {
         let provider = provider_of(root.pointer("/models/providers"));
-        let plugin = provider_of(root.pointer("/plugins/entries")).and_then(|plugin| plugin.get("config"));
+        let entry = provider_of(root.pointer("/plugins/entries"));
+        let plugin = entry.and_then(|entry| entry.get("config"));
         let defaults = root.pointer("/agents/defaults");
         let of = |section: Option<&Value>, name: &str| section.and_then(|section| section.get(name)).cloned();
 
+        let request = of(provider, "request");
+        let sign_in = of(request.as_ref(), "auth");
+        let auth = text(provider, "auth").or_else(|| auth_profile(root));
+        let key = match text(sign_in.as_ref(), "mode").as_deref() {
+            Some("authorization-bearer") => of(sign_in.as_ref(), "token"),
+            _ => of(provider, "apiKey").filter(|_| auth.as_deref() != Some("aws-sdk")),
+        };
+        let mut headers = texts(request.as_ref().and_then(|request| request.get("headers")), env);
+        headers.or(&texts(provider.and_then(|provider| provider.get("headers")), env));
+        let authorising = authorising_header(sign_in.as_ref(), env);
+        let unauthorised = authorising.is_some();
+        if let Some((name, value)) = authorising {
+            headers.set(&name, value);
+        }
+        let timeout = |section: Option<&Value>, name: &str, unit: f64| {
+            let seconds = section?.get(name)?.as_f64()? * unit;
+            Duration::try_from_secs_f64(seconds).ok()
+        };
+        let discovery = Discovery::read(
+            of(plugin, "discovery").as_ref(),
+            root.pointer("/models/bedrockDiscovery"),
+            // Whom nothing but a header lets in has no business with the control plane.
+            unauthorised || entry.and_then(|entry| entry.get("enabled")?.as_bool()) == Some(false),
+        );
+        let choice = defaults.and_then(|defaults| defaults.get("model"));
+
         let mut settings = Self {
-            discovery: Discovery::read(
-                of(plugin, "discovery").as_ref(),
-                root.pointer("/models/bedrockDiscovery"),
-            ),
+            discovery,
             base_url: text(provider, "baseUrl"),
-            headers: texts(of(provider, "headers").as_ref(), env),
+            api_key: key.and_then(|key| reference::key(&key, env)).map(|key| Token::new(key, None)),
+            unauthorised,
+            headers,
+            http: http(request.as_ref(), env),
+            replaces: root.pointer("/models/mode").is_some_and(|mode| mode == "replace"),
             families: of(provider, "families")
                 .and_then(|families| families.as_array().cloned())
                 .unwrap_or_default(),
-            timeout: of(provider, "timeoutSeconds")
-                .and_then(|seconds| Duration::try_from_secs_f64(seconds.as_f64()?).ok()),
+            timeout: timeout(provider, "timeoutSeconds", 1.0).or_else(|| timeout(choice, "timeoutMs", 0.001)),
             max_tokens: whole(provider, "maxTokens"),
             params: Params::read(of(defaults, "params").as_ref()),
             guardrail: of(plugin, "guardrail").and_then(|guardrail| serde_json::from_value(guardrail).ok()),
@@ -351,7 +402,6 @@ impl Settings {
                 settings.model_params.insert(id.to_owned(), Params::read(Some(params)).or(listed));
             }
         }
-        let choice = defaults.and_then(|defaults| defaults.get("model"));
         let primary = choice.and_then(|choice| choice.as_str().or_else(|| choice.get("primary")?.as_str()));
         let fallbacks = choice.and_then(|choice| choice.get("fallbacks")?.as_array()).into_iter().flatten();
         // A model of another provider's is another program's: what can be called is the next one.
@@ -366,8 +416,9 @@ impl Settings {
 }
 
 impl Discovery {
-    /// The newer section counts before the older, member by member.
-    fn read(newer: Option<&Value>, older: Option<&Value>) -> Self {
+    /// The newer section counts before the older, member by member. `off` is what is so where neither says
+    /// whether to look.
+    fn read(newer: Option<&Value>, older: Option<&Value>, off: bool) -> Self {
         let of =
             |name: &str| [newer, older].into_iter().flatten().find_map(|section| section.get(name)).cloned();
         let defaults = Self::default();
@@ -376,7 +427,7 @@ impl Discovery {
         let filter =
             filter.as_ref().and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         Self {
-            enabled: of("enabled").and_then(|enabled| enabled.as_bool()),
+            enabled: of("enabled").and_then(|enabled| enabled.as_bool()).or(off.then_some(false)),
             region: of("region").and_then(|region| Some(region.as_str()?.trim().to_owned())),
             provider_filter: filter.map(str::to_owned).collect(),
             refresh_interval: number("refreshInterval")
@@ -588,9 +639,40 @@ fn text(section: Option<&Value>, name: &str) -> Option<String> {
     section?.get(name)?.as_str().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-fn texts(section: Option<&Value>, env: Env<'_>) -> BTreeMap<String, String> {
-    let members = section.and_then(Value::as_object).into_iter().flatten();
-    members.filter_map(|(name, value)| Some((name.clone(), reference::secret(value, env)?))).collect()
+fn texts(section: Option<&Value>, env: Env<'_>) -> Headers {
+    let mut headers = Headers::default();
+    for (name, value) in section.and_then(Value::as_object).into_iter().flatten() {
+        if let Some(value) = reference::secret(value, env) {
+            headers.set(name, value);
+        }
+    }
+    headers
+}
+
+/// How OpenClaw signs in to our provider, where it says so apart from the provider.
+fn auth_profile(root: &Value) -> Option<String> {
+    let profiles = root.pointer("/auth/profiles")?.as_object()?;
+    let ours = |profile: &&Value| text(Some(profile), "provider").is_some_and(|name| is_our_provider(&name));
+    text(profiles.values().find(ours), "mode")
+}
+
+/// The header that authorises calls, where one does.
+fn authorising_header(auth: Option<&Value>, env: Env<'_>) -> Option<(String, String)> {
+    let auth = auth.filter(|auth| auth.get("mode").is_some_and(|mode| mode == "header"))?;
+    let prefix = auth.get("prefix").and_then(Value::as_str).unwrap_or_default();
+    let value = reference::secret(auth.get("value")?, env)?;
+    Some((text(Some(auth), "headerName")?, format!("{prefix}{value}")))
+}
+
+/// How to connect.
+fn http(request: Option<&Value>, env: Env<'_>) -> HttpConfig {
+    let secret = |path: &str| reference::secret(request?.pointer(path)?, env);
+    let mut http = HttpConfig::default();
+    http.proxy =
+        secret("/proxy/mode").filter(|mode| mode == "explicit-proxy").and_then(|_| secret("/proxy/url"));
+    http.authorities = secret("/tls/ca");
+    http.client_certificate = secret("/tls/cert").zip(secret("/tls/key"));
+    http
 }
 
 fn whole(section: Option<&Value>, name: &str) -> Option<u64> {

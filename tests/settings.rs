@@ -96,7 +96,7 @@ fn each_member_says_what_it_says() {
 
     assert_eq!(settings.region().as_deref(), Some("eu-west-3"));
     assert_eq!(settings.endpoint_url(), None);
-    assert_eq!(settings.headers["x-team"], "blue");
+    assert_eq!(settings.headers.get("X-Team"), Some("blue"));
     assert_eq!(settings.timeout, Some(Duration::from_millis(1500)));
 
     let ids = settings.models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>();
@@ -111,7 +111,7 @@ fn each_member_says_what_it_says() {
         ["5", "25", "0.5", "6.25"]
     );
     assert_eq!((cost.tiers[0].above, cost.tiers[0].output.to_string()), (200_000, "37.5".into()));
-    assert_eq!(settings.models[0].headers["x-model"], "opus");
+    assert_eq!(settings.models[0].headers.get("x-model"), Some("opus"));
     // What the file does not say, the catalogue knows; the provider's limit counts before it.
     let nova = &models[1];
     assert_eq!((nova.name.as_str(), nova.context_window, nova.max_tokens), ("Nova", 300_000, 2048));

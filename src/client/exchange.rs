@@ -26,7 +26,7 @@ use crate::retry::{Quota, RateLimit};
 use crate::sign::{self, Scope};
 use crate::skew::{self, ClockSkew};
 use crate::stream::FrameStream;
-use crate::transport::{Body, Http, HttpConfig, Transport};
+use crate::transport::{Body, Transport};
 
 /// What all calls of a client share.
 #[derive(Debug)]
@@ -352,8 +352,7 @@ impl Exchanges {
         if let Some(made) = transport.get() {
             return Ok(made);
         }
-        let http = HttpConfig { connect_timeout: config.connect_timeout, ..HttpConfig::default() };
-        let http = Http::new(&http, &config.context)?;
+        let http = config.network()?;
         Ok(transport.get_or_init(|| Arc::new(http)))
     }
 }
@@ -375,7 +374,7 @@ fn request(config: &Config, call: &Call, endpoint: &Endpoint) -> Result<Request<
 /// The headers of a call, and those that the configuration adds.
 fn headers(config: &Config, call: &Call) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
-    for (name, value) in &config.headers {
+    for (name, value) in config.headers.iter() {
         let invalid = || {
             let message = format!(
                 "the header {name:?} cannot be sent: its name or its value has a character that none has"
@@ -383,7 +382,8 @@ fn headers(config: &Config, call: &Call) -> Result<HeaderMap> {
             Error::new(ErrorKind::InvalidInput, message)
         };
         let name = HeaderName::try_from(name).map_err(|_| invalid())?;
-        let own = [AUTHORIZATION, HOST].contains(&name) || name.as_str().starts_with("x-amz-");
+        let own =
+            name == HOST || name == AUTHORIZATION && config.authorised || name.as_str().starts_with("x-amz-");
         if !own {
             let mut value = HeaderValue::from_str(value).map_err(|_| invalid())?;
             value.set_sensitive(true);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ::http::Request;
 use ::http::response::Parts;
+use aws_credential_types::Token;
 use bytes::Bytes;
 use futures_core::Stream as _;
 use tokio::time::{sleep, timeout};
@@ -31,6 +32,8 @@ pub(crate) struct Surroundings {
     pub(super) offline: bool,
     /// What sends the requests in place of the two below.
     pub(super) transport: Option<Arc<dyn Transport>>,
+    /// The key of a settings file.
+    pub(super) fallback_token: Option<Token>,
     pub(super) network: OnceLock<Http>,
     /// Without proxies, and with little patience.
     pub(super) link_local: OnceLock<Http>,
@@ -75,6 +78,7 @@ impl Surroundings {
         given_region: Option<String>,
         offline: bool,
         transport: Option<Arc<dyn Transport>>,
+        fallback_token: Option<Token>,
     ) -> Self {
         Self {
             context,
@@ -82,6 +86,7 @@ impl Surroundings {
             given_region,
             offline,
             transport,
+            fallback_token,
             network: OnceLock::new(),
             link_local: OnceLock::new(),
             imds: Imds::default(),

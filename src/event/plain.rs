@@ -47,9 +47,8 @@ impl<'a> PlainDelta<'a> {
         let (index, rest) = json.strip_prefix(r#"{"contentBlockIndex":"#)?.split_at_checked(1)?;
         let index = index.parse().ok()?;
         let rest = rest.strip_prefix(r#","delta":"#)?;
-        let (kind, rest, close) = FORMS
-            .iter()
-            .find_map(|(kind, open, close)| Some((*kind, rest.strip_prefix(open)?, *close)))?;
+        let (kind, rest, close) =
+            FORMS.iter().find_map(|(kind, open, close)| Some((*kind, rest.strip_prefix(open)?, *close)))?;
         let (text, rest) = rest.split_at_checked(end_of_text(rest)?)?;
         let rest = rest.strip_prefix(close)?;
         let unpadded = json.get(..json.len() - rest.len())?;

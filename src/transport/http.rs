@@ -1,6 +1,7 @@
 //! HTTP over the network: reqwest on rustls.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -21,7 +22,9 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How to connect.
-#[derive(Debug, Clone)]
+///
+/// `Debug` shows neither proxy nor certificates.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpConfig {
     /// The longest that a connection may take to be made, TLS included: 10 seconds.
@@ -30,6 +33,14 @@ pub struct HttpConfig {
     pub pool_idle_timeout: Duration,
     /// Whether the environment's proxies are heeded: yes, but for what is on this machine's own link.
     pub proxies: bool,
+    /// The URL of a proxy, where the environment names none.
+    pub proxy: Option<String>,
+    /// Certificates of authorities in PEM form, to trust in place of all others, where the environment names
+    /// none.
+    pub authorities: Option<String>,
+    /// The client's own certificate, with those between it and its authority, and its key; in PEM form, the key
+    /// not encrypted.
+    pub client_certificate: Option<(String, String)>,
 }
 
 impl Default for HttpConfig {
@@ -38,7 +49,16 @@ impl Default for HttpConfig {
             connect_timeout: Duration::from_secs(10),
             pool_idle_timeout: Duration::from_mins(1),
             proxies: true,
+            proxy: None,
+            authorities: None,
+            client_certificate: None,
         }
+    }
+}
+
+impl fmt::Debug for HttpConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpConfig").field("connect_timeout", &self.connect_timeout).finish_non_exhaustive()
     }
 }
 
@@ -62,9 +82,9 @@ impl Http {
     /// A transport with its own pool of connections. Fails when a proxy's URL is not what it should be; a
     /// file of certificates is read with the first call that needs it.
     pub fn new(config: &HttpConfig, context: &Context) -> Result<Self> {
-        let roots = Arc::new(Roots::new(context));
+        let roots = Arc::new(Roots::new(context, config.authorities.clone()));
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(roots::tls_config(&roots)?)
+            .tls_backend_preconfigured(roots::tls_config(&roots, config.client_certificate.as_ref())?)
             .http1_only()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -74,7 +94,7 @@ impl Http {
             .pool_idle_timeout(config.pool_idle_timeout)
             // What the process's environment says is asked of the context, below.
             .no_proxy();
-        let proxies = if config.proxies { proxies(context)? } else { Vec::new() };
+        let proxies = if config.proxies { proxies(config, context)? } else { Vec::new() };
         let loopback_only = context.is_made() && proxies.is_empty();
         for proxy in proxies {
             builder = builder.proxy(proxy);
@@ -169,15 +189,21 @@ fn certificate_fault(error: &reqwest::Error) -> Option<String> {
     None
 }
 
-/// The proxies that the environment names, each with its exceptions.
-fn proxies(context: &Context) -> Result<Vec<Proxy>> {
+/// The proxies that the environment names, or else the configuration, each with the environment's exceptions.
+fn proxies(config: &HttpConfig, context: &Context) -> Result<Vec<Proxy>> {
     let either_case = |name: &str| context.env(&name.to_lowercase()).or_else(|| context.env(name));
     // What is for this machine stays on it: a token that is sent there in the clear, above all.
     let exceptions = either_case("NO_PROXY").map(|list| format!(",{list}")).unwrap_or_default();
     let exceptions = NoProxy::from_string(&format!("localhost,127.0.0.0/8,::1{exceptions}"));
+    let mut named = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"]
+        .into_iter()
+        .filter_map(|name| Some((name, either_case(name)?)))
+        .collect::<Vec<_>>();
+    if named.is_empty() {
+        named.extend(config.proxy.clone().map(|url| ("the configured proxy", url)));
+    }
     let mut proxies = Vec::new();
-    for name in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] {
-        let Some(url) = either_case(name) else { continue };
+    for (name, url) in named {
         // The URL may hold a password: no word of it is shown.
         let expected = |found: &str| {
             Error::new(

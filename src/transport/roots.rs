@@ -4,28 +4,43 @@ use std::error::Error as StdError;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 
-/// TLS 1.2 and 1.3 with ring, HTTP/1.1, and these roots.
-pub(super) fn tls_config(roots: &Arc<Roots>) -> Result<ClientConfig> {
+/// TLS 1.2 and 1.3 with ring, HTTP/1.1, these roots, and a client's certificate and key in PEM form.
+pub(super) fn tls_config(roots: &Arc<Roots>, client: Option<&(String, String)>) -> Result<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&roots.provider))
         .with_safe_default_protocol_versions()
         .map_err(not_set_up)?;
     let verifier = Arc::clone(roots) as Arc<dyn ServerCertVerifier>;
-    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+    let mut config = match client {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => {
+            let chain = certificates("the client's certificate", chain)?;
+            let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|source| {
+                let message = "the key of the client's certificate: a key in PEM form expected";
+                Error::new(ErrorKind::InvalidInput, message).with_source(source)
+            })?;
+            builder.with_client_auth_cert(chain, key).map_err(|source| {
+                let message = "the client's certificate and its key do not go together";
+                Error::new(ErrorKind::InvalidInput, message).with_source(source)
+            })?
+        }
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 
-/// The authorities that are trusted: those that the environment names, or else the bundled ones, and the
-/// system's where a chain does not end in a bundled one.
+/// The authorities that are trusted: those that the environment names, or else the configuration, or else the
+/// bundled ones, and the system's where a chain does not end in a bundled one.
 ///
 /// None is read before a TLS connection is made: to read the system's, or a bundle of that size, takes
 /// longer than a whole TLS handshake.
@@ -38,17 +53,19 @@ pub(super) struct Roots {
     system: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
 }
 
-/// Where the environment says that certificates are; they take the place of all others.
+/// Certificates that take the place of all others.
 #[derive(Debug)]
-struct Named {
-    variables: &'static str,
-    file: Option<PathBuf>,
-    folder: Option<PathBuf>,
+enum Named {
+    /// Where the environment says that they are.
+    Files { variables: &'static str, file: Option<PathBuf>, folder: Option<PathBuf> },
+    /// Those of the configuration.
+    Pem(String),
 }
 
 impl Roots {
-    /// Those of `AWS_CA_BUNDLE`, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`, where one of them is set.
-    pub(super) fn new(context: &Context) -> Self {
+    /// Those of `AWS_CA_BUNDLE`, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`, where one of them is set, or else those
+    /// that are given.
+    pub(super) fn new(context: &Context, given: Option<String>) -> Self {
         let path = |name| context.env(name).map(PathBuf::from);
         let named = match (path("AWS_CA_BUNDLE"), path("SSL_CERT_FILE"), path("SSL_CERT_DIR")) {
             (None, None, None) => None,
@@ -59,7 +76,9 @@ impl Roots {
         };
         Self {
             provider: Arc::new(ring::default_provider()),
-            named: named.map(|(variables, file, folder)| Named { variables, file, folder }),
+            named: named
+                .map(|(variables, file, folder)| Named::Files { variables, file, folder })
+                .or_else(|| given.map(Named::Pem)),
             first: OnceLock::new(),
             system: OnceLock::new(),
         }
@@ -99,7 +118,14 @@ impl Roots {
 
 impl Named {
     fn load(&self) -> Result<RootCertStore> {
-        let Self { variables, file, folder } = self;
+        let (variables, file, folder) = match self {
+            Self::Files { variables, file, folder } => (variables, file, folder),
+            Self::Pem(pem) => {
+                let mut roots = RootCertStore::empty();
+                roots.add_parsable_certificates(certificates("the authorities to trust", pem)?);
+                return Ok(roots);
+            }
+        };
         let loaded = rustls_native_certs::load_certs_from_paths(file.as_deref(), folder.as_deref());
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(loaded.certs);
@@ -119,6 +145,14 @@ impl Named {
             None => error,
         })
     }
+}
+
+fn certificates(what: &str, pem: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let found = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+    found.ok().filter(|found| !found.is_empty()).ok_or_else(|| {
+        let message = format!("{what}: certificates in PEM form expected, none found");
+        Error::new(ErrorKind::InvalidInput, message)
+    })
 }
 
 fn not_set_up(source: impl StdError + Send + Sync + 'static) -> Error {

@@ -59,7 +59,7 @@ async fn answer(args: &Args, report: &Report, operation: Operation) -> Result<()
     }
     let call = Call::new(operation, &request)?;
     let model = request.named("modelId").and_then(|id| id.read::<String>().ok()).unwrap_or_default();
-    let client = &session.client;
+    let client = session.client_for(&model);
     let mut output = Output::new();
     let answered = if operation.is_streamed() {
         match client.send_stream(&call).await {

@@ -27,6 +27,12 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             .and_then(|()| context.write_private(&path, text.as_bytes()))
             .map_err(|error| Failure::usage(format!("the settings file {file} cannot be written: {error}")))
     };
+    let not_set = |member: &str| {
+        let known = Settings::members();
+        let near = settings::nearest(member, known.iter().map(String::as_str)).filter(|near| *near != member);
+        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        Err(Failure::usage(format!("{file}: {member} is not set{near}")))
+    };
     match words.as_slice() {
         ["path"] => output::print(&format!("{file}\n")),
         ["show"] => {
@@ -37,7 +43,7 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         ["get", member] => match Settings::get(&text()?, member)? {
             Some(Value::String(value)) => output::print(&format!("{value}\n")),
             Some(value) => output::print(&format!("{value:#}\n")),
-            None => Err(Failure::usage(format!("{file}: {member} is not set"))),
+            None => not_set(member),
         },
         ["set", member, value] => {
             write(&Settings::set(&text()?, member, value)?)?;
@@ -46,7 +52,7 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         }
         ["unset", member] => match Settings::unset(&text()?, member)? {
             Some(without) => write(&without),
-            None => Err(Failure::usage(format!("{file}: {member} is not set"))),
+            None => not_set(member),
         },
         _ => Err(Failure::usage("get PATH, set PATH VALUE, unset PATH, path or show expected")
             .hint("pumice config --help explains them")),

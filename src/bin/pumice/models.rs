@@ -29,7 +29,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
 pub(crate) async fn callable(session: &Session) -> Vec<String> {
     let listing = session.directory().list(false).await.ok();
     let rows = rows(session, listing.as_deref().map(|listing| &listing.inventory), &BTreeMap::new());
-    rows.into_iter().filter(|row| row.reason.is_none()).map(|row| row.model.id).collect()
+    rows.into_iter().filter(Row::is_listed).map(|row| row.model.id).collect()
 }
 
 /// The ids that can be called and are nearest to this one, three at most, as far as they were listed before.
@@ -52,6 +52,8 @@ struct Row {
     configured: bool,
     /// Why it cannot be called, if it cannot.
     reason: Option<String>,
+    /// What in the settings leaves it out of the list.
+    left_out: Option<&'static str>,
     /// The inference profiles that it can be called by.
     profiles: Vec<String>,
     /// Where it stands, and the regions that its calls may go to: where the service tells.
@@ -62,10 +64,13 @@ struct Row {
 async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
     let session = Session::new(args, report)?;
     let provider = args.text("provider")?.filter(|provider| !is_our_provider(provider));
-    let found = look(args, report, &session, !session.settings.models.is_empty()).await?;
+    let configured = !session.settings.models.is_empty();
+    // Where the settings' models are all that is listed, there is nothing to ask for.
+    let local = args.has("local") || session.settings.replaces && configured && !args.has("all");
+    let found = look(args, report, &session, local, configured).await?;
     let inventory = found.listing.as_deref().map(|listing| &listing.inventory);
     let mut rows = rows(&session, inventory, &found.bases);
-    rows.retain(|row| args.has("all") || row.configured || row.reason.is_none());
+    rows.retain(|row| args.has("all") || row.is_listed());
     rows.retain(|row| provider.is_none_or(|provider| row.model.is_of(provider)));
 
     let mut output = Output::new();
@@ -91,12 +96,12 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
     let session = Session::new(args, report)?;
     let id = session.settings.model_id(named)?;
     let known = session.settings.model(&id).is_some() || Facts::known(&id) != Facts::default();
-    let mut found = look(args, report, &session, known).await?;
+    let mut found = look(args, report, &session, args.has("local"), known).await?;
     if is_application_profile(&id) && !args.has("local") {
         resolve(&session.directory(), &id, &mut found.bases, report).await;
     }
     let inventory = found.listing.as_deref().map(|listing| &listing.inventory);
-    let rows = rows_of_all(&session, inventory, &found.bases);
+    let rows = rows(&session, inventory, &found.bases);
     let row = match rows.iter().find(|row| row.model.id == id) {
         Some(row) => row,
         None if known || found.bases.contains_key(&id) => {
@@ -107,6 +112,7 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
                 reason: inventory
                     .filter(|_| !found.bases.contains_key(&id))
                     .map(|_| "it is not in the region's list".to_owned()),
+                left_out: None,
                 profiles: Vec::new(),
                 status: None,
                 regions: Vec::new(),
@@ -137,9 +143,15 @@ struct Found {
 
 /// Asks the control plane, unless flags or settings say not to. Where it fails, and there is something to
 /// say without it, that is a warning; otherwise the failure is the answer.
-async fn look(args: &Args, report: &Report, session: &Session, without: bool) -> Result<Found, Failure> {
+async fn look(
+    args: &Args,
+    report: &Report,
+    session: &Session,
+    local: bool,
+    without: bool,
+) -> Result<Found, Failure> {
     let mut found = Found { listing: None, bases: BTreeMap::new() };
-    if args.has("local") || session.settings.discovery.enabled == Some(false) {
+    if local || session.settings.discovery.enabled == Some(false) {
         return Ok(found);
     }
     let directory = session.directory();
@@ -186,23 +198,21 @@ async fn resolve(directory: &Directory, id: &str, bases: &mut BTreeMap<String, S
     }
 }
 
-/// The models of the settings, then those of the list that the settings' filter lets through.
+/// The models of the settings, then those of the list.
 fn rows(session: &Session, inventory: Option<&Inventory>, bases: &BTreeMap<String, String>) -> Vec<Row> {
-    let filter = &session.settings.discovery.provider_filter;
-    let mut rows = rows_of_all(session, inventory, bases);
-    rows.retain(|row| {
-        row.configured || filter.is_empty() || filter.iter().any(|provider| row.model.is_of(provider))
-    });
-    rows
-}
-
-fn rows_of_all(
-    session: &Session,
-    inventory: Option<&Inventory>,
-    bases: &BTreeMap<String, String>,
-) -> Vec<Row> {
     let offers = inventory.map(Inventory::offers).unwrap_or_default();
     let limits = session.settings.discovery.default_limits;
+    let filter = &session.settings.discovery.provider_filter;
+    let left_out = |model: &Model| {
+        if session.settings.replaces && !session.settings.models.is_empty() {
+            Some("models.mode is replace")
+        } else if filter.is_empty() || filter.iter().any(|provider| model.is_of(provider)) {
+            None
+        } else {
+            Some("providerFilter leaves it out")
+        }
+    };
+    let of_settings = || Facts { max_tokens: session.settings.max_tokens, ..Facts::default() };
     let configured =
         session.settings.configured_models(|id| told(inventory, bases, id)).into_iter().map(|model| {
             let offer = offers.iter().find(|offer| offer.id == model.id);
@@ -213,7 +223,10 @@ fn rows_of_all(
     let mut discovered = offers
         .iter()
         .filter(|offer| rows.iter().all(|row| row.model.id != offer.id))
-        .map(|offer| Row::of(offer.facts().model(offer.id, limits), Some(offer)))
+        .map(|offer| {
+            let model = of_settings().or(offer.facts()).model(offer.id, limits);
+            Row { left_out: left_out(&model), ..Row::of(model, Some(offer)) }
+        })
         .collect::<Vec<_>>();
     discovered.sort_by_cached_key(|row| {
         let Model { provider, name, id, .. } = &row.model;
@@ -254,10 +267,15 @@ impl Row {
             model,
             configured: false,
             reason: offer.and_then(|offer| offer.obstacle.as_ref()).map(ToString::to_string),
+            left_out: None,
             profiles: offer.iter().flat_map(|offer| &offer.served_by).map(|id| (*id).to_owned()).collect(),
             status,
             regions: regions.collect(),
         }
+    }
+
+    fn is_listed(&self) -> bool {
+        self.configured || self.reason.is_none() && self.left_out.is_none()
     }
 
     /// Whether it can be called, where the service told.
@@ -296,7 +314,7 @@ impl Row {
             };
             add("baseModel", model.base.as_ref().map(|base| json!(base)));
             add("callable", self.is_callable().map(|callable| json!(callable)));
-            add("reason", self.reason.as_ref().map(|reason| json!(reason)));
+            add("reason", self.reason.as_deref().or(self.left_out).map(|reason| json!(reason)));
             add("status", self.status.as_ref().map(|status| json!(status)));
             add("profiles", (!self.profiles.is_empty()).then(|| json!(self.profiles)));
             add("regions", (!self.regions.is_empty()).then(|| json!(self.regions)));
@@ -341,6 +359,7 @@ impl Row {
             "can be called",
             self.reason.clone().map_or("yes".into(), |reason| format!("no: {reason}")),
         ));
+        lines.extend(self.left_out.map(|why| ("not listed", format!("since {why}"))));
         if !self.profiles.is_empty() {
             lines.push(("profiles", self.profiles.join(", ")));
         }
@@ -378,9 +397,9 @@ fn table(rows: &[Row], width: Option<usize>) -> String {
         column("$/M OUT", rows, |row| price(row.model.cost.as_ref().map(|cost| cost.output))),
         column("REASONING", rows, |row| if row.model.reasoning { "yes" } else { "no" }.to_owned()),
     ];
-    if rows.iter().any(|row| row.reason.is_some()) {
+    if rows.iter().any(|row| !row.is_listed()) {
         let reason = |row: &Row| match (&row.reason, row.profiles.as_slice()) {
-            (None, _) => "yes".to_owned(),
+            (None, _) => row.left_out.map_or("yes".to_owned(), |why| format!("yes, but {why}")),
             (Some(_), [first, ..]) => format!("as {first}"),
             (Some(reason), []) => reason.clone(),
         };
@@ -501,7 +520,7 @@ mod tests {
         let mut rows =
             vec![row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row(arn), row("openai.gpt-6-luna")];
         for reason in [None, Some("the model takes no calls on demand under its own id".to_owned())] {
-            rows[0].reason = reason;
+            (rows[0].reason, rows[0].configured) = (reason, false);
             let whole = table(&rows, None);
             assert!(
                 whole.contains(arn) && whole.contains("Claude Haiku 4.5 ") && whole.contains("1.05M"),

@@ -8,7 +8,7 @@ use pumice::context::Context;
 use pumice::models::Directory;
 use pumice::retry::Retry;
 use pumice::settings::Settings;
-use pumice::transport::{Http, HttpConfig, Recorder, Replay, Transport};
+use pumice::transport::{Recorder, Replay, Transport};
 use pumice::{Client, Config, Error, ErrorKind};
 
 use crate::args::Args;
@@ -20,6 +20,7 @@ use crate::output::Report;
 pub(crate) struct Session {
     pub(crate) client: Client,
     pub(crate) settings: Settings,
+    /// What flags and environment say, without the settings.
     config: Config,
     recorded_model: Option<String>,
     replays: bool,
@@ -30,7 +31,7 @@ impl Session {
         Self::over(Config::new(), args, report)
     }
 
-    /// With a configuration that the flags count before, and the settings behind.
+    /// With a configuration that the flags count before, and the settings behind it.
     pub(crate) fn over(config: Config, args: &Args, report: &Report) -> Result<Self, Failure> {
         let settings = settings(args)?;
         for warning in &settings.warnings {
@@ -58,10 +59,11 @@ impl Session {
             let nowhere = Context::made().with_clock(SystemTime::now);
             config = config.context(nowhere).unauthorised().transport(recorded(Arc::new(replay), recording));
         } else if recording.is_some() {
-            let http = Http::new(&HttpConfig::default(), &Context::real())?;
-            config = config.transport(recorded(Arc::new(http), recording));
+            let network = settings.under(config.clone(), None).network()?;
+            config = config.transport(recorded(Arc::new(network), recording));
         }
-        Ok(Self { client: Client::new(config.clone()), settings, config, recorded_model, replays })
+        let client = Client::new(settings.under(config.clone(), None));
+        Ok(Self { client, settings, config, recorded_model, replays })
     }
 
     /// The models of a call, in the order they are to be tried: the one it names, else that of
@@ -79,14 +81,11 @@ impl Session {
         Ok(std::iter::once(primary).chain(&self.settings.fallbacks).cloned().collect())
     }
 
-    /// The client for the calls of one model, which may have headers of its own.
+    /// The client for the calls of one model, which may have headers and an endpoint of its own.
     pub(crate) fn client_for(&self, model: &str) -> Client {
         match self.settings.model(model) {
-            Some(model) if !model.headers.is_empty() => {
-                let headers = model.headers.iter();
-                let config =
-                    headers.fold(self.config.clone(), |config, (name, value)| config.header(name, value));
-                Client::new(config)
+            Some(found) if !found.headers.is_empty() || found.base_url.is_some() => {
+                Client::new(self.settings.under(self.config.clone(), Some(model)))
             }
             _ => self.client.clone(),
         }
@@ -167,11 +166,11 @@ pub(crate) fn settings(args: &Args) -> Result<Settings, Failure> {
 
 /// The configuration that flags and settings make.
 pub(crate) fn config(args: &Args) -> Result<Config, Failure> {
-    with_flags(Config::new(), args, &settings(args)?)
+    let settings = settings(args)?;
+    Ok(settings.under(with_flags(Config::new(), args, &settings)?, None))
 }
 
-fn with_flags(config: Config, args: &Args, settings: &Settings) -> Result<Config, Failure> {
-    let mut config = settings.under(config);
+fn with_flags(mut config: Config, args: &Args, settings: &Settings) -> Result<Config, Failure> {
     if let Some(region) = args.text("region")? {
         config = config.region(region);
     }

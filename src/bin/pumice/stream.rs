@@ -40,7 +40,7 @@ async fn begin(args: &Args, report: &Report, model: &mut Model) -> Result<Assist
     let session = Session::over(input.configure(Config::new()), args, report)?;
     let named = Some(input.model.id.as_str()).filter(|id| !id.trim().is_empty());
     input.model.id = session.models(named).await?.swap_remove(0);
-    Ok(assistant::stream(&session.client, &input).await)
+    Ok(assistant::stream(&session.client_for(&input.model.id), &input).await)
 }
 
 /// Prints each event as it arrives.
