@@ -570,7 +570,11 @@ fn sections(mut root: Value) -> Value {
             object.retain(|name, _| keep(name));
         }
     };
-    keep(Some(&mut root), &|name| matches!(name, "models" | "agents" | "plugins"));
+    keep(Some(&mut root), &|name| matches!(name, "auth" | "models" | "agents" | "plugins"));
+    keep(root.get_mut("auth"), &|name| name == "profiles");
+    if let Some(profiles) = root.pointer_mut("/auth/profiles").and_then(Value::as_object_mut) {
+        profiles.retain(|_, profile| is_ours_profile(profile));
+    }
     keep(root.get_mut("models"), &|name| matches!(name, "mode" | "bedrockDiscovery" | "providers"));
     keep(root.get_mut("agents"), &|name| name == "defaults");
     keep(root.get_mut("plugins"), &|name| name == "entries");
@@ -652,8 +656,11 @@ fn texts(section: Option<&Value>, env: Env<'_>) -> Headers {
 /// How OpenClaw signs in to our provider, where it says so apart from the provider.
 fn auth_profile(root: &Value) -> Option<String> {
     let profiles = root.pointer("/auth/profiles")?.as_object()?;
-    let ours = |profile: &&Value| text(Some(profile), "provider").is_some_and(|name| is_our_provider(&name));
-    text(profiles.values().find(ours), "mode")
+    text(profiles.values().find(|profile| is_ours_profile(profile)), "mode")
+}
+
+fn is_ours_profile(profile: &Value) -> bool {
+    text(Some(profile), "provider").is_some_and(|name| is_our_provider(&name))
 }
 
 /// The header that authorises calls, where one does.

@@ -6,6 +6,7 @@ mod server;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use pumice::settings::Settings;
 use serde_json::{Value, json};
 use server::{Answer, Server, text_answer};
 use tempfile::TempDir;
@@ -595,11 +596,8 @@ fn settings_are_read_written_and_checked_as_a_whole() {
 #[test]
 fn the_settings_that_the_readme_prints_work_as_they_are() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let printed = readme.split("```json5\n").nth(1).and_then(|rest| rest.split("```").next());
-    let Some(printed) = printed else {
-        println!("skipped: the README prints no settings");
-        return;
-    };
+    let section = readme.split("## With OpenClaw").nth(1).unwrap();
+    let printed = section.split("```json5\n").nth(1).unwrap().split("```").next().unwrap();
     let (home, server) = (home(), control());
     server.then(answers());
     configure(&home, &printed.replace("https://bedrock-runtime.us-east-1.amazonaws.com", &server.url));
@@ -636,4 +634,305 @@ fn of_a_model_that_is_not_there_the_nearest_are_told_that_were_listed() {
     assert!(stderr(&output).contains("hint: did you mean newcomer.one?"), "{}", stderr(&output));
     // They are known from before: nothing more is asked.
     assert_eq!(server.requests().len(), asked + 1);
+}
+
+/// A member of the settings, a file with it, what is asked, and what that comes to with the member and not
+/// without it.
+struct Row {
+    path: String,
+    text: String,
+    env: &'static [(&'static str, &'static str)],
+    ask: &'static str,
+    shows: &'static str,
+}
+
+/// A text of settings with these members at a path.
+fn at(path: &str, members: &str) -> String {
+    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+    let inside = if rest.is_empty() { format!("{{ {members} }}") } else { at(rest, members) };
+    match first.strip_suffix("[0]") {
+        Some(list) => format!("{{ '{list}': [{inside}] }}"),
+        None => format!("{{ '{first}': {inside} }}"),
+    }
+}
+
+const DISCOVERY: &str = "models.bedrockDiscovery";
+const PLUGIN: &str = "plugins.entries.amazon-bedrock";
+const PROVIDER: &str = "models.providers.amazon-bedrock";
+const MODEL: &str = "models.providers.amazon-bedrock.models[0]";
+const DEFAULTS: &str = "agents.defaults";
+
+/// No credentials but those of the settings.
+const BARE: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", "")];
+/// No endpoint but that of the settings.
+const NO_URL: &[(&str, &str)] = &[("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "")];
+/// Neither endpoint nor proxy but those of the settings.
+const NO_PROXY: &[(&str, &str)] =
+    &[("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", ""), ("HTTP_PROXY", ""), ("HTTPS_PROXY", "")];
+const PLAIN: &[(&str, &str)] = &[];
+
+const CHAT: &str = "chat -m one Hi";
+const LIST: &str = "models list --json";
+const LOCAL: &str = "models list --json --local";
+
+/// Every member that is read, and its effect.
+fn every_member() -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut row = |section: &str, name: &str, members: &str, env, ask, shows| {
+        let path = format!("{section}.{name}");
+        rows.push(Row { path, text: at(section, members), env, ask, shows });
+    };
+
+    for discovery in [DISCOVERY.to_owned(), format!("{PLUGIN}.config.discovery")] {
+        let mut row = |name, members, ask, shows| row(&discovery, name, members, PLAIN, ask, shows);
+        row("enabled", "enabled: false", "models list --plain", "requests: 0\n");
+        row("region", "region: 'eu-west-1'", "auth --json", r#""region":"eu-west-1""#);
+        row("providerFilter", "providerFilter: ['MISTRAL']", LIST, r#""count":2,"#);
+        row(
+            "refreshInterval",
+            "refreshInterval: 0",
+            "models list --plain; models list --plain",
+            "requests: 6\n",
+        );
+        row("defaultContextWindow", "defaultContextWindow: 1234", LIST, r#""contextWindow":1234,"#);
+        row("defaultMaxTokens", "defaultMaxTokens: 123", LIST, r#""maxTokens":123,"#);
+    }
+    row(PLUGIN, "enabled", "enabled: false", PLAIN, "models list --plain", "requests: 0\n");
+    let guardrail =
+        "guardrailIdentifier: 'gr', guardrailVersion: '7', streamProcessingMode: 'async', trace: 'enabled'";
+    for (name, shows) in [
+        ("guardrailIdentifier", r#""guardrailIdentifier":"gr""#),
+        ("guardrailVersion", r#""guardrailVersion":"7""#),
+        ("streamProcessingMode", r#""streamProcessingMode":"async""#),
+        ("trace", r#""trace":"enabled""#),
+    ] {
+        row(&format!("{PLUGIN}.config.guardrail"), name, guardrail, PLAIN, CHAT, shows);
+    }
+
+    let replace = "mode: 'replace', providers: { bedrock: { models: [{ id: 'one' }] } }";
+    row("models", "mode", replace, PLAIN, "models list --plain", "requests: 0\n");
+    let none = "no AWS credentials were found";
+    row(PROVIDER, "baseUrl", "baseUrl: 'SERVER/gate'", NO_URL, CHAT, "POST /gate/model/one/converse-stream");
+    row(PROVIDER, "apiKey", "apiKey: 'key-1'", BARE, CHAT, "authorization: Bearer key-1\n");
+    row(PROVIDER, "auth", "apiKey: 'key-1', auth: 'aws-sdk'", BARE, "auth", none);
+    let other = r#""openai-completions" means nothing here: only "bedrock-converse-stream" does"#;
+    row(PROVIDER, "api", "api: 'openai-completions', models: [{ id: 'one' }]", PLAIN, LOCAL, other);
+    row(PROVIDER, "headers.x-team", "headers: { 'x-team': 'blue' }", PLAIN, CHAT, "x-team: blue\n");
+    row(
+        PROVIDER,
+        "authHeader",
+        "authHeader: false",
+        PLAIN,
+        CHAT,
+        "keys always go in the authorization header",
+    );
+    let limits = "contextWindow: 777, contextTokens: 555, models: [{ id: 'one' }]";
+    row(PROVIDER, "contextTokens", limits, PLAIN, LOCAL, r#""contextWindow":555,"#);
+    let limits = "contextWindow: 777, models: [{ id: 'one' }]";
+    row(PROVIDER, "contextWindow", limits, PLAIN, LOCAL, r#""contextWindow":777,"#);
+    row(PROVIDER, "maxTokens", "maxTokens: 99", PLAIN, CHAT, r#""maxTokens":99}"#);
+    row(
+        PROVIDER,
+        "timeoutSeconds",
+        "timeoutSeconds: 0.2",
+        PLAIN,
+        CHAT,
+        "nothing more came for 0.2 seconds",
+    );
+
+    let request = &format!("{PROVIDER}.request");
+    row(request, "headers.x-r", "headers: { 'x-r': 'red' }", PLAIN, CHAT, "x-r: red\n");
+    let bearer = "mode: 'authorization-bearer', token: 'key-2'";
+    row(&format!("{request}.auth"), "token", bearer, BARE, CHAT, "authorization: Bearer key-2\n");
+    let header = "mode: 'header', headerName: 'x-gate', prefix: 'Key ', value: 'v'";
+    for name in ["mode", "headerName", "prefix", "value"] {
+        row(&format!("{request}.auth"), name, header, BARE, CHAT, "x-gate: Key v\n");
+    }
+    let proxy =
+        "request: { proxy: { mode: 'explicit-proxy', url: 'SERVER' } }, baseUrl: 'http://gate.invalid'";
+    for name in ["request.proxy.mode", "request.proxy.url"] {
+        row(PROVIDER, name, proxy, NO_PROXY, CHAT, "POST http://gate.invalid/model/one/converse-stream");
+    }
+    let idle = "a proxy is asked as request.tls says";
+    row(&format!("{request}.proxy"), "tls", "tls: {}", PLAIN, CHAT, idle);
+    for (name, members, shows) in [
+        ("ca", "ca: 'x'", "the authorities to trust: certificates in PEM form expected"),
+        ("cert", "cert: 'x', key: 'x'", "the client's certificate: certificates in PEM form expected"),
+        ("key", "cert: 'x', key: 'x'", "the client's certificate: certificates in PEM form expected"),
+        ("passphrase", "passphrase: 'x'", "a key that is not encrypted is read"),
+        ("serverName", "serverName: 'x'", "a server is known by the name it is called by"),
+        ("insecureSkipVerify", "insecureSkipVerify: true", "certificates are always verified"),
+    ] {
+        row(&format!("{request}.tls"), name, members, PLAIN, CHAT, shows);
+    }
+    let private = "at whichever address its name leads to";
+    row(request, "allowPrivateNetwork", "allowPrivateNetwork: false", PLAIN, CHAT, private);
+
+    let mut of_model = |name, members: &str, env, ask, shows| {
+        row(MODEL, name, &format!("id: 'one', {members}"), env, ask, shows);
+    };
+    of_model("id", "", PLAIN, LOCAL, r#""key":"amazon-bedrock/one""#);
+    of_model("name", "name: 'Ours'", PLAIN, LOCAL, r#""name":"Ours""#);
+    of_model("api", "api: 'openai-completions'", PLAIN, LOCAL, other);
+    of_model("baseUrl", "baseUrl: 'SERVER/own'", NO_URL, CHAT, "POST /own/model/one/converse-stream");
+    of_model("reasoning", "reasoning: true", PLAIN, LOCAL, r#""reasoning":true"#);
+    of_model("input", "input: ['text', 'image']", PLAIN, LOCAL, r#""input":["text","image"]"#);
+    let cost = "cost: { input: 1.5, output: 2.5, cacheRead: 3.5, cacheWrite: 4.5, tiers: [
+        { inputTokensAbove: 5, input: 6.5, output: 7.5, cacheRead: 8.5, cacheWrite: 9.5 }] }";
+    for (name, shows) in [
+        ("cost.input", r#""input":1.5"#),
+        ("cost.output", r#""output":2.5"#),
+        ("cost.cacheRead", r#""cacheRead":3.5"#),
+        ("cost.cacheWrite", r#""cacheWrite":4.5"#),
+        ("cost.tiers[0].inputTokensAbove", r#""inputTokensAbove":5"#),
+        ("cost.tiers[0].input", r#""input":6.5"#),
+        ("cost.tiers[0].output", r#""output":7.5"#),
+        ("cost.tiers[0].cacheRead", r#""cacheRead":8.5"#),
+        ("cost.tiers[0].cacheWrite", r#""cacheWrite":9.5"#),
+    ] {
+        of_model(name, cost, PLAIN, LOCAL, shows);
+    }
+    of_model("contextWindow", "contextWindow: 777", PLAIN, LOCAL, r#""contextWindow":777,"#);
+    of_model(
+        "contextTokens",
+        "contextWindow: 777, contextTokens: 555",
+        PLAIN,
+        LOCAL,
+        r#""contextWindow":555,"#,
+    );
+    of_model("maxTokens", "maxTokens: 88", PLAIN, CHAT, r#""maxTokens":88}"#);
+    of_model("headers.x-model", "headers: { 'x-model': 'one' }", PLAIN, CHAT, "x-model: one\n");
+    of_model("inputLimits", "inputLimits: {}", PLAIN, LOCAL, "images are sent as they are");
+
+    let flex = r#""serviceTier":{"type":"flex"}"#;
+    for (section, prefix) in
+        [(MODEL, "id: 'one', "), ("agents.defaults.models.bedrock/one", ""), (DEFAULTS, "")]
+    {
+        let mut row = |name: &str, value: &str, shows| {
+            let members = format!("{prefix}params: {{ {name}: {value} }}");
+            row(section, &format!("params.{name}"), &members, PLAIN, CHAT, shows);
+        };
+        row("temperature", "0.25", r#""temperature":0.25"#);
+        row("maxTokens", "66", r#""maxTokens":66"#);
+        row("serviceTier", "' Flex '", flex);
+        row("service_tier", "'flex'", flex);
+    }
+
+    row(DEFAULTS, "model", "model: 'bedrock/two'", PLAIN, "chat Hi", "POST /model/two/converse-stream");
+    let choice = &format!("{DEFAULTS}.model");
+    row(choice, "primary", "primary: 'bedrock/two'", PLAIN, "chat Hi", "POST /model/two/converse-stream");
+    let fallback = "primary: 'busy', fallbacks: ['two']";
+    row(
+        choice,
+        "fallbacks",
+        fallback,
+        PLAIN,
+        "chat Hi",
+        "busy is not available: ThrottlingException: slow down; trying two",
+    );
+    row(choice, "timeoutMs", "timeoutMs: 200", PLAIN, CHAT, "nothing more came for 0.2 seconds");
+    let alias = "alias: 'second'";
+    row(
+        "agents.defaults.models.bedrock/two",
+        "alias",
+        alias,
+        PLAIN,
+        "chat -m second Hi",
+        "POST /model/two/converse-stream",
+    );
+
+    for name in ["provider", "mode"] {
+        rows.push(Row {
+            path: format!("auth.profiles.x.{name}"),
+            text: "{ auth: { profiles: { x: { provider: 'amazon-bedrock', mode: 'aws-sdk' } } },
+                models: { providers: { 'amazon-bedrock': { apiKey: 'key-1' } } } }"
+                .to_owned(),
+            env: BARE,
+            ask: "auth",
+            shows: none,
+        });
+    }
+    rows
+}
+
+/// Members whose effect is on what the assistant sends: see the tests of the assistant and of `pumice stream`.
+fn is_the_assistants(member: &str) -> bool {
+    let ends =
+        ["params.thinking", "params.cacheRetention", "compat.supportsStrictMode", "thinkingLevelMap.*"];
+    ends.iter().any(|end| member.ends_with(end)) || member.contains(".families[]")
+}
+
+/// What asking comes to: exit code, output, and what was sent; the server is called SERVER in it.
+fn observed(row: &Row, text: &str, with: bool) -> String {
+    let (home, server) = (home(), control());
+    if with && row.path.contains("timeout") {
+        // Nobody opens this gate.
+        let (answer, gate) = Answer::stream([]).gate();
+        std::mem::forget(gate);
+        server.then(answer.only_for("/converse-stream"));
+    }
+    server.then(Answer::refusal(429, "ThrottlingException", "slow down").only_for("/model/busy/"));
+    server.then(answers());
+    configure(&home, &text.replace("SERVER", &server.url));
+    let mut seen = String::new();
+    for ask in row.ask.split("; ") {
+        let mut command = pumice(&home, &server);
+        command.env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &server.url).env("AWS_EC2_METADATA_DISABLED", "true");
+        // Nothing leaves this machine: what is not for it goes to a port where nobody listens.
+        command.env("HTTP_PROXY", "http://127.0.0.1:1").env("HTTPS_PROXY", "http://127.0.0.1:1");
+        for (name, _) in row.env.iter().filter(|(name, _)| with || !name.ends_with("PROXY")) {
+            command.env_remove(name);
+        }
+        let output = run(&mut command, &ask.split(' ').collect::<Vec<_>>());
+        seen += &format!("exit: {:?}\n{}\n{}\n", output.status.code(), stdout(&output), stderr(&output));
+    }
+    let requests = server.requests();
+    seen += &format!("requests: {}\n", requests.len());
+    for request in &requests {
+        seen += &format!("{}\n", request.line);
+        for (name, value) in &request.headers {
+            seen += &format!("{}: {value}\n", name.to_ascii_lowercase());
+        }
+        seen += &format!("{}\n", String::from_utf8_lossy(&request.body));
+    }
+    seen.replace(&server.url, "SERVER")
+}
+
+/// Whether this is a path of a member such as `models.providers.amazon-bedrock.models[].id`.
+fn is_one_of(member: &str, path: &str) -> bool {
+    let path = path.replace("[0]", "[]");
+    let (of_member, of_path) = (member.split('.'), path.split('.'));
+    of_member.clone().count() == of_path.clone().count()
+        && of_member.zip(of_path).all(|(name, found)| name == found || name == "*")
+}
+
+#[test]
+fn each_member_of_the_settings_has_its_effect() {
+    let rows = every_member();
+    for member in Settings::members() {
+        let has_row = rows.iter().any(|row| is_one_of(&member, &row.path));
+        assert!(has_row != is_the_assistants(&member), "{member}: a row that shows its effect expected");
+    }
+    let faults = |rows: &[Row]| rows.iter().filter_map(fault).collect::<Vec<_>>();
+    let wrong = std::thread::scope(|scope| {
+        let parts = rows.chunks(rows.len().div_ceil(4));
+        let parts = parts.map(|part| scope.spawn(move || faults(part))).collect::<Vec<_>>();
+        parts.into_iter().flat_map(|part| part.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// What is wrong with the effect of a member.
+fn fault(row: &Row) -> Option<String> {
+    let Row { path, text, shows, .. } = row;
+    if !Settings::members().iter().any(|member| is_one_of(member, path)) {
+        return Some(format!("{path}: there is no such member"));
+    }
+    let with = observed(row, text, true);
+    if !with.contains(shows) {
+        return Some(format!("{path}: {shows} expected\n{text}\n{with}"));
+    }
+    let text = Settings::unset(text, path).unwrap().unwrap();
+    let without = observed(row, &text, false);
+    without.contains(shows).then(|| format!("without {path}: {shows} found\n{text}\n{without}"))
 }

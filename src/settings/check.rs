@@ -69,6 +69,8 @@ enum Kind {
     Idle(&'static str),
     /// `false`, if anything: the error says why.
     Denied(&'static str),
+    /// `true`, if anything: it is always so, and a warning says that.
+    Always(&'static str),
     /// A key as it is, or where it is: the name of a variable, or a reference to one.
     Key,
     /// A text that may be a secret, or a reference to a variable.
@@ -153,14 +155,13 @@ impl Checker<'_> {
             _ => None,
         };
         let expected = match (kind, value) {
-            (Kind::Anything, _) | (Kind::Switch | Kind::Denied(_), Value::BooleanLit(_)) => {
-                return match (kind, value) {
-                    (Kind::Denied(why), Value::BooleanLit(literal)) if literal.value => {
-                        Err(self.fault(value.start(), why))
-                    }
-                    _ => Ok(()),
-                };
+            (Kind::Anything, _) | (Kind::Switch, Value::BooleanLit(_)) => return Ok(()),
+            (Kind::Denied(why), Value::BooleanLit(literal)) if literal.value => (*why).to_owned(),
+            (Kind::Always(why), Value::BooleanLit(literal)) if !literal.value => {
+                self.warn(value.start(), why);
+                return Ok(());
             }
+            (Kind::Denied(_) | Kind::Always(_), Value::BooleanLit(_)) => return Ok(()),
             (Kind::TextOr(_) | Kind::Text | Kind::Secret, Value::StringLit(_))
                 if word.as_deref().is_some_and(|word| !word.trim().is_empty()) =>
             {
@@ -331,7 +332,7 @@ impl Object {
 fn expected(kind: &Kind) -> String {
     match kind {
         Kind::Anything | Kind::Lenient(_) | Kind::Idle(_) => "a value".into(),
-        Kind::Switch | Kind::Denied(_) => "true or false".into(),
+        Kind::Switch | Kind::Denied(_) | Kind::Always(_) => "true or false".into(),
         Kind::Key | Kind::Secret => "a text or an object".into(),
         Kind::Text => "a text that is not blank".into(),
         Kind::From(least) => format!("a number from {least}"),
@@ -404,7 +405,7 @@ static PROVIDER: Kind = object(
         ("auth", Kind::Among { ours: &["api-key", "aws-sdk", "token"], others: &["oauth"] }),
         ("api", API),
         ("headers", Kind::Map(&Kind::Secret)),
-        ("authHeader", Kind::Switch),
+        ("authHeader", Kind::Always("it has no effect: keys always go in the authorization header")),
         ("contextWindow", Kind::Whole(1.0)),
         ("contextTokens", Kind::Whole(1.0)),
         ("maxTokens", Kind::Whole(1.0)),
@@ -477,8 +478,10 @@ const REQUEST: &[(&str, Kind)] = &[
             Others::Wrong,
         ),
     ),
-    // Whatever address a URL leads to is called.
-    ("allowPrivateNetwork", Kind::Switch),
+    (
+        "allowPrivateNetwork",
+        Kind::Always("it has no effect: a server is called at whichever address its name leads to"),
+    ),
 ];
 
 static MODEL: Kind = Kind::Object(Object {

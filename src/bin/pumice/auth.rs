@@ -16,7 +16,7 @@ use crate::output::{Output, Report};
 use crate::session;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
-    let mut config = session::config(args)?.watch(report.watcher());
+    let mut config = session::config(args, report)?.watch(report.watcher());
     if args.has("offline") {
         config = config.offline();
     }

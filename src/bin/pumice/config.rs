@@ -18,9 +18,14 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     })?;
     let file = path.display().to_string();
     let text = || Ok::<_, Failure>(settings::read(&context, &path)?.unwrap_or_default());
+    let check = |text: &str| {
+        let settings = Settings::parse(&file, text)?;
+        settings.warnings.iter().for_each(|warning| report.warning(warning));
+        Ok::<_, Failure>(())
+    };
     // What a link leads to is written, and not the link.
     let write = |text: &str| {
-        Settings::parse(&file, text)?;
+        check(text)?;
         let path = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
         let folder = path.parent().map_or(Ok(()), |folder| context.create_private_folder(folder));
         folder
@@ -37,7 +42,7 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         ["path"] => output::print(&format!("{file}\n")),
         ["show"] => {
             let text = text()?;
-            Settings::parse(&file, &text)?;
+            check(&text)?;
             output::print(&format!("{:#}\n", Settings::sections(&text)?))
         }
         ["get", member] => match Settings::get(&text()?, member)? {

@@ -33,10 +33,7 @@ impl Session {
 
     /// With a configuration that the flags count before, and the settings behind it.
     pub(crate) fn over(config: Config, args: &Args, report: &Report) -> Result<Self, Failure> {
-        let settings = settings(args)?;
-        for warning in &settings.warnings {
-            report.warning(warning);
-        }
+        let settings = settings(args, report)?;
         let mut config = with_flags(config, args, &settings)?.watch(report.watcher());
         if args.has("auto-profile") {
             config = config.auto_profile();
@@ -159,14 +156,16 @@ pub(crate) fn is_unavailable(error: &Error) -> bool {
     }
 }
 
-/// What the settings file says.
-pub(crate) fn settings(args: &Args) -> Result<Settings, Failure> {
-    Ok(Settings::load(&Context::real(), args.path("config"))?)
+/// What the settings file says; what means nothing in it is told.
+fn settings(args: &Args, report: &Report) -> Result<Settings, Failure> {
+    let settings = Settings::load(&Context::real(), args.path("config"))?;
+    settings.warnings.iter().for_each(|warning| report.warning(warning));
+    Ok(settings)
 }
 
 /// The configuration that flags and settings make.
-pub(crate) fn config(args: &Args) -> Result<Config, Failure> {
-    let settings = settings(args)?;
+pub(crate) fn config(args: &Args, report: &Report) -> Result<Config, Failure> {
+    let settings = settings(args, report)?;
     Ok(settings.under(with_flags(Config::new(), args, &settings)?, None))
 }
 
