@@ -636,6 +636,30 @@ fn of_a_model_that_is_not_there_the_nearest_are_told_that_were_listed() {
     assert_eq!(server.requests().len(), asked + 1);
 }
 
+#[test]
+fn a_key_of_the_settings_counts_after_environment_and_profile() {
+    let (home, server) = (home(), control());
+    configure(&home, "{ models: { providers: { bedrock: { apiKey: 'key-1' } } } }");
+    let link = |change: &dyn Fn(&mut Command)| {
+        let mut command = pumice(&home, &server);
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        change(&mut command);
+        let output = run(&mut command, &["auth", "--json"]);
+        let json = serde_json::from_slice::<Value>(&output.stdout).unwrap();
+        assert!(!stdout(&output).contains("key-1"), "{json}");
+        [&json["link"], &json["kind"], &json["source"]].map(|text| text.as_str().unwrap().to_owned())
+    };
+    let bare = |command: &mut Command| {
+        command.env_remove("AWS_ACCESS_KEY_ID");
+    };
+    assert_eq!(link(&|_| {})[1], "sigv4");
+    assert_eq!(link(&bare), ["settings file", "bearer", "default chain"]);
+    std::fs::create_dir(home.path().join(".aws")).unwrap();
+    let keys = "[default]\naws_access_key_id = AKIDPROFILE\naws_secret_access_key = s\n";
+    std::fs::write(home.path().join(".aws/credentials"), keys).unwrap();
+    assert_eq!(link(&bare)[1], "sigv4");
+}
+
 /// A member of the settings, a file with it, what is asked, and what that comes to with the member and not
 /// without it.
 struct Row {
@@ -731,14 +755,7 @@ fn every_member() -> Vec<Row> {
     let limits = "contextWindow: 777, models: [{ id: 'one' }]";
     row(PROVIDER, "contextWindow", limits, PLAIN, LOCAL, r#""contextWindow":777,"#);
     row(PROVIDER, "maxTokens", "maxTokens: 99", PLAIN, CHAT, r#""maxTokens":99}"#);
-    row(
-        PROVIDER,
-        "timeoutSeconds",
-        "timeoutSeconds: 0.2",
-        PLAIN,
-        CHAT,
-        "nothing more came for 0.2 seconds",
-    );
+    row(PROVIDER, "timeoutSeconds", "timeoutSeconds: 0.2", PLAIN, CHAT, "nothing more came for 0.2 seconds");
 
     let request = &format!("{PROVIDER}.request");
     row(request, "headers.x-r", "headers: { 'x-r': 'red' }", PLAIN, CHAT, "x-r: red\n");

@@ -148,7 +148,8 @@ fn a_request_gets_guardrail_and_parameters_unless_it_says_otherwise() {
     let params = settings.params("us.anthropic.claude-opus-4-6-v1");
     assert_eq!((params.max_tokens, params.cache_retention.as_deref()), (Some(8192), Some("long")));
     let params = settings.params("unheard-of");
-    assert_eq!((params.max_tokens, params.temperature), (None, None));
+    // The provider's limit is that of models that the file does not list as well.
+    assert_eq!((params.max_tokens, params.temperature), (Some(2048), None));
     assert_ne!(params, Params::default());
 }
 
@@ -459,4 +460,144 @@ fn the_file_is_the_given_one_or_the_environments_or_the_platforms() {
         context.with_file("/home/x/.config/pumice/config.json5", "{ models: { bedrockDiscovery: 1 } }");
     let error = Settings::load(&there, None).unwrap_err();
     assert!(error.to_string().starts_with("/home/x/.config/pumice/config.json5:1:31: "), "{error}");
+}
+
+/// The settings of this text in a file, in an environment.
+fn loaded(text: &str, variables: &[(&str, &str)]) -> pumice::Result<Settings> {
+    let world = Context::made().with_file("/etc/s.json5", text);
+    let world = variables.iter().fold(world, |world, (name, value)| world.with_env(*name, *value));
+    Settings::load(&world, Some(Path::new("/etc/s.json5")))
+}
+
+#[test]
+fn variables_of_the_environment_stand_in_texts() {
+    let text = r#"{ models: { providers: { bedrock: {
+        baseUrl: "https://${HOST}/v1",
+        headers: { "x-a": "a ${A}", "x-b": { source: "env", provider: "default", id: "A" }, "x-c": "$${A}" },
+    } } }, gateway: { token: "${NOBODYS}" } }"#;
+    let settings = loaded(text, &[("HOST", "gate.example"), ("A", "1")]).unwrap();
+    assert_eq!(settings.base_url.as_deref(), Some("https://gate.example/v1"));
+    let header = |name| settings.headers.get(name).unwrap().to_owned();
+    assert_eq!([header("X-A"), header("x-b"), header("x-c")], ["a 1", "1", "${A}"]);
+
+    let fault = loaded(text, &[("A", "1")]).unwrap_err().to_string();
+    assert!(
+        fault.ends_with(
+            "s.json5:2:18: models.providers.bedrock.baseUrl: the environment variable HOST is not set"
+        ),
+        "{fault}"
+    );
+    let fault = loaded(&text.replace("a ${A}", "a"), &[("HOST", "h")]).unwrap_err().to_string();
+    assert!(fault.contains("headers.x-b: the environment variable A is not set"), "{fault}");
+    // Who edits the file need not have what it is read with.
+    assert_eq!(Settings::parse("s", text).unwrap().base_url.as_deref(), Some("https://${HOST}/v1"));
+}
+
+#[test]
+fn a_key_is_a_text_or_in_a_variable_and_may_be_missing() {
+    let key = |key: &str, more: &str| {
+        let text = format!("{{ models: {{ providers: {{ bedrock: {{ apiKey: {key}{more} }} }} }} }}");
+        let settings = loaded(&text, &[("MY_KEY", "abc")]).unwrap();
+        let warning =
+            settings.warnings.first().map(|warning| warning.rsplit(": ").next().unwrap().to_owned());
+        (settings.api_key.map(|key| key.token().to_owned()), warning)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(key("'bedrock-api-key-1'", ""), (some("bedrock-api-key-1"), None));
+    for found in ["'MY_KEY'", "'${MY_KEY}'", "{ source: 'env', id: 'MY_KEY' }"] {
+        assert_eq!(key(found, ""), (some("abc"), None), "{found}");
+        assert_eq!(key(found, ", auth: 'api-key'"), (some("abc"), None), "{found}");
+        assert_eq!(key(found, ", auth: 'aws-sdk'"), (None, None), "{found}");
+    }
+    for missing in ["'NO_KEY'", "'${NO_KEY}'", "{ source: 'env', id: 'NO_KEY' }"] {
+        let said = some("the environment variable NO_KEY is not set");
+        assert_eq!(key(missing, ""), (None, said), "{missing}");
+    }
+    // OpenClaw writes the names of such variables down: they say where credentials are, and are no keys.
+    assert_eq!(key("'AWS_PROFILE'", ""), (None, None));
+    let file = key("{ source: 'file', provider: 'x', id: '/a' }", "");
+    assert_eq!(file, (None, some("only \"env\" does")));
+}
+
+#[test]
+fn what_means_nothing_here_is_said_and_what_is_in_order_is_not() {
+    let openclaws = r#"{
+      auth: { profiles: { "openai:default": { provider: "openai", mode: "api_key" }, b: { provider: "bedrock", mode: "aws-sdk" } } },
+      models: { providers: { "amazon-bedrock": {
+        baseUrl: "https://bedrock-runtime.us-east-1.amazonaws.com", api: "bedrock-converse-stream", auth: "aws-sdk",
+        authHeader: true, apiKey: "AWS_PROFILE", request: { allowPrivateNetwork: true, proxy: { mode: "env-proxy" } },
+        models: [{ id: "a", name: "A", compat: { supportsStore: false }, params: { thinking: "low", topK: 1 } }],
+      } } },
+      agents: { defaults: { params: { temperature: 1, transport: "auto", serviceTier: "priority" } } },
+    }"#;
+    assert_eq!(settings(openclaws).warnings, [""; 0]);
+
+    let warnings = |text: &str| settings(text).warnings.join("\n");
+    for (text, said) in [
+        (
+            "{agents:{defaults:{params:{serviceTier:'auto'}}}}",
+            "settings.json5:1:40: agents.defaults.params.serviceTier: \"default\", \"flex\", \"priority\" or \"reserved\" expected, \"auto\" found: it has no effect",
+        ),
+        ("{agents:{defaults:{params:{thinking:true}}}}", "expected, true found: it has no effect"),
+        (
+            "{auth:{profiles:{b:{provider:'bedrock',mode:'api_key'}}}}",
+            "\"api_key\" means nothing here: only \"aws-sdk\" does",
+        ),
+        (
+            "{models:{providers:{bedrock:{agentRuntime:{}}}}}",
+            "agentRuntime: there is no such member here: it has no effect",
+        ),
+        (
+            "{models:{providers:{bedrock:{models:[{id:'a',metadataSource:'x'}]}}}}",
+            "models[0].metadataSource: there is no such",
+        ),
+        ("{models:{providers:{bedrock:{auth:'oauth'}}}}", "\"oauth\" means nothing here"),
+    ] {
+        assert!(warnings(text).contains(said), "{text}\n{}", warnings(text));
+    }
+    // As a service tier that there is none of is ignored, the next one counts.
+    let tier =
+        settings("{agents:{defaults:{params:{serviceTier:'auto',service_tier:'flex'}}}}").params.service_tier;
+    assert_eq!(tier.as_deref(), Some("flex"));
+}
+
+#[test]
+fn a_model_may_have_an_endpoint_of_its_own() {
+    let of_provider = "https://bedrock-runtime.us-west-2.amazonaws.com";
+    let text = |own: &str| {
+        format!(
+            "{{ models: {{ providers: {{ bedrock: {{ baseUrl: '{of_provider}', models: [{{ id: 'a', baseUrl: '{own}', headers: {{ 'X-One': 'own', x: '1' }} }}], headers: {{ 'x-one': 'all', 'x-two': 'all' }} }} }} }} }}"
+        )
+    };
+    let place = |own: &str, model| {
+        let context =
+            Context::made().with_env("AWS_ACCESS_KEY_ID", "A").with_env("AWS_SECRET_ACCESS_KEY", "s");
+        let config =
+            settings(&text(own)).under(pumice::Config::new().context(context).header("x-two", "code"), model);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let identity = runtime.block_on(pumice::Client::new(config).identify()).unwrap();
+        (identity.region.name().to_owned(), identity.runtime.url().to_owned())
+    };
+    let pair = |region: &str, url: &str| (region.to_owned(), url.to_owned());
+    let gate = "http://localhost:8080/gate";
+    assert_eq!(place(gate, None), pair("us-west-2", of_provider));
+    assert_eq!(place(gate, Some("b")), pair("us-west-2", of_provider));
+    assert_eq!(place(gate, Some("a")), pair("us-west-2", gate));
+    let other = "https://bedrock-runtime.eu-west-1.amazonaws.com";
+    assert_eq!(place(other, Some("a")), pair("eu-west-1", other));
+}
+
+#[test]
+fn no_secret_is_in_what_is_shown_for_developers() {
+    let text = r#"{ models: { providers: { bedrock: { apiKey: "sekret-1", headers: { a: "sekret-2" }, request: {
+        headers: { b: "sekret-3" }, auth: { mode: "header", headerName: "c", value: "sekret-4" },
+        proxy: { mode: "explicit-proxy", url: "http://u:sekret-5@p" }, tls: { cert: "c", key: "sekret-6" } },
+        models: [{ id: "m", headers: { d: "sekret-7" } }] } } } }"#;
+    let settings = settings(text);
+    let config = settings.under(pumice::Config::new().context(Context::made()), Some("m"));
+    for shown in
+        [format!("{settings:?}"), format!("{config:?}"), Settings::sections(text).unwrap().to_string()]
+    {
+        assert!(!shown.contains("sekret"), "{shown}");
+    }
 }

@@ -11,9 +11,12 @@ use std::thread;
 use pumice::context::Context;
 use pumice::converse::{ConverseRequest, Message};
 use pumice::retry::Retry;
+use pumice::transport::HttpConfig;
 use pumice::{Client, Config, ErrorKind};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::RootCertStore;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
 use server::text_answer;
 use tempfile::TempDir;
 
@@ -39,6 +42,11 @@ impl Authority {
 
     /// Serves one answer over TLS with a certificate for `name`, valid or long expired. Gives the port.
     fn serve(&self, name: &str, expired: bool) -> u16 {
+        self.serve_to(None, name, expired)
+    }
+
+    /// The same, to clients with a certificate of this authority alone, where one is given.
+    fn serve_to(&self, clients: Option<&Self>, name: &str, expired: bool) -> u16 {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         if expired {
             params.not_before = rcgen::date_time_ymd(2019, 1, 1);
@@ -47,13 +55,20 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config =
-            rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(vec![certificate.der().clone()], key)
-                .unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(authority.issuer.der().clone()).unwrap();
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+                builder.with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
+        let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         thread::spawn(move || {
@@ -81,8 +96,13 @@ impl Authority {
 }
 
 async fn call(url: String, context: Context) -> pumice::Result<()> {
+    call_with(url, context, HttpConfig::default()).await
+}
+
+async fn call_with(url: String, context: Context, http: HttpConfig) -> pumice::Result<()> {
     let context = context.with_env("AWS_BEARER_TOKEN_BEDROCK", "token");
-    let client = Client::new(Config::new().context(context).endpoint_url(url).retry(Retry::standard()));
+    let config = Config::new().context(context).endpoint_url(url).retry(Retry::standard());
+    let client = Client::new(config.http(http));
     let request = ConverseRequest::new("m").message(Message::user("Hi"));
     let mut events = client.converse_stream(&request).await?;
     while events.next_event().await?.is_some() {}
@@ -131,4 +151,33 @@ async fn a_bundle_that_cannot_be_read_is_named() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains("AWS_CA_BUNDLE") && error.to_string().contains(&file), "{error}");
     }
+}
+
+#[tokio::test]
+async fn authorities_and_a_certificate_of_its_own_come_with_the_configuration() {
+    let authority = Authority::new();
+    let mut http = HttpConfig::default();
+    http.authorities = Some(authority.issuer.pem());
+    let url = |port| format!("https://localhost:{port}");
+    call_with(url(authority.serve("localhost", false)), Context::made(), http.clone()).await.unwrap();
+    // What the environment names counts first.
+    let other = Authority::new();
+    let context = Context::made().with_env("AWS_CA_BUNDLE", other.file());
+    let port = authority.serve("localhost", false);
+    call_with(url(port), context, http.clone()).await.unwrap_err();
+
+    let clients = Authority::new();
+    let port = authority.serve_to(Some(&clients), "localhost", false);
+    call_with(url(port), Context::made(), http.clone()).await.unwrap_err();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["us".to_owned()]).unwrap();
+    let certificate = certificate.signed_by(&key, &clients.issuer).unwrap();
+    http.client_certificate = Some((certificate.pem(), key.serialize_pem()));
+    let port = authority.serve_to(Some(&clients), "localhost", false);
+    call_with(url(port), Context::made(), http.clone()).await.unwrap();
+
+    http.client_certificate = Some((certificate.pem(), "no key".to_owned()));
+    let error = call_with(url(1), Context::made(), http).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("a key in PEM form expected"), "{error}");
 }
