@@ -257,6 +257,43 @@ fn models_of_the_settings_come_first_and_win() {
 }
 
 #[test]
+fn all_shows_what_the_settings_leave_out_and_why() {
+    let (home, server) = (home(), control());
+    let reasons = || {
+        let output = run(&mut pumice(&home, &server), &["models", "list", "--json", "--all"]);
+        let json = serde_json::from_slice::<Value>(&output.stdout).unwrap();
+        let models = json["models"].as_array().unwrap().iter();
+        models
+            .map(|model| (model["id"].clone(), model["callable"].clone(), model["reason"].clone()))
+            .collect::<Vec<_>>()
+    };
+    configure(&home, "{ models: { bedrockDiscovery: { providerFilter: ['mistral'] } } }");
+    let left_out = "providerFilter leaves it out";
+    let found = reasons();
+    assert_eq!(found.len(), 6);
+    assert!(found.contains(&(json!("newcomer.one"), json!(true), json!(left_out))), "{found:?}");
+    let obstacle = json!("the model takes no calls on demand under its own id");
+    let haiku = json!("anthropic.claude-haiku-4-5-20251001-v1:0");
+    assert!(found.contains(&(haiku, json!(false), obstacle)), "{found:?}");
+    let voxtral = json!("mistral.voxtral-mini-3b-2507");
+    assert!(found.contains(&(voxtral, json!(true), Value::Null)), "{found:?}");
+    let output = run(&mut pumice(&home, &server), &["models", "list", "--all"]);
+    assert!(stdout(&output).contains(&format!("yes, but {left_out}")), "{}", stdout(&output));
+    let output = run(&mut pumice(&home, &server), &["models", "show", "newcomer.one"]);
+    assert!(stdout(&output).contains(&format!("not listed      since {left_out}")), "{}", stdout(&output));
+
+    let replace = "{ models: { mode: 'replace', providers: { bedrock: { models: [{ id: 'one' }] } } } }";
+    configure(&home, replace);
+    assert_eq!(plain(&home, &server, &[]), ["amazon-bedrock/one"]);
+    let found = reasons();
+    assert_eq!((found.len(), &found[0].0), (7, &json!("one")));
+    assert!(
+        found.contains(&(json!("newcomer.one"), json!(true), json!("models.mode is replace"))),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn a_profile_that_is_not_listed_is_asked_for_or_goes_by_its_name() {
     let home = home();
     configure(

@@ -118,7 +118,7 @@ impl Directory {
 
 impl Inner {
     async fn list(&self, refresh: bool) -> Result<Listing> {
-        let cache = if self.refresh_interval.is_zero() { None } else { self.cache().await? };
+        let cache = self.cache().await?;
         let kept = cache.as_ref().and_then(|cache| self.read(cache));
         let now = self.now();
         let kept = match kept {
@@ -178,11 +178,12 @@ impl Inner {
         Ok((models, profiles))
     }
 
-    /// The file of this identity, endpoint and region; `None` where there is no identity or no folder.
+    /// The file of this identity, endpoint and region; `None` where there is no identity or no folder, or
+    /// nothing is to be kept.
     /// Fails where no credentials are found: nobody is listed to whom nothing can be told.
     async fn cache(&self) -> Result<Option<PathBuf>> {
         let config = self.client.config();
-        if !config.authorised {
+        if !config.authorised || self.refresh_interval.is_zero() {
             return Ok(None);
         }
         let identity = self.client.identify().await?;

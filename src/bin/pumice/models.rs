@@ -443,7 +443,7 @@ struct Column {
 
 fn column(head: &'static str, rows: &[Row], cell: impl Fn(&Row) -> String) -> Column {
     let cells = rows.iter().map(cell).collect::<Vec<_>>();
-    let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or_default().max(head.len());
+    let width = cells.iter().map(|cell| width_of(cell)).max().unwrap_or_default().max(head.len());
     Column { head, cells, width }
 }
 
@@ -455,16 +455,47 @@ impl Column {
             None => self.head,
             Some(row) => self.cells.get(row).map(String::as_str).unwrap_or_default(),
         };
-        let length = cell.chars().count();
-        let kept = self.width.saturating_sub(1);
-        let shown = if length <= self.width {
+        let shown = if width_of(cell) <= self.width {
             cell.to_owned()
-        } else if is_id {
-            format!("…{}", cell.chars().skip(length - kept).collect::<String>())
         } else {
-            format!("{}…", cell.chars().take(kept).collect::<String>())
+            let mut room = self.width.saturating_sub(1);
+            let fits = |character: &char| {
+                let left = room.checked_sub(cells_of(*character));
+                room = left.unwrap_or_default();
+                left.is_some()
+            };
+            if is_id {
+                let end = cell.chars().rev().take_while(fits).collect::<Vec<_>>();
+                std::iter::once('…').chain(end.into_iter().rev()).collect()
+            } else {
+                cell.chars().take_while(fits).chain(['…']).collect()
+            }
         };
-        format!("{shown:<width$}", width = self.width)
+        let blank = self.width.saturating_sub(width_of(&shown));
+        format!("{shown}{:blank$}", "")
+    }
+}
+
+/// How many cells of a terminal a text takes.
+fn width_of(text: &str) -> usize {
+    text.chars().map(cells_of).sum()
+}
+
+/// How many cells of a terminal a character takes: two if it is in a block of wide ones (Hangul, the scripts of
+/// Chinese and Japanese, their forms of full width, emoji), none if it is put onto the one before.
+fn cells_of(character: char) -> usize {
+    match character {
+        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' | '\u{fe00}'..='\u{fe0f}' => 0,
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{ffe0}'..='\u{ffe6}'
+        | '\u{1f300}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}' => 2,
+        _ => 1,
     }
 }
 
@@ -528,7 +559,7 @@ mod tests {
             );
             for width in 4..260 {
                 let table = table(&rows, Some(width));
-                let widest = table.lines().map(|line| line.chars().count()).max().unwrap();
+                let widest = table.lines().map(width_of).max().unwrap();
                 assert!(widest <= width && table.lines().count() == 4, "{width}\n{table}");
             }
             let narrow = table(&rows, Some(120));
@@ -538,6 +569,28 @@ mod tests {
                 "{narrow}"
             );
         }
+    }
+
+    #[test]
+    fn wide_characters_take_two_cells() {
+        let mut rows = vec![row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row("zai.glm-4.7")];
+        rows[0].model.name = "俳句の模型、速くて小さい".to_owned();
+        rows[1].model.name = "Cafe\u{301}".to_owned();
+        for width in [None, Some(40), Some(60), Some(80), Some(100), Some(113), Some(114)] {
+            let table = table(&rows, width);
+            let of = |line: &str, words: &str| line.find(words).map(|at| width_of(&line[..at]));
+            let lines = table.lines().collect::<Vec<_>>();
+            assert!(lines.iter().all(|line| width.is_none_or(|width| width_of(line) <= width)), "{table}");
+            if let Some(column) = of(lines[0], "INPUT") {
+                assert_eq!(
+                    (of(lines[1], "text"), of(lines[2], "text")),
+                    (Some(column), Some(column)),
+                    "{table}"
+                );
+            }
+        }
+        let cut = table(&rows, Some(120));
+        assert!(cut.contains("俳句の") && cut.contains("…"), "{cut}");
     }
 
     #[test]
