@@ -7,15 +7,13 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
 
 mod answer;
-#[path = "../tests/server/mod.rs"]
-mod server;
 
+use answer::server::{Answer, Server};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pumice::context::Context;
 use pumice::models::{Directory, Limits, catalog};
 use pumice::{Client, Config};
 use serde_json::json;
-use server::{Answer, Server};
 
 /// A control plane with the models of the catalogue, and others that it does not know.
 fn control() -> Server {

@@ -674,12 +674,13 @@ fn authorising_header(auth: Option<&Value>, env: Env<'_>) -> Option<(String, Str
 /// How to connect.
 fn http(request: Option<&Value>, env: Env<'_>) -> HttpConfig {
     let secret = |path: &str| reference::secret(request?.pointer(path)?, env);
-    let mut http = HttpConfig::default();
-    http.proxy =
-        secret("/proxy/mode").filter(|mode| mode == "explicit-proxy").and_then(|_| secret("/proxy/url"));
-    http.authorities = secret("/tls/ca");
-    http.client_certificate = secret("/tls/cert").zip(secret("/tls/key"));
-    http
+    let is_explicit = |mode: &String| mode == "explicit-proxy";
+    HttpConfig {
+        proxy: secret("/proxy/mode").filter(is_explicit).and_then(|_| secret("/proxy/url")),
+        authorities: secret("/tls/ca"),
+        client_certificate: secret("/tls/cert").zip(secret("/tls/key")),
+        ..HttpConfig::default()
+    }
 }
 
 fn whole(section: Option<&Value>, name: &str) -> Option<u64> {

@@ -3,6 +3,7 @@
 
 mod server;
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -737,6 +738,7 @@ const LIST: &str = "models list --json";
 const LOCAL: &str = "models list --json --local";
 
 /// Every member that is read, and its effect.
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn every_member() -> Vec<Row> {
     let mut rows = Vec::new();
     let mut row = |section: &str, name: &str, members: &str, env, ask, shows| {
@@ -808,7 +810,7 @@ fn every_member() -> Vec<Row> {
         row(PROVIDER, name, proxy, NO_PROXY, CHAT, "POST http://gate.invalid/model/one/converse-stream");
     }
     let idle = "a proxy is asked as request.tls says";
-    row(&format!("{request}.proxy"), "tls", "tls: {}", PLAIN, CHAT, idle);
+    row(&format!("{request}.proxy"), "tls", "mode: 'env-proxy', tls: {}", PLAIN, CHAT, idle);
     for (name, members, shows) in [
         ("ca", "ca: 'x'", "the authorities to trust: certificates in PEM form expected"),
         ("cert", "cert: 'x', key: 'x'", "the client's certificate: certificates in PEM form expected"),
@@ -938,16 +940,17 @@ fn observed(row: &Row, text: &str, with: bool) -> String {
             command.env_remove(name);
         }
         let output = run(&mut command, &ask.split(' ').collect::<Vec<_>>());
-        seen += &format!("exit: {:?}\n{}\n{}\n", output.status.code(), stdout(&output), stderr(&output));
+        let exit = output.status.code();
+        writeln!(seen, "exit: {exit:?}\n{}\n{}", stdout(&output), stderr(&output)).unwrap();
     }
     let requests = server.requests();
-    seen += &format!("requests: {}\n", requests.len());
+    writeln!(seen, "requests: {}", requests.len()).unwrap();
     for request in &requests {
-        seen += &format!("{}\n", request.line);
+        writeln!(seen, "{}", request.line).unwrap();
         for (name, value) in &request.headers {
-            seen += &format!("{}: {value}\n", name.to_ascii_lowercase());
+            writeln!(seen, "{name}: {value}").unwrap();
         }
-        seen += &format!("{}\n", String::from_utf8_lossy(&request.body));
+        writeln!(seen, "{}", String::from_utf8_lossy(&request.body)).unwrap();
     }
     seen.replace(&server.url, "SERVER")
 }

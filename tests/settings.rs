@@ -202,6 +202,7 @@ fn a_url_of_amazons_own_names_a_region_and_another_is_the_endpoint() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn a_fault_names_line_and_column_and_member_and_what_is_right() {
     for (text, said) in [
         (
@@ -289,6 +290,20 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
             "{ plugins: { entries: { 'amazon-bedrock': { config: { guardrails: {} } } } } }",
             "did you mean guardrail?",
         ),
+        (
+            "{models:{providers:{bedrock:{request:{auth:{token:'x'}}}}}}",
+            "request.auth: the member mode expected",
+        ),
+        (
+            "{models:{providers:{bedrock:{request:{auth:{mode:'header',headerName:'x'}}}}}}",
+            "models.providers.bedrock.request.auth: the member value expected, none found",
+        ),
+        (
+            "{models:{providers:{bedrock:{request:{proxy:{mode:'explicit-proxy'}}}}}}",
+            "the member url expected",
+        ),
+        ("{models:{providers:{bedrock:{request:{tls:{insecureSkipVerify:true}}}}}}", "always verified"),
+        ("{models:{providers:{bedrock:{families:[{thinking:'budget'}]}}}}", "the member match expected"),
         ("[]", "settings.json5:1:1: the settings: an object expected, a list found"),
         ("{ a: 1 b: 2 }", "JSON5 expected"),
         ("{ a: 'unterminated }", "JSON5 expected"),

@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each bench uses a part of it")]
 
 #[path = "../../tests/server/mod.rs"]
-mod server;
+pub mod server;
 
 use std::time::Duration;
 

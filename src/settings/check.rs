@@ -57,9 +57,8 @@ enum Kind {
     Above(f64),
     /// A whole number from this on.
     Whole(f64),
-    OneOf(&'static [&'static str]),
-    /// A word of which only these have an effect: others that OpenClaw has are warned of.
-    Among {
+    /// One of these words; the others, which OpenClaw has as well, are warned of.
+    Word {
         ours: &'static [&'static str],
         others: &'static [&'static str],
     },
@@ -113,6 +112,8 @@ struct Object {
     others: Others,
     /// The member that names the provider: an object of another one is none of ours.
     owner: Option<&'static str>,
+    /// What must be there beside a `mode` of this word.
+    needs: &'static [(&'static str, &'static str)],
 }
 
 /// What members count as that are not in the table.
@@ -128,8 +129,12 @@ enum Others {
     Foreign,
 }
 
+const fn one_of(words: &'static [&'static str]) -> Kind {
+    Kind::Word { ours: words, others: &[] }
+}
+
 const fn object(members: &'static [(&'static str, Kind)], others: Others) -> Kind {
-    Kind::Object(Object { members, required: &[], others, owner: None })
+    Kind::Object(Object { members, required: &[], others, owner: None, needs: &[] })
 }
 
 struct Checker<'a> {
@@ -155,37 +160,30 @@ impl Checker<'_> {
             _ => None,
         };
         let expected = match (kind, value) {
-            (Kind::Anything, _) | (Kind::Switch, Value::BooleanLit(_)) => return Ok(()),
             (Kind::Denied(why), Value::BooleanLit(literal)) if literal.value => (*why).to_owned(),
             (Kind::Always(why), Value::BooleanLit(literal)) if !literal.value => {
                 self.warn(value.start(), why);
                 return Ok(());
             }
-            (Kind::Denied(_) | Kind::Always(_), Value::BooleanLit(_)) => return Ok(()),
+            (Kind::Anything, _)
+            | (Kind::Switch | Kind::Denied(_) | Kind::Always(_), Value::BooleanLit(_)) => return Ok(()),
             (Kind::TextOr(_) | Kind::Text | Kind::Secret, Value::StringLit(_))
                 if word.as_deref().is_some_and(|word| !word.trim().is_empty()) =>
             {
                 return Ok(());
             }
-            (Kind::OneOf(_) | Kind::Among { .. }, Value::StringLit(text)) => {
-                let (words, idle) = match kind {
-                    Kind::Among { ours, others } => (*ours, *others),
-                    Kind::OneOf(words) => (*words, &[][..]),
-                    _ => (&[][..], &[][..]),
-                };
+            (Kind::Word { ours, others }, Value::StringLit(text)) => {
                 let word = word.as_deref().unwrap_or(&text.value);
-                if words.contains(&word) {
-                    return Ok(());
-                } else if idle.contains(&word) {
-                    self.warn(
-                        value.start(),
-                        &format!("{word:?} means nothing here: only {} does", list(words)),
-                    );
+                if others.contains(&word) {
+                    let fault = format!("{word:?} means nothing here: only {} does", list(ours));
+                    self.warn(value.start(), &fault);
+                }
+                if ours.contains(&word) || others.contains(&word) {
                     return Ok(());
                 }
-                let near = nearest(word, words.iter().chain(idle).copied());
+                let near = nearest(word, ours.iter().chain(*others).copied());
                 let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-                format!("{} expected, {word:?} found{near}", list(words))
+                format!("{} expected, {word:?} found{near}", list(ours))
             }
             (Kind::Lenient(words), _) => {
                 let word = word.map(|word| word.trim().to_ascii_lowercase());
@@ -200,32 +198,15 @@ impl Checker<'_> {
                 return Ok(());
             }
             (Kind::Key | Kind::Secret, Value::Object(_)) | (Kind::Key, Value::StringLit(_)) => {
-                if let Value::Object(_) = value {
-                    self.value(value, &REFERENCE)?;
-                }
-                let name = reference::variable(&value.clone().into());
-                let is_set = |name: &str, env: Env<'_>| reference::is_marker(name) || env(name).is_some();
-                return match (name, self.env) {
-                    (Some(name), Some(env)) if !is_set(&name, env) => match kind {
-                        Kind::Secret => Err(self.fault(value.start(), &unset(&name))),
-                        // There may be other credentials.
-                        _ => {
-                            self.warn(value.start(), &unset(&name));
-                            Ok(())
-                        }
-                    },
-                    _ => Ok(()),
-                };
+                return self.reference(value, kind);
             }
             (Kind::From(_) | Kind::Above(_) | Kind::Whole(_), Value::NumberLit(literal)) => {
-                let number = number(literal.value);
-                let fits = match kind {
-                    Kind::From(least) => number.is_some_and(|number| number >= *least),
-                    Kind::Above(limit) => number.is_some_and(|number| number > *limit),
-                    Kind::Whole(least) => number
-                        .is_some_and(|number| number >= *least && number.fract() == 0.0 && number < LARGEST),
+                let fits = number(literal.value).is_some_and(|number| match kind {
+                    Kind::From(least) => number >= *least,
+                    Kind::Above(limit) => number > *limit,
+                    Kind::Whole(least) => number >= *least && number.fract() == 0.0 && number < LARGEST,
                     _ => false,
-                };
+                });
                 if fits {
                     return Ok(());
                 }
@@ -252,7 +233,9 @@ impl Checker<'_> {
             (Kind::Object(known), Value::Object(object)) => {
                 self.members(&object.properties, |name| known.member(name))?;
                 let has = |name: &str| object.properties.iter().any(|member| member.name.as_str() == name);
-                match known.required.iter().find(|name| !has(name)) {
+                let mode = object.get_string("mode").map(|mode| &*mode.value);
+                let needs = known.needs.iter().filter(|(word, _)| Some(*word) == mode).map(|(_, name)| name);
+                match known.required.iter().chain(needs).find(|name| !has(name)) {
                     Some(missing) => format!("the member {missing} expected, none found"),
                     None => return Ok(()),
                 }
@@ -260,6 +243,25 @@ impl Checker<'_> {
             (kind, found) => format!("{} expected, {} found", expected(kind), described(found)),
         };
         Err(self.fault(value.start(), &expected))
+    }
+
+    /// Checks a key, or a reference to a variable, which is to be set.
+    fn reference(&mut self, value: &Value<'_>, kind: &'static Kind) -> Result<()> {
+        if let Value::Object(_) = value {
+            self.value(value, &REFERENCE)?;
+        }
+        let name = reference::variable(&value.clone().into());
+        if let (Some(name), Some(env)) = (name, self.env)
+            && !reference::is_marker(&name)
+            && env(&name).is_none()
+        {
+            if let Kind::Secret = kind {
+                return Err(self.fault(value.start(), &unset(&name)));
+            }
+            // There may be other credentials.
+            self.warn(value.start(), &unset(&name));
+        }
+        Ok(())
     }
 
     /// Checks the members of an object, each as what `kind` takes it for; `None` is none of ours.
@@ -338,7 +340,7 @@ fn expected(kind: &Kind) -> String {
         Kind::From(least) => format!("a number from {least}"),
         Kind::Above(limit) => format!("a number above {limit}"),
         Kind::Whole(least) => format!("a whole number from {least}"),
-        Kind::OneOf(words) | Kind::Among { ours: words, .. } => list(words),
+        Kind::Word { ours, .. } => list(ours),
         Kind::List(_) => "a list".into(),
         Kind::TextOr(kind) => format!("a text or {}", expected(kind)),
         Kind::Map(_) | Kind::Some(..) | Kind::Object(_) => "an object".into(),
@@ -384,7 +386,7 @@ static ROOT: Kind = object(
 );
 
 const MODELS: &[(&str, Kind)] = &[
-    ("mode", Kind::OneOf(&["merge", "replace"])),
+    ("mode", one_of(&["merge", "replace"])),
     ("bedrockDiscovery", object(DISCOVERY, Others::Wrong)),
     ("providers", Kind::Some(is_our_provider, OUR_NAME, &PROVIDER)),
 ];
@@ -402,7 +404,7 @@ static PROVIDER: Kind = object(
     &[
         ("baseUrl", Kind::Text),
         ("apiKey", Kind::Key),
-        ("auth", Kind::Among { ours: &["api-key", "aws-sdk", "token"], others: &["oauth"] }),
+        ("auth", Kind::Word { ours: &["api-key", "aws-sdk", "token"], others: &["oauth"] }),
         ("api", API),
         ("headers", Kind::Map(&Kind::Secret)),
         ("authHeader", Kind::Always("it has no effect: keys always go in the authorization header")),
@@ -418,7 +420,7 @@ static PROVIDER: Kind = object(
 );
 
 /// The one API of a model's that is ours, and those that OpenClaw has beside it.
-const API: Kind = Kind::Among {
+const API: Kind = Kind::Word {
     ours: &[super::API],
     others: &[
         "anthropic-messages",
@@ -436,27 +438,33 @@ const REQUEST: &[(&str, Kind)] = &[
     ("headers", Kind::Map(&Kind::Secret)),
     (
         "auth",
-        object(
-            &[
-                ("mode", Kind::OneOf(&["provider-default", "authorization-bearer", "header"])),
+        Kind::Object(Object {
+            members: &[
+                ("mode", one_of(&["provider-default", "authorization-bearer", "header"])),
                 ("token", Kind::Key),
                 ("headerName", Kind::Text),
                 ("value", Kind::Secret),
                 ("prefix", Kind::Text),
             ],
-            Others::Wrong,
-        ),
+            required: &["mode"],
+            others: Others::Wrong,
+            owner: None,
+            needs: &[("authorization-bearer", "token"), ("header", "headerName"), ("header", "value")],
+        }),
     ),
     (
         "proxy",
-        object(
-            &[
-                ("mode", Kind::OneOf(&["env-proxy", "explicit-proxy"])),
+        Kind::Object(Object {
+            members: &[
+                ("mode", one_of(&["env-proxy", "explicit-proxy"])),
                 ("url", Kind::Text),
                 ("tls", Kind::Idle("it has no effect: a proxy is asked as request.tls says")),
             ],
-            Others::Wrong,
-        ),
+            required: &["mode"],
+            others: Others::Wrong,
+            owner: None,
+            needs: &[("explicit-proxy", "url")],
+        }),
     ),
     (
         "tls",
@@ -491,7 +499,7 @@ static MODEL: Kind = Kind::Object(Object {
         ("api", API),
         ("baseUrl", Kind::Text),
         ("reasoning", Kind::Switch),
-        ("input", Kind::List(&Kind::OneOf(&["text", "image", "video", "audio"]))),
+        ("input", Kind::List(&one_of(&["text", "image", "video", "audio"]))),
         ("cost", object(COST, Others::Wrong)),
         ("contextWindow", Kind::Whole(1.0)),
         ("contextTokens", Kind::Whole(1.0)),
@@ -505,6 +513,7 @@ static MODEL: Kind = Kind::Object(Object {
     required: &["id"],
     others: Others::Idle,
     owner: None,
+    needs: &[],
 });
 
 const COST: &[(&str, Kind)] = &[
@@ -526,25 +535,24 @@ static TIER: Kind = Kind::Object(Object {
     required: &["inputTokensAbove"],
     others: Others::Wrong,
     owner: None,
+    needs: &[],
 });
 
 /// A family of models, as the assistant knows them.
 static FAMILY: Kind = Kind::Object(Object {
     members: &[
         ("match", Kind::List(&Kind::Text)),
-        (
-            "thinking",
-            Kind::OneOf(&["adaptive", "budget", "reasoning_effort", "reasoning", "reasoningConfig"]),
-        ),
+        ("thinking", one_of(&["adaptive", "budget", "reasoning_effort", "reasoning", "reasoningConfig"])),
         ("xhigh", Kind::Switch),
         ("blockBinding", Kind::Switch),
-        ("temperature", Kind::OneOf(&["always", "notWithThinking", "never"])),
-        ("promptCache", Kind::OneOf(&["always", "onRequest", "never"])),
+        ("temperature", one_of(&["always", "notWithThinking", "never"])),
+        ("promptCache", one_of(&["always", "onRequest", "never"])),
         ("claude", Kind::Switch),
     ],
     required: &["match"],
     others: Others::Wrong,
     owner: None,
+    needs: &[],
 });
 
 const DEFAULTS: &[(&str, Kind)] = &[
@@ -564,7 +572,7 @@ static CHOSEN: Kind =
 const PARAMS: &[(&str, Kind)] = &[
     ("temperature", Kind::From(0.0)),
     ("maxTokens", Kind::Whole(1.0)),
-    ("cacheRetention", Kind::OneOf(&["none", "short", "long"])),
+    ("cacheRetention", one_of(&["none", "short", "long"])),
     ("thinking", Kind::Lenient(super::LEVELS)),
     ("serviceTier", Kind::Lenient(super::TIERS)),
     ("service_tier", Kind::Lenient(super::TIERS)),
@@ -588,34 +596,37 @@ const GUARDRAIL: Kind = Kind::Object(Object {
     members: &[
         ("guardrailIdentifier", Kind::Text),
         ("guardrailVersion", Kind::Text),
-        ("streamProcessingMode", Kind::OneOf(&["sync", "async"])),
-        ("trace", Kind::OneOf(&["enabled", "disabled", "enabled_full"])),
+        ("streamProcessingMode", one_of(&["sync", "async"])),
+        ("trace", one_of(&["enabled", "disabled", "enabled_full"])),
     ],
     required: &["guardrailIdentifier", "guardrailVersion"],
     others: Others::Wrong,
     owner: None,
+    needs: &[],
 });
 
 /// What OpenClaw knows of a way to sign in. Those of other providers are its own.
 static AUTH_PROFILE: Kind = Kind::Object(Object {
     members: &[
         ("provider", Kind::Text),
-        ("mode", Kind::Among { ours: &["aws-sdk"], others: &["api_key", "api-key", "oauth", "token"] }),
+        ("mode", Kind::Word { ours: &["aws-sdk"], others: &["api_key", "api-key", "oauth", "token"] }),
     ],
     required: &[],
     others: Others::Foreign,
     owner: Some("provider"),
+    needs: &[],
 });
 
 static REFERENCE: Kind = Kind::Object(Object {
     members: &[
-        ("source", Kind::Among { ours: &["env"], others: &["file", "exec"] }),
+        ("source", Kind::Word { ours: &["env"], others: &["file", "exec"] }),
         ("provider", Kind::Text),
         ("id", Kind::Text),
     ],
     required: &["source", "id"],
     others: Others::Wrong,
     owner: None,
+    needs: &[],
 });
 
 static UNKNOWN: Kind = Kind::Idle("there is no such member here: it has no effect");
