@@ -146,14 +146,18 @@ pub(crate) fn provider_of(id: &str) -> &str {
 }
 
 fn of_model(base: &str, region: &str) -> Option<&'static Entry> {
-    let stem = |id: &'_ str| id.split(':').next().unwrap_or_default().to_owned();
+    let among = |fits: &dyn Fn(&Entry) -> bool| {
+        let all = || entries().iter().filter(|entry| fits(entry));
+        let of = |region: &str| all().find(|entry| entry.regions.contains(&region));
+        of(region).or_else(|| of(NO_REGION)).or_else(|| all().next())
+    };
     let wanted = stem(base);
-    let mut all = entries().iter().filter(|entry| entry.id == base).collect::<Vec<_>>();
-    if all.is_empty() {
-        all = entries().iter().filter(|entry| stem(entry.id) == wanted).collect();
-    }
-    let of = |region: &str| all.iter().copied().find(|entry| entry.regions.contains(&region));
-    of(region).or_else(|| of(NO_REGION)).or_else(|| all.first().copied())
+    among(&|entry| entry.id == base).or_else(|| among(&|entry| stem(entry.id) == wanted))
+}
+
+/// An id without its version.
+fn stem(id: &str) -> &str {
+    id.split_once(':').map_or(id, |(stem, _)| stem)
 }
 
 /// Whether these words stand in a text, and not as the beginning of a longer name: `sonnet 4` is not in

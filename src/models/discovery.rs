@@ -113,7 +113,8 @@ impl<'a> Offer<'a> {
     pub fn facts(&self) -> Facts {
         let base = self.base_id().unwrap_or(self.id);
         // A profile that spreads calls over regions has a price of its own, by its id.
-        let known = Facts::known(self.id).or(Facts::known(base));
+        let known = Facts::known(self.id);
+        let known = if base == self.id { known } else { known.or(Facts::known(base)) };
         let told = self.model.map(Facts::told).unwrap_or_default();
         let name = self.profile.and_then(|profile| non_blank(profile.inference_profile_name.as_deref()));
         let of_profile = Facts {
