@@ -811,8 +811,10 @@ fn every_member() -> Vec<Row> {
     }
     let idle = "a proxy is asked as request.tls says";
     row(&format!("{request}.proxy"), "tls", "mode: 'env-proxy', tls: {}", PLAIN, CHAT, idle);
+    let ca = "request: { tls: { ca: 'x' } }, baseUrl: 'https://localhost:1'";
+    let shows = "the authorities to trust: certificates in PEM form expected";
+    row(PROVIDER, "request.tls.ca", ca, NO_URL, CHAT, shows);
     for (name, members, shows) in [
-        ("ca", "ca: 'x'", "the authorities to trust: certificates in PEM form expected"),
         ("cert", "cert: 'x', key: 'x'", "the client's certificate: certificates in PEM form expected"),
         ("key", "cert: 'x', key: 'x'", "the client's certificate: certificates in PEM form expected"),
         ("passphrase", "passphrase: 'x'", "a key that is not encrypted is read"),
