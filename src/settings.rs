@@ -245,13 +245,14 @@ impl Settings {
     pub fn under(&self, mut config: Config, model: Option<&str>) -> Config {
         let model = model.and_then(|id| self.model(id));
         let own_url = model.and_then(|model| model.base_url.as_deref());
-        config.fallback_region = own_url.and_then(standard_region).or_else(|| self.region());
-        config.fallback_endpoint_url = match own_url {
+        let region = own_url.and_then(standard_region).or_else(|| self.region());
+        let url = match own_url {
             Some(url) => Some(url).filter(|url| standard_region(url).is_none()),
             None => self.endpoint_url(),
-        }
-        .map(str::to_owned);
-        config.fallback_bearer_token.clone_from(&self.api_key);
+        };
+        config.fallback_region = config.fallback_region.or(region);
+        config.fallback_endpoint_url = config.fallback_endpoint_url.or_else(|| url.map(str::to_owned));
+        config.fallback_bearer_token = config.fallback_bearer_token.or_else(|| self.api_key.clone());
         if let Some(model) = model {
             config.headers.or(&model.headers);
         }

@@ -31,7 +31,7 @@ impl Session {
         Self::over(Config::new(), args, report)
     }
 
-    /// With a configuration that the flags count before, and the settings behind it.
+    /// With a configuration that the flags count before, and the settings behind.
     pub(crate) fn over(config: Config, args: &Args, report: &Report) -> Result<Self, Failure> {
         let settings = settings(args, report)?;
         let mut config = with_flags(config, args, &settings)?.watch(report.watcher());
