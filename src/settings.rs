@@ -289,7 +289,7 @@ impl Settings {
         self.models.iter().find(|model| model.id == id)
     }
 
-    /// The parameters of this model's calls. An answer is as long as the parameters say, else as the file
+    /// The parameters of this model's calls; a level of thinking that is `off` is none. An answer is as long as the parameters say, else as the file
     /// says of the model.
     pub fn params(&self, id: &str) -> Params {
         let own = self.model_params.get(id).cloned().unwrap_or_default();
@@ -299,7 +299,7 @@ impl Settings {
             temperature: own.temperature.or(all.temperature),
             max_tokens: own.max_tokens.or(all.max_tokens).or_else(limit),
             cache_retention: own.cache_retention.or(all.cache_retention),
-            thinking: own.thinking.or(all.thinking),
+            thinking: own.thinking.or(all.thinking).filter(|level| level != "off"),
             service_tier: own.service_tier.or(all.service_tier),
         }
     }

@@ -570,6 +570,10 @@ fn what_means_nothing_here_is_said_and_what_is_in_order_is_not() {
     ] {
         assert!(warnings(text).contains(said), "{text}\n{}", warnings(text));
     }
+    let off = "{agents:{defaults:{params:{thinking:'low'},models:{'bedrock/a':{params:{thinking:'off'}}}}}}";
+    let off = settings(off);
+    assert_eq!((off.params("a").thinking, off.params("b").thinking.as_deref()), (None, Some("low")));
+
     // As a service tier that there is none of is ignored, the next one counts.
     let tier =
         settings("{agents:{defaults:{params:{serviceTier:'auto',service_tier:'flex'}}}}").params.service_tier;
