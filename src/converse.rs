@@ -327,8 +327,10 @@ structure! {
             metrics: ConverseMetrics = "metrics",
             /// The fields of the model's own response that `additional_model_response_field_paths` asked for.
             additional_model_response_fields: Document = "additionalModelResponseFields",
-            /// What the guardrail and the prompt router did, if the request asked to be told.
-            trace: ConverseTrace = "trace",
+            /// What the guardrail and the prompt router did, if the request asked to be told: as it came,
+            /// and to be [read](Document::read) as a [`ConverseTrace`] by those who want it. It is by far the
+            /// largest type of an answer, and the rarest.
+            trace: Document = "trace",
             /// The version of the model that served the request.
             performance_config: PerformanceConfiguration = "performanceConfig",
             /// The tier that served the request.

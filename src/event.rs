@@ -4,7 +4,7 @@ mod plain;
 
 use std::borrow::Cow;
 
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::DeserializeOwned;
 
 use crate::converse::{
     ContentBlockDeltaEvent, ContentBlockStartEvent, ContentBlockStopEvent, ConverseStreamMetadataEvent,
@@ -12,7 +12,7 @@ use crate::converse::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Frame;
-use crate::shape::{Document, Members};
+use crate::shape::{Document, Members, from_json};
 use plain::PlainDelta;
 
 /// An event of ConverseStream.
@@ -103,14 +103,15 @@ pub enum FrameContent<'a> {
 impl<'a> FrameContent<'a> {
     /// What this frame is. Fails with [`ErrorKind::Damaged`] where the headers do not say.
     pub fn of(frame: &'a Frame) -> Result<Self> {
-        let required = |name: &str| {
-            frame.string_header(name).ok_or_else(|| {
-                let at = frame.offset();
-                Error::damaged(at, format!("the frame at byte {at}: a header {name} expected, none found"))
-            })
+        let missing = |name| {
+            let at = frame.offset();
+            Error::damaged(at, format!("the frame at byte {at}: a header {name} expected, none found"))
         };
+        let required = |name| frame.string_header(name).ok_or_else(|| missing(name));
         match frame.message_type() {
-            None | Some("event") => Ok(Self::Event { event_type: required(":event-type")? }),
+            None | Some("event") => {
+                Ok(Self::Event { event_type: frame.event_type().ok_or_else(|| missing(":event-type"))? })
+            }
             Some("exception") => {
                 let exception_type = required(":exception-type")?;
                 Ok(Self::Exception { exception_type, message: exception_message(frame.payload()) })
@@ -150,7 +151,7 @@ pub(crate) fn service_error(code: &str, message: Cow<'_, str>) -> Error {
 
 /// The message of an exception, and of the model's own where the service quotes it.
 fn exception_message(payload: &[u8]) -> Cow<'_, str> {
-    let Ok(members) = serde_json::from_slice::<Members>(payload) else {
+    let Ok(members) = from_json::<Members>(payload) else {
         let text =
             String::from_utf8_lossy(payload.get(..payload.len().min(LONGEST_RAW_TEXT)).unwrap_or_default());
         return Cow::Owned(text.trim().to_owned());
@@ -216,12 +217,7 @@ impl Frame {
 
 /// Reads what an event carries.
 pub(crate) fn payload<T: DeserializeOwned>(frame: &Frame) -> Result<T> {
-    // JSON is UTF-8: found out once for the whole, it need not be for each string.
-    let read = match std::str::from_utf8(frame.payload()) {
-        Ok(text) => serde_json::from_str(text),
-        Err(source) => Err(serde_json::Error::custom(source)),
-    };
-    read.map_err(|source| {
+    from_json(frame.payload()).map_err(|source| {
         let at = frame.offset();
         Error::damaged(
             at,

@@ -29,7 +29,7 @@ use crate::guardrail::ApplyGuardrailRequest;
 use crate::inference_profile::{GetInferenceProfileRequest, ListInferenceProfilesRequest};
 use crate::invoke_model::InvokeModelRequest;
 use crate::refusal::FOREIGN_HINT;
-use crate::shape::{Blob, Document, Members};
+use crate::shape::{Blob, Document, Members, from_json};
 
 /// An operation of the service.
 ///
@@ -120,7 +120,7 @@ impl Operation {
             Error::new(ErrorKind::Damaged, message)
         };
         match body.trim_ascii_start().first() {
-            Some(b'{') => serde_json::from_slice(body)
+            Some(b'{') => from_json(body)
                 .map_err(|source| damaged("an object of another form found").with_source(source)),
             Some(_) => Err(damaged("something else than an object found").with_hint(FOREIGN_HINT)),
             None => Err(damaged("nothing found").with_hint(FOREIGN_HINT)),

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use crate::error::{Error, ErrorKind};
-use crate::shape::Members;
+use crate::shape::{Members, from_json};
 
 /// The service's id of the request, by which AWS support finds it.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
@@ -21,7 +21,7 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
 /// answer that has none is not Bedrock's own: a proxy's or a gateway's, of which the first text is shown.
 pub(crate) fn error(head: &Parts, body: &[u8], now: SystemTime) -> Error {
     let status = head.status.as_u16();
-    let members = serde_json::from_slice::<Members>(body).unwrap_or_default();
+    let members = from_json::<Members>(body).unwrap_or_default();
     let string = |name| members.named(name)?.read::<String>().ok();
     let header =
         head.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).map(str::to_owned);

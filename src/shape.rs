@@ -287,6 +287,12 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
+/// Reads JSON, which is UTF-8: found out once for the whole, it need not be for each string, and all types
+/// are read from text alone, so that there is one reader of each.
+pub(crate) fn from_json<'de, T: Deserialize<'de>>(json: &'de [u8]) -> serde_json::Result<T> {
+    serde_json::from_str(std::str::from_utf8(json).map_err(de::Error::custom)?)
+}
+
 /// A string that is borrowed from what it is read from, unless it had escapes.
 pub(crate) struct Text<'de>(pub(crate) Cow<'de, str>);
 

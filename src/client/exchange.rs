@@ -43,6 +43,7 @@ pub(super) struct Exchanges {
 }
 
 /// What a call came to.
+#[allow(clippy::large_enum_variant, reason = "there is one for each call")]
 pub(super) enum Answer {
     Whole(Response<Bytes>),
     Stream(FrameStream),
@@ -86,28 +87,36 @@ impl Exchanges {
     }
 
     /// Makes the call. `streamed` is the form that the answer is wanted in.
-    pub(super) async fn answer(&self, call: &Call, streamed: bool) -> Result<Answer> {
-        if call.operation.is_streamed() != streamed {
-            return Err(wrong_form(call));
-        }
-        let place = self.place(call.model_id.as_deref()).await?;
-        let result = self.repeat(call, &place).await;
-        let (Err(error), Some(model_id)) = (&result, call.model_id.as_deref()) else { return result };
-        if !hint::needs_inference_profile(error) {
-            return result;
-        }
-        let profiles = self.profiles_of(model_id, &place).await;
-        match profiles.as_deref() {
-            Ok([profile, ..]) if self.config.auto_profile => {
-                let taken = Progress::ProfileTaken { model_id, profile_id: profile };
-                self.config.watcher.tell(&taken);
-                self.repeat(&call.of_model(profile), &place).await
+    ///
+    /// Boxed: of a future that is not, each crate that waits for it has all of its code once more.
+    pub(super) fn answer<'a>(
+        &'a self,
+        call: &'a Call,
+        streamed: bool,
+    ) -> Pin<Box<dyn Future<Output = Result<Answer>> + Send + 'a>> {
+        Box::pin(async move {
+            if call.operation.is_streamed() != streamed {
+                return Err(wrong_form(call));
             }
-            _ => {
-                let hint = hint::inference_profiles(profiles.as_deref(), place.region.name());
-                result.map_err(|error| error.or_hint(Some(hint)))
+            let place = self.place(call.model_id.as_deref()).await?;
+            let result = self.repeat(call, &place).await;
+            let (Err(error), Some(model_id)) = (&result, call.model_id.as_deref()) else { return result };
+            if !hint::needs_inference_profile(error) {
+                return result;
             }
-        }
+            let profiles = self.profiles_of(model_id, &place).await;
+            match profiles.as_deref() {
+                Ok([profile, ..]) if self.config.auto_profile => {
+                    let taken = Progress::ProfileTaken { model_id, profile_id: profile };
+                    self.config.watcher.tell(&taken);
+                    self.repeat(&call.of_model(profile), &place).await
+                }
+                _ => {
+                    let hint = hint::inference_profiles(profiles.as_deref(), place.region.name());
+                    result.map_err(|error| error.or_hint(Some(hint)))
+                }
+            }
+        })
     }
 
     /// Where calls of a model go.

@@ -12,8 +12,7 @@ use crate::converse::citation::{Citation, CitationLocation, CitationSourceConten
 use crate::converse::content::{ErrorBlock, ImageFormat, ImageSource};
 use crate::converse::tool::{ToolResultStatus, ToolUseType};
 use crate::converse::{
-    ConversationRole, ConverseMetrics, ConverseTrace, PerformanceConfiguration, ServiceTier, StopReason,
-    TokenUsage,
+    ConversationRole, ConverseMetrics, PerformanceConfiguration, ServiceTier, StopReason, TokenUsage,
 };
 use crate::shape::{Blob, Document, structure, union};
 
@@ -86,8 +85,10 @@ structure! {
             usage: TokenUsage = "usage",
             /// How long it took.
             metrics: ConverseMetrics = "metrics",
-            /// What the guardrail and the prompt router did, if the request asked to be told.
-            trace: ConverseTrace = "trace",
+            /// What the guardrail and the prompt router did, if the request asked to be told: as it came,
+            /// and to be [read](Document::read) as a [`ConverseTrace`](crate::converse::ConverseTrace) by those
+            /// who want it.
+            trace: Document = "trace",
             /// The version of the model that served the request.
             performance_config: PerformanceConfiguration = "performanceConfig",
             /// The tier that served the request.

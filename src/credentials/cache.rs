@@ -7,6 +7,7 @@
 //! - When the AWS files say something else than before, the chain is asked afresh. They are read each time,
 //!   which costs little: what a call needs of them, its region and endpoint, is read each time as well.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -57,7 +58,7 @@ impl Cache {
 
     /// What the chain comes to now, whatever is held.
     pub(crate) async fn search(&self) -> Search {
-        search(&self.0.surroundings).await
+        self.0.search().await
     }
 
     /// The credentials to use.
@@ -117,10 +118,15 @@ impl Inner {
         state.failure.as_ref().filter(|_| state.ended != ended).map(again)
     }
 
+    /// Boxed: of a future that is not, each crate that waits for it has the code of all sources once more.
+    fn search(&self) -> Pin<Box<dyn Future<Output = Search> + Send + '_>> {
+        Box::pin(search(&self.surroundings))
+    }
+
     /// Searches, with nobody else doing so.
     async fn load(&self) -> Result<Arc<Found>> {
         let files = self.surroundings.context.aws_files_mark();
-        let result = search(&self.surroundings).await.result;
+        let result = self.search().await.result;
         let now = self.surroundings.context.now();
         let mut state = self.state();
         state.ended += 1;

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::shape::from_json;
 
 /// A secret text. `Debug` does not show it.
 #[derive(Clone)]
@@ -61,7 +62,7 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Reads an object. The error shows nothing of the text.
     pub(super) fn read(what: &'a str, text: &'a [u8]) -> Result<Self> {
-        match serde_json::from_slice(text) {
+        match from_json(text) {
             Ok(members) => Ok(Self { what, members }),
             Err(fault) => Err(Error::new(
                 ErrorKind::Damaged,

@@ -21,6 +21,7 @@ use crate::foundation_model::ListFoundationModelsRequest;
 use crate::inference_profile::{
     GetInferenceProfileRequest, InferenceProfileSummary, InferenceProfileType, ListInferenceProfilesRequest,
 };
+use crate::shape::from_json;
 
 /// The models and inference profiles of a client's region, kept on disk.
 ///
@@ -203,7 +204,7 @@ impl Inner {
     /// What is kept, or `None` if it is not there, damaged or of another form: it is replaced then.
     fn read(&self, cache: &Path) -> Option<Inventory> {
         let text = self.client.config().context.read_file(cache).ok()??;
-        serde_json::from_slice(&text).ok()
+        from_json(&text).ok()
     }
 
     /// Keeps an answer. Where that fails, it is asked for again the next time.

@@ -21,7 +21,7 @@ use super::{Body, Sending, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{FrameDecoder, MEDIA_TYPE};
 use crate::operation::Operation;
-use crate::shape::Document;
+use crate::shape::{Document, from_json};
 
 /// Sends through another transport, and writes each exchange into a recording as it happens.
 ///
@@ -123,7 +123,7 @@ fn open(path: &Path) -> io::Result<File> {
         (&mut file).take(LONGEST_HEADING).read_to_end(&mut first)?;
         let heading = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let is_recording = matches!(
-            serde_json::from_slice(heading), Ok(Line::Recording(heading)) if heading.version == 1
+            from_json(heading), Ok(Line::Recording(heading)) if heading.version == 1
         );
         if !first.is_empty() && !is_recording {
             return Err(io::Error::new(

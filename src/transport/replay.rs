@@ -20,6 +20,7 @@ use super::{Body, Sending, Transport};
 use crate::endpoint::decode_label;
 use crate::error::{Error, ErrorKind, Result};
 use crate::operation::Operation;
+use crate::shape::from_json;
 
 /// Answers each call with the recording's next exchange of the same operation, with the recorded
 /// cuts of the body, and without any network.
@@ -308,7 +309,7 @@ fn difference(recorded: &RecordedRequest, request: &Request<Bytes>) -> Option<St
     if expected == *found {
         return None;
     }
-    match (serde_json::from_slice::<Value>(&expected), serde_json::from_slice::<Value>(found)) {
+    match (from_json::<Value>(&expected), from_json::<Value>(found)) {
         (Ok(expected), Ok(found)) => json_difference("", &expected, &found),
         _ => Some("the body".into()),
     }

@@ -117,6 +117,7 @@ fn read_request(args: &Args) -> Result<Members, Failure> {
         std::fs::read(path).map(|read| bytes = read)
     };
     read.map_err(|error| Failure::unreadable(&shown, &error))?;
-    serde_json::from_slice(&bytes)
+    let json = std::str::from_utf8(&bytes).map_err(|_| Failure::usage(format!("{shown}: UTF-8 expected")))?;
+    serde_json::from_str(json)
         .map_err(|error| Failure::usage(format!("{shown}: a request of one JSON object expected: {error}")))
 }
