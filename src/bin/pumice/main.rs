@@ -13,6 +13,7 @@ mod output;
 mod session;
 mod stream;
 
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -50,17 +51,18 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Command::Decode => decode::run(args),
         Command::Completions => completions::run(args),
         Command::Config => config::run(args, report),
-        Command::Models => block_on(models::run(args, report)),
-        Command::Auth => block_on(auth::run(args, report)),
-        Command::Chat => block_on(chat::run(args, report)),
-        Command::Stream => block_on(stream::run(args, report)),
-        Command::Converse => block_on(call::converse(args, report)),
-        Command::Call => block_on(call::run(args, report)),
+        Command::Models => block_on(Box::pin(models::run(args, report))),
+        Command::Auth => block_on(Box::pin(auth::run(args, report))),
+        Command::Chat => block_on(Box::pin(chat::run(args, report))),
+        Command::Stream => block_on(Box::pin(stream::run(args, report))),
+        Command::Converse => block_on(Box::pin(call::converse(args, report))),
+        Command::Call => block_on(Box::pin(call::run(args, report))),
     }
 }
 
-/// One thread is enough for one call, and costs the least.
-fn block_on(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+/// One thread is enough for one call, and costs the least. The work is boxed so that the runtime's part is
+/// there once, and not once for each command.
+fn block_on(work: Pin<Box<dyn Future<Output = Result<(), Failure>> + '_>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime
         .map_err(|error| Failure::temporary(format!("the runtime could not be started: {error}")))?
