@@ -15,11 +15,13 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http_body::Body as _;
 use reqwest::{NoProxy, Proxy};
+use rustls::CertificateError;
 
 use super::roots::{self, Roots};
 use super::{Body, Sending, Transport};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::refusal::FOREIGN_HINT;
 
 /// How to connect.
 ///
@@ -154,10 +156,21 @@ fn failure(error: reqwest::Error) -> Error {
     if let Some(fault) = certificate_fault(&error) {
         return Error::new(ErrorKind::Connect, format!("the server's certificate is not accepted: {fault}"))
             .with_retryable(false)
-            .with_hint(
-                "behind a private certificate authority or an inspecting proxy, name its certificates in \
-                 AWS_CA_BUNDLE (a PEM file)",
-            );
+            .with_hint(match fault {
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. } => {
+                    "the server needs another certificate, unless this machine's clock is wrong"
+                }
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                    "another server than the URL's has answered: check --endpoint-url and HTTPS_PROXY"
+                }
+                _ => {
+                    "behind a private certificate authority or an inspecting proxy, name its certificates in \
+                     AWS_CA_BUNDLE (a PEM file)"
+                }
+            });
     }
     if error.is_builder() || error.is_request() && error.url().is_none() {
         Error::new(ErrorKind::InvalidInput, "the request is not one that HTTP can carry")
@@ -167,6 +180,8 @@ fn failure(error: reqwest::Error) -> Error {
     } else if error.is_connect() {
         Error::new(ErrorKind::Connect, "no connection to the server")
             .with_hint("check the network, --region and --endpoint-url, and HTTPS_PROXY")
+    } else if causes(&error).any(is_of_the_encoding) {
+        Error::new(ErrorKind::Damaged, "what came is not HTTP as it should be").with_hint(FOREIGN_HINT)
     } else {
         Error::new(ErrorKind::BrokenOff, "the connection broke off")
     }
@@ -174,19 +189,33 @@ fn failure(error: reqwest::Error) -> Error {
 }
 
 /// What a failed handshake says of the server's certificate.
-fn certificate_fault(error: &reqwest::Error) -> Option<String> {
-    let mut cause = error.source();
-    while let Some(found) = cause {
-        if let Some(rustls::Error::InvalidCertificate(fault)) = found.downcast_ref() {
-            return Some(fault.to_string());
-        }
-        cause = match found.downcast_ref::<io::Error>() {
+fn certificate_fault(error: &reqwest::Error) -> Option<&CertificateError> {
+    causes(error).find_map(|cause| match cause.downcast_ref() {
+        Some(rustls::Error::InvalidCertificate(fault)) => Some(fault),
+        _ => None,
+    })
+}
+
+/// Whether it says that a head, or the chunks of a body, cannot be read as such.
+fn is_of_the_encoding(cause: &(dyn StdError + 'static)) -> bool {
+    let of_a_head = cause.downcast_ref().is_some_and(hyper::Error::is_parse);
+    let of_a_body = cause.downcast_ref::<io::Error>().is_some_and(|error| {
+        matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+    });
+    of_a_head || of_a_body
+}
+
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    let mut next = error.source();
+    std::iter::from_fn(move || {
+        let cause = next?;
+        next = match cause.downcast_ref::<io::Error>() {
             // An `io::Error` does not name what it wraps among its causes.
             Some(wrapper) => wrapper.get_ref().map(|wrapped| wrapped as &(dyn StdError + 'static)),
-            None => found.source(),
+            None => cause.source(),
         };
-    }
-    None
+        Some(cause)
+    })
 }
 
 /// The proxies that the environment names, or else the configuration, each with the environment's exceptions.
