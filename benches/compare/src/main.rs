@@ -1,0 +1,46 @@
+//! Measures pumice beside the AWS SDK on this machine, and says which figures are within their bars.
+
+mod bar;
+mod compare;
+mod features;
+mod measure;
+mod musl;
+mod package;
+mod server;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = std::env::args_os().skip(1).collect::<Vec<_>>();
+    if let [word, rest @ ..] = arguments.as_slice()
+        && word == "launch"
+    {
+        return measure::launch(rest);
+    }
+    let words = arguments.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>();
+    match words.iter().map(|word| &**word).collect::<Vec<_>>().as_slice() {
+        ["sizes"] => compare::sizes(),
+        ["features"] => features::print(),
+        ["musl"] => musl::run(),
+        options => match compare::Options::of(options) {
+            Some(options) => compare::run(&options),
+            None => {
+                eprint!("{HELP}");
+                ExitCode::from(2)
+            }
+        },
+    }
+}
+
+const HELP: &str = "\
+compare [--quick] [--sdk z|3|both] [--only NAME,…]
+    Builds the programs, measures them, and prints each figure beside its bar. The exit code is 1 where one
+    is over. --quick builds on what is there from the last time, and does not tell what a build takes.
+    NAME is cli, embedder, sdk or codec.
+compare sizes
+    The sizes and the tree alone.
+compare features
+    What each optional feature of pumice costs.
+compare musl
+    Static builds of the embedder's program: their sizes, and whether they stream over TLS.
+";
