@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::endpoint::{BaseUrl, Region, RegionSource, configured_url, dns_suffix};
 use crate::error::{Error, ErrorKind, Result};
 use crate::profile::{Profiles, Section};
+use crate::redaction::Redaction;
 use crate::retry::Retry;
 use crate::transport::{Http, HttpConfig, Transport};
 
@@ -173,6 +174,7 @@ impl Surroundings {
         request: &Request<Bytes>,
         read: impl Fn(&Parts, &[u8]) -> Result<T>,
     ) -> Result<T> {
+        let redaction = Redaction::of(request.headers());
         let retry = Retry::standard().max_attempts(way.attempts);
         let transport = self.transport(way)?;
         for attempt in 1.. {
@@ -183,7 +185,7 @@ impl Surroundings {
             });
             let error = match answer.and_then(|(head, body)| read(&head, &body)) {
                 Ok(read) => return Ok(read),
-                Err(error) => error,
+                Err(error) => redaction.error(error),
             };
             match retry.delay(&error, attempt, self.context.chance()) {
                 Some(delay) => sleep(delay).await,
