@@ -193,11 +193,6 @@ impl Error {
         self
     }
 
-    pub(crate) fn map_message(mut self, map: impl FnOnce(&str) -> String) -> Self {
-        self.0.message = map(&self.0.message);
-        self
-    }
-
     /// Adds a hint where there is none.
     pub(crate) fn or_hint(mut self, hint: Option<String>) -> Self {
         self.0.hint = self.0.hint.or(hint);

@@ -9,8 +9,6 @@ use std::borrow::Cow;
 use http::header::{AUTHORIZATION, HeaderMap};
 use zeroize::Zeroizing;
 
-use crate::error::Error;
-
 /// The secrets that a request carries.
 pub(crate) struct Redaction(Vec<Zeroizing<String>>);
 
@@ -28,6 +26,17 @@ impl Redaction {
             Some(secret.trim())
         });
         Self::of_texts(texts)
+    }
+
+    /// With what a body that is sent to a service for credentials holds: tokens, which are the only long
+    /// words in it.
+    pub(crate) fn and_body(mut self, body: &[u8]) -> Self {
+        let runs =
+            body.split(|byte| !byte.is_ascii_alphanumeric()).filter(|run| run.len() >= SHORTEST_BODY_RUN);
+        let runs = runs.filter_map(|run| std::str::from_utf8(run).ok());
+        self.0.extend(Self::of_texts(runs).0);
+        self.0.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        self
     }
 
     fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
@@ -56,9 +65,14 @@ impl Redaction {
         })
     }
 
-    /// The error with a message that is without the secrets.
-    pub(crate) fn error(&self, error: Error) -> Error {
-        error.map_message(|message| self.text(message).into_owned())
+    /// The body of a refusal without the secrets: before it is read, for what is cut off in the middle of a
+    /// secret is not found any more.
+    pub(crate) fn body<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
+        let text = String::from_utf8_lossy(body);
+        match self.text(&text) {
+            Cow::Borrowed(_) => Cow::Borrowed(body),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        }
     }
 }
 
@@ -68,6 +82,8 @@ const WITHHELD: &str = "[withheld]";
 const SHORTEST: usize = 8;
 /// As long as only a part of a secret's is.
 const SHORTEST_RUN: usize = 16;
+/// Longer than the names of actions and parameters.
+const SHORTEST_BODY_RUN: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -104,11 +120,13 @@ mod tests {
         ] {
             let text = redaction.text(&quoted);
             assert!(text.contains(WITHHELD), "{text}");
+            assert_eq!(redaction.body(quoted.as_bytes()), text.as_bytes());
             for secret in ["IQoJb3JpZ2luX2Vj", "abcdefghijklmnop", "5f3a9c0e5f3a9c0e"] {
                 assert!(!text.contains(secret), "{text}");
             }
         }
         let harmless = "the secret of application/json for AKIDEXAMPLE00000000";
         assert_eq!(redaction.text(harmless), harmless);
+        assert!(matches!(redaction.body(b"\xff"), Cow::Borrowed(b"\xff")));
     }
 }

@@ -285,7 +285,7 @@ impl Exchanges {
         if !head.status.is_success() {
             // A refusal whose body does not arrive is a refusal all the same.
             let body = read_beginning(body, config.idle_timeout).await;
-            let error = redaction.error(refusal::error(&head, &body, config.context.now()));
+            let error = refusal::error(&head, &redaction.body(&body), config.context.now());
             return Err(match news {
                 // With the clock put right, the same call can succeed.
                 Some(seconds) if skew::may_be_due_to(&error) => {
@@ -297,7 +297,7 @@ impl Exchanges {
         if let AnswerForm::Stream { closing_event } = call.operation.answer_form() {
             if !refusal::may_be(MEDIA_TYPE, &head.headers) {
                 let body = read_beginning(body, config.idle_timeout).await;
-                return Err(redaction.error(refusal::of_another_kind(&head, &body, MEDIA_TYPE)));
+                return Err(refusal::of_another_kind(&head, &redaction.body(&body), MEDIA_TYPE));
             }
             let response = Response::from_parts(head, body);
             let mut frames = FrameStream::new(response, closing_event, config.idle_timeout);

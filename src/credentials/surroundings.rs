@@ -174,7 +174,7 @@ impl Surroundings {
         request: &Request<Bytes>,
         read: impl Fn(&Parts, &[u8]) -> Result<T>,
     ) -> Result<T> {
-        let redaction = Redaction::of(request.headers());
+        let redaction = Redaction::of(request.headers()).and_body(request.body());
         let retry = Retry::standard().max_attempts(way.attempts);
         let transport = self.transport(way)?;
         for attempt in 1.. {
@@ -183,9 +183,12 @@ impl Surroundings {
                 let seconds = way.timeout.as_secs();
                 Err(Error::new(ErrorKind::Timeout, format!("no answer within {seconds} s")))
             });
-            let error = match answer.and_then(|(head, body)| read(&head, &body)) {
+            let error = match answer.and_then(|(head, body)| {
+                let redacted = (!head.status.is_success()).then(|| redaction.body(&body));
+                read(&head, redacted.as_deref().unwrap_or(&body))
+            }) {
                 Ok(read) => return Ok(read),
-                Err(error) => redaction.error(error),
+                Err(error) => error,
             };
             match retry.delay(&error, attempt, self.context.chance()) {
                 Some(delay) => sleep(delay).await,
@@ -256,7 +259,7 @@ pub(super) fn request(
                 ),
             )
         })?;
-        value.set_sensitive(true);
+        value.set_sensitive(*name != "content-type");
         request = request.header(*name, value);
     }
     request

@@ -1,6 +1,5 @@
 //! Writes down what another transport does.
 
-use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -230,11 +229,7 @@ impl RecordedBody {
             return Ok(());
         }
         let after = self.track.elapsed();
-        let text = String::from_utf8_lossy(&come).into_owned();
-        let bytes = match redaction.text(&text) {
-            Cow::Borrowed(_) => come.freeze(),
-            Cow::Owned(without) => without.into(),
-        };
+        let bytes = Bytes::from(redaction.body(&come).into_owned());
         self.track.tape.write(&[Line::Chunk(RecordedChunk::of(self.track.exchange, after, &bytes))])
     }
 }

@@ -222,7 +222,7 @@ pub(super) fn response_headers(headers: &HeaderMap, redaction: &Redaction) -> BT
                 | "via"
                 | "x-amz-cf-id"
                 | "x-amz-retry-after"
-        ) || name.starts_with("x-amzn-")
+        ) || name.starts_with("x-amzn-") && !name.starts_with("x-amzn-remapped-")
     });
     for value in kept.values_mut() {
         *value = redaction.text(value).into_owned();
