@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each user uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "part of tests")]
 
+mod framing;
 pub mod seeds;
 
 use std::fmt::Debug;
@@ -142,21 +143,10 @@ fn framed(mut data: &[u8]) -> Vec<Frame> {
         let (headers, rest) = rest.split_at(rest.len().min(u16::from_be_bytes([h0, h1]).into()));
         let (payload, rest) = rest.split_at(rest.len().min(u16::from_be_bytes([p0, p1]).into()));
         data = rest;
-        decoder.push(frame(headers, payload));
+        decoder.push(framing::frame(headers, payload));
     }
     // Behind headers that cannot be, nothing more is read.
     std::iter::from_fn(|| decoder.next_frame().ok().flatten()).collect()
-}
-
-/// A frame whose checksums are right, whatever is in it.
-pub fn frame(headers: &[u8], payload: &[u8]) -> Vec<u8> {
-    let length = |length: usize| u32::try_from(length).unwrap().to_be_bytes();
-    let mut frame = [length(16 + headers.len() + payload.len()), length(headers.len())].concat();
-    frame.extend(crc32fast::hash(&frame).to_be_bytes());
-    frame.extend_from_slice(headers);
-    frame.extend_from_slice(payload);
-    frame.extend(crc32fast::hash(&frame).to_be_bytes());
-    frame
 }
 
 /// JSON into the type that the first byte names, and back.
