@@ -51,7 +51,7 @@ pub struct Target {
     pub seeds: fn() -> Vec<Vec<u8>>,
 }
 
-pub const TARGETS: [Target; 7] = [
+pub static TARGETS: [Target; 7] = [
     Target { name: "frames", run: frames, seeds: seeds::frames },
     Target { name: "events", run: events, seeds: seeds::events },
     Target { name: "types", run: types, seeds: seeds::types },
@@ -92,7 +92,7 @@ fn read_frames<'a>(
         loop {
             match decoder.next_frame() {
                 Ok(Some(frame)) => {
-                    let headers = frame.headers().map(|header| format!("{header:?}")).collect();
+                    let headers = format!("{:?}", frame.headers().collect::<Vec<_>>());
                     frames.push((frame.offset(), headers, frame.payload().to_vec()));
                 }
                 Ok(None) => break,

@@ -80,7 +80,7 @@ pub fn arguments() -> Vec<Vec<u8>> {
             let payload = serde_json::from_slice::<Value>(frame.payload()).unwrap_or_default();
             json.push_str(payload["delta"]["toolUse"]["input"].as_str().unwrap_or_default());
         }
-        seeds.extend((!json.is_empty()).then(|| [&[json.len() as u8], json.as_bytes()].concat()));
+        seeds.extend((!json.is_empty()).then(|| [b"\x06", json.as_bytes()].concat()));
     }
     seeds
 }

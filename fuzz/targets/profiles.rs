@@ -1,6 +1,0 @@
-#![no_main]
-
-#[path = "../../tests/inputs/mod.rs"]
-mod inputs;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| inputs::profiles(data));
