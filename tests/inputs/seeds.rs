@@ -15,7 +15,22 @@ pub fn frames() -> Vec<Vec<u8>> {
 }
 
 pub fn events() -> Vec<Vec<u8>> {
-    streams().into_iter().map(|stream| unframed(&stream)).collect()
+    let recorded = streams().into_iter().map(|stream| unframed(&stream));
+    recorded.chain([FRAMES.iter().flat_map(|(headers, payload)| parts(headers, payload)).collect()]).collect()
+}
+
+/// A frame with these string headers, as [`events`](super::events) takes it.
+fn parts(headers: &[(&str, &str)], payload: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, value) in headers {
+        bytes.push(u8::try_from(name.len()).unwrap());
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.push(7);
+        bytes.extend(u16::try_from(value.len()).unwrap().to_be_bytes());
+        bytes.extend_from_slice(value.as_bytes());
+    }
+    let length = |length: usize| u16::try_from(length).unwrap().to_be_bytes();
+    [&length(bytes.len())[..], &length(payload.len()), &bytes, payload.as_bytes()].concat()
 }
 
 pub fn types() -> Vec<Vec<u8>> {
@@ -144,6 +159,22 @@ fn repository() -> &'static Path {
         .filter(|_| package.ends_with("fuzz") && !package.join("fixtures").exists())
         .unwrap_or(package)
 }
+
+/// What is seldom recorded: white space, what is not known, failures.
+const FRAMES: [(&[(&str, &str)], &str); 6] = [
+    (
+        &[(":message-type", "event"), (":event-type", "messageStart")],
+        "{\n \"role\": \"assistant\",\r\n \"new\": [1,\n 2] }",
+    ),
+    (&[(":message-type", "event"), (":event-type", "unheardOf")], "{\"a\": {\n\"b\": null}}"),
+    (&[(":event-type", "chunk")], "{\"bytes\":\"eyJ9\",\"p\":\"ab\"}"),
+    (
+        &[(":message-type", "exception"), (":exception-type", "modelStreamErrorException")],
+        "{\"message\":\"m\",\"originalStatusCode\":500,\"originalMessage\":\"o\"}",
+    ),
+    (&[(":message-type", "exception"), (":exception-type", "x")], "not JSON"),
+    (&[(":message-type", "error"), (":error-code", "InternalFailure"), (":error-message", "e")], ""),
+];
 
 /// Longer seeds would slow a fuzzer down, and say nothing that shorter ones do not.
 const LONGEST: usize = 32 * 1024;
