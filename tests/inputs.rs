@@ -1,7 +1,8 @@
 //! Bytes that anyone may have written: what must hold for each kind of them holds for every seed, for
 //! seeds that were damaged at random, and for what is random altogether.
 //!
-//! A fuzzer goes on from here for as long as one likes: `fuzz/run`.
+//! `PROPTEST_CASES` says how many of them, 256 by itself. A fuzzer goes on from here for as long as one likes:
+//! `fuzz/run`.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
@@ -55,11 +56,8 @@ fn hold(target: &Target) {
     for seed in &seeds {
         (target.run)(seed);
     }
-    let mut runner = TestRunner::new(ProptestConfig {
-        cases: 256,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    });
+    let mut runner =
+        TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
     let damaged = (any::<Index>(), vec((any::<Index>(), damage()), 1..8))
         .prop_map(|(seed, damages)| damages.into_iter().fold(seed.get(&seeds).clone(), inflict));
     let inputs = prop_oneof![4 => damaged, 1 => vec(any::<u8>(), 0..512)];
