@@ -166,22 +166,25 @@ fn names_from_a_list_stay_in_their_line() {
         Answer::whole(200, json!({"modelSummaries": [model]}).to_string()).only_for("/foundation-models"),
         Answer::whole(200, json!({"inferenceProfileSummaries": []}).to_string()),
     ]);
-    let list = |arguments: &[&str]| {
+    let models = |arguments: &[&str]| {
         let mut command = pumice(home.path());
-        command.args(["models", "list"]).args(arguments);
-        command.env("AWS_ENDPOINT_URL_BEDROCK", &server.url);
+        command.arg("models").args(arguments).env("AWS_ENDPOINT_URL_BEDROCK", &server.url);
         command
     };
-    for arguments in [&[][..], &["--plain"], &["--json"]] {
-        let (status, got) = terminal::run(&mut list(arguments));
+    for arguments in [&["list"][..], &["list", "--plain"], &["list", "--json"]] {
+        let (status, got) = terminal::run(&mut models(arguments));
         assert!(status.success(), "{got}");
         is_harmless(&got);
-        let output = list(arguments).output().unwrap();
+        let output = models(arguments).output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        let lines = if arguments.is_empty() { 2 } else { 1 };
+        let lines = if arguments.len() == 1 { 2 } else { 1 };
         assert_eq!(said.lines().count(), lines, "{said:?}");
         assert!(!said.lines().any(|line| line.starts_with("forged") || line.starts_with("-x")), "{said:?}");
     }
+    let (status, got) = terminal::run(&mut models(&["show", "amazon.nova\n-x-v1:0"]));
+    assert!(status.success(), "{got}");
+    is_harmless(&got);
+    assert!(!got.contains("\nforged") && !got.contains("\n-x"), "{got:?}");
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn in_text(search: &Search, place: Option<&Place>) -> String {
         lines.push(("control endpoint", place.control.url().to_owned()));
     }
     let lines = lines.iter().map(|(name, value)| format!("{name:<17}{}\n", one_line(value)));
-    let mut text = lines.collect::<String>();
+    let mut text = lines.collect::<Vec<_>>().concat();
     text.push_str("looked at:\n");
     for tried in &search.tried {
         // Writing to a string cannot fail.

@@ -366,7 +366,8 @@ impl Row {
         if !self.regions.is_empty() {
             lines.push(("calls go to", self.regions.join(", ")));
         }
-        lines.iter().map(|(name, value)| format!("{name:<16}{value}\n")).collect::<Vec<_>>().concat()
+        let lines = lines.iter().map(|(name, value)| format!("{name:<16}{}\n", one_line(value)));
+        lines.collect::<Vec<_>>().concat()
     }
 }
 
