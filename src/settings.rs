@@ -620,6 +620,9 @@ fn sections(mut root: Value) -> Value {
     keep(root.get_mut("auth"), &|name| name == "profiles");
     if let Some(profiles) = root.pointer_mut("/auth/profiles").and_then(Value::as_object_mut) {
         profiles.retain(|_, profile| is_ours_profile(profile));
+        profiles
+            .values_mut()
+            .for_each(|profile| keep(Some(profile), &|name| matches!(name, "provider" | "mode")));
     }
     keep(root.get_mut("models"), &|name| matches!(name, "mode" | "bedrockDiscovery" | "providers"));
     keep(root.get_mut("agents"), &|name| name == "defaults");

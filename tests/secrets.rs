@@ -327,7 +327,7 @@ fn urls_with_a_password_and_files_that_are_wrong_where_the_secret_stands() {
     }
     let settings = format!(
         "{{models:{{providers:{{'amazon-bedrock':{{apiKey:'{PASSWORD}',headers:{{a:'{HEADER}'}},request:{{headers:{{c:'{HEADER}'}}}},
-         models:[{{id:'m',headers:{{b:'{HEADER}'}}}}]}},openai:{{apiKey:'{PASSWORD}'}}}}}},env:{{A:'{PASSWORD}'}},
+         models:[{{id:'m',headers:{{b:'{HEADER}'}}}}]}},openai:{{apiKey:'{PASSWORD}'}}}}}},env:{{A:'{PASSWORD}'}},auth:{{profiles:{{p:{{provider:'amazon-bedrock',mode:'aws-sdk',key:'{PASSWORD}'}}}}}},
          plugins:{{entries:{{'amazon-bedrock':{{env:{{KEY:'{PASSWORD}'}},apiKey:'{PASSWORD}',config:{{}}}}}}}}}}"
     );
     let file = write("settings.json5", &settings);
