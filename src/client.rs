@@ -244,6 +244,7 @@ impl Client {
         let mut tokens = BTreeSet::new();
         tokens.extend(request.named(NEXT_TOKEN).and_then(|token| token.read::<String>().ok()));
         let mut all = Vec::<Document>::new();
+        let (mut pages, mut bytes) = (0, 0);
         let mut whole: Option<Members> = None;
         loop {
             let operation = call.operation;
@@ -255,7 +256,14 @@ impl Client {
             if let Some(list) = page.named(items) {
                 let list = list.read::<Option<Vec<Document>>>();
                 let list = list.map_err(|source| damaged(items, "a list").with_source(source))?;
-                all.extend(list.unwrap_or_default());
+                let list = list.unwrap_or_default();
+                bytes += list.iter().map(|item| item.text().len()).sum::<usize>();
+                all.extend(list);
+            }
+            pages += 1;
+            if pages > MOST_PAGES || bytes > LONGEST_LIST {
+                let expected = format!("at most {MOST_PAGES} pages of {LONGEST_LIST} bytes in all");
+                return Err(damaged(items, &expected));
             }
             let token = page.remove(NEXT_TOKEN).map(|token| token.read::<Option<String>>()).transpose();
             let token = token.map_err(|source| damaged(NEXT_TOKEN, "a string").with_source(source))?;
@@ -273,5 +281,9 @@ impl Client {
     }
 }
 
+/// How many pages of a list are asked for.
+const MOST_PAGES: usize = 1000;
+/// What a list may have, in bytes.
+const LONGEST_LIST: usize = 64 * 1024 * 1024;
 /// The token of a list's next page, in a request and in an answer.
 const NEXT_TOKEN: &str = "nextToken";

@@ -9,7 +9,7 @@ use aws_credential_types::Token;
 
 use crate::context::Context;
 use crate::credentials::Surroundings;
-use crate::endpoint::{Endpoint, EndpointSettings, Region, RegionSource, Service};
+use crate::endpoint::{Endpoint, EndpointSettings, Region, RegionSource, Service, Shown};
 use crate::error::{Error, ErrorKind, Result};
 use crate::profile::Profiles;
 use crate::progress::{Progress, Watcher};
@@ -24,7 +24,9 @@ use crate::transport::{Http, HttpConfig, Transport};
 ///
 /// let client = Client::new(Config::new().region("eu-central-1").profile("work"));
 /// ```
-#[derive(Debug, Clone)]
+///
+/// `Debug` shows no secret.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Config {
     pub(crate) region: Option<String>,
@@ -302,6 +304,31 @@ impl Config {
                 _ => Err(expected(&name, "a whole number from 1", &attempts)),
             },
         }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("region", &self.region)
+            .field("profile", &self.profile)
+            .field("bearer_token", &self.bearer_token)
+            .field("endpoint_url", &self.endpoint_url.as_deref().map(Shown))
+            .field("fallback_region", &self.fallback_region)
+            .field("fallback_endpoint_url", &self.fallback_endpoint_url.as_deref().map(Shown))
+            .field("fallback_bearer_token", &self.fallback_bearer_token)
+            .field("headers", &self.headers)
+            .field("http", &self.http)
+            .field("first_byte_timeout", &self.first_byte_timeout)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("retry", &self.retry)
+            .field("auto_profile", &self.auto_profile)
+            .field("authorised", &self.authorised)
+            .field("transport", &self.transport)
+            .field("credentials_transport", &self.credentials_transport)
+            .field("offline", &self.offline)
+            .field("context", &self.context)
+            .finish_non_exhaustive()
     }
 }
 

@@ -146,7 +146,7 @@ impl Context {
     /// The content of a file, or `None` if there is no such file.
     pub fn read_file(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         let read = match &self.0 {
-            World::Real => std::fs::read(path),
+            World::Real => read_file(path),
             World::Made(made) => {
                 made.files().get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
             }
@@ -352,6 +352,21 @@ impl Made {
 }
 
 /// A new file that none but the user may read.
+/// Reads a file that is not too long.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let file = fs::File::open(path)?;
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(LONGEST_FILE);
+    // Room for all of it, so that no copy of a secret is left behind where it grew.
+    let mut content = Vec::with_capacity(length.min(LONGEST_FILE) + 1);
+    file.take(LONGEST_FILE as u64 + 1).read_to_end(&mut content)?;
+    if content.len() > LONGEST_FILE {
+        content.zeroize();
+        let message = format!("at most {LONGEST_FILE} bytes expected, more found");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(content)
+}
+
 fn create_private(path: &Path) -> io::Result<fs::File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -415,6 +430,9 @@ fn in_background(output: Option<impl Read + Send + 'static>) -> impl FnOnce(Inst
 
 /// What is kept of a command's output, in bytes.
 const LONGEST_OUTPUT: usize = 64 * 1024;
+
+/// What is read of a file, in bytes: settings, credentials and caches are of a few thousand.
+const LONGEST_FILE: usize = 16 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

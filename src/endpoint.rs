@@ -69,7 +69,7 @@ impl Service {
 }
 
 /// What an endpoint is found by; see the [module](self).
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct EndpointSettings<'a> {
     /// A URL given in code or by a flag.
     pub url: Option<&'a str>,
@@ -83,6 +83,32 @@ pub struct EndpointSettings<'a> {
     pub profile: Option<(&'a Profiles, &'a Section)>,
     /// A URL of a settings file.
     pub fallback_url: Option<&'a str>,
+}
+
+impl fmt::Debug for EndpointSettings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, region, use_fips, use_dual_stack, profile, fallback_url } = self;
+        f.debug_struct("EndpointSettings")
+            .field("url", &url.map(Shown))
+            .field("region", region)
+            .field("use_fips", use_fips)
+            .field("use_dual_stack", use_dual_stack)
+            .field("profile", profile)
+            .field("fallback_url", &fallback_url.map(Shown))
+            .finish()
+    }
+}
+
+/// A URL for `Debug`, which shows only one that calls can be put under: another may have a password in it.
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match BaseUrl::parse(self.0) {
+            Ok(url) => url.text.fmt(f),
+            Err(expected) => write!(f, "({expected} expected)"),
+        }
+    }
 }
 
 /// Where the calls of one service go.

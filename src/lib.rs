@@ -65,6 +65,8 @@ pub mod operation;
 #[cfg(feature = "http")]
 pub mod profile;
 #[cfg(feature = "http")]
+mod redaction;
+#[cfg(feature = "http")]
 mod refusal;
 #[cfg(feature = "http")]
 pub mod retry;

@@ -33,7 +33,8 @@ mod check;
 mod edit;
 mod reference;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ use serde_json::Value;
 use crate::config::{Config, Headers};
 use crate::context::Context;
 use crate::converse::{ConverseRequest, ServiceTier, ServiceTierType};
+use crate::endpoint::{BaseUrl, Shown};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guardrail::GuardrailConfiguration;
 use crate::models::{Cost, Facts, Limits, Model};
@@ -51,7 +53,9 @@ use crate::transport::HttpConfig;
 use reference::Env;
 
 /// What a settings file says.
-#[derive(Debug, Clone, PartialEq, Default)]
+///
+/// `Debug` shows no secret.
+#[derive(Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Settings {
     /// How models are looked for.
@@ -122,7 +126,9 @@ impl Default for Discovery {
 }
 
 /// A model that the file lists.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// `Debug` shows no secret.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ConfiguredModel {
     /// What a call takes as the model's id.
@@ -384,11 +390,12 @@ impl Settings {
             guardrail: of(plugin, "guardrail").and_then(|guardrail| serde_json::from_value(guardrail).ok()),
             ..Self::default()
         };
+        let mut listed = HashSet::new();
         for model in provider.and_then(|provider| provider.get("models")?.as_array()).into_iter().flatten() {
             let api = text(Some(model), "api").or_else(|| text(provider, "api"));
             let Some(id) = text(Some(model), "id") else { continue };
             let id = our_model(&id).unwrap_or(&id).to_owned();
-            if api.is_none_or(|api| api == API) && settings.model(&id).is_none() {
+            if api.is_none_or(|api| api == API) && listed.insert(id.clone()) {
                 let params = model.get("params").map(|params| Params::read(Some(params)));
                 settings.model_params.extend(params.map(|params| (id.clone(), params)));
                 settings.models.push(ConfiguredModel::read(id, model, provider, env));
@@ -413,6 +420,44 @@ impl Settings {
         }
         settings.fallbacks = order;
         settings
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("discovery", &self.discovery)
+            .field("base_url", &self.base_url.as_deref().map(Shown))
+            .field("api_key", &self.api_key)
+            .field("unauthorised", &self.unauthorised)
+            .field("headers", &self.headers)
+            .field("http", &self.http)
+            .field("timeout", &self.timeout)
+            .field("max_tokens", &self.max_tokens)
+            .field("replaces", &self.replaces)
+            .field("warnings", &self.warnings)
+            .field("families", &self.families)
+            .field("models", &self.models)
+            .field("primary", &self.primary)
+            .field("fallbacks", &self.fallbacks)
+            .field("aliases", &self.aliases)
+            .field("guardrail", &self.guardrail)
+            .field("params", &self.params)
+            .field("model_params", &self.model_params)
+            .finish()
+    }
+}
+
+impl fmt::Debug for ConfiguredModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfiguredModel")
+            .field("id", &self.id)
+            .field("facts", &self.facts)
+            .field("headers", &self.headers)
+            .field("base_url", &self.base_url.as_deref().map(Shown))
+            .field("supports_strict_mode", &self.supports_strict_mode)
+            .field("thinking_levels", &self.thinking_levels)
+            .finish()
     }
 }
 
@@ -575,6 +620,9 @@ fn sections(mut root: Value) -> Value {
     keep(root.get_mut("auth"), &|name| name == "profiles");
     if let Some(profiles) = root.pointer_mut("/auth/profiles").and_then(Value::as_object_mut) {
         profiles.retain(|_, profile| is_ours_profile(profile));
+        profiles
+            .values_mut()
+            .for_each(|profile| keep(Some(profile), &|name| matches!(name, "provider" | "mode")));
     }
     keep(root.get_mut("models"), &|name| matches!(name, "mode" | "bedrockDiscovery" | "providers"));
     keep(root.get_mut("agents"), &|name| name == "defaults");
@@ -584,14 +632,31 @@ fn sections(mut root: Value) -> Value {
     for path in ["/models/providers", "/plugins/entries"] {
         keep(root.pointer_mut(path), &is_our_provider);
     }
-    let providers = root.pointer_mut("/models/providers").and_then(Value::as_object_mut);
-    for provider in providers.into_iter().flat_map(serde_json::Map::values_mut) {
-        keep(Some(provider), &|name| !SECRETS.contains(&name));
+    let members = |root: &mut Value, path: &str, each: &dyn Fn(&mut Value)| {
+        let members = root.pointer_mut(path).and_then(Value::as_object_mut);
+        members.into_iter().flat_map(serde_json::Map::values_mut).for_each(each);
+    };
+    members(&mut root, "/agents/defaults/models", &|chosen| {
+        keep(Some(chosen), &|name| matches!(name, "alias" | "params"));
+    });
+    // A plugin's entry may hold keys and an environment, which are another program's.
+    members(&mut root, "/plugins/entries", &|plugin| {
+        keep(Some(plugin), &|name| matches!(name, "enabled" | "config"));
+        keep(plugin.get_mut("config"), &|name| matches!(name, "discovery" | "guardrail"));
+    });
+    members(&mut root, "/models/providers", &|provider| {
+        let without_secrets = |entry: &mut Value| {
+            keep(Some(entry), &|name| !SECRETS.contains(&name));
+            // What calls cannot be put under may have a password in it.
+            let url = entry.get("baseUrl").and_then(Value::as_str);
+            if url.is_some_and(|url| BaseUrl::parse(url).is_err()) {
+                keep(Some(entry), &|name| name != "baseUrl");
+            }
+        };
+        without_secrets(provider);
         let models = provider.get_mut("models").and_then(Value::as_array_mut);
-        for model in models.into_iter().flatten() {
-            keep(Some(model), &|name| !SECRETS.contains(&name));
-        }
-    }
+        models.into_iter().flatten().for_each(without_secrets);
+    });
     root
 }
 

@@ -343,7 +343,31 @@ fn read_object(text: &str) -> Result<Document, String> {
     if !text.trim_start().starts_with('{') {
         return Err("a JSON object expected, another value found".into());
     }
+    if depth(text) > DEEPEST {
+        return Err(format!("JSON of at most {DEEPEST} levels expected, deeper found"));
+    }
     Document::parse(text.trim()).map_err(|fault| fault.to_string())
+}
+
+/// How deep valid JSON is nested.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0, 0);
+    let mut bytes = json.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            // To the end of the string; what is behind a backslash does not end it.
+            b'"' => {
+                while bytes.find(|byte| matches!(byte, b'"' | b'\\')) == Some(b'\\') {
+                    bytes.next();
+                }
+            }
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// What is wrong with a text; where it was cut off, in the words that JavaScript has for it.
@@ -459,6 +483,12 @@ mod tests {
             depth += 1;
         }
         assert!((100..200).contains(&depth), "{depth}");
+
+        let nested =
+            |levels: usize| format!(r#"{{"a":{}"]\"{{"{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
+        parse_arguments(&nested(DEEPEST)).unwrap();
+        assert_eq!(shown(&nested(DEEPEST)), serde_json::from_str::<Value>(&nested(DEEPEST)).unwrap());
+        assert!(parse_arguments(&nested(DEEPEST + 1)).unwrap_err().starts_with("JSON of at most 127 levels"));
     }
 
     #[test]

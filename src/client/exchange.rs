@@ -21,6 +21,7 @@ use crate::hint::{self, Refused};
 use crate::inference_profile::{ListInferenceProfilesRequest, ListInferenceProfilesResponse};
 use crate::operation::{AnswerForm, Call};
 use crate::progress::Progress;
+use crate::redaction::Redaction;
 use crate::refusal;
 use crate::retry::{Quota, RateLimit};
 use crate::sign::{self, Scope};
@@ -269,6 +270,7 @@ impl Exchanges {
             url: &url,
             attempt: number,
         });
+        let redaction = Redaction::of(request.headers());
         let (sent, sent_at) = (Instant::now(), config.context.now());
         let transport = self.transport()?;
         let response =
@@ -292,7 +294,7 @@ impl Exchanges {
         if !head.status.is_success() {
             // A refusal whose body does not arrive is a refusal all the same.
             let body = read_beginning(body, config.idle_timeout).await;
-            let error = refusal::error(&head, &body, config.context.now());
+            let error = refusal::error(&head, &redaction.body(&body), config.context.now());
             return Err(match news {
                 // With the clock put right, the same call can succeed.
                 Some(seconds) if skew::may_be_due_to(&error) => {
@@ -304,7 +306,7 @@ impl Exchanges {
         if let AnswerForm::Stream { closing_event } = call.operation.answer_form() {
             if !refusal::may_be(MEDIA_TYPE, &head.headers) {
                 let body = read_beginning(body, config.idle_timeout).await;
-                return Err(refusal::of_another_kind(&head, &body, MEDIA_TYPE));
+                return Err(refusal::of_another_kind(&head, &redaction.body(&body), MEDIA_TYPE));
             }
             let response = Response::from_parts(head, body);
             let mut frames = FrameStream::new(response, closing_event, config.idle_timeout);

@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::endpoint::{BaseUrl, Region, RegionSource, configured_url, dns_suffix};
 use crate::error::{Error, ErrorKind, Result};
 use crate::profile::{Profiles, Section};
+use crate::redaction::Redaction;
 use crate::retry::Retry;
 use crate::transport::{Http, HttpConfig, Transport};
 
@@ -173,6 +174,7 @@ impl Surroundings {
         request: &Request<Bytes>,
         read: impl Fn(&Parts, &[u8]) -> Result<T>,
     ) -> Result<T> {
+        let redaction = Redaction::of(request.headers()).and_body(request.body());
         let retry = Retry::standard().max_attempts(way.attempts);
         let transport = self.transport(way)?;
         for attempt in 1.. {
@@ -181,7 +183,10 @@ impl Surroundings {
                 let seconds = way.timeout.as_secs();
                 Err(Error::new(ErrorKind::Timeout, format!("no answer within {seconds} s")))
             });
-            let error = match answer.and_then(|(head, body)| read(&head, &body)) {
+            let error = match answer.and_then(|(head, body)| {
+                let redacted = (!head.status.is_success()).then(|| redaction.body(&body));
+                read(&head, redacted.as_deref().unwrap_or(&body))
+            }) {
                 Ok(read) => return Ok(read),
                 Err(error) => error,
             };
@@ -254,7 +259,7 @@ pub(super) fn request(
                 ),
             )
         })?;
-        value.set_sensitive(true);
+        value.set_sensitive(*name != "content-type");
         request = request.header(*name, value);
     }
     request

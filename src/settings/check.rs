@@ -1,5 +1,7 @@
 //! What may stand in the settings: a table, and what is wrong with a text that departs from it.
 
+use std::collections::HashSet;
+
 use jsonc_parser::ast::{ObjectProp, Value};
 use jsonc_parser::common::Ranged as _;
 
@@ -270,10 +272,11 @@ impl Checker<'_> {
         members: &[ObjectProp<'_>],
         kind: impl Fn(&str) -> Result<Option<&'static Kind>, String>,
     ) -> Result<()> {
-        for (at, member) in members.iter().enumerate() {
+        let mut seen = HashSet::new();
+        for member in members {
             let name = member.name.as_str();
             let step = Step::Member(name.to_owned());
-            let again = members.iter().take(at).any(|earlier| earlier.name.as_str() == name);
+            let again = !seen.insert(name);
             self.step(step, |checker| match kind(name) {
                 Ok(None) => Ok(()),
                 Ok(Some(Kind::Idle(why))) => {

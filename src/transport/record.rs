@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ::http::Request;
 use ::http::header::CONTENT_TYPE;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use tokio::time::Instant;
 
@@ -21,6 +21,7 @@ use super::{Body, Sending, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{FrameDecoder, MEDIA_TYPE};
 use crate::operation::Operation;
+use crate::redaction::Redaction;
 use crate::shape::{Document, from_json};
 
 /// Sends through another transport, and writes each exchange into a recording as it happens.
@@ -50,6 +51,7 @@ impl Transport for Recorder {
             let operation = request.extensions().get::<Operation>().map_or("", |operation| operation.name());
             self.tape.write(&[Line::Request(RecordedRequest::of(exchange, operation, &request))])?;
 
+            let redaction = Redaction::of(request.headers());
             let mut track =
                 Track { tape: Arc::clone(&self.tape), exchange, last: Instant::now(), ended: false };
             let response = match self.inner.send(request).await {
@@ -64,13 +66,14 @@ impl Transport for Recorder {
                 exchange,
                 after,
                 response.status().as_u16(),
-                response_headers(response.headers()),
+                response_headers(response.headers(), &redaction),
             );
             self.tape.write(&[Line::Response(head)])?;
 
             let framed = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == MEDIA_TYPE);
             let decoder = framed.then(FrameDecoder::new);
-            Ok(response.map(|body| Box::pin(RecordedBody { body, track, decoder }) as Body))
+            let refusal = (!response.status().is_success()).then(|| (redaction, BytesMut::new()));
+            Ok(response.map(|body| Box::pin(RecordedBody { body, track, decoder, refusal }) as Body))
         })
     }
 }
@@ -186,10 +189,17 @@ struct RecordedBody {
     track: Track,
     /// Reads along to show the events, until something is not a frame.
     decoder: Option<FrameDecoder>,
+    /// What has come of a refusal, which may quote what authorised the request, and is written whole: what
+    /// is taken out of it would not be found in pieces.
+    refusal: Option<(Redaction, BytesMut)>,
 }
 
 impl RecordedBody {
     fn write_chunk(&mut self, bytes: &Bytes) -> Result<()> {
+        if let Some((_, come)) = &mut self.refusal {
+            come.extend_from_slice(bytes);
+            return if come.len() < LONGEST_REFUSAL { Ok(()) } else { self.write_refusal() };
+        }
         let after = self.track.elapsed();
         let mut lines = vec![Line::Chunk(RecordedChunk::of(self.track.exchange, after, bytes))];
         if let Some(decoder) = &mut self.decoder {
@@ -210,6 +220,25 @@ impl RecordedBody {
         }
         self.track.tape.write(&lines)
     }
+
+    /// Writes what has come of a refusal.
+    fn write_refusal(&mut self) -> Result<()> {
+        let Some((redaction, come)) = &mut self.refusal else { return Ok(()) };
+        let come = come.split();
+        if come.is_empty() {
+            return Ok(());
+        }
+        let after = self.track.elapsed();
+        let bytes = Bytes::from(redaction.body(&come).into_owned());
+        self.track.tape.write(&[Line::Chunk(RecordedChunk::of(self.track.exchange, after, &bytes))])
+    }
+}
+
+impl Drop for RecordedBody {
+    fn drop(&mut self) {
+        // A fault of the file has been told by the lines before, or is of no use to anyone now.
+        let _ = self.write_refusal();
+    }
 }
 
 impl Stream for RecordedBody {
@@ -219,9 +248,9 @@ impl Stream for RecordedBody {
         let next = std::task::ready!(self.body.as_mut().poll_next(task));
         let written = match &next {
             Some(Ok(bytes)) => self.write_chunk(bytes),
-            Some(Err(error)) => self.track.fail(error),
+            Some(Err(error)) => self.write_refusal().and_then(|()| self.track.fail(error)),
             None if self.track.ended => Ok(()),
-            None => self.track.end(),
+            None => self.write_refusal().and_then(|()| self.track.end()),
         };
         Poll::Ready(match written {
             Ok(()) => next,
@@ -244,6 +273,9 @@ pub(super) const FAULTS: [(&str, ErrorKind); 4] = [
 
 /// What ended an exchange that its reader gave up.
 pub(super) const DROPPED: &str = "dropped";
+
+/// How much of a refusal is held back, in bytes.
+const LONGEST_REFUSAL: usize = 1024 * 1024;
 
 /// How much of a file is looked at for its heading.
 const LONGEST_HEADING: u64 = 1024;

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::redaction::Redaction;
 use crate::shape::{Blob, Document, structure, union};
 
 union! {
@@ -209,8 +210,8 @@ fn request_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
 }
 
 /// The headers of an answer that may be in a recording.
-pub(super) fn response_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
-    kept(headers, |name| {
+pub(super) fn response_headers(headers: &HeaderMap, redaction: &Redaction) -> BTreeMap<String, String> {
+    let mut kept = kept(headers, |name| {
         matches!(
             name,
             "age"
@@ -221,8 +222,12 @@ pub(super) fn response_headers(headers: &HeaderMap) -> BTreeMap<String, String> 
                 | "via"
                 | "x-amz-cf-id"
                 | "x-amz-retry-after"
-        ) || name.starts_with("x-amzn-")
-    })
+        ) || name.starts_with("x-amzn-") && !name.starts_with("x-amzn-remapped-")
+    });
+    for value in kept.values_mut() {
+        *value = redaction.text(value).into_owned();
+    }
+    kept
 }
 
 fn kept(headers: &HeaderMap, keep: impl Fn(&str) -> bool) -> BTreeMap<String, String> {

@@ -1,7 +1,9 @@
 //! Answers from a recording.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fs::File;
 use std::future::poll_fn;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -35,10 +37,10 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Reads a recording from its file.
+    /// Reads a recording from its file, which may have up to 1 GiB, and 256 MiB in a line.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|source| {
+        let text = read_up_to(LONGEST, path).map_err(|source| {
             Error::new(ErrorKind::Recording, format!("the recording {} cannot be read", path.display()))
                 .with_source(source)
         })?;
@@ -59,6 +61,11 @@ impl Replay {
             }
             let fault =
                 |fault: &str| Error::new(ErrorKind::Recording, format!("line {}: {fault}", index + 1));
+            if line.len() > LONGEST_LINE {
+                return Err(fault(&format!(
+                    "a line of at most {LONGEST_LINE} bytes expected, a longer one found"
+                )));
+            }
             if !line.trim_start().starts_with('{') {
                 return Err(fault("a line of a recording expected, something else found"));
             }
@@ -281,6 +288,17 @@ impl Exchange {
     }
 }
 
+/// Reads a file that is not too long.
+fn read_up_to(longest: u64, path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(longest + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > longest {
+        let message = format!("at most {longest} bytes expected, more found");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(text)
+}
+
 /// What is wrong with a line that cannot be read. The value that was found is not shown.
 fn malformed(line: usize, error: &serde_json::Error) -> Error {
     let text = error.to_string();
@@ -362,5 +380,25 @@ fn broken_off(message: &str) -> Error {
 
 const NO_HEADING: &str = r#"{"recording":{"version":1}} expected first"#;
 
+/// What is read of a recording, in bytes.
+const LONGEST: u64 = 1024 * 1024 * 1024;
+
+/// What a line of a recording may have, in bytes: as much as an answer that comes whole.
+const LONGEST_LINE: usize = 256 * 1024 * 1024;
+
 /// No recording is waited for longer than this between two lines: a year.
 const LONGEST_DELAY: Duration = Duration::from_hours(365 * 24);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_an_end_to_what_is_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "12345").unwrap();
+        assert_eq!(read_up_to(5, file.path()).unwrap(), "12345");
+        let error = read_up_to(4, file.path()).unwrap_err();
+        assert_eq!(error.to_string(), "at most 4 bytes expected, more found");
+    }
+}

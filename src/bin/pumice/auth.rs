@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::args::Args;
 use crate::failure::Failure;
-use crate::output::{Output, Report};
+use crate::output::{Output, Report, one_line};
 use crate::session;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
@@ -92,12 +92,13 @@ fn in_text(search: &Search, place: Option<&Place>) -> String {
         lines.push(("endpoint", place.runtime.url().to_owned()));
         lines.push(("control endpoint", place.control.url().to_owned()));
     }
-    let mut text =
-        lines.iter().map(|(name, value)| format!("{name:<17}{value}\n")).collect::<Vec<_>>().concat();
+    let lines = lines.iter().map(|(name, value)| format!("{name:<17}{}\n", one_line(value)));
+    let mut text = lines.collect::<Vec<_>>().concat();
     text.push_str("looked at:\n");
     for tried in &search.tried {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "  {:<8}{}: {}", outcome(tried), tried.source, tried.reason);
+        let (source, reason) = (one_line(&tried.source), one_line(&tried.reason));
+        let _ = writeln!(text, "  {:<8}{source}: {reason}", outcome(tried));
     }
     text
 }

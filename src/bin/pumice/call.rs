@@ -1,7 +1,5 @@
 //! `pumice call`: an operation by its name; and `pumice converse`, which is two of them.
 
-use std::io::Read as _;
-
 use pumice::FrameStream;
 use pumice::endpoint::Service;
 use pumice::operation::{Call, Operation};
@@ -10,6 +8,7 @@ use pumice::shape::Members;
 
 use crate::args::{Args, Command};
 use crate::failure::Failure;
+use crate::input;
 use crate::output::{Output, Report};
 use crate::session::Session;
 
@@ -110,13 +109,12 @@ fn read_request(args: &Args) -> Result<Members, Failure> {
     };
     let from_stdin = path.as_os_str() == "-";
     let shown = if from_stdin { "standard input".into() } else { path.display().to_string() };
-    let mut bytes = Vec::new();
-    let read = if from_stdin {
-        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
+    let bytes = if from_stdin {
+        input::read(&shown, std::io::stdin().lock())?
     } else {
-        std::fs::read(path).map(|read| bytes = read)
+        let file = std::fs::File::open(path).map_err(|error| Failure::unreadable(&shown, &error))?;
+        input::read(&shown, file)?
     };
-    read.map_err(|error| Failure::unreadable(&shown, &error))?;
     let json = std::str::from_utf8(&bytes).map_err(|_| Failure::usage(format!("{shown}: UTF-8 expected")))?;
     serde_json::from_str(json)
         .map_err(|error| Failure::usage(format!("{shown}: a request of one JSON object expected: {error}")))

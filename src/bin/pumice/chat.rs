@@ -1,6 +1,6 @@
 //! `pumice chat`: a question, and the answer as it arrives.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use pumice::assistant::{
@@ -12,6 +12,7 @@ use pumice::{Event, EventStream};
 
 use crate::args::Args;
 use crate::failure::Failure;
+use crate::input;
 use crate::output::{Output, Report};
 use crate::session::{self, Session};
 use crate::stream;
@@ -19,7 +20,7 @@ use crate::stream;
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let session = Session::new(args, report)?;
     let mut models = session.models(args.text("model")?).await?.into_iter().peekable();
-    let mut input = input(args)?;
+    let mut input = question(args)?;
     if args.has("json") {
         input.model.id = models.next().unwrap_or_default();
         let mut output = Output::new();
@@ -63,7 +64,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
 }
 
 /// What is asked, of no model yet: each family has its own words for thinking.
-fn input(args: &Args) -> Result<Input, Failure> {
+fn question(args: &Args) -> Result<Input, Failure> {
     let mut options = Options::new();
     options.reasoning = args.text("think")?.map(str::to_owned);
     // A question that is asked once is not asked again: to write it into a cache only costs.
@@ -86,12 +87,7 @@ fn prompt(args: &Args) -> Result<String, Failure> {
                 Failure::usage("a prompt expected").hint("pumice chat \"…\", or give it on standard input")
             );
         }
-        let mut text = String::new();
-        std::io::stdin()
-            .lock()
-            .read_to_string(&mut text)
-            .map_err(|error| Failure::unreadable("the prompt on standard input", &error))?;
-        text
+        input::read_text("the prompt on standard input", std::io::stdin().lock())?
     } else {
         if words.contains(&"-") {
             return Err(Failure::usage("a prompt, or - for standard input, expected; both found"));

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::args::Args;
 use crate::failure::Failure;
-use crate::output::{self, Report};
+use crate::output::{Output, Report};
 
 pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let words = args.rest.iter().map(|word| word.to_str()).collect::<Option<Vec<_>>>();
@@ -36,30 +36,33 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         let known = Settings::members();
         let near = settings::nearest(member, known.iter().map(String::as_str)).filter(|near| *near != member);
         let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        Err(Failure::usage(format!("{file}: {member} is not set{near}")))
+        Failure::usage(format!("{file}: {member} is not set{near}"))
     };
+    let mut output = Output::new();
     match words.as_slice() {
-        ["path"] => output::print(&format!("{file}\n")),
+        ["path"] => output.text(&format!("{file}\n")),
         ["show"] => {
             let text = text()?;
             check(&text)?;
-            output::print(&format!("{:#}\n", Settings::sections(&text)?))
+            output.json_line(&format!("{:#}", Settings::sections(&text)?));
         }
         ["get", member] => match Settings::get(&text()?, member)? {
-            Some(Value::String(value)) => output::print(&format!("{value}\n")),
-            Some(value) => output::print(&format!("{value:#}\n")),
-            None => not_set(member),
+            Some(Value::String(value)) => output.text(&format!("{value}\n")),
+            Some(value) => output.json_line(&format!("{value:#}")),
+            None => return Err(not_set(member)),
         },
         ["set", member, value] => {
             write(&Settings::set(&text()?, member, value)?)?;
             report.detail(format_args!("{file}: {member} is set"));
-            Ok(())
         }
         ["unset", member] => match Settings::unset(&text()?, member)? {
-            Some(without) => write(&without),
-            None => not_set(member),
+            Some(without) => write(&without)?,
+            None => return Err(not_set(member)),
         },
-        _ => Err(Failure::usage("get PATH, set PATH VALUE, unset PATH, path or show expected")
-            .hint("pumice config --help explains them")),
+        _ => {
+            return Err(Failure::usage("get PATH, set PATH VALUE, unset PATH, path or show expected")
+                .hint("pumice config --help explains them"));
+        }
     }
+    output.flush()
 }

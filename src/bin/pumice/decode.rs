@@ -67,11 +67,16 @@ fn print_frames(decoder: &mut FrameDecoder, render: Render, output: &mut Output)
 /// `:event-type=contentBlockDelta :content-type=application/json :message-type=event {"delta":…}`
 #[allow(clippy::unnecessary_wraps, reason = "all forms have one type")]
 fn frame_in_text(frame: &Frame) -> pumice::Result<Option<String>> {
-    let headers = frame.headers().map(|(name, value)| match header_in_json(value) {
-        Value::String(text) if !text.contains(char::is_whitespace) && !text.is_empty() => {
-            format!("{name}={text} ")
-        }
-        other => format!("{name}={other} "),
+    let word = |text: String| {
+        let is_word = !text.contains(|c: char| c.is_whitespace() || c.is_control()) && !text.is_empty();
+        if is_word { text } else { Value::from(text).to_string() }
+    };
+    let headers = frame.headers().map(|(name, value)| {
+        let value = match header_in_json(value) {
+            Value::String(text) => word(text),
+            other => other.to_string(),
+        };
+        format!("{}={value} ", word(name.to_owned()))
     });
     let line = headers.chain([payload_in_text(frame.payload())]).collect::<String>();
     Ok(Some(line.trim_end().to_owned()))

@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod decode;
 mod failure;
+mod input;
 mod models;
 mod output;
 mod session;

@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::args::Args;
 use crate::failure::Failure;
-use crate::output::{Output, Report};
+use crate::output::{Output, Report, one_line};
 use crate::session::Session;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
@@ -80,7 +80,7 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
         output.json_line(&json!({"count": rows.len(), "models": models, "outdated": outdated}).to_string());
     } else if args.has("plain") {
         for row in &rows {
-            output.text(&format!("{}\n", row.key()));
+            output.text(&format!("{}\n", one_line(&row.key())));
         }
     } else {
         let width = output.width();
@@ -366,7 +366,8 @@ impl Row {
         if !self.regions.is_empty() {
             lines.push(("calls go to", self.regions.join(", ")));
         }
-        lines.iter().map(|(name, value)| format!("{name:<16}{value}\n")).collect::<Vec<_>>().concat()
+        let lines = lines.iter().map(|(name, value)| format!("{name:<16}{}\n", one_line(value)));
+        lines.collect::<Vec<_>>().concat()
     }
 }
 
@@ -442,7 +443,7 @@ struct Column {
 }
 
 fn column(head: &'static str, rows: &[Row], cell: impl Fn(&Row) -> String) -> Column {
-    let cells = rows.iter().map(cell).collect::<Vec<_>>();
+    let cells = rows.iter().map(|row| one_line(&cell(row)).into_owned()).collect::<Vec<_>>();
     let width = cells.iter().map(|cell| width_of(cell)).max().unwrap_or_default().max(head.len());
     Column { head, cells, width }
 }

@@ -1,5 +1,6 @@
 //! Standard output, which carries the answer alone, and standard error, which carries everything else.
 
+use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::future::poll_fn;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -263,6 +264,23 @@ impl Report {
 fn wants_colour() -> bool {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     io::stderr().is_terminal() && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// A text from elsewhere as a part of a line: it ends no line and begins none.
+pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    if !text.contains(breaks) {
+        return Cow::Borrowed(text);
+    }
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if breaks(character) {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    Cow::Owned(line)
 }
 
 fn escaped(text: &str, form: Form) -> String {

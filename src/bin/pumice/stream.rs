@@ -1,7 +1,6 @@
 //! `pumice stream`: a conversation as agents keep it on standard input, the events of the answer on standard
 //! output.
 
-use std::io::Read as _;
 use std::time::SystemTime;
 
 use pumice::Config;
@@ -9,6 +8,7 @@ use pumice::assistant::{self, AnswerBuilder, AssistantEvent, AssistantStream, In
 
 use crate::args::Args;
 use crate::failure::Failure;
+use crate::input;
 use crate::output::{Output, Report};
 use crate::session::Session;
 
@@ -29,13 +29,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
 
 /// Reads the input and asks. `model` becomes the input's, as soon as it is known.
 async fn begin(args: &Args, report: &Report, model: &mut Model) -> Result<AssistantStream, Failure> {
-    let mut json = Vec::new();
-    std::io::stdin()
-        .lock()
-        .read_to_end(&mut json)
-        .map_err(|error| Failure::unreadable("standard input", &error))?;
-    let json = std::str::from_utf8(&json).map_err(|_| Failure::usage("standard input: UTF-8 expected"))?;
-    let mut input = Input::from_json(json)?;
+    let mut input = Input::from_json(&input::read_text("standard input", std::io::stdin().lock())?)?;
     model.clone_from(&input.model);
     let session = Session::over(input.configure(Config::new()), args, report)?;
     let named = Some(input.model.id.as_str()).filter(|id| !id.trim().is_empty());

@@ -1,0 +1,26 @@
+//! What libFuzzer thinks of, into the target that the variable `TARGET` names. Where `SEEDS` names a folder,
+//! the target's seeds are written there first.
+
+#![no_main]
+
+#[path = "../tests/inputs/mod.rs"]
+mod inputs;
+
+use std::sync::LazyLock;
+
+use inputs::{TARGETS, Target};
+
+static TARGET: LazyLock<&Target> = LazyLock::new(|| {
+    let name = std::env::var("TARGET").expect("TARGET: the name of a target expected");
+    TARGETS.iter().find(|target| target.name == name).expect("TARGET: the name of a target expected")
+});
+
+libfuzzer_sys::fuzz_target!(
+    init: if let Some(folder) = std::env::var_os("SEEDS") {
+        for (number, seed) in (TARGET.seeds)().iter().enumerate() {
+            let file = std::path::Path::new(&folder).join(format!("seed-{number:04}"));
+            std::fs::write(file, seed).expect("SEEDS: a folder to write to expected");
+        }
+    },
+    |data: &[u8]| (TARGET.run)(data)
+);

@@ -1,0 +1,40 @@
+//! What is given to the program to read: standard input, or a file.
+
+use std::io::Read;
+
+use crate::failure::Failure;
+
+/// Reads to the end, which must come before there is too much; `what` names it in errors.
+pub(crate) fn read(what: &str, source: impl Read) -> Result<Vec<u8>, Failure> {
+    read_up_to(LONGEST, what, source)
+}
+
+fn read_up_to(longest: u64, what: &str, source: impl Read) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = source.take(longest + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::unreadable(what, &error))?;
+    if bytes.len() as u64 > longest {
+        return Err(Failure::usage(format!("{what}: at most {longest} bytes expected, more found")));
+    }
+    Ok(bytes)
+}
+
+/// The same, of UTF-8.
+pub(crate) fn read_text(what: &str, source: impl Read) -> Result<String, Failure> {
+    String::from_utf8(read(what, source)?).map_err(|_| Failure::usage(format!("{what}: UTF-8 expected")))
+}
+
+/// More than any request that Bedrock takes, in bytes: 256 MiB.
+const LONGEST: u64 = 256 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_an_end_to_what_is_read() {
+        assert_eq!(read_up_to(3, "it", &b"abc"[..]).unwrap(), b"abc");
+        let failure = read_up_to(3, "it", std::io::repeat(b'a')).unwrap_err();
+        assert_eq!(failure.message, "it: at most 3 bytes expected, more found");
+    }
+}
