@@ -30,6 +30,7 @@
 
 mod answer;
 mod arguments;
+mod attachment;
 mod cache;
 mod cost;
 mod event;
@@ -40,11 +41,11 @@ mod message;
 mod name;
 mod request;
 mod strict;
-mod surrogate;
 mod thinking;
 
 pub use answer::AnswerBuilder;
 pub use arguments::PartialArguments;
+pub use attachment::check_limits;
 pub use cache::CacheRetention;
 pub use event::AssistantEvent;
 pub use family::{Family, PromptCache, TemperatureRule, ThinkingForm};

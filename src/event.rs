@@ -13,6 +13,7 @@ use crate::converse::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Frame;
 use crate::shape::{Document, Members};
+use crate::surrogate::{REPLACEMENT, lone_surrogates};
 use plain::PlainDelta;
 
 /// An event of ConverseStream.
@@ -218,7 +219,11 @@ impl Frame {
 pub(crate) fn payload<T: DeserializeOwned>(frame: &Frame) -> Result<T> {
     // JSON is UTF-8: found out once for the whole, it need not be for each string.
     let read = match std::str::from_utf8(frame.payload()) {
-        Ok(text) => serde_json::from_str(text),
+        // Models may write half of a surrogate pair, which no text can hold.
+        Ok(text) => serde_json::from_str(text).or_else(|fault| match lone_surrogates(text, REPLACEMENT) {
+            Cow::Owned(repaired) => serde_json::from_str(&repaired),
+            Cow::Borrowed(_) => Err(fault),
+        }),
         Err(source) => Err(serde_json::Error::custom(source)),
     };
     read.map_err(|source| {

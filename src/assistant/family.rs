@@ -126,7 +126,7 @@ pub(super) const UNKNOWN: Traits = Traits {
 };
 
 /// The forms in which an id or a name is looked at.
-fn candidates(name: &str) -> [String; 2] {
+pub(super) fn candidates(name: &str) -> [String; 2] {
     let lower = name.to_lowercase();
     let mut hyphened = String::with_capacity(lower.len());
     for character in lower.chars() {

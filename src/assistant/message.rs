@@ -11,10 +11,10 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Number;
 
-use super::surrogate::without_lone_surrogates;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guardrail::GuardrailConfiguration;
 use crate::shape::{Document, Members, Text, enumeration, structure};
+use crate::surrogate::lone_surrogates;
 
 structure! {
     /// What is asked: a model, a conversation, and how to go about it.
@@ -37,7 +37,7 @@ impl Input {
     ///
     /// Fails with [`ErrorKind::InvalidInput`], and says where.
     pub fn from_json(json: &str) -> Result<Self> {
-        serde_json::from_str(&without_lone_surrogates(json)).map_err(|source| {
+        serde_json::from_str(&lone_surrogates(json, "")).map_err(|source| {
             let message =
                 "the input: JSON of the form {\"model\": …, \"context\": …, \"options\": …} expected";
             Error::new(ErrorKind::InvalidInput, message).with_source(source)
