@@ -67,6 +67,8 @@ structure! {
             /// Whether it has the ways of Claude: thoughts go back with their signature, no image may be in the
             /// result of a tool that failed, and no tool can be forced while it thinks.
             claude: bool = "claude",
+            /// Whether it is served in the `default` tier of capacity alone.
+            default_tier_only: bool = "defaultTierOnly",
         }
     }
 }
@@ -80,6 +82,7 @@ pub(super) struct Traits {
     pub(super) temperature: TemperatureRule,
     pub(super) prompt_cache: PromptCache,
     pub(super) claude: bool,
+    pub(super) default_tier_only: bool,
 }
 
 impl Traits {
@@ -111,6 +114,7 @@ impl Traits {
             temperature: family.temperature.clone().unwrap_or(TemperatureRule::Always),
             prompt_cache: family.prompt_cache.clone().unwrap_or(PromptCache::Never),
             claude: family.claude.unwrap_or_default(),
+            default_tier_only: family.default_tier_only.unwrap_or_default(),
         }
     }
 }
@@ -123,6 +127,7 @@ pub(super) const UNKNOWN: Traits = Traits {
     temperature: TemperatureRule::Always,
     prompt_cache: PromptCache::Never,
     claude: false,
+    default_tier_only: false,
 };
 
 /// The forms in which an id or a name is looked at.
@@ -150,9 +155,13 @@ const CLAUDE_ADAPTIVE: Traits = Traits { thinking: Some(ThinkingForm::Adaptive),
 const CLAUDE_BOUND: Traits = Traits { xhigh: true, block_binding: true, ..CLAUDE_ADAPTIVE };
 
 /// The families in the order they are looked at.
-static BUILT_IN: [(&[&str], Traits); 10] = [
+static BUILT_IN: [(&[&str], Traits); 11] = [
     (
-        &["claude opus-4-7", "claude opus-4-8", "claude opus-5", "claude sonnet-5", "claude fable-5"],
+        &["claude opus-5", "claude sonnet-5", "claude fable-5"],
+        Traits { temperature: TemperatureRule::Never, default_tier_only: true, ..CLAUDE_BOUND },
+    ),
+    (
+        &["claude opus-4-7", "claude opus-4-8"],
         Traits { temperature: TemperatureRule::Never, ..CLAUDE_BOUND },
     ),
     (&["claude haiku-5"], CLAUDE_BOUND),
