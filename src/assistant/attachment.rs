@@ -58,9 +58,7 @@ pub fn check_limits(contents: &[Content], model_id: &str) -> Result<()> {
             return refused(format!("{what}: at most {limit} MB expected, {size} MB found"));
         }
     }
-    for (count, most, what) in
-        [(images, MOST_IMAGES, "images"), (documents, MOST_DOCUMENTS, "documents")]
-    {
+    for (count, most, what) in [(images, MOST_IMAGES, "images"), (documents, MOST_DOCUMENTS, "documents")] {
         if count > most {
             return refused(format!("at most {most} {what} in one message expected, {count} found"));
         }
@@ -112,9 +110,8 @@ fn kind(name: &str, bytes: &[u8]) -> std::result::Result<(Kind, &'static str), &
 /// The media type of a text: HTML says so; the others differ in nothing but what people call them.
 fn text_type(name: &str, text: &str) -> &'static str {
     let beginning = text.trim_start_matches('\u{feff}').trim_start();
-    let is_html = |tag: &str| {
-        beginning.get(..tag.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(tag))
-    };
+    let is_html =
+        |tag: &str| beginning.get(..tag.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(tag));
     let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
     match ending.as_str() {
         _ if is_html("<!doctype html") || is_html("<html") => "text/html",
@@ -128,7 +125,8 @@ fn text_type(name: &str, text: &str) -> &'static str {
 /// Whether a model takes documents of this type without regard to their size.
 fn takes_any_size(model_id: &str, mime_type: &str) -> bool {
     let [_, id] = candidates(model_id);
-    let claude_4 = id.contains("claude") && !["claude-3", "claude-v", "claude-instant"].iter().any(|old| id.contains(old));
+    let claude_4 = id.contains("claude")
+        && !["claude-3", "claude-v", "claude-instant"].iter().any(|old| id.contains(old));
     match mime_type {
         "application/pdf" => claude_4 || id.contains("nova"),
         DOCX => id.contains("nova"),
@@ -222,18 +220,23 @@ mod tests {
     fn what_is_too_much_is_said() {
         let image = |size| Content::of_file("i", &[&b"GIF89a"[..], &vec![0; size - 6]].concat()).unwrap();
         let document = |begin: &str, size: usize| {
-            Content::of_file("d.txt", format!("{begin}{}", "x".repeat(size - begin.len())).as_bytes()).unwrap()
+            Content::of_file("d.txt", format!("{begin}{}", "x".repeat(size - begin.len())).as_bytes())
+                .unwrap()
         };
         let fault = |contents: &[Content], model: &str| match check_limits(contents, model) {
             Ok(()) => String::new(),
             Err(error) => error.to_string(),
         };
-        let (old, claude, nova) = ("anthropic.claude-3-haiku", "us.anthropic.claude-sonnet-4-5", "amazon.nova-pro");
+        let (old, claude, nova) =
+            ("anthropic.claude-3-haiku", "us.anthropic.claude-sonnet-4-5", "amazon.nova-pro");
 
         let full = vec![image(6); 20];
         assert_eq!(fault(&full, old), "");
         assert_eq!(fault(&vec![image(6); 21], old), "at most 20 images in one message expected, 21 found");
-        assert_eq!(fault(&vec![document("x", 9); 6], old), "at most 5 documents in one message expected, 6 found");
+        assert_eq!(
+            fault(&vec![document("x", 9); 6], old),
+            "at most 5 documents in one message expected, 6 found"
+        );
         assert_eq!(fault(&[image(LARGEST_IMAGE)], old), "");
         assert_eq!(
             fault(&[image(9), image(LARGEST_IMAGE + 104_858)], old),

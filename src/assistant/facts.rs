@@ -11,7 +11,9 @@ impl Model {
         fill(&mut self.context_window, facts.context_window);
         fill(&mut self.max_tokens, facts.max_tokens);
         fill(&mut self.cost, facts.cost.as_ref().map(Cost::from));
-        let takes = |images| if images { vec!["text".to_owned(), "image".to_owned()] } else { vec!["text".to_owned()] };
+        let takes = |images| {
+            if images { vec!["text".to_owned(), "image".to_owned()] } else { vec!["text".to_owned()] }
+        };
         fill(&mut self.input, facts.images.map(takes));
     }
 
@@ -112,7 +114,8 @@ mod tests {
         assert!(model.input.unwrap().contains(&"image".to_owned()));
         assert_eq!(model.compat.unwrap().supports_strict_mode, Some(true));
 
-        let mut arn = Model::new("arn:aws:bedrock:eu-west-1:1:application-inference-profile/x").name("My Claude Opus 4.8");
+        let mut arn = Model::new("arn:aws:bedrock:eu-west-1:1:application-inference-profile/x")
+            .name("My Claude Opus 4.8");
         arn.complete_from_catalog();
         assert_eq!(arn.reasoning, Some(true));
         let mut unknown = Model::new("newcomer.x1");
@@ -145,7 +148,8 @@ mod tests {
             }"#,
         )
         .unwrap();
-        let mut input = Input::new(Model::new("newcomer.x1"), Context::new()).options(Options::new().temperature(1.0));
+        let mut input =
+            Input::new(Model::new("newcomer.x1"), Context::new()).options(Options::new().temperature(1.0));
         input.complete(&settings).unwrap();
         assert_eq!(
             serde_json::to_value(&input).unwrap(),

@@ -160,10 +160,7 @@ static BUILT_IN: [(&[&str], Traits); 11] = [
         &["claude opus-5", "claude sonnet-5", "claude fable-5"],
         Traits { temperature: TemperatureRule::Never, default_tier_only: true, ..CLAUDE_BOUND },
     ),
-    (
-        &["claude opus-4-7", "claude opus-4-8"],
-        Traits { temperature: TemperatureRule::Never, ..CLAUDE_BOUND },
-    ),
+    (&["claude opus-4-7", "claude opus-4-8"], Traits { temperature: TemperatureRule::Never, ..CLAUDE_BOUND }),
     (&["claude haiku-5"], CLAUDE_BOUND),
     (&["claude opus-4-6", "claude sonnet-4-6"], CLAUDE_ADAPTIVE),
     (&["claude -4-", "claude-3-7-sonnet", "claude-3-5-haiku"], CLAUDE_CACHED),

@@ -45,9 +45,8 @@ impl<'a> Answer<'a> {
         let (message, error) = self.show_all(events, interrupt).await?;
         let begun = self.output.begun;
         self.end_line()?;
-        let failure = error.map(|error| {
-            if begun { Failure::after_output(&error) } else { Failure::from(&error) }
-        });
+        let failure =
+            error.map(|error| if begun { Failure::after_output(&error) } else { Failure::from(&error) });
         if failure.is_none() {
             self.sum_up(&message);
         }
@@ -124,7 +123,8 @@ impl<'a> Answer<'a> {
         for (place, block) in message.blocks().iter().enumerate() {
             if let Content::ToolCall(call) = block {
                 let arguments = self.arguments.get(&place).map_or("{}", String::as_str);
-                let note = format_args!("the model asks for the tool {} with {}", call.name, beginning(arguments));
+                let note =
+                    format_args!("the model asks for the tool {} with {}", call.name, beginning(arguments));
                 self.report.note(note);
             }
         }

@@ -4,7 +4,8 @@ use std::io::{IsTerminal as _, Read as _};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use pumice::assistant::{
-    self, AssistantMessage, AssistantStream, Content, Contents, Message, Model, Options, TextContent, UserMessage,
+    self, AssistantMessage, AssistantStream, Content, Contents, Message, Model, Options, TextContent,
+    UserMessage,
 };
 use serde_json::Number;
 
@@ -72,7 +73,8 @@ impl Chat<'_> {
         let mut prompter = Prompter::new()?;
         let model = self.models.first().map_or("", String::as_str);
         self.report.dimmed(&format!("{model} · Ctrl-D leaves\n"));
-        while let Some(line) = prompter.ask(self.report)? {
+        while let Some((asked, line)) = prompter.ask(self.report).await? {
+            prompter = asked;
             let mut contents = files.clone();
             contents.push(TextContent::new(line).into());
             let mut interrupt = Held::new();
@@ -188,7 +190,8 @@ impl Chat<'_> {
             // The service's own limit does where nobody asks for another.
             input.model.max_tokens = None;
         }
-        if images && input.model.input.as_ref().is_some_and(|kinds| !kinds.iter().any(|kind| kind == "image")) {
+        if images && input.model.input.as_ref().is_some_and(|kinds| !kinds.iter().any(|kind| kind == "image"))
+        {
             return Err(Failure::usage(format!("{model} takes no images"))
                 .hint("pumice models list tells which models do"));
         }

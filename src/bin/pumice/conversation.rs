@@ -62,19 +62,26 @@ fn read(path: &Path) -> Result<Context, Failure> {
     let bytes = std::fs::read(path).map_err(|error| {
         let failure = Failure::unreadable(&shown, &error);
         match error.kind() {
-            std::io::ErrorKind::NotFound => failure.hint(format!("--save {shown} begins a conversation there")),
+            std::io::ErrorKind::NotFound => {
+                failure.hint(format!("--save {shown} begins a conversation there"))
+            }
             _ => failure,
         }
     })?;
     let text = std::str::from_utf8(&bytes).map_err(|error| {
-        Failure::usage(format!("{shown}: UTF-8 expected, found is something else at byte {}", error.valid_up_to()))
+        Failure::usage(format!(
+            "{shown}: UTF-8 expected, found is something else at byte {}",
+            error.valid_up_to()
+        ))
     })?;
     let context = Context::from_json(text).map_err(|error| {
         let failure = Failure::from(&error);
         Failure { message: format!("{shown}: {}", failure.message), ..failure }
     })?;
     if context.messages.is_none() {
-        return Err(Failure::usage(format!("{shown}: a conversation expected, JSON without \"messages\" found")));
+        return Err(Failure::usage(format!(
+            "{shown}: a conversation expected, JSON without \"messages\" found"
+        )));
     }
     Ok(context)
 }

@@ -27,7 +27,8 @@ impl Prompter {
             .build();
         let history = Context::real().state_folder().map(|folder| folder.join("chat-history.jsonl"));
         let mut prompter = Self {
-            editor: Editor::with_history(config.clone(), MemHistory::with_config(&config)).map_err(unusable)?,
+            editor: Editor::with_history(config.clone(), MemHistory::with_config(&config))
+                .map_err(|error| unusable(&error))?,
             history,
         };
         for line in prompter.kept() {
@@ -38,7 +39,15 @@ impl Prompter {
     }
 
     /// What the user says next; `None` when there is no more (Ctrl-D). Ctrl-C clears the line.
-    pub(crate) fn ask(&mut self, report: &Report) -> Result<Option<String>, Failure> {
+    ///
+    /// It waits on a thread of its own: here, connections are closed meanwhile that nobody needs any more.
+    pub(crate) async fn ask(mut self, report: &Report) -> Result<Option<(Self, String)>, Failure> {
+        let report = report.clone();
+        let asking = tokio::task::spawn_blocking(move || Ok(self.read(&report)?.map(|line| (self, line))));
+        asking.await.map_err(|error| unusable(&error))?
+    }
+
+    fn read(&mut self, report: &Report) -> Result<Option<String>, Failure> {
         loop {
             match self.editor.readline("> ") {
                 Ok(line) if line.trim().is_empty() => {}
@@ -50,7 +59,7 @@ impl Prompter {
                 Err(ReadlineError::Eof) => return Ok(None),
                 // The terminal is gone.
                 Err(ReadlineError::Io(_) | ReadlineError::Errno(_)) => return Ok(None),
-                Err(error) => return Err(unusable(error)),
+                Err(error) => return Err(unusable(&error)),
             }
         }
     }
@@ -75,7 +84,8 @@ impl Prompter {
             kept.push(line.to_owned());
         }
         let first = kept.len().saturating_sub(MOST_KEPT);
-        let lines = kept.iter().skip(first).map(|line| serde_json::Value::from(line.as_str()).to_string() + "\n");
+        let lines =
+            kept.iter().skip(first).map(|line| serde_json::Value::from(line.as_str()).to_string() + "\n");
         let lines = lines.collect::<String>();
         let context = Context::real();
         let folder = path.parent().map_or(Ok(()), |folder| context.create_private_folder(folder));
@@ -86,7 +96,7 @@ impl Prompter {
     }
 }
 
-fn unusable(error: ReadlineError) -> Failure {
+fn unusable(error: &dyn std::error::Error) -> Failure {
     Failure::usage(format!("the terminal cannot be read from: {error}"))
 }
 
