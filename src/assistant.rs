@@ -238,7 +238,8 @@ impl Stream for AssistantStream {
 }
 
 impl Input {
-    /// Whether no family of models would be asked this in another way than the others.
+    /// A question alone, of which nothing is cached: no family of models would be asked it in another way than
+    /// the others.
     fn is_plain(&self) -> bool {
         let messages = self.context.messages.as_deref().unwrap_or_default();
         self.options.as_ref().is_some_and(|options| {

@@ -187,8 +187,9 @@ impl Chat<'_> {
             input.model.complete_from_catalog();
         }
         if !thinks {
-            // The service's own limit does where nobody asks for another.
+            // The service's own limit does where nobody asks for another, and who does is to get it.
             input.model.max_tokens = None;
+            input.model.context_window = None;
         }
         if images && input.model.input.as_ref().is_some_and(|kinds| !kinds.iter().any(|kind| kind == "image"))
         {
