@@ -101,7 +101,9 @@ pub async fn stream(client: &Client, input: &Input) -> AssistantStream {
                 warnings: Vec::new(),
             },
             Err(error) if prepared.strict_by_preference && is_too_strict(&error) => {
-                session_id.iter().for_each(|session_id| remember_too_strict(session_id));
+                if let Some(session_id) = session_id {
+                    remember_too_strict(session_id);
+                }
                 surroundings.less_strict = true;
                 continue;
             }

@@ -427,8 +427,8 @@ mod terminal {
         assert_eq!(mode, 0o100_600);
 
         // It is there in the next conversation, and stays bounded.
-        let many = (0..1500).map(|number| format!("\"{number}\"\n")).collect::<String>();
-        fs::write(&history, many + "damaged\n\"日本 for the second time\"\n").unwrap();
+        let many = (0..1500).map(|number| format!("\"{number}\"")).collect::<Vec<_>>().join("\n");
+        fs::write(&history, many + "\ndamaged\n\"日本 for the second time\"\n").unwrap();
         server.then(Answer::stream(text_answer(&["three"])));
         let mut terminal = Terminal::open(&home, &server, &[], 20);
         terminal.prompt();

@@ -75,6 +75,7 @@ structure! {
 
 /// What is particular about a family.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 pub(super) struct Traits {
     pub(super) thinking: Option<ThinkingForm>,
     pub(super) xhigh: bool,

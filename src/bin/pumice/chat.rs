@@ -149,7 +149,8 @@ impl Chat<'_> {
         loop {
             let model = self.models.first().cloned().unwrap_or_default();
             self.prepare(&model)?;
-            let events = assistant::stream(&self.session.client_for(&model), &self.conversation.input).await;
+            let client = self.session.client_for(&model);
+            let events = Box::pin(assistant::stream(&client, &self.conversation.input)).await;
             match (events.failure(), self.models.get(1)) {
                 (Some(error), Some(next)) if session::is_unavailable(error) => {
                     self.report.warning(format_args!("{model} is not available: {error}; trying {next}"));

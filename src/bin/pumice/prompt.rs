@@ -56,9 +56,8 @@ impl Prompter {
                     return Ok(Some(line));
                 }
                 Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => {}
-                Err(ReadlineError::Eof) => return Ok(None),
-                // The terminal is gone.
-                Err(ReadlineError::Io(_) | ReadlineError::Errno(_)) => return Ok(None),
+                // Without a terminal there is nobody to ask.
+                Err(ReadlineError::Eof | ReadlineError::Io(_)) => return Ok(None),
                 Err(error) => return Err(unusable(&error)),
             }
         }
