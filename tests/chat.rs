@@ -455,7 +455,7 @@ mod terminal {
         terminal.until("and so on");
         terminal.write(CTRL_C);
         closed.recv().unwrap();
-        terminal.until("the answer was ended before its end");
+        terminal.until("the answer was ended with Ctrl-C");
         terminal.prompt();
         // It need not have begun.
         terminal.write("go\r");

@@ -684,8 +684,12 @@ mod tests {
         let context = serde_json::from_value::<Context>(json!({ "messages": messages })).unwrap();
         let model = Model::new(CLAUDE).takes("text");
         let traits = Traits::of(&model, &[], &[]).unwrap();
-        let turns = turns(&context, &model, &traits, &mut ToolNames::default(), true, true).unwrap();
-        let turns = serde_json::to_value(turns).unwrap();
+        let of = |repair| {
+            let turns = turns(&context, &model, &traits, &mut ToolNames::default(), repair, true).unwrap();
+            serde_json::to_value(turns).unwrap()
+        };
+        assert!(of(false)[0]["content"][0]["image"].is_object(), "unless that is not wanted");
+        let turns = of(true);
         assert_eq!(
             turns[0]["content"],
             json!([{"text": OMITTED_IMAGE}, {"text": "x"}, {"text": OMITTED_IMAGE}])

@@ -135,7 +135,7 @@ impl<'a> Answer<'a> {
             }
             Some(other) => self.report.note(format_args!("the answer ended with {other}")),
             None if message.stop_reason == Some(StopReason::Aborted) => {
-                self.report.note("the answer was ended before its end");
+                self.report.note("the answer was ended with Ctrl-C");
             }
             None => {}
         }
