@@ -30,9 +30,11 @@
 
 mod answer;
 mod arguments;
+mod attachment;
 mod cache;
 mod cost;
 mod event;
+mod facts;
 mod failure;
 mod family;
 mod history;
@@ -40,11 +42,11 @@ mod message;
 mod name;
 mod request;
 mod strict;
-mod surrogate;
 mod thinking;
 
 pub use answer::AnswerBuilder;
 pub use arguments::PartialArguments;
+pub use attachment::check_limits;
 pub use cache::CacheRetention;
 pub use event::AssistantEvent;
 pub use family::{Family, PromptCache, TemperatureRule, ThinkingForm};
@@ -67,6 +69,7 @@ use crate::event::Event;
 use crate::inference_profile::GetInferenceProfileRequest;
 use crate::stream::EventStream;
 use family::Traits;
+use strict::{is_too_strict, remember_too_strict, was_too_strict};
 
 /// Asks a model, and gives its answer as it comes. It does not fail: what goes wrong is the last event.
 ///
@@ -77,23 +80,36 @@ use family::Traits;
 pub async fn stream(client: &Client, input: &Input) -> AssistantStream {
     let now = client.config().context.now();
     let unprepared = || AnswerBuilder::unprepared(&input.model, now);
-    let surroundings = match surroundings(client, input).await {
+    let session_id = input.options.as_ref().and_then(|options| options.session_id.as_deref());
+    let mut surroundings = match surroundings(client, input).await {
         Ok(surroundings) => surroundings,
         Err(error) => return AssistantStream::failed(unprepared(), error),
     };
-    let prepared = match Prepared::new(input, &surroundings) {
-        Ok(prepared) => prepared,
-        Err(error) => return AssistantStream::failed(unprepared(), error),
-    };
-    let answer = AnswerBuilder::new(&input.model, &prepared, now);
-    match client.converse_stream(prepared.request()).await {
-        Ok(events) => AssistantStream {
-            answer: Some(answer.request_id(events.request_id())),
-            events: Some(events),
-            told: VecDeque::new(),
-            failure: None,
-        },
-        Err(error) => AssistantStream::failed(answer, error),
+    surroundings.less_strict = session_id.is_some_and(was_too_strict);
+    loop {
+        let prepared = match Prepared::new(input, &surroundings) {
+            Ok(prepared) => prepared,
+            Err(error) => return AssistantStream::failed(unprepared(), error),
+        };
+        let answer = AnswerBuilder::new(&input.model, &prepared, now);
+        let stream = match client.converse_stream(prepared.request()).await {
+            Ok(events) => AssistantStream {
+                answer: Some(answer.request_id(events.request_id())),
+                events: Some(events),
+                told: VecDeque::new(),
+                failure: None,
+                warnings: Vec::new(),
+            },
+            Err(error) if prepared.strict_by_preference && is_too_strict(&error) => {
+                if let Some(session_id) = session_id {
+                    remember_too_strict(session_id);
+                }
+                surroundings.less_strict = true;
+                continue;
+            }
+            Err(error) => AssistantStream::failed(answer, error),
+        };
+        return AssistantStream { warnings: prepared.warnings().to_vec(), ..stream };
     }
 }
 
@@ -106,13 +122,27 @@ pub struct AssistantStream {
     answer: Option<AnswerBuilder>,
     told: VecDeque<AssistantEvent>,
     failure: Option<Error>,
+    warnings: Vec<String>,
 }
 
 impl AssistantStream {
     fn failed(answer: AnswerBuilder, error: Error) -> Self {
-        let mut stream = Self { events: None, answer: Some(answer), told: VecDeque::new(), failure: None };
+        let mut stream = Self {
+            events: None,
+            answer: Some(answer),
+            told: VecDeque::new(),
+            failure: None,
+            warnings: Vec::new(),
+        };
         stream.fail(error);
         stream
+    }
+
+    /// For who reads the events as they come and keeps nothing: no text, thinking or arguments are gathered,
+    /// however long the answer is. The events that end a block and the last one have the blocks without them.
+    pub fn without_content(mut self) -> Self {
+        self.answer = self.answer.map(AnswerBuilder::without_content);
+        self
     }
 
     /// Waits for the next event.
@@ -149,6 +179,16 @@ impl AssistantStream {
     /// What the answer failed of, if it failed of an error.
     pub fn failure(&self) -> Option<&Error> {
         self.failure.as_ref()
+    }
+
+    /// The same, for who needs it for good.
+    pub fn into_failure(self) -> Option<Error> {
+        self.failure
+    }
+
+    /// What of the options was passed over, for people to read.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Has enough: closes the connection, and gives the last event.
@@ -200,6 +240,19 @@ impl Stream for AssistantStream {
 }
 
 impl Input {
+    /// A question alone, of which nothing is cached: no family of models would be asked it in another way than
+    /// the others.
+    fn is_plain(&self) -> bool {
+        let messages = self.context.messages.as_deref().unwrap_or_default();
+        self.options.as_ref().is_some_and(|options| {
+            options.cache_retention.as_deref() == Some("none")
+                && options.reasoning.is_none()
+                && options.temperature.is_none()
+                && options.service_tier.is_none()
+        }) && self.context.tools.is_none()
+            && messages.iter().all(|message| matches!(message, Message::User(_)))
+    }
+
     /// The settings of a client with what the input says: region, profile, bearer token, headers, and an
     /// endpoint that is not Amazon's own.
     pub fn configure(&self, mut config: Config) -> Config {
@@ -246,6 +299,7 @@ async fn surroundings(client: &Client, input: &Input) -> Result<Surroundings> {
         base_models: base_models(client, input).await,
         cache_retention: retention,
         force_cache: set("AWS_BEDROCK_FORCE_CACHE", "1"),
+        less_strict: false,
     })
 }
 
@@ -254,6 +308,9 @@ async fn surroundings(client: &Client, input: &Input) -> Result<Surroundings> {
 async fn base_models(client: &Client, input: &Input) -> Vec<String> {
     let arn = &input.model.id;
     let families = input.options.as_ref().and_then(|options| options.families.as_deref());
+    if input.is_plain() {
+        return Vec::new();
+    }
     let known = || Traits::of(&input.model, &[], families.unwrap_or_default()).is_some();
     if !arn.contains(":application-inference-profile/") || known() {
         return Vec::new();

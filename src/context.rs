@@ -221,6 +221,13 @@ impl Context {
         self.folder("XDG_CONFIG_HOME", ".config", "Library/Application Support", "APPDATA")
     }
 
+    /// Where the program keeps what it would be a pity to lose, and no more: `pumice` in the platform's folder for
+    /// that, which is `XDG_STATE_HOME` or `~/.local/state`, on macOS `~/Library/Application Support`, on Windows
+    /// `LOCALAPPDATA`.
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        self.folder("XDG_STATE_HOME", ".local/state", "Library/Application Support", "LOCALAPPDATA")
+    }
+
     /// `pumice` in a folder of the platform's. A path in XDG's variables counts when it is absolute.
     fn folder(&self, xdg: &str, home: &str, on_macos: &str, on_windows: &str) -> Option<PathBuf> {
         let named = |variable: &str| self.env(variable).map(PathBuf::from).filter(|path| path.is_absolute());

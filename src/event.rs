@@ -13,6 +13,7 @@ use crate::converse::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Frame;
 use crate::shape::{Document, Members, from_json};
+use crate::surrogate::{REPLACEMENT, lone_surrogates};
 use plain::PlainDelta;
 
 /// An event of ConverseStream.
@@ -217,7 +218,13 @@ impl Frame {
 
 /// Reads what an event carries.
 pub(crate) fn payload<T: DeserializeOwned>(frame: &Frame) -> Result<T> {
-    from_json(frame.payload()).map_err(|source| {
+    let json = frame.payload();
+    // Models may write half of a surrogate pair, which no text can hold.
+    let repaired = |fault| match std::str::from_utf8(json).map(|text| lone_surrogates(text, REPLACEMENT)) {
+        Ok(Cow::Owned(repaired)) => serde_json::from_str(&repaired),
+        _ => Err(fault),
+    };
+    from_json(json).or_else(repaired).map_err(|source| {
         let at = frame.offset();
         Error::damaged(
             at,

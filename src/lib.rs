@@ -45,6 +45,7 @@
 mod error;
 pub mod frame;
 pub mod shape;
+mod surrogate;
 
 pub mod guardrail;
 

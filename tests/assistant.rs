@@ -460,3 +460,123 @@ async fn who_has_had_enough_gets_what_came() {
     assert!(stream.next_event().await.is_none() && stream.abort().is_none());
     tokio::task::spawn_blocking(move || closed.recv().unwrap()).await.unwrap();
 }
+
+#[tokio::test]
+async fn tools_that_are_too_strict_together_are_asked_for_again_less_strictly() {
+    let refusal = || {
+        let message = "The compiled grammar is too large, which would cause performance issues.";
+        Answer::refusal(400, "ValidationException", message)
+    };
+    let done = || Answer::stream(server::text_answer(&["ok"]));
+    let server = Server::start([refusal(), done(), done(), refusal(), done()]);
+    let config = Config::new().endpoint_url(&server.url).context(World::made()).bearer_token("t");
+    let client = Client::new(config);
+    let strict = |name: &str, strict: &str| {
+        let mut tool = tool(name);
+        tool.constrained_sampling =
+            serde_json::from_value(json!({"type": "json_schema", "strict": strict})).unwrap();
+        tool
+    };
+    let mut model = Model::new("us.anthropic.claude-sonnet-4-5");
+    model.compat = serde_json::from_value(json!({"supportsStrictMode": true})).unwrap();
+    let ask = async |session: &str, wishes: &[&str]| {
+        let context = wishes.iter().fold(Context::new().message(Message::user("Hi")), |context, wish| {
+            context.tool(strict(wish, wish))
+        });
+        let input = Input::new(model.clone(), context).options(Options::new().session_id(session));
+        let mut stream = assistant::stream(&client, &input).await;
+        while stream.next_event().await.is_some() {}
+        assert!(stream.failure().is_none() || wishes == ["require"], "{:?}", stream.failure());
+    };
+    ask("a", &["prefer", "require"]).await;
+    ask("a", &["prefer"]).await;
+    // There is nothing to be less strict about.
+    ask("b", &["require"]).await;
+    ask("b", &["prefer"]).await;
+    let requests = server.requests();
+    let stricts = requests.iter().map(|request| {
+        let tools = request.json()["toolConfig"]["tools"].clone();
+        let tools = tools.as_array().unwrap().iter().filter(|tool| tool["toolSpec"].is_object());
+        tools.map(|tool| tool["toolSpec"]["strict"] == true).collect::<Vec<_>>()
+    });
+    assert_eq!(
+        stricts.collect::<Vec<_>>(),
+        [vec![true, true], vec![false, true], vec![false], vec![true], vec![true]]
+    );
+}
+
+#[tokio::test]
+async fn a_service_tier_that_is_none_is_passed_over_with_a_warning() {
+    let server = Server::start([Answer::stream(server::text_answer(&["ok"]))]);
+    let config = Config::new().endpoint_url(&server.url).context(World::made()).bearer_token("t");
+    let client = Client::new(config);
+    let mut warned = Vec::new();
+    for (model, tier) in [
+        ("anthropic.claude-sonnet-4-5", " Flex "),
+        ("anthropic.claude-sonnet-4-5", "fast"),
+        ("anthropic.claude-opus-5", "priority"),
+        ("anthropic.claude-opus-5", "default"),
+    ] {
+        let input = Input::new(Model::new(model), Context::new().message(Message::user("Hi")));
+        let mut stream = assistant::stream(&client, &input.options(Options::new().service_tier(tier))).await;
+        while stream.next_event().await.is_some() {}
+        warned.push(stream.warnings().join(";"));
+    }
+    let tiers =
+        server.requests().iter().map(|request| request.json()["serviceTier"].clone()).collect::<Vec<_>>();
+    assert_eq!(tiers, [json!({"type": "flex"}), Value::Null, Value::Null, json!({"type": "default"})]);
+    assert_eq!(
+        warned,
+        [
+            "",
+            "the service tier \"fast\" is passed over: default, flex, priority or reserved expected",
+            "the service tier \"priority\" is passed over: this model is served in the default tier alone",
+            ""
+        ]
+    );
+}
+
+#[tokio::test]
+async fn who_keeps_nothing_is_told_the_same() {
+    for file in recordings().iter().filter(|file| !file.ends_with("converse.jsonl")) {
+        let replay = || Arc::new(Replay::open(file).unwrap());
+        let client = || Client::new(Config::new().unauthorised().context(World::made()).transport(replay()));
+        let input = Input::new(Model::new("m"), Context::new().message(Message::user("Hi")));
+        let mut kept = assistant::stream(&client(), &input).await;
+        let mut unkept = assistant::stream(&client(), &input).await.without_content();
+        loop {
+            let (kept, unkept) = (kept.next_event().await, unkept.next_event().await);
+            let (Some(kept), Some(unkept)) = (&kept, &unkept) else {
+                assert_eq!(kept, unkept);
+                break;
+            };
+            let mut told = serde_json::to_value(unkept).unwrap();
+            match kept {
+                AssistantEvent::TextEnd { .. } | AssistantEvent::ThinkingEnd { .. } => {
+                    assert!(told["content"].as_str().unwrap().len() <= "[Reasoning redacted]".len());
+                }
+                AssistantEvent::ToolCallEnd { .. } => assert_eq!(told["toolCall"]["arguments"], json!({})),
+                AssistantEvent::Done { message } | AssistantEvent::Error { error: message } => {
+                    let message = serde_json::to_value(message).unwrap();
+                    let place =
+                        if unkept.is_last() && told["message"].is_object() { "message" } else { "error" };
+                    let told = &mut told[place];
+                    assert_eq!(
+                        (&told["usage"], &told["stopReason"], &told["rawStopReason"], &told["errorMessage"]),
+                        (
+                            &message["usage"],
+                            &message["stopReason"],
+                            &message["rawStopReason"],
+                            &message["errorMessage"]
+                        )
+                    );
+                    assert_eq!(
+                        told["content"].as_array().unwrap().len(),
+                        message["content"].as_array().unwrap().len()
+                    );
+                }
+                _ => assert_eq!(kept, unkept),
+            }
+        }
+    }
+}

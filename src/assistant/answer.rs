@@ -41,6 +41,8 @@ pub struct AnswerBuilder {
     /// In milliseconds since 1970.
     asked: u64,
     begun: bool,
+    /// Whether text, thinking and arguments are gathered.
+    gathers: bool,
     stop: Option<RawStopReason>,
 }
 
@@ -88,8 +90,16 @@ impl AnswerBuilder {
             request_id: None,
             asked,
             begun: false,
+            gathers: true,
             stop: None,
         }
+    }
+
+    /// For who reads the events as they come and keeps nothing: no text, thinking or arguments are gathered,
+    /// however long the answer is. The events that end a block and the last one have the blocks without them.
+    pub fn without_content(mut self) -> Self {
+        self.gathers = false;
+        self
     }
 
     /// The service's id of the request.
@@ -237,7 +247,9 @@ impl AnswerBuilder {
             content_index
         });
         if let Some(Block::Text(text)) = self.blocks.get_mut(content_index) {
-            text.push_str(&delta);
+            if self.gathers {
+                text.push_str(&delta);
+            }
             told.push(AssistantEvent::TextDelta { content_index, delta });
         }
     }
@@ -259,13 +271,17 @@ impl AnswerBuilder {
         };
         let delta = match delta {
             ReasoningContentBlockDelta::Text(delta) => delta,
+            ReasoningContentBlockDelta::Signature(_) if !self.gathers => return,
             ReasoningContentBlockDelta::Signature(more) => {
                 signature.get_or_insert_default().push_str(&more);
                 return;
             }
             ReasoningContentBlockDelta::RedactedContent(more) => {
                 let first = redacted.is_none();
-                redacted.get_or_insert_default().extend_from_slice(&more.0);
+                let gathered = redacted.get_or_insert_default();
+                if self.gathers {
+                    gathered.extend_from_slice(&more.0);
+                }
                 if !first {
                     return;
                 }
@@ -273,15 +289,19 @@ impl AnswerBuilder {
             }
             ReasoningContentBlockDelta::Unknown(_) => return,
         };
-        text.push_str(&delta);
+        if self.gathers {
+            text.push_str(&delta);
+        }
         told.push(AssistantEvent::ThinkingDelta { content_index, delta });
     }
 
     fn add_arguments(&mut self, index: u32, delta: String, told: &mut Vec<AssistantEvent>) {
         let Some(content_index) = self.places.get(&index).copied() else { return };
         if let Some(Block::ToolCall { json, partial, whole: None, .. }) = self.blocks.get_mut(content_index) {
-            json.push_str(&delta);
-            partial.push(&delta);
+            if self.gathers {
+                json.push_str(&delta);
+                partial.push(&delta);
+            }
             told.push(AssistantEvent::ToolCallDelta { content_index, delta });
         }
     }

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-use super::surrogate::without_lone_surrogates;
 use crate::shape::Document;
+use crate::surrogate::lone_surrogates;
 
 /// Arguments as far as they have come, kept up piece by piece, in time linear in their length.
 ///
@@ -325,7 +325,7 @@ pub(super) fn parse_arguments(text: &str) -> Result<Document, String> {
     if text.trim().is_empty() {
         return Ok(Document::default());
     }
-    let sound = without_lone_surrogates(text);
+    let sound = lone_surrogates(text, "");
     let fault = match read_object(&sound) {
         Ok(document) => return Ok(document),
         Err(fault) => fault,

@@ -67,12 +67,15 @@ structure! {
             /// Whether it has the ways of Claude: thoughts go back with their signature, no image may be in the
             /// result of a tool that failed, and no tool can be forced while it thinks.
             claude: bool = "claude",
+            /// Whether it is served in the `default` tier of capacity alone.
+            default_tier_only: bool = "defaultTierOnly",
         }
     }
 }
 
 /// What is particular about a family.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 pub(super) struct Traits {
     pub(super) thinking: Option<ThinkingForm>,
     pub(super) xhigh: bool,
@@ -80,6 +83,7 @@ pub(super) struct Traits {
     pub(super) temperature: TemperatureRule,
     pub(super) prompt_cache: PromptCache,
     pub(super) claude: bool,
+    pub(super) default_tier_only: bool,
 }
 
 impl Traits {
@@ -111,6 +115,7 @@ impl Traits {
             temperature: family.temperature.clone().unwrap_or(TemperatureRule::Always),
             prompt_cache: family.prompt_cache.clone().unwrap_or(PromptCache::Never),
             claude: family.claude.unwrap_or_default(),
+            default_tier_only: family.default_tier_only.unwrap_or_default(),
         }
     }
 }
@@ -123,10 +128,11 @@ pub(super) const UNKNOWN: Traits = Traits {
     temperature: TemperatureRule::Always,
     prompt_cache: PromptCache::Never,
     claude: false,
+    default_tier_only: false,
 };
 
 /// The forms in which an id or a name is looked at.
-fn candidates(name: &str) -> [String; 2] {
+pub(super) fn candidates(name: &str) -> [String; 2] {
     let lower = name.to_lowercase();
     let mut hyphened = String::with_capacity(lower.len());
     for character in lower.chars() {
@@ -150,11 +156,12 @@ const CLAUDE_ADAPTIVE: Traits = Traits { thinking: Some(ThinkingForm::Adaptive),
 const CLAUDE_BOUND: Traits = Traits { xhigh: true, block_binding: true, ..CLAUDE_ADAPTIVE };
 
 /// The families in the order they are looked at.
-static BUILT_IN: [(&[&str], Traits); 10] = [
+static BUILT_IN: [(&[&str], Traits); 11] = [
     (
-        &["claude opus-4-7", "claude opus-4-8", "claude opus-5", "claude sonnet-5", "claude fable-5"],
-        Traits { temperature: TemperatureRule::Never, ..CLAUDE_BOUND },
+        &["claude opus-5", "claude sonnet-5", "claude fable-5"],
+        Traits { temperature: TemperatureRule::Never, default_tier_only: true, ..CLAUDE_BOUND },
     ),
+    (&["claude opus-4-7", "claude opus-4-8"], Traits { temperature: TemperatureRule::Never, ..CLAUDE_BOUND }),
     (&["claude haiku-5"], CLAUDE_BOUND),
     (&["claude opus-4-6", "claude sonnet-4-6"], CLAUDE_ADAPTIVE),
     (&["claude -4-", "claude-3-7-sonnet", "claude-3-5-haiku"], CLAUDE_CACHED),

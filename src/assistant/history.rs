@@ -93,7 +93,7 @@ impl Conversion<'_> {
         let mut blocks = Vec::new();
         let mut omitted = false;
         for block in content.iter().flat_map(|content| &content.0) {
-            let image = matches!(block, Content::Image(_)) && !self.model.can_take("image");
+            let image = matches!(block, Content::Image(_)) && self.omits_images();
             match block {
                 Content::Text(text) => blocks.extend(self.text(&text.text)),
                 // One note stands for all images in a row.
@@ -106,6 +106,11 @@ impl Conversion<'_> {
             omitted = image;
         }
         Ok(blocks)
+    }
+
+    /// Whether the model takes no images, and is told of them instead.
+    fn omits_images(&self) -> bool {
+        self.repair && !self.model.can_take("image")
     }
 
     /// Text that is not blank.
@@ -171,7 +176,7 @@ impl Conversion<'_> {
     fn tool_result(&mut self, message: &ToolResultMessage) -> Result<Vec<ContentBlock>> {
         let failed = message.is_error == Some(true);
         // Claude refuses an image in the result of a tool that failed: it goes behind the results.
-        let lifts_images = self.traits.claude && failed;
+        let lifts_images = self.repair && self.traits.claude && failed;
         let mut content = Vec::<ToolResultContentBlock>::new();
         let mut lifted = Vec::new();
         for block in message.content.iter().flat_map(|content| &content.0) {
@@ -181,7 +186,7 @@ impl Conversion<'_> {
                     content.push(text.text.as_str().into());
                     continue;
                 }
-                Content::Image(_) if !self.model.can_take("image") => OMITTED_TOOL_IMAGE,
+                Content::Image(_) if self.omits_images() => OMITTED_TOOL_IMAGE,
                 Content::Image(image) if lifts_images => {
                     lifted.push(ContentBlock::Image(image_block(image)?));
                     LIFTED_IMAGE
@@ -679,8 +684,12 @@ mod tests {
         let context = serde_json::from_value::<Context>(json!({ "messages": messages })).unwrap();
         let model = Model::new(CLAUDE).takes("text");
         let traits = Traits::of(&model, &[], &[]).unwrap();
-        let turns = turns(&context, &model, &traits, &mut ToolNames::default(), true, true).unwrap();
-        let turns = serde_json::to_value(turns).unwrap();
+        let of = |repair| {
+            let turns = turns(&context, &model, &traits, &mut ToolNames::default(), repair, true).unwrap();
+            serde_json::to_value(turns).unwrap()
+        };
+        assert!(of(false)[0]["content"][0]["image"].is_object(), "unless that is not wanted");
+        let turns = of(true);
         assert_eq!(
             turns[0]["content"],
             json!([{"text": OMITTED_IMAGE}, {"text": "x"}, {"text": OMITTED_IMAGE}])

@@ -11,10 +11,10 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Number;
 
-use super::surrogate::without_lone_surrogates;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guardrail::GuardrailConfiguration;
 use crate::shape::{Document, Members, Text, enumeration, structure};
+use crate::surrogate::lone_surrogates;
 
 structure! {
     /// What is asked: a model, a conversation, and how to go about it.
@@ -37,12 +37,14 @@ impl Input {
     ///
     /// Fails with [`ErrorKind::InvalidInput`], and says where.
     pub fn from_json(json: &str) -> Result<Self> {
-        serde_json::from_str(&without_lone_surrogates(json)).map_err(|source| {
-            let message =
-                "the input: JSON of the form {\"model\": …, \"context\": …, \"options\": …} expected";
-            Error::new(ErrorKind::InvalidInput, message).with_source(source)
-        })
+        read(json, "the input: JSON of the form {\"model\": …, \"context\": …, \"options\": …} expected")
     }
+}
+
+/// Reads JSON as JavaScript writes it.
+fn read<T: de::DeserializeOwned>(json: &str, expected: &str) -> Result<T> {
+    serde_json::from_str(&lone_surrogates(json, ""))
+        .map_err(|source| Error::new(ErrorKind::InvalidInput, expected).with_source(source))
 }
 
 structure! {
@@ -156,6 +158,15 @@ structure! {
     }
 }
 
+impl Context {
+    /// Reads JSON as JavaScript writes it: lone surrogates in it are left out.
+    ///
+    /// Fails with [`ErrorKind::InvalidInput`], and says where.
+    pub fn from_json(json: &str) -> Result<Self> {
+        read(json, "a conversation expected: JSON of the form {\"systemPrompt\": …, \"messages\": […]}")
+    }
+}
+
 structure! {
     /// A tool that the model may ask for.
     pub struct Tool {
@@ -211,8 +222,11 @@ structure! {
             request_metadata: BTreeMap<String, String> = "requestMetadata",
             /// The guardrail that watches over the call.
             guardrail_config: GuardrailConfiguration = "guardrailConfig",
-            /// Which tier of capacity to use: `default`, `flex`, `priority` or `reserved`.
+            /// Which tier of capacity to use: `default`, `flex`, `priority` or `reserved`. What is none of these
+            /// is passed over, and among the [warnings](super::Prepared::warnings).
             service_tier: String = "serviceTier",
+            /// Names the conversation: what the service refused in it once is not tried again in it.
+            session_id: String = "sessionId",
             /// The region to call.
             region: String = "region",
             /// The AWS profile.
@@ -428,6 +442,8 @@ structure! {
         optional {
             /// Text, images, documents.
             content: Contents = "content",
+            /// When it was said, in milliseconds since 1970.
+            timestamp: Number = "timestamp",
         }
         ignored { "role", }
     }

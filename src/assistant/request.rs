@@ -31,6 +31,9 @@ pub struct Surroundings {
     pub cache_retention: CacheRetention,
     /// Whether models whose family is not known are taken to cache prompts (`AWS_BEDROCK_FORCE_CACHE=1`).
     pub force_cache: bool,
+    /// Whether the model is held only to the tools that require it, and not to those that would prefer it: all
+    /// together were too much for the service.
+    pub less_strict: bool,
 }
 
 /// A request, and what is needed to read its answer.
@@ -38,6 +41,9 @@ pub struct Surroundings {
 pub struct Prepared {
     request: ConverseRequest,
     pub(super) names: ToolNames,
+    /// Whether there are tools that could be held to less strictly.
+    pub(super) strict_by_preference: bool,
+    warnings: Vec<String>,
 }
 
 impl Prepared {
@@ -66,14 +72,22 @@ impl Prepared {
         request.messages = Some(turns(context, model, &traits, &mut names, repair, !tools.is_empty())?);
         request.system = system(context, repair);
 
+        let mut warnings = Vec::new();
+        let mut strict_by_preference = false;
         let thinking = thinking(model, context, options, &traits, surroundings)?;
-        request.inference_config = Some(inference_config(model, context, options, &traits, &thinking));
+        let inference = inference_config(model, context, options, &traits, &thinking);
+        // A plain question goes out without a word too many.
+        request.inference_config =
+            Some(inference).filter(|config| !input.is_plain() || *config != InferenceConfiguration::new());
         request.additional_model_request_fields = thinking.fields.map(Document::from);
         if !tools.is_empty() {
             let mut sent = ToolConfiguration::new(Vec::new());
             for tool in tools {
                 let name = if repair { names.send(&tool.name) } else { tool.name.clone() };
-                sent = sent.tool(tool_specification(tool, name, model)?);
+                let strictness = strictness(tool, surroundings);
+                let tool = tool_specification(tool, name, model, strictness)?;
+                strict_by_preference |= strictness == Strictness::Preferred && tool.strict == Some(true);
+                sent = sent.tool(tool);
             }
             // Claude cannot be made to ask for a tool while it thinks.
             if !(traits.claude && thinking.level.is_some()) {
@@ -84,10 +98,14 @@ impl Prepared {
         }
         request.request_metadata.clone_from(&options.request_metadata);
         request.guardrail_config.clone_from(&options.guardrail_config);
-        request.service_tier =
-            options.service_tier.as_deref().map(|tier| ServiceTier::new(tier.trim().to_lowercase().as_str()));
+        request.service_tier = service_tier(options, &traits, &mut warnings);
         place_points(&mut request, options, &traits, surroundings.cache_retention)?;
-        Ok(Self { request, names })
+        Ok(Self { request, names, strict_by_preference, warnings })
+    }
+
+    /// What of the options was passed over, for people to read.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The request.
@@ -265,12 +283,49 @@ fn tool_characters(tool: &Tool) -> usize {
     [&tool.name, description, parameters].map(|text| text.chars().count()).iter().sum()
 }
 
-fn tool_specification(tool: &Tool, name: String, model: &Model) -> Result<ToolSpecification> {
+/// The tier of capacity that is asked for, if there is such a one.
+fn service_tier(options: &Options, traits: &Traits, warnings: &mut Vec<String>) -> Option<ServiceTier> {
+    let tier = options.service_tier.as_deref()?.trim().to_lowercase();
+    let why = if !TIERS.contains(&tier.as_str()) {
+        "default, flex, priority or reserved expected"
+    } else if traits.default_tier_only && tier != "default" {
+        "this model is served in the default tier alone"
+    } else {
+        return Some(ServiceTier::new(tier.as_str()));
+    };
+    warnings.push(format!("the service tier {tier:?} is passed over: {why}"));
+    None
+}
+
+/// Whether a tool's arguments are held to its schema.
+#[derive(Clone, Copy, PartialEq)]
+enum Strictness {
+    No,
+    Preferred,
+    Required,
+}
+
+fn strictness(tool: &Tool, surroundings: &Surroundings) -> Strictness {
+    let wish = tool.constrained_sampling.as_ref().filter(|wish| wish.kind.as_deref() == Some("json_schema"));
+    match wish.and_then(|wish| wish.strict.as_deref()) {
+        None => Strictness::No,
+        Some("require") => Strictness::Required,
+        Some(_) if surroundings.less_strict => Strictness::No,
+        Some(_) => Strictness::Preferred,
+    }
+}
+
+fn tool_specification(
+    tool: &Tool,
+    name: String,
+    model: &Model,
+    strictness: Strictness,
+) -> Result<ToolSpecification> {
     let schema = tool
         .parameters
         .clone()
         .unwrap_or_else(|| serde_json::json!({"type": "object", "properties": {}}).into());
-    let strict = strict(tool, &schema, model)?;
+    let strict = strict(tool, &schema, model, strictness)?;
     let held_to = strict.is_some();
     let schema = strict.map_or(schema, Document::from);
     let mut specification = ToolSpecification::new(name, ToolInputSchema::Json(schema));
@@ -281,15 +336,16 @@ fn tool_specification(tool: &Tool, name: String, model: &Model) -> Result<ToolSp
 }
 
 /// The schema that the model is held to, if it can be.
-fn strict(tool: &Tool, schema: &Document, model: &Model) -> Result<Option<Value>> {
-    let wish = tool.constrained_sampling.as_ref().filter(|wish| wish.kind.as_deref() == Some("json_schema"));
-    let Some(wish) = wish.and_then(|wish| wish.strict.as_deref()) else { return Ok(None) };
+fn strict(tool: &Tool, schema: &Document, model: &Model, strictness: Strictness) -> Result<Option<Value>> {
+    if strictness == Strictness::No {
+        return Ok(None);
+    }
     let can = model.compat.as_ref().is_some_and(|compat| compat.supports_strict_mode == Some(true));
     let strict =
         if can { strict_schema(&schema.read()?) } else { Err("the model cannot be held to a schema".into()) };
     match strict {
         Ok(schema) => Ok(Some(schema)),
-        Err(why) if wish == "require" => {
+        Err(why) if strictness == Strictness::Required => {
             let name = &tool.name;
             let message = format!("Tool \"{name}\" requires JSON-schema constrained sampling, but {why}.");
             Err(Error::new(ErrorKind::InvalidInput, message))
@@ -307,6 +363,7 @@ fn tool_choice(choice: &ToolChoice, names: &mut ToolNames) -> Option<SentToolCho
     }
 }
 
+const TIERS: [&str; 4] = ["default", "flex", "priority", "reserved"];
 /// What an image counts for.
 const IMAGE_CHARACTERS: usize = 4800;
 /// The tokens of an answer when nobody says how many, as the service has it for Claude.

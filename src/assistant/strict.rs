@@ -1,6 +1,44 @@
 //! A JSON schema in the narrower form that a model can be held to.
 
+use std::collections::HashSet;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
 use serde_json::{Map, Value, json};
+
+use crate::error::{Error, ErrorKind};
+
+/// Whether the service refused tools because holding the model to them all is too much for it.
+pub(super) fn is_too_strict(error: &Error) -> bool {
+    error.kind() == ErrorKind::Validation && TOO_STRICT.iter().any(|words| error.message().contains(words))
+}
+
+/// Whether that happened in this conversation before.
+pub(super) fn was_too_strict(session_id: &str) -> bool {
+    refused().contains(session_id)
+}
+
+/// Remembers that it did.
+pub(super) fn remember_too_strict(session_id: &str) {
+    let mut refused = refused();
+    // What is forgotten costs a call that is refused.
+    if refused.len() >= MOST_SESSIONS {
+        refused.clear();
+    }
+    refused.insert(session_id.to_owned());
+}
+
+fn refused() -> MutexGuard<'static, HashSet<String>> {
+    static REFUSED: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+    REFUSED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the service says then.
+const TOO_STRICT: [&str; 3] = [
+    "The compiled grammar is too large",
+    "Too many strict tools (",
+    "Schemas contains too many parameters with union types (",
+];
+const MOST_SESSIONS: usize = 10_000;
 
 /// The schema with every member required, those that were optional allowed to be null, and no others
 /// allowed; or why it cannot be.

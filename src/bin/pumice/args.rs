@@ -87,9 +87,17 @@ static COMMANDS: [Explained; 9] = [
         about: "Ask a model, and read its answer as it arrives",
         more: "\
 The words of the prompt are joined by spaces; one that begins with - stands behind --. It is read from
-standard input when there is none on the command line, or when it is `-`.
+standard input when there is none on the command line, or when it is `-`. At a terminal with none, it is
+a conversation: Ctrl-D leaves it, Ctrl-C ends an answer or clears the line, Ctrl-V Ctrl-J puts a line end
+into it, and what begins with a space stays out of the history.
 The answer goes to standard output and nothing else does. A model's thinking is shown on standard
-error, when that is a terminal, and so is a last line with the model, its tokens and its time.",
+error, when that is a terminal, and so is a last line with the model, its tokens, their price and its
+time.
+What --file names is an image (PNG, JPEG, GIF, WebP), a PDF, a file of Word or Excel, or text, by its
+content; a message has at most 20 images of 3.75 MB and 5 documents of 4.5 MB.
+--save writes the conversation into FILE, in place of what is there: JSON in pi-ai's form, for you alone.
+--continue goes on with one, with its model if -m names no other, and writes it back, or into the FILE
+of --save.",
         flags: &[
             flag(
                 "model",
@@ -98,8 +106,11 @@ error, when that is a terminal, and so is a last line with the model, its tokens
             .short('m')
             .value("MODEL"),
             flag("system", "System prompt").short('s').value("SYSTEM"),
+            flag("file", "An image or a document beside the prompt; may be given again").short('f').value("FILE"),
             flag("think", "How much to think: minimal, low, medium, high, xhigh or max").value("LEVEL"),
             flag("json", "The events of the answer as JSON Lines, as `pumice stream` prints them"),
+            flag("save", "Keep the conversation in a file").value("FILE"),
+            flag("continue", "Go on with the conversation in a file, and keep it there").value("FILE"),
             flag("max-tokens", "Longest answer, in tokens").value("N"),
             flag("temperature", "From 0, the likeliest words, to 1").value("T"),
         ],
@@ -334,6 +345,11 @@ impl Args {
 
     pub(crate) fn path(&self, long: &str) -> Option<&Path> {
         self.value(long).map(Path::new)
+    }
+
+    /// The values of a flag that may be given again, in order.
+    pub(crate) fn paths(&self, long: &str) -> impl Iterator<Item = &Path> {
+        self.flags.iter().filter(move |(flag, _)| *flag == long).map(|(_, value)| Path::new(value))
     }
 
     pub(crate) fn text(&self, long: &str) -> Result<Option<&str>, Failure> {

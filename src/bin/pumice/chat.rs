@@ -1,91 +1,235 @@
-//! `pumice chat`: a question, and the answer as it arrives.
+//! `pumice chat`: a question and the answer as it arrives, or a conversation.
 
 use std::io::IsTerminal as _;
-use std::time::{Duration, Instant};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use pumice::assistant::{
-    self, Context, Input, Message as AgentMessage, Model, Options, Prepared, Surroundings,
+    self, AssistantMessage, AssistantStream, Content, Contents, Message, Model, Options, TextContent,
+    UserMessage,
 };
-use pumice::converse::{ContentBlockDelta, InferenceConfiguration, ReasoningContentBlockDelta, StopReason};
-use pumice::reply::ReplyBuilder;
-use pumice::{Event, EventStream};
+use serde_json::Number;
 
+use crate::answer::Answer;
 use crate::args::Args;
-use crate::failure::Failure;
+use crate::conversation::Conversation;
+use crate::failure::{Exit, Failure};
 use crate::input;
+use crate::interrupt::Held;
 use crate::output::{Output, Report};
+use crate::prompt::Prompter;
 use crate::session::{self, Session};
 use crate::stream;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let session = Session::new(args, report)?;
-    let mut models = session.models(args.text("model")?).await?.into_iter().peekable();
-    let mut input = question(args)?;
-    if args.has("json") {
-        input.model.id = models.next().unwrap_or_default();
-        let mut output = Output::new();
-        let events = assistant::stream(&session.client_for(&input.model.id), &input).await;
-        return stream::print(events, &mut output).await;
+    let options = options(args)?;
+    let mut conversation = Conversation::open(args)?;
+    if let Some(system) = args.text("system")? {
+        conversation.input.context.system_prompt = Some(system.to_owned());
     }
-
-    let asked = Instant::now();
-    let (model, events) = loop {
-        let Some(model) = models.next() else { return Err(Failure::usage("a model expected")) };
-        input.model.id.clone_from(&model);
-        let mut request = Prepared::new(&input, &Surroundings::default())?.request().clone();
-        request.inference_config =
-            request.inference_config.filter(|config| *config != InferenceConfiguration::new());
-        session.settings.complete(&mut request);
-        match (session.client_for(&model).converse_stream(&request).await, models.peek()) {
-            (Ok(events), _) => break (model, events),
-            (Err(error), Some(next)) if session::is_unavailable(&error) => {
-                report.warning(format_args!("{model} is not available: {error}; trying {next}"));
-            }
-            (Err(error), _) => return Err(session.failure(&model, error).await),
+    let models = session.models(args.text("model")?.or(conversation.model())).await?;
+    let mut contents = files(args)?;
+    let prompt = prompt(args)?;
+    let json = args.has("json");
+    if json && prompt.is_none() {
+        return Err(Failure::usage("--json: a prompt expected").hint("pumice chat --json \"…\""));
+    }
+    let once = prompt.is_some() && !conversation.is_kept();
+    let shows_cost = json || !once || std::io::stderr().is_terminal();
+    let mut chat = Chat { session, report, options, conversation, models, once, shows_cost };
+    match prompt {
+        None => chat.converse(contents).await,
+        Some(prompt) => {
+            contents.push(TextContent::new(prompt).into());
+            let how = if json { How::Json } else { How::Text(None) };
+            chat.turn(contents, how).await.map(|_| ())
         }
-    };
-    let mut answer = Answer {
-        output: Output::new(),
-        report,
-        reply: ReplyBuilder::new(),
-        asked,
-        first: None,
-        thinking: false,
-    };
-    let result = answer.print(events).await;
-    answer.end_line()?;
-    match result {
-        Ok(()) => {
-            answer.sum_up(&model);
-            Ok(())
-        }
-        Err(failure) => Err(failure),
     }
 }
 
-/// What is asked, of no model yet: each family has its own words for thinking.
-fn question(args: &Args) -> Result<Input, Failure> {
+struct Chat<'a> {
+    session: Session,
+    report: &'a Report,
+    /// What the command line says.
+    options: Options,
+    conversation: Conversation,
+    /// The models to try, in this order; those that cannot be called are taken out.
+    models: Vec<String>,
+    /// Whether there is one question, and nothing is kept.
+    once: bool,
+    /// Whether anyone sees what the answer cost.
+    shows_cost: bool,
+}
+
+/// How an answer is shown.
+enum How<'a> {
+    /// With what ends it before its end, if anything does.
+    Text(Option<&'a mut Held>),
+    Json,
+}
+
+impl Chat<'_> {
+    /// Asks the user and the model in turn. The files go with the first question.
+    async fn converse(&mut self, mut files: Vec<Content>) -> Result<(), Failure> {
+        let mut prompter = Prompter::new()?;
+        let model = self.models.first().map_or("", String::as_str);
+        self.report.dimmed(&format!("{model} · Ctrl-D leaves\n"));
+        while let Some((asked, line)) = prompter.ask(self.report).await? {
+            prompter = asked;
+            let mut contents = files.clone();
+            contents.push(TextContent::new(line).into());
+            let mut interrupt = Held::new();
+            match self.turn(contents, How::Text(Some(&mut interrupt))).await {
+                Ok(true) => files.clear(),
+                Ok(false) => {}
+                // Nobody reads the answers any more.
+                Err(failure) if failure.exit == Exit::Closed => return Err(failure),
+                Err(failure) => self.report.failure(&failure),
+            }
+        }
+        Ok(())
+    }
+
+    /// A question and its answer. They are kept if anything came of it, and it says so.
+    async fn turn(&mut self, contents: Vec<Content>, how: How<'_>) -> Result<bool, Failure> {
+        let mut question = UserMessage::new().content(Contents(contents));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        question.timestamp = Number::from_u128(now.as_millis());
+        let before = self.conversation.messages().len();
+        self.conversation.messages().push(question.into());
+        let (message, failure) = match self.answer(how).await {
+            Ok(Some((message, failure))) => (message, failure),
+            other => {
+                self.conversation.messages().truncate(before);
+                return other.map(|_| false);
+            }
+        };
+        if failure.is_some() && message.blocks().is_empty() {
+            self.conversation.messages().truncate(before);
+        } else {
+            self.conversation.messages().push(message.into());
+            self.conversation.save()?;
+        }
+        failure.map_or(Ok(true), Err)
+    }
+
+    /// Asks, and shows the answer. Gives the message, with what it failed of in its middle; nothing where the
+    /// user had enough before it began.
+    async fn answer(&mut self, how: How<'_>) -> Result<Option<(AssistantMessage, Option<Failure>)>, Failure> {
+        let asked = Instant::now();
+        match how {
+            How::Json => {
+                let events = self.ask().await?;
+                let message = stream::print(events, &mut Output::new()).await?;
+                Ok(Some((message, None)))
+            }
+            How::Text(mut interrupt) => {
+                let asking = self.ask();
+                let events = match &mut interrupt {
+                    Some(interrupt) => interrupt.unless(asking).await.transpose()?,
+                    None => Some(asking.await?),
+                };
+                let Some(mut events) = events else { return Ok(None) };
+                if events.failure().is_some() {
+                    let model = self.models.first().map_or("", String::as_str);
+                    return match events.into_failure() {
+                        Some(error) => Err(self.session.failure(model, error).await),
+                        None => Ok(None),
+                    };
+                }
+                if self.once {
+                    events = events.without_content();
+                }
+                Answer::new(self.report, asked).print(events, interrupt).await.map(Some)
+            }
+        }
+    }
+
+    /// Asks the first model that can be called.
+    async fn ask(&mut self) -> Result<AssistantStream, Failure> {
+        loop {
+            let model = self.models.first().cloned().unwrap_or_default();
+            self.prepare(&model)?;
+            let client = self.session.client_for(&model);
+            let events = Box::pin(assistant::stream(&client, &self.conversation.input)).await;
+            match (events.failure(), self.models.get(1)) {
+                (Some(error), Some(next)) if session::is_unavailable(error) => {
+                    self.report.warning(format_args!("{model} is not available: {error}; trying {next}"));
+                    self.models.remove(0);
+                }
+                _ => {
+                    events.warnings().iter().for_each(|warning| self.report.warning(warning));
+                    return Ok(events);
+                }
+            }
+        }
+    }
+
+    /// Names the model, and what is known of it as far as that matters.
+    fn prepare(&mut self, model: &str) -> Result<(), Failure> {
+        let input = &mut self.conversation.input;
+        input.model = Model::new(model);
+        // Who asks a model to think knows that it can.
+        input.model.reasoning = self.options.reasoning.as_ref().map(|_| true);
+        input.options = Some(self.options.clone());
+        input.complete(&self.session.settings)?;
+        let options = input.options.get_or_insert_default();
+        if self.once {
+            // A question that is asked once is not asked again: to write it into a cache only costs.
+            options.cache_retention.get_or_insert_with(|| "none".to_owned());
+        }
+        let question = match input.context.messages.as_deref().and_then(<[_]>::last) {
+            Some(Message::User(UserMessage { content: Some(contents), .. })) => contents.0.as_slice(),
+            _ => &[],
+        };
+        assistant::check_limits(question, model)?;
+        let images = question.iter().any(|content| matches!(content, Content::Image(_)));
+        let thinks = options.reasoning.is_some();
+        if self.shows_cost || images || thinks {
+            input.model.complete_from_catalog();
+        }
+        if !thinks {
+            // The service's own limit does where nobody asks for another, and who does is to get it.
+            input.model.max_tokens = None;
+            input.model.context_window = None;
+        }
+        if images && input.model.input.as_ref().is_some_and(|kinds| !kinds.iter().any(|kind| kind == "image"))
+        {
+            return Err(Failure::usage(format!("{model} takes no images"))
+                .hint("pumice models list tells which models do"));
+        }
+        Ok(())
+    }
+}
+
+/// What the command line says of the call.
+fn options(args: &Args) -> Result<Options, Failure> {
     let mut options = Options::new();
     options.reasoning = args.text("think")?.map(str::to_owned);
-    // A question that is asked once is not asked again: to write it into a cache only costs.
-    options.cache_retention = Some("none".to_owned());
     options.max_tokens = args.number("max-tokens", "a whole number from 1", |tokens: u64| tokens > 0)?;
     options.temperature =
         args.number("temperature", "a number from 0 to 1", |t: f64| (0.0..=1.0).contains(&t))?;
-    let mut context = Context::new().message(AgentMessage::user(prompt(args)?));
-    context.system_prompt = args.text("system")?.map(str::to_owned);
-    Ok(Input::new(Model::new("").reasoning(options.reasoning.is_some()), context).options(options))
+    Ok(options)
 }
 
-/// The prompt of the command line, or else what standard input holds.
-fn prompt(args: &Args) -> Result<String, Failure> {
+/// The files that go with the question.
+fn files(args: &Args) -> Result<Vec<Content>, Failure> {
+    let read = |path: &std::path::Path| {
+        let file = std::fs::File::open(path).map_err(|error| Failure::unreadable(path.display(), &error))?;
+        let bytes = input::read(&path.display().to_string(), file)?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        Content::of_file(&name, &bytes).map_err(Failure::from)
+    };
+    args.paths("file").map(read).collect()
+}
+
+/// The prompt of the command line, or else what standard input holds, unless that is a terminal.
+fn prompt(args: &Args) -> Result<Option<String>, Failure> {
     let words = args.rest.iter().map(|word| word.to_str()).collect::<Option<Vec<_>>>();
     let words = words.ok_or_else(|| Failure::usage("a prompt in UTF-8 expected"))?;
     let prompt = if matches!(words.as_slice(), [] | ["-"]) {
         if words.is_empty() && std::io::stdin().is_terminal() {
-            return Err(
-                Failure::usage("a prompt expected").hint("pumice chat \"…\", or give it on standard input")
-            );
+            return Ok(None);
         }
         input::read_text("the prompt on standard input", std::io::stdin().lock())?
     } else {
@@ -96,121 +240,6 @@ fn prompt(args: &Args) -> Result<String, Failure> {
     };
     match prompt.trim() {
         "" => Err(Failure::usage("a prompt expected, a blank one found")),
-        _ => Ok(prompt),
+        _ => Ok(Some(prompt)),
     }
 }
-
-/// An answer on its way to the user.
-struct Answer<'a> {
-    output: Output,
-    report: &'a Report,
-    reply: ReplyBuilder,
-    asked: Instant,
-    /// When the first text or thinking came, after the question.
-    first: Option<Duration>,
-    /// Whether the last thing on standard error is thinking, whose line has not ended.
-    thinking: bool,
-}
-
-impl Answer<'_> {
-    /// Prints the text as it arrives.
-    async fn print(&mut self, mut events: EventStream) -> Result<(), Failure> {
-        loop {
-            let next = match events.ready_event() {
-                // Nothing more has arrived: what has been printed goes out before the wait.
-                Ok(None) => self.output.wait_for(events.next_event()).await?,
-                ready => ready,
-            };
-            match next {
-                Ok(Some(event)) => {
-                    self.show(&event);
-                    self.reply.push(event);
-                }
-                Ok(None) => return self.output.flush(),
-                Err(error) => {
-                    self.output.flush()?;
-                    return Err(if self.output.begun { Failure::after_output(&error) } else { error.into() });
-                }
-            }
-        }
-    }
-
-    fn show(&mut self, event: &Event) {
-        let Event::ContentBlockDelta(event) = event else { return };
-        match &event.delta {
-            ContentBlockDelta::Text(text) => {
-                if self.thinking {
-                    self.thinking = false;
-                    self.report.dimmed("\n");
-                }
-                self.output.text(text);
-            }
-            ContentBlockDelta::ReasoningContent(ReasoningContentBlockDelta::Text(text)) => {
-                self.thinking = true;
-                self.report.dimmed(text);
-            }
-            _ => return,
-        }
-        self.first.get_or_insert_with(|| self.asked.elapsed());
-    }
-
-    /// Ends the last line, of the answer and of the thinking.
-    fn end_line(&mut self) -> Result<(), Failure> {
-        if self.thinking {
-            self.report.dimmed("\n");
-        }
-        if !self.output.at_line_start {
-            self.output.text("\n");
-        }
-        self.output.flush()
-    }
-
-    /// Says what the answer's text does not.
-    fn sum_up(self, model: &str) {
-        let response = self.reply.finish();
-        let message = response.message();
-        for tool in message.iter().flat_map(|message| message.tool_uses()) {
-            self.report.note(format_args!(
-                "the model asks for the tool {} with {}",
-                tool.name,
-                beginning(tool.input.text())
-            ));
-        }
-        match &response.stop_reason {
-            Some(StopReason::EndTurn | StopReason::StopSequence | StopReason::ToolUse) | None => {}
-            Some(StopReason::MaxTokens) => {
-                self.report.note("the answer was cut off: it reached the limit of tokens (--max-tokens)");
-            }
-            Some(other) => self.report.note(format_args!("the answer ended with {other}")),
-        }
-
-        let mut facts = vec![model.to_owned()];
-        if let Some(usage) = &response.usage {
-            let cached = match usage.cache_read_input_tokens {
-                Some(tokens) if tokens > 0 => format!(" (+{tokens} from cache)"),
-                _ => String::new(),
-            };
-            let count = |tokens: Option<u64>| tokens.map_or("?".into(), |tokens| tokens.to_string());
-            facts.push(format!(
-                "{} tokens in{cached}, {} out",
-                count(usage.input_tokens),
-                count(usage.output_tokens)
-            ));
-        }
-        if let Some(first) = self.first {
-            facts.push(format!("first token after {:.2} s", first.as_secs_f64()));
-        }
-        facts.push(format!("{:.2} s in all", self.asked.elapsed().as_secs_f64()));
-        self.report.dimmed(&format!("{}\n", facts.join(" · ")));
-    }
-}
-
-/// As much as a note has room for.
-fn beginning(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_NOTE) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
-    }
-}
-
-const LONGEST_NOTE: usize = 500;

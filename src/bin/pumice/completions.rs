@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use pumice::operation::Operation;
+
 use crate::args::{Args, Explained, Flag, commands, flags_of};
 use crate::failure::Failure;
 use crate::output;
@@ -25,25 +27,48 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     output::print(&text)
 }
 
+/// The words that may stand first behind a command.
+fn words_of(command: &Explained) -> Vec<&'static str> {
+    match command.name {
+        "call" => Operation::ALL.iter().map(|operation| operation.name()).collect(),
+        "completions" => vec!["bash", "zsh", "fish"],
+        "config" => vec!["get", "set", "unset", "path", "show"],
+        "models" => vec!["list", "show"],
+        _ => Vec::new(),
+    }
+}
+
 fn names<'a>(flags: impl Iterator<Item = &'a Flag>) -> String {
     flags.map(|flag| format!("--{}", flag.long)).collect::<Vec<_>>().join(" ")
 }
 
 fn bash(text: &mut String) -> fmt::Result {
     let all = commands().iter().map(|command| command.name).collect::<Vec<_>>().join(" ");
-    writeln!(text, "_pumice() {{\n    local word=\"${{COMP_WORDS[COMP_CWORD]}}\" command= flags= i")?;
+    writeln!(
+        text,
+        "_pumice() {{\n    local word=\"${{COMP_WORDS[COMP_CWORD]}}\" command= flags= words= i at"
+    )?;
     writeln!(text, "    for ((i = 1; i < COMP_CWORD; i++)); do")?;
     writeln!(
         text,
-        "        case \" {all} \" in *\" ${{COMP_WORDS[i]}} \"*) command=\"${{COMP_WORDS[i]}}\"; break ;; esac"
+        "        case \" {all} \" in *\" ${{COMP_WORDS[i]}} \"*) command=\"${{COMP_WORDS[i]}}\"; at=$i; break ;; esac"
     )?;
     writeln!(text, "    done\n    case \"$command\" in")?;
     for command in commands() {
-        writeln!(text, "        {}) flags=\"{}\" ;;", command.name, names(flags_of(Some(command))))?;
+        let words = match words_of(command).join(" ") {
+            words if words.is_empty() => String::new(),
+            words => format!("; words=\"{words}\""),
+        };
+        writeln!(text, "        {}) flags=\"{}\"{words} ;;", command.name, names(flags_of(Some(command))))?;
     }
     writeln!(text, "        *) flags=\"{}\" ;;\n    esac", names(flags_of(None)))?;
     writeln!(text, "    if [[ \"$word\" == -* ]]; then COMPREPLY=($(compgen -W \"$flags\" -- \"$word\"))")?;
     writeln!(text, "    elif [[ -z \"$command\" ]]; then COMPREPLY=($(compgen -W \"{all}\" -- \"$word\"))")?;
+    // Behind its first word a command takes files, as does one that has no words of its own.
+    writeln!(
+        text,
+        "    elif ((COMP_CWORD == at + 1)); then COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))"
+    )?;
     writeln!(text, "    else COMPREPLY=(); fi\n}}\ncomplete -o default -F _pumice pumice")
 }
 
@@ -66,7 +91,9 @@ fn zsh(text: &mut String) -> fmt::Result {
     writeln!(text, "    case $command in")?;
     for command in commands() {
         let specs = flags_of(Some(command)).map(spec).collect::<Vec<_>>().join(" ");
-        writeln!(text, "        {}) _arguments {specs} '*: :_files' ;;", command.name)?;
+        let words = words_of(command).join(" ");
+        let first = if words.is_empty() { String::new() } else { format!("'2: :({words})' ") };
+        writeln!(text, "        {}) _arguments {specs} {first}'*: :_files' ;;", command.name)?;
     }
     let specs = flags_of(None).map(spec).collect::<Vec<_>>().join(" ");
     writeln!(
@@ -86,6 +113,16 @@ fn fish(text: &mut String) -> fmt::Result {
             command.name,
             quoted(command.about)
         )?;
+    }
+    for command in commands() {
+        let words = words_of(command).join(" ");
+        if !words.is_empty() {
+            let first = format!(
+                "__fish_seen_subcommand_from {}; and not __fish_seen_subcommand_from {words}",
+                command.name
+            );
+            writeln!(text, "complete -c pumice -f -n '{first}' -a '{words}'")?;
+        }
     }
     let mut line = |condition: &str, flag: &Flag| {
         let short = flag.short.map(|short| format!(" -s {short}")).unwrap_or_default();

@@ -60,6 +60,11 @@ impl Failure {
         Self::new(Exit::Temporary, message)
     }
 
+    /// An answer that was shown and cannot be kept.
+    pub(crate) fn unsaved(message: impl Into<String>) -> Self {
+        Self::new(Exit::AfterOutput, message)
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

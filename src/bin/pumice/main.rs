@@ -1,36 +1,32 @@
 //! The program: `pumice --help`.
 
+mod answer;
 mod args;
 mod auth;
 mod call;
 mod chat;
 mod completions;
 mod config;
+mod conversation;
 mod decode;
 mod failure;
 mod input;
+mod interrupt;
 mod models;
 mod output;
+mod prompt;
 mod session;
 mod stream;
 
 use std::pin::Pin;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use args::{Args, Command};
 use failure::Failure;
 use output::Report;
 
 fn main() -> ExitCode {
-    // Ctrl-C ends the program where it stands, a blocked write included; the system closes the
-    // connection. Only a signal that cannot be caught makes this fail.
-    let _ = signal_hook::flag::register_conditional_shutdown(
-        signal_hook::consts::SIGINT,
-        failure::INTERRUPTED.into(),
-        Arc::new(AtomicBool::new(true)),
-    );
+    interrupt::ends_the_program();
     let mut report = Report::new();
     let result = Args::parse(std::env::args_os()).and_then(|args| {
         report.configure(&args)?;

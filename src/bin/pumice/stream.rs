@@ -4,7 +4,9 @@
 use std::time::SystemTime;
 
 use pumice::Config;
-use pumice::assistant::{self, AnswerBuilder, AssistantEvent, AssistantStream, Input, Model};
+use pumice::assistant::{
+    self, AnswerBuilder, AssistantEvent, AssistantMessage, AssistantStream, Input, Model,
+};
 
 use crate::args::Args;
 use crate::failure::Failure;
@@ -16,7 +18,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let mut output = Output::new();
     let mut model = Model::new("");
     match begin(args, report, &mut model).await {
-        Ok(events) => print(events, &mut output).await,
+        Ok(events) => print(events, &mut output).await.map(|_| ()),
         Err(failure) => {
             // Whoever reads the events learns from them why there are none.
             let answer = AnswerBuilder::unprepared(&model, SystemTime::now());
@@ -34,11 +36,17 @@ async fn begin(args: &Args, report: &Report, model: &mut Model) -> Result<Assist
     let session = Session::over(input.configure(Config::new()), args, report)?;
     let named = Some(input.model.id.as_str()).filter(|id| !id.trim().is_empty());
     input.model.id = session.models(named).await?.swap_remove(0);
-    Ok(assistant::stream(&session.client_for(&input.model.id), &input).await)
+    input.complete(&session.settings)?;
+    let events = assistant::stream(&session.client_for(&input.model.id), &input).await;
+    events.warnings().iter().for_each(|warning| report.warning(warning));
+    Ok(events)
 }
 
-/// Prints each event as it arrives.
-pub(crate) async fn print(mut events: AssistantStream, output: &mut Output) -> Result<(), Failure> {
+/// Prints each event as it arrives. Gives the message.
+pub(crate) async fn print(
+    mut events: AssistantStream,
+    output: &mut Output,
+) -> Result<AssistantMessage, Failure> {
     loop {
         let begun = output.begun;
         let next = match events.ready_event() {
@@ -46,15 +54,22 @@ pub(crate) async fn print(mut events: AssistantStream, output: &mut Output) -> R
             None => output.wait_for(events.next_event()).await?,
             ready => ready,
         };
-        let Some(event) = next else { return output.flush() };
+        let Some(event) = next else { return Err(Failure::refused("the answer has no end")) };
         print_event(&event, output)?;
-        if let AssistantEvent::Error { error } = event {
-            output.flush()?;
-            return Err(match events.failure() {
-                Some(failure) if begun => Failure::after_output(failure),
-                Some(failure) => failure.into(),
-                None => Failure::refused(error.error_message.unwrap_or_default()),
-            });
+        match event {
+            AssistantEvent::Done { message } => {
+                output.flush()?;
+                return Ok(*message);
+            }
+            AssistantEvent::Error { error } => {
+                output.flush()?;
+                return Err(match events.failure() {
+                    Some(failure) if begun => Failure::after_output(failure),
+                    Some(failure) => failure.into(),
+                    None => Failure::refused(error.error_message.unwrap_or_default()),
+                });
+            }
+            _ => {}
         }
     }
 }

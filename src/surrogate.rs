@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-/// The same JSON without the escapes of lone surrogates (`\ud83d` with no `\ude00` behind it). What is not
-/// JSON stays what it is, for a parser to complain of.
-pub(super) fn without_lone_surrogates(json: &str) -> Cow<'_, str> {
+/// The same JSON with this in place of the escapes of lone surrogates (`\ud83d` with no `\ude00` behind it).
+/// What is not JSON stays what it is, for a parser to complain of.
+pub(crate) fn lone_surrogates<'a>(json: &'a str, replacement: &str) -> Cow<'a, str> {
     let mut kept = String::new();
     // Everything before `copied` is in `kept`, but for what was left out.
     let (mut at, mut copied) = (0, 0);
@@ -15,6 +15,7 @@ pub(super) fn without_lone_surrogates(json: &str) -> Cow<'_, str> {
             Some(Half::High) if matches!(surrogate(json, at + ESCAPE), Some(Half::Low)) => at + 2 * ESCAPE,
             Some(_) => {
                 kept.push_str(json.get(copied..at).unwrap_or_default());
+                kept.push_str(replacement);
                 copied = at + ESCAPE;
                 copied
             }
@@ -44,6 +45,8 @@ fn surrogate(json: &str, at: usize) -> Option<Half> {
     }
 }
 
+/// The escape of U+FFFD, which stands for what cannot be read.
+pub(crate) const REPLACEMENT: &str = "\\ufffd";
 /// The length of `\ud83d`.
 const ESCAPE: usize = 6;
 
@@ -64,8 +67,9 @@ mod tests {
             ("\\é\\ud83d", "\\é"),
             (r"\u+83d", r"\u+83d"),
         ] {
-            assert_eq!(without_lone_surrogates(json), kept, "{json}");
+            assert_eq!(lone_surrogates(json, ""), kept, "{json}");
         }
-        assert!(matches!(without_lone_surrogates(r#"{"a":"\n"}"#), Cow::Borrowed(_)));
+        assert_eq!(lone_surrogates(r#""a\ud83db\ude00""#, REPLACEMENT), r#""a\ufffdb\ufffd""#);
+        assert!(matches!(lone_surrogates(r#"{"a":"\n"}"#, ""), Cow::Borrowed(_)));
     }
 }

@@ -1,0 +1,231 @@
+//! An answer on its way to the user, and what there is to say of it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use pumice::Error;
+use pumice::assistant::{AssistantEvent, AssistantMessage, AssistantStream, Content, StopReason, Usage};
+
+use crate::failure::Failure;
+use crate::interrupt::Held;
+use crate::output::{Output, Report};
+
+/// An answer that is shown as it comes.
+pub(crate) struct Answer<'a> {
+    output: Output,
+    report: &'a Report,
+    asked: Instant,
+    /// When the first text or thinking came, after the question.
+    first: Option<Duration>,
+    /// Whether the last thing on standard error is thinking, whose line has not ended.
+    thinking: bool,
+    /// The beginnings of the arguments of tools, by their place in the message.
+    arguments: BTreeMap<usize, String>,
+}
+
+impl<'a> Answer<'a> {
+    pub(crate) fn new(report: &'a Report, asked: Instant) -> Self {
+        Self {
+            output: Output::new(),
+            report,
+            asked,
+            first: None,
+            thinking: false,
+            arguments: BTreeMap::new(),
+        }
+    }
+
+    /// Prints the text as it arrives, and at the end says what it does not. Gives the message, and what it
+    /// failed of, if it did.
+    pub(crate) async fn print(
+        mut self,
+        events: AssistantStream,
+        interrupt: Option<&mut Held>,
+    ) -> Result<(AssistantMessage, Option<Failure>), Failure> {
+        let (message, error) = self.show_all(events, interrupt).await?;
+        let begun = self.output.begun;
+        self.end_line()?;
+        let failure =
+            error.map(|error| if begun { Failure::after_output(&error) } else { Failure::from(&error) });
+        if failure.is_none() {
+            self.sum_up(&message);
+        }
+        Ok((message, failure))
+    }
+
+    async fn show_all(
+        &mut self,
+        mut events: AssistantStream,
+        mut interrupt: Option<&mut Held>,
+    ) -> Result<(AssistantMessage, Option<Error>), Failure> {
+        loop {
+            let next = match events.ready_event() {
+                // Nothing more has arrived: what has been printed goes out before the wait.
+                None => {
+                    let wait = self.output.wait_for(events.next_event());
+                    let waited = match &mut interrupt {
+                        Some(interrupt) => interrupt.unless(wait).await,
+                        None => Some(wait.await),
+                    };
+                    match waited {
+                        Some(next) => next?,
+                        None => events.abort(),
+                    }
+                }
+                ready => ready,
+            };
+            match next {
+                Some(AssistantEvent::Done { message }) => return Ok((*message, None)),
+                Some(AssistantEvent::Error { error }) => return Ok((*error, events.into_failure())),
+                Some(event) => self.show(&event),
+                None => return Err(Failure::refused("the answer has no end")),
+            }
+        }
+    }
+
+    fn show(&mut self, event: &AssistantEvent) {
+        match event {
+            AssistantEvent::TextDelta { delta, .. } => {
+                if self.thinking {
+                    self.thinking = false;
+                    self.report.dimmed("\n");
+                }
+                self.output.text(delta);
+            }
+            AssistantEvent::ThinkingDelta { delta, .. } => {
+                self.thinking = true;
+                self.report.dimmed(delta);
+            }
+            AssistantEvent::ToolCallDelta { content_index, delta } => {
+                let beginning = self.arguments.entry(*content_index).or_default();
+                if beginning.chars().count() <= LONGEST_NOTE {
+                    beginning.extend(delta.chars().take(LONGEST_NOTE + 1));
+                }
+            }
+            _ => return,
+        }
+        self.first.get_or_insert_with(|| self.asked.elapsed());
+    }
+
+    /// Ends the last line, of the answer and of the thinking.
+    fn end_line(&mut self) -> Result<(), Failure> {
+        if self.thinking {
+            self.report.dimmed("\n");
+        }
+        if !self.output.at_line_start {
+            self.output.text("\n");
+        }
+        self.output.flush()
+    }
+
+    /// Says what the answer's text does not.
+    fn sum_up(&self, message: &AssistantMessage) {
+        for (place, block) in message.blocks().iter().enumerate() {
+            if let Content::ToolCall(call) = block {
+                let arguments = self.arguments.get(&place).map_or("{}", String::as_str);
+                let note =
+                    format_args!("the model asks for the tool {} with {}", call.name, beginning(arguments));
+                self.report.note(note);
+            }
+        }
+        match message.raw_stop_reason.as_deref() {
+            Some("end_turn" | "stop_sequence" | "tool_use") => {}
+            Some("max_tokens") => {
+                self.report.note("the answer was cut off: it reached the limit of tokens (--max-tokens)");
+            }
+            Some(other) => self.report.note(format_args!("the answer ended with {other}")),
+            None if message.stop_reason == Some(StopReason::Aborted) => {
+                self.report.note("the answer was ended with Ctrl-C");
+            }
+            None => {}
+        }
+        let model = message.model.clone().unwrap_or_default();
+        let facts = facts(model, message.usage.as_ref(), self.first, self.asked.elapsed());
+        self.report.dimmed(&format!("{}\n", facts.join(" · ")));
+    }
+}
+
+/// What an answer took: tokens, money, time.
+fn facts(model: String, usage: Option<&Usage>, first: Option<Duration>, all: Duration) -> Vec<String> {
+    let mut facts = vec![model];
+    let counted = |tokens: Option<u64>| tokens.filter(|tokens| *tokens > 0);
+    let usage = usage.filter(|usage| counted(usage.total_tokens).is_some());
+    let mut output = 0;
+    if let Some(usage) = usage {
+        let read = counted(usage.cache_read).map(|tokens| format!("{tokens} from cache"));
+        let written = counted(usage.cache_write).map(|tokens| format!("{tokens} into it"));
+        let cached = match (read, written) {
+            (None, None) => String::new(),
+            (Some(read), None) => format!(" (+{read})"),
+            (Some(read), Some(written)) => format!(" (+{read}, {written})"),
+            (None, Some(_)) => format!(" (+{} into cache)", usage.cache_write.unwrap_or_default()),
+        };
+        output = usage.output.unwrap_or_default();
+        facts.push(format!("{} tokens in{cached}, {output} out", usage.input.unwrap_or_default()));
+        // What costs nothing has no price that is known.
+        let dollars = usage.cost.as_ref().and_then(|cost| cost.total).map(|total| total.0);
+        facts.extend(dollars.filter(|dollars| *dollars > 0.0).map(price));
+    }
+    if let Some(first) = first {
+        facts.push(format!("first token after {:.2} s", first.as_secs_f64()));
+        let seconds = all.saturating_sub(first).as_secs_f64();
+        if output > 0 && seconds > 0.0 {
+            #[allow(clippy::cast_precision_loss, reason = "no answer has 2^53 tokens")]
+            let rate = output as f64 / seconds;
+            facts.push(format!("{rate:.0} tokens/s"));
+        }
+    }
+    facts.push(format!("{:.2} s in all", all.as_secs_f64()));
+    facts
+}
+
+/// Dollars, to two digits that count.
+fn price(dollars: f64) -> String {
+    let digits = (2..=8).find(|digits| dollars * 10f64.powi(*digits) >= 10.0).unwrap_or(8);
+    format!("${dollars:.*}", usize::try_from(digits).unwrap_or(8))
+}
+
+/// As much as a note has room for.
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_NOTE) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+const LONGEST_NOTE: usize = 500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pumice::assistant::{Dollars, UsageCost};
+
+    #[test]
+    fn a_price_has_two_digits_that_count() {
+        for (dollars, shown) in [
+            (12.345, "$12.35"),
+            (0.5, "$0.50"),
+            (0.0123, "$0.012"),
+            (0.000_045_6, "$0.000046"),
+            (0.000_000_001, "$0.00000000"),
+        ] {
+            assert_eq!(price(dollars), shown);
+        }
+    }
+
+    #[test]
+    fn the_last_line_says_what_is_known() {
+        let seconds = Duration::from_secs_f64;
+        let usage = Usage::new().input(12u64).output(30u64).total_tokens(42u64);
+        assert_eq!(
+            facts("m".into(), Some(&usage), Some(seconds(0.5)), seconds(2.0)).join(" · "),
+            "m · 12 tokens in, 30 out · first token after 0.50 s · 20 tokens/s · 2.00 s in all"
+        );
+        let usage = usage.cache_read(7u64).cache_write(9u64).cost(UsageCost::new().total(Dollars(0.01)));
+        assert_eq!(
+            facts("m".into(), Some(&usage), None, seconds(2.0)).join(" · "),
+            "m · 12 tokens in (+7 from cache, 9 into it), 30 out · $0.010 · 2.00 s in all"
+        );
+        assert_eq!(facts("m".into(), None, None, seconds(2.0)), ["m", "2.00 s in all"]);
+    }
+}

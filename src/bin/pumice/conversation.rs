@@ -1,0 +1,100 @@
+//! A conversation that is kept in a file: JSON in pi-ai's form of a context.
+
+use std::path::{Path, PathBuf};
+
+use pumice::assistant::{Context, Input, Message, Model};
+use pumice::context::Context as World;
+
+use crate::args::Args;
+use crate::failure::Failure;
+
+/// What has been said so far, and where it is kept.
+pub(crate) struct Conversation {
+    /// Of a model that is yet to be named.
+    pub(crate) input: Input,
+    file: Option<PathBuf>,
+}
+
+impl Conversation {
+    /// That of `--continue`, or a new one. It is kept where `--save` says, else where it came from.
+    pub(crate) fn open(args: &Args) -> Result<Self, Failure> {
+        let from = args.path("continue");
+        let file = args.path("save").or(from).map(Path::to_owned);
+        if let Some(file) = &file {
+            check_place(file)?;
+        }
+        let context = from.map_or_else(|| Ok(Context::new()), read)?;
+        Ok(Self { input: Input::new(Model::new(""), context), file })
+    }
+
+    /// Whether what is said is kept in a file.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.file.is_some()
+    }
+
+    pub(crate) fn messages(&mut self) -> &mut Vec<Message> {
+        self.input.context.messages.get_or_insert_default()
+    }
+
+    /// The model that answered last.
+    pub(crate) fn model(&self) -> Option<&str> {
+        let messages = self.input.context.messages.as_deref().unwrap_or_default();
+        messages.iter().rev().find_map(|message| match message {
+            Message::Assistant(message) => message.model.as_deref(),
+            _ => None,
+        })
+    }
+
+    /// Writes the file anew, at once and whole, for the user alone.
+    pub(crate) fn save(&self) -> Result<(), Failure> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let unsaved = |fault: &dyn std::fmt::Display| {
+            Failure::unsaved(format!("the conversation cannot be saved in {}: {fault}", file.display()))
+        };
+        let mut json = serde_json::to_string_pretty(&self.input.context).map_err(|fault| unsaved(&fault))?;
+        json.push('\n');
+        World::real().write_private(file, json.as_bytes()).map_err(|fault| unsaved(&fault))
+    }
+}
+
+fn read(path: &Path) -> Result<Context, Failure> {
+    let shown = path.display();
+    let bytes = std::fs::read(path).map_err(|error| {
+        let failure = Failure::unreadable(&shown, &error);
+        match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                failure.hint(format!("--save {shown} begins a conversation there"))
+            }
+            _ => failure,
+        }
+    })?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        Failure::usage(format!(
+            "{shown}: UTF-8 expected, found is something else at byte {}",
+            error.valid_up_to()
+        ))
+    })?;
+    let context = Context::from_json(text).map_err(|error| {
+        let failure = Failure::from(&error);
+        Failure { message: format!("{shown}: {}", failure.message), ..failure }
+    })?;
+    if context.messages.is_none() {
+        return Err(Failure::usage(format!(
+            "{shown}: a conversation expected, JSON without \"messages\" found"
+        )));
+    }
+    Ok(context)
+}
+
+/// Finds out before anything is asked, and paid for, that there is no place for the answer.
+fn check_place(file: &Path) -> Result<(), Failure> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let fault = if file.is_dir() {
+        "a folder"
+    } else if !folder.is_dir() {
+        "a file in a folder that is not there"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::usage(format!("{}: a file for the conversation expected, {fault} found", file.display())))
+}
