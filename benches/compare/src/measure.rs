@@ -1,0 +1,188 @@
+//! A program that streams one answer from the server: what that takes.
+
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use wait4::Wait4 as _;
+
+use crate::server::Server;
+
+/// A program that asks one question.
+pub struct Program {
+    pub name: &'static str,
+    pub binary: PathBuf,
+    pub asks: Asks,
+}
+
+/// How a program is told where to ask, and what.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    Converse,
+    Chat,
+    /// By two arguments.
+    Embedder,
+    /// By two arguments, and a third where each piece is to be written out.
+    Sdk,
+}
+
+#[derive(Clone, Copy)]
+pub enum Over {
+    Http,
+    Tls,
+}
+
+pub struct Usage {
+    pub cpu: Duration,
+    /// In bytes.
+    pub peak_memory: u64,
+}
+
+/// The server, and a home folder with nothing in it.
+pub struct World {
+    server: Server,
+    home: TempDir,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self { server: Server::start(), home: tempfile::tempdir().unwrap() }
+    }
+
+    /// Processor time and memory for so many events, in large writes.
+    pub fn usage(&self, program: &Program, events: usize) -> Usage {
+        let report = self.home.path().join("usage");
+        let mut launcher = vec![std::env::current_exe().unwrap().into_os_string()];
+        launcher.extend(["launch".into(), report.clone().into_os_string()]);
+        let mut command = self.command(launcher, program, Over::Http, &format!("large-{events}"));
+        let status = command.stdout(Stdio::null()).status().unwrap();
+        assert!(status.success(), "{}: {status}", program.name);
+        read_usage(&report)
+    }
+
+    /// Processor time for so many events, each of which comes alone, when the last has been printed. Fails
+    /// where a program keeps one back.
+    pub fn usage_of_pieces(&self, program: &Program, events: usize) -> Usage {
+        let report = self.home.path().join("usage");
+        let mut launcher = vec![std::env::current_exe().unwrap().into_os_string()];
+        launcher.extend(["launch".into(), report.clone().into_os_string()]);
+        let (answer, mark) = match program.asks {
+            Asks::Converse => ("lines", b'\n'),
+            _ => ("pieces", b' '),
+        };
+        let mut command = self.command(launcher, program, Over::Http, &format!("{answer}-{events}"));
+        if program.asks == Asks::Sdk {
+            command.arg("each");
+        }
+        self.server.printed.reset();
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = child.stdout.take().unwrap();
+        let mut piece = [0; 4096];
+        loop {
+            let length = output.read(&mut piece).unwrap();
+            if length == 0 {
+                break;
+            }
+            self.server.printed.add(piece[..length].iter().filter(|byte| **byte == mark).count());
+        }
+        let status = child.wait().unwrap();
+        assert!(status.success(), "{}, a frame a write: {status}", program.name);
+        read_usage(&report)
+    }
+
+    /// From the start of the process to the first byte that it prints.
+    pub fn time_to_first_event(&self, program: &Program, over: Over) -> Duration {
+        let mut command = self.command(Vec::new(), program, over, "large-1");
+        let start = Instant::now();
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = child.stdout.take().unwrap();
+        let begun = output.read_exact(&mut [0]);
+        let time = start.elapsed();
+        let _ = output.read_to_end(&mut Vec::new());
+        let status = child.wait().unwrap();
+        assert!(begun.is_ok() && status.success(), "{}: {status}", program.name);
+        time
+    }
+
+    /// The instructions of a whole run.
+    pub fn instructions(&self, program: &Program, over: Over, events: usize) -> u64 {
+        let callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
+        let callgrind = callgrind.into_iter().map(OsString::from).collect();
+        let mut command = self.command(callgrind, program, over, &format!("large-{events}"));
+        let output = command.stderr(Stdio::piped()).output().expect("valgrind is needed");
+        let text = String::from_utf8_lossy(&output.stderr);
+        let collected = text.lines().find_map(|line| line.split_once("Collected : "));
+        match collected {
+            Some((_, count)) if output.status.success() => count.trim().parse().unwrap(),
+            _ => panic!("{} under callgrind: {}\n{text}", program.name, output.status),
+        }
+    }
+
+    /// A program, behind a command that runs it.
+    fn command(&self, before: Vec<OsString>, program: &Program, over: Over, model: &str) -> Command {
+        let endpoint = match over {
+            Over::Http => &self.server.http,
+            Over::Tls => &self.server.https,
+        };
+        let mut words = before;
+        words.push(program.binary.clone().into_os_string());
+        let more = match program.asks {
+            Asks::Embedder | Asks::Sdk => vec![endpoint.as_str(), model],
+            Asks::Chat => vec!["chat", "--endpoint-url", endpoint, "-m", model, "Why does pumice float?"],
+            Asks::Converse => vec!["converse", "--endpoint-url", endpoint, "--request"],
+        };
+        words.extend(more.into_iter().map(OsString::from));
+        if program.asks == Asks::Converse {
+            let request = self.home.path().join(format!("{model}.json"));
+            let json = serde_json::json!({
+                "modelId": model,
+                "messages": [{"role": "user", "content": [{"text": "Why does pumice float?"}]}],
+            });
+            std::fs::write(&request, json.to_string()).unwrap();
+            words.push(request.into_os_string());
+        }
+        let mut words = words.into_iter();
+        let mut command = Command::new(words.next().unwrap());
+        command
+            .args(words)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.home.path())
+            // Amazon's own examples, which open nothing.
+            .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .stdin(Stdio::null());
+        if matches!(over, Over::Tls) {
+            command.env("AWS_CA_BUNDLE", &self.server.authority).env("SSL_CERT_FILE", &self.server.authority);
+        }
+        command
+    }
+}
+
+/// Runs a program and writes down what it used. A process inherits its parent's peak of memory, so the
+/// parent must be a small one: this one, and not the one with the server in it.
+pub fn launch(arguments: &[OsString]) -> ExitCode {
+    let [report, program, rest @ ..] = arguments else { panic!("launch REPORT PROGRAM ARGUMENT…") };
+    let child = Command::new(program).args(rest).spawn().unwrap();
+    let used = child.wait4().unwrap();
+    let cpu = used.rusage.utime + used.rusage.stime;
+    std::fs::write(report, format!("{} {}", cpu.as_nanos(), used.rusage.maxrss)).unwrap();
+    ExitCode::from(if used.status.success() { 0 } else { 1 })
+}
+
+fn read_usage(report: &Path) -> Usage {
+    let text = std::fs::read_to_string(report).unwrap();
+    let (cpu, memory) = text.split_once(' ').unwrap();
+    Usage { cpu: Duration::from_nanos(cpu.parse().unwrap()), peak_memory: memory.parse().unwrap() }
+}
+
+/// The middle one of several.
+pub fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {
+    values.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    values[values.len() / 2]
+}
