@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use wait4::Wait4 as _;
 
-use crate::server::Server;
+use crate::server::{self, Server};
 
 /// A program that asks one question.
 pub struct Program {
@@ -52,28 +52,32 @@ impl World {
         Self { server: Server::start(), home: tempfile::tempdir().unwrap() }
     }
 
+    /// What the program prints of so many events, behind a command that runs it.
+    pub fn output(&self, before: Vec<OsString>, program: &Program, over: Over, events: usize) -> Output {
+        let output = self.command(before, program, over, &format!("large-{events}")).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {}\n{text}", program.name, output.status);
+        output
+    }
+
     /// Processor time and memory for so many events, in large writes.
     pub fn usage(&self, program: &Program, events: usize) -> Usage {
         let report = self.home.path().join("usage");
-        let mut launcher = vec![std::env::current_exe().unwrap().into_os_string()];
-        launcher.extend(["launch".into(), report.clone().into_os_string()]);
-        let mut command = self.command(launcher, program, Over::Http, &format!("large-{events}"));
+        let mut command = self.command(launcher(&report), program, Over::Http, &format!("large-{events}"));
         let status = command.stdout(Stdio::null()).status().unwrap();
         assert!(status.success(), "{}: {status}", program.name);
         read_usage(&report)
     }
 
-    /// Processor time for so many events, each of which comes alone, when the last has been printed. Fails
+    /// Processor time for so many events, each of which is sent when the one before has been printed. Fails
     /// where a program keeps one back.
     pub fn usage_of_pieces(&self, program: &Program, events: usize) -> Usage {
         let report = self.home.path().join("usage");
-        let mut launcher = vec![std::env::current_exe().unwrap().into_os_string()];
-        launcher.extend(["launch".into(), report.clone().into_os_string()]);
         let (answer, mark) = match program.asks {
             Asks::Converse => ("lines", b'\n'),
             _ => ("pieces", b' '),
         };
-        let mut command = self.command(launcher, program, Over::Http, &format!("{answer}-{events}"));
+        let mut command = self.command(launcher(&report), program, Over::Http, &format!("{answer}-{events}"));
         if program.asks == Asks::Sdk {
             command.arg("each");
         }
@@ -109,16 +113,14 @@ impl World {
 
     /// The instructions of a whole run.
     pub fn instructions(&self, program: &Program, over: Over, events: usize) -> u64 {
-        let callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
-        let callgrind = callgrind.into_iter().map(OsString::from).collect();
-        let mut command = self.command(callgrind, program, over, &format!("large-{events}"));
-        let output = command.stderr(Stdio::piped()).output().expect("valgrind is needed");
-        let text = String::from_utf8_lossy(&output.stderr);
-        let collected = text.lines().find_map(|line| line.split_once("Collected : "));
-        match collected {
-            Some((_, count)) if output.status.success() => count.trim().parse().unwrap(),
-            _ => panic!("{} under callgrind: {}\n{text}", program.name, output.status),
-        }
+        instructions(&mut self.command(callgrind(), program, over, &format!("large-{events}")))
+    }
+
+    /// The event stream of an answer, in a file.
+    pub fn event_stream(&self, events: usize) -> PathBuf {
+        let file = self.home.path().join(format!("{events}.frames"));
+        std::fs::write(&file, server::event_stream(events)).unwrap();
+        file
     }
 
     /// A program, behind a command that runs it.
@@ -162,6 +164,25 @@ impl World {
         }
         command
     }
+}
+
+/// A command that runs another and counts its instructions.
+pub fn callgrind() -> Vec<OsString> {
+    ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"].map(OsString::from).into()
+}
+
+/// Runs a command that begins with [`callgrind`].
+pub fn instructions(command: &mut Command) -> u64 {
+    let output = command.output().expect("valgrind expected");
+    let text = String::from_utf8_lossy(&output.stderr);
+    match text.lines().find_map(|line| line.split_once("Collected : ")) {
+        Some((_, count)) if output.status.success() => count.trim().parse().unwrap(),
+        _ => panic!("{command:?}: {}\n{text}", output.status),
+    }
+}
+
+fn launcher(report: &Path) -> Vec<OsString> {
+    vec![std::env::current_exe().unwrap().into_os_string(), "launch".into(), report.into()]
 }
 
 /// Runs a program and writes down what it used. A process inherits its parent's peak of memory, so the

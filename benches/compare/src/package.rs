@@ -1,5 +1,6 @@
 //! The packages that are measured, each built by itself as its users build it.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -15,62 +16,80 @@ pub struct Package {
     /// More arguments for cargo: features, targets.
     pub arguments: &'static [&'static str],
     pub binary: &'static str,
-    /// Where it is built, in the folder of builds here.
+    /// Where it is built, from the project's folder.
     pub target: &'static str,
 }
 
 pub const CLI: Package =
-    Package { folder: ".", profile: "release", arguments: &[], binary: "pumice", target: "cli" };
+    Package { folder: ".", profile: "release", arguments: &[], binary: "pumice", target: "target" };
 pub const EMBEDDER: Package = Package {
     folder: "benches/compare/embedder",
     profile: "embedded",
     arguments: &[],
     binary: "embedder",
-    target: "embedder",
+    target: "benches/compare/target/embedder",
 };
 pub const SDK_Z: Package = Package {
     folder: "benches/compare/sdk",
     profile: "release",
     arguments: &[],
     binary: "sdk",
-    target: "sdk-z",
+    target: "benches/compare/target/sdk-z",
 };
-pub const SDK_3: Package = Package { profile: "fast", target: "sdk-3", ..SDK_Z };
+pub const SDK_3: Package = Package { profile: "fast", target: "benches/compare/target/sdk-3", ..SDK_Z };
 
+/// The one that reads from memory.
+pub const CODEC: Package = Package {
+    folder: "benches/compare/codec",
+    profile: "release",
+    arguments: &[],
+    binary: "codec",
+    target: "benches/compare/target/codec",
+};
+
+#[derive(Clone)]
 pub struct Built {
     pub binary: PathBuf,
     /// In bytes.
     pub size: u64,
-    /// What a build from nothing took; `None` where there was something.
-    pub cpu: Option<Duration>,
+    /// The processor time of the build.
+    pub cpu: Duration,
     /// How many packages are in the tree of what is built, itself included.
     pub crates: usize,
 }
 
 impl Package {
-    /// Builds it: from nothing, or with what is there from the last time.
-    pub fn build(&self, from_nothing: bool) -> Built {
-        let target = root().join("benches/compare/target").join(self.target);
-        if from_nothing {
-            // The packages' sources are no part of the build.
-            run(self.cargo("fetch"));
-            if target.exists() {
-                std::fs::remove_dir_all(&target).unwrap();
-            }
+    /// Builds it on what is there from the last time.
+    pub fn build(&self) -> Built {
+        self.build_with(&[])
+    }
+
+    /// Builds it from nothing, but for the sources of its packages.
+    pub fn build_from_nothing(&self) -> Built {
+        let status = self.cargo("fetch").status().unwrap();
+        assert!(status.success(), "{}: {status}", self.folder);
+        let target = root().join(self.target);
+        if target.exists() {
+            std::fs::remove_dir_all(&target).unwrap();
         }
+        self.build()
+    }
+
+    /// Builds it with more in the environment.
+    pub fn build_with(&self, environment: &[(String, OsString)]) -> Built {
+        let target = root().join(self.target);
         let mut command = self.cargo("build");
-        command.args(["--profile", self.profile, "--target-dir"]).arg(&target).args(self.arguments);
-        command.args(["--bin", self.binary]);
-        eprintln!("building {} ({})", self.target, self.profile);
-        let child = command.spawn().unwrap();
-        let used = child.wait4().unwrap();
-        assert!(used.status.success(), "{}: {}", self.target, used.status);
+        command.args(["--bin", self.binary, "--profile", self.profile, "--target-dir"]).arg(&target);
+        command.args(self.arguments).envs(environment.iter().map(|(name, value)| (name, value)));
+        eprintln!("building {} in {}, {}", self.binary, self.folder, self.profile);
+        let used = command.spawn().unwrap().wait4().unwrap();
+        assert!(used.status.success(), "{}: {}", self.folder, used.status);
         let triple = self.arguments.iter().skip_while(|word| **word != "--target").nth(1).unwrap_or(&"");
         let binary = target.join(triple).join(self.profile).join(self.binary);
         Built {
             size: std::fs::metadata(&binary).unwrap().len(),
             binary,
-            cpu: from_nothing.then_some(used.rusage.utime + used.rusage.stime),
+            cpu: used.rusage.utime + used.rusage.stime,
             crates: self.crates(),
         }
     }
@@ -93,11 +112,6 @@ impl Package {
         command.args([subcommand, "--locked", "--quiet"]).current_dir(root().join(self.folder));
         command
     }
-}
-
-fn run(mut command: Command) {
-    let status = command.status().unwrap();
-    assert!(status.success(), "{command:?}: {status}");
 }
 
 /// The project's folder.

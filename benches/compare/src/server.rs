@@ -206,11 +206,15 @@ fn text_delta(number: usize) -> Vec<u8> {
     frame
 }
 
-/// The whole of an answer, head included.
+/// The bytes of an answer's event stream.
+pub fn event_stream(count: usize) -> Vec<u8> {
+    answer(count).flat_map(|(frame, _)| frame).collect()
+}
+
+/// The whole of an answer in large chunks, head included.
 fn large(count: usize) -> Vec<u8> {
-    let body = answer(count).flat_map(|(frame, _)| frame).collect::<Vec<_>>();
     let mut bytes = HEAD.as_bytes().to_vec();
-    for piece in body.chunks(16 * 1024) {
+    for piece in event_stream(count).chunks(16 * 1024) {
         bytes.extend(chunk(piece));
     }
     bytes.extend_from_slice(b"0\r\n\r\n");

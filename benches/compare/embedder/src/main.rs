@@ -8,14 +8,14 @@ use std::io::{BufWriter, Write as _};
 use pumice::converse::{ConverseRequest, Message};
 use pumice::{Client, Config, Event};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run())
-}
-
-async fn run() -> Result<(), Box<dyn Error>> {
+pub fn main() -> Result<(), Box<dyn Error>> {
     let arguments = env::args().collect::<Vec<_>>();
     let [_, endpoint, model] = arguments.as_slice() else { return Err("embedder ENDPOINT MODEL".into()) };
     let client = Client::new(Config::new().endpoint_url(endpoint));
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(ask(&client, model))
+}
+
+pub async fn ask(client: &Client, model: &str) -> Result<(), Box<dyn Error>> {
     let request = ConverseRequest::new(model).message(Message::user("Why does pumice float?"));
     let mut events = client.converse_stream(&request).await?;
     let mut output = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());

@@ -44,7 +44,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .role(ConversationRole::User)
         .content(ContentBlock::Text("Why does pumice float?".into()))
         .build()?;
-    let answer = Client::from_conf(config).converse_stream().model_id(model).messages(question).send().await?;
+    let answer =
+        Client::from_conf(config).converse_stream().model_id(model).messages(question).send().await?;
     let mut events = answer.stream;
     let mut output = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     let mut begun = false;

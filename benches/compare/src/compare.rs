@@ -1,0 +1,302 @@
+//! The whole comparison.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use crate::bar::Limit::{AtLeast, AtMost};
+use crate::bar::{Bar, verdict};
+use crate::measure::{Asks, Over, Program, World, callgrind, instructions, median};
+use crate::package::{Built, CLI, CODEC, EMBEDDER, Package, SDK_3, SDK_Z};
+
+pub struct Options {
+    quick: bool,
+    sdk: &'static [(&'static str, Package)],
+    only: Vec<String>,
+}
+
+impl Options {
+    pub fn of(words: &[&str]) -> Option<Self> {
+        let mut options = Self { quick: false, sdk: &SDKS, only: Vec::new() };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "--quick" => options.quick = true,
+                "--sdk" => {
+                    options.sdk = match *words.next()? {
+                        "z" => &SDKS[..1],
+                        "3" => &SDKS[1..],
+                        "both" => &SDKS,
+                        _ => return None,
+                    }
+                }
+                "--only" => options.only.extend(words.next()?.split(',').map(str::to_owned)),
+                _ => return None,
+            }
+        }
+        let known = ["cli", "embedder", "sdk", "codec"];
+        options.only.iter().all(|name| known.contains(&name.as_str())).then_some(options)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+
+    fn build(&self, package: &Package) -> Built {
+        if self.quick { package.build() } else { package.build_from_nothing() }
+    }
+}
+
+static SDKS: [(&str, Package); 2] = [("AWS SDK, `z`", SDK_Z), ("AWS SDK, `3`", SDK_3)];
+
+/// What a program takes.
+struct Figures {
+    /// In milliseconds, over HTTP and TLS.
+    start: [f64; 2],
+    /// In millions.
+    start_instructions: [f64; 2],
+    /// Of an event.
+    instructions: f64,
+    /// In microseconds.
+    cpu: f64,
+    cpu_of_piece: f64,
+    /// In MiB, for few events and for many.
+    memory: [f64; 2],
+}
+
+pub fn run(options: &Options) -> ExitCode {
+    let mut programs = Vec::new();
+    if options.wants("cli") {
+        // Not among the builds of those who work on it.
+        let target = if options.quick { CLI.target } else { "benches/compare/target/cli" };
+        let built = options.build(&Package { target, ..CLI });
+        for (name, asks) in [("`pumice converse`", Asks::Converse), ("`pumice chat`", Asks::Chat)] {
+            programs.push((Program { name, binary: built.binary.clone(), asks }, built.clone()));
+        }
+    }
+    if options.wants("embedder") {
+        let built = options.build(&EMBEDDER);
+        let program = Program { name: "embedder", binary: built.binary.clone(), asks: Asks::Embedder };
+        programs.push((program, built));
+    }
+    if options.wants("sdk") {
+        for (name, package) in options.sdk {
+            let built = options.build(package);
+            programs.push((Program { name, binary: built.binary.clone(), asks: Asks::Sdk }, built));
+        }
+    }
+    let world = World::new();
+    let measured = programs
+        .into_iter()
+        .map(|(program, built)| {
+            eprintln!("measuring {}", program.name);
+            let figures = measure(&world, &program);
+            (program, built, figures)
+        })
+        .collect::<Vec<_>>();
+    if !measured.is_empty() {
+        print(&measured, options.quick);
+    }
+
+    let mut bars = bars(&measured);
+    if options.wants("embedder") {
+        bars.push(allocations(&world));
+    }
+    if options.wants("codec") {
+        let sdk = options.wants("sdk") && options.sdk.iter().any(|(_, sdk)| sdk.target == SDK_3.target);
+        bars.extend(codec(&world, sdk));
+    }
+    verdict(&bars)
+}
+
+fn measure(world: &World, program: &Program) -> Figures {
+    let start = [Over::Http, Over::Tls].map(|over| {
+        let times = (0..31).map(|_| world.time_to_first_event(program, over)).collect();
+        median::<Duration>(times).as_secs_f64() * 1e3
+    });
+    // Keys and padding of TLS are chance.
+    let start_instructions = [(Over::Http, 1), (Over::Tls, 3)].map(|(over, runs)| {
+        let counts = (0..runs).map(|_| world.instructions(program, over, 1)).collect();
+        median::<u64>(counts) as f64 / 1e6
+    });
+    let few_and_many = [1_000, 11_000];
+    let [few, many] = few_and_many.map(|events| world.instructions(program, Over::Http, events) as f64);
+    let mut memory = [Vec::new(), Vec::new()];
+    let mut cpu = Vec::new();
+    let mut cpu_of_piece = Vec::new();
+    for _ in 0..7 {
+        let [few, many] = [FEW, MANY].map(|events| world.usage(program, events));
+        cpu.push(microseconds(few.cpu, many.cpu, MANY - FEW));
+        memory[0].push(few.peak_memory as f64 / f64::from(1 << 20));
+        memory[1].push(many.peak_memory as f64 / f64::from(1 << 20));
+        let [few, many] = [100, 1_100].map(|events| world.usage_of_pieces(program, events));
+        cpu_of_piece.push(microseconds(few.cpu, many.cpu, 1_000));
+    }
+    Figures {
+        start,
+        start_instructions,
+        instructions: (many - few) / 10_000.0,
+        cpu: median(cpu),
+        cpu_of_piece: median(cpu_of_piece),
+        memory: memory.map(median),
+    }
+}
+
+/// What each of so many more events took.
+fn microseconds(few: Duration, many: Duration, more: usize) -> f64 {
+    (many.as_secs_f64() - few.as_secs_f64()) * 1e6 / more as f64
+}
+
+fn print(measured: &[(Program, Built, Figures)], quick: bool) {
+    println!(
+        "| | binary, MB | crates | build, CPU s | start to first event, HTTP / TLS, ms | start to end of one event, \
+         HTTP / TLS, million instructions | instructions an event | CPU an event, µs | a frame a write, µs \
+         | peak RSS, {FEW} / {MANY} events, MiB |\n|---|---|---|---|---|---|---|---|---|---|"
+    );
+    for (program, built, figures) in measured {
+        let Figures { start, start_instructions, instructions, cpu, cpu_of_piece, memory } = figures;
+        let build = if quick { "–".to_owned() } else { format!("{:.0}", built.cpu.as_secs_f64()) };
+        println!(
+            "| {} | {:.2} | {} | {build} | {:.2} / {:.2} | {:.2} / {:.2} | {instructions:.0} | {cpu:.2} \
+             | {cpu_of_piece:.1} | {:.1} / {:.1} |",
+            program.name,
+            built.size as f64 / 1e6,
+            built.crates,
+            start[0],
+            start[1],
+            start_instructions[0],
+            start_instructions[1],
+            memory[0],
+            memory[1],
+        );
+    }
+    println!();
+}
+
+fn bars(measured: &[(Program, Built, Figures)]) -> Vec<Bar> {
+    let mut bars = Vec::new();
+    for (program, built, figures) in measured.iter().filter(|(program, ..)| program.asks != Asks::Sdk) {
+        let mut bar = |what: &str, figure, limit, unit| {
+            bars.push(Bar::new(format!("{}: {what}", program.name), figure, limit, unit));
+        };
+        for (over, at, time, count) in [("HTTP", 0, 2.0, 1.0), ("TLS", 1, 3.5, 4.0)] {
+            bar(&format!("start to first event, {over}"), figures.start[at], AtMost(time), "ms");
+            let figure = figures.start_instructions[at];
+            bar(&format!("one event, {over}"), figure, AtMost(count), "million instructions");
+        }
+        if program.asks != Asks::Embedder {
+            bar("an event", figures.instructions, AtMost(3_300.0), "instructions");
+        }
+        for (sdk, _, theirs) in measured.iter().filter(|(program, ..)| program.asks == Asks::Sdk) {
+            let what = format!("an event, beside {}", sdk.name);
+            bar(&what, figures.cpu / theirs.cpu, AtMost(0.25), "of its processor time");
+        }
+        let peak = if program.asks == Asks::Embedder { 4.5 } else { 6.0 };
+        bar("peak RSS", figures.memory[1], AtMost(peak), "MiB");
+        // Pages come and go by chance.
+        let growth = figures.memory[1] - figures.memory[0];
+        bar("more RSS for ten times the events", growth, AtMost(0.25), "MiB");
+        if program.asks != Asks::Converse {
+            bars.extend(size_bars(program.asks, built));
+        }
+    }
+    bars
+}
+
+fn size_bars(asks: Asks, built: &Built) -> Vec<Bar> {
+    let size = built.size as f64 / 1e6;
+    if asks == Asks::Embedder {
+        let crates = built.crates as f64;
+        vec![
+            Bar::new("embedder: size", size, AtMost(2.2), "MB"),
+            Bar::new("embedder: packages in its tree, itself included", crates, AtMost(105.0), "crates"),
+        ]
+    } else {
+        vec![Bar::new("pumice: size", size, AtMost(3.0), "MB")]
+    }
+}
+
+pub fn sizes() -> ExitCode {
+    let (program, embedder) = (CLI.build(), EMBEDDER.build());
+    println!("{} packages in the program's tree", program.crates);
+    let mut bars = size_bars(Asks::Chat, &program);
+    bars.extend(size_bars(Asks::Embedder, &embedder));
+    verdict(&bars)
+}
+
+/// From a chunk to the event that is delivered, in a whole call.
+fn allocations(world: &World) -> Bar {
+    let built = Package { binary: "allocations", ..EMBEDDER }.build();
+    let program = Program { name: "allocations", binary: built.binary, asks: Asks::Embedder };
+    let [few, many] = [1_000, 11_000].map(|events| {
+        let output = world.output(Vec::new(), &program, Over::Http, events);
+        String::from_utf8_lossy(&output.stderr).trim().parse::<f64>().unwrap()
+    });
+    Bar::new("an event, in a whole call", (many - few) / 10_000.0, AtMost(2.0), "allocations")
+}
+
+/// The codec alone, from memory.
+fn codec(world: &World, with_sdk: bool) -> Vec<Bar> {
+    eprintln!("measuring the codec");
+    let built = CODEC.build();
+    let file = world.event_stream(20_000);
+    let text = output(&built.binary, &file);
+    let figure = |name: &str| {
+        let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        found
+            .and_then(|figure| figure.parse::<f64>().ok())
+            .unwrap_or_else(|| panic!("{name} expected in {text}"))
+    };
+    for line in text.lines().filter_map(|line| line.split_once(": ")) {
+        println!("from memory, {}: {:.1} ns", line.0, line.1.parse::<f64>().unwrap());
+    }
+    let [frames, events] = ["frames", "events"].map(|what| {
+        let [few, many] = [1_000, 11_000].map(|events| {
+            let mut words = callgrind().into_iter();
+            let mut command = Command::new(words.next().unwrap());
+            instructions(command.args(words).arg(&built.binary).arg(world.event_stream(events)).arg(what))
+                as f64
+        });
+        (many - few) / 10_000.0
+    });
+    let mut bars = vec![
+        Bar::new(
+            "frame, 16-KiB feeds",
+            figure("pumice") / figure("checksums"),
+            AtMost(2.0),
+            "× the checksums alone",
+        ),
+        Bar::new(
+            "frame, 16-KiB feeds",
+            figure("aws-smithy-eventstream") / figure("pumice"),
+            AtLeast(15.0),
+            "times faster than aws-smithy-eventstream",
+        ),
+        Bar::new(
+            "byte by byte: a frame of megabytes beside short ones",
+            figure("a long frame by bytes") / figure("short frames by bytes"),
+            AtMost(1.1),
+            "× the time a byte",
+        ),
+        Bar::new("frame to typed event", events - frames, AtMost(1_300.0), "instructions"),
+        Bar::new("frame to typed event", figure("events"), AtMost(110.0), "ns"),
+    ];
+    if with_sdk {
+        let sdk = Package { binary: "memory", ..SDK_3 }.build();
+        let theirs = output(&sdk.binary, &file).trim().parse::<f64>().unwrap();
+        println!("from memory, frames and events in the AWS SDK, `3`: {theirs:.1} ns");
+        let times = theirs / figure("frames and events");
+        bars.push(Bar::new("bytes to typed event", times, AtLeast(8.0), "times faster than the AWS SDK"));
+    }
+    println!();
+    bars
+}
+
+fn output(program: &Path, file: &Path) -> String {
+    let output = Command::new(program).arg(file).output().unwrap();
+    assert!(output.status.success(), "{}: {}", program.display(), String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+const FEW: usize = 10_000;
+const MANY: usize = 100_000;

@@ -1,0 +1,28 @@
+//! What each optional feature costs: the smallest program with it, built for size.
+
+use std::process::ExitCode;
+
+use crate::package::{CLI, EMBEDDER, Package};
+
+pub fn print() -> ExitCode {
+    let codec =
+        Package { arguments: &["--no-default-features"], binary: "decode", target: TARGET, ..EMBEDDER };
+    let programs = [
+        ("a program that does nothing", Package { binary: "nothing", ..codec }),
+        ("none: the codec", codec),
+        ("`http`", Package { target: TARGET, ..EMBEDDER }),
+        ("`settings`", Package { arguments: &["--features", "settings"], binary: "settings", ..codec }),
+        ("`cli`, the program itself", Package { profile: "embedded", target: TARGET, ..CLI }),
+        ("`http`, with unwinding", Package { profile: "embedded-unwinding", target: TARGET, ..EMBEDDER }),
+    ];
+    println!("| feature | bytes | crates |\n|---|---|---|");
+    for (name, package) in programs {
+        let built = package.build();
+        // Whatever it does not use of its tree is left out of it.
+        let crates = if package.binary == "nothing" { 1 } else { built.crates };
+        println!("| {name} | {} | {crates} |", built.size);
+    }
+    ExitCode::SUCCESS
+}
+
+const TARGET: &str = "benches/compare/target/features";
