@@ -13,22 +13,15 @@ use serde_json::Value;
 
 fn events(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("events");
-    for (kind, frame) in [
-        ("text delta", answer::text_delta as fn(usize) -> Vec<u8>),
-        ("tool delta", answer::tool_delta),
-        ("reasoning delta", answer::reasoning_delta),
-        ("tool start", answer::tool_start),
-        ("block stop", answer::block_stop),
-        ("metadata", answer::metadata),
-    ] {
+    for kind in answer::KINDS {
         let mut decoder = FrameDecoder::new();
-        decoder.push(Bytes::from((0..64).map(frame).collect::<Vec<_>>().concat()));
+        decoder.push(Bytes::from(answer::of_kind(kind, 64).concat()));
         let frames = std::iter::from_fn(|| decoder.next_frame().unwrap()).collect::<Vec<_>>();
-        group.bench_with_input(BenchmarkId::new("pumice", kind), &frames, |bencher, frames| {
+        group.bench_with_input(BenchmarkId::new("pumice", kind.0), &frames, |bencher, frames| {
             let mut frames = frames.iter().cycle();
             bencher.iter(|| Event::from_frame(frames.next().unwrap()).unwrap());
         });
-        group.bench_with_input(BenchmarkId::new("serde_json::Value", kind), &frames, |bencher, frames| {
+        group.bench_with_input(BenchmarkId::new("serde_json::Value", kind.0), &frames, |bencher, frames| {
             let mut frames = frames.iter().cycle();
             bencher.iter(|| serde_json::from_slice::<Value>(frames.next().unwrap().payload()).unwrap());
         });

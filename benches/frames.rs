@@ -14,7 +14,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use pumice::frame::FrameDecoder;
 
 fn frames(criterion: &mut Criterion) {
-    let frames = (0..PIECES).map(answer::text_delta).collect::<Vec<_>>();
+    let frames = answer::of_kind(answer::TEXT_DELTA, PIECES);
     let stream = Bytes::from(frames.concat());
     println!("{} bytes a frame", stream.len() / PIECES);
     let mut group = criterion.benchmark_group("frames");
@@ -28,16 +28,17 @@ fn frames(criterion: &mut Criterion) {
             }
         });
     });
-    for feed in [1, 64, 1400, 16 * 1024] {
+    for feed in [1, 64, 1400, 16 * 1024, stream.len()] {
         let chunks = (0..stream.len())
             .step_by(feed)
             .map(|at| stream.slice(at..stream.len().min(at + feed)))
             .collect::<Vec<_>>();
-        group.bench_with_input(BenchmarkId::new("pumice", feed), &chunks, |bencher, chunks| {
+        let name = if feed == stream.len() { "whole".to_owned() } else { feed.to_string() };
+        group.bench_with_input(BenchmarkId::new("pumice", &name), &chunks, |bencher, chunks| {
             bencher.iter(|| assert_eq!(read(chunks), PIECES));
         });
         group.bench_with_input(
-            BenchmarkId::new("aws-smithy-eventstream", feed),
+            BenchmarkId::new("aws-smithy-eventstream", &name),
             &chunks,
             |bencher, chunks| {
                 bencher.iter(|| assert_eq!(read_as_the_sdk(chunks), PIECES));

@@ -1,58 +1,68 @@
-//! An answer for the benches to read, in frames as Bedrock writes them.
+//! Answers for the benches to read: those of the recordings in `fixtures/`, repeated.
 
 #![allow(dead_code, unreachable_pub, reason = "each bench uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "part of a bench")]
 
 #[path = "../../tests/server/mod.rs"]
 pub mod server;
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use criterion::Criterion;
+use serde_json::Value;
 
-/// An event of ConverseStream, with a padding of the length that number asks for: from 16 bytes to 62.
-fn event(event_type: &str, members: &str, number: usize) -> Vec<u8> {
-    let padding = PADDING.get(..16 + number * 23 % 47).unwrap_or_default();
-    server::frame(
-        &[(":event-type", event_type), (":content-type", "application/json"), (":message-type", "event")],
-        format!(r#"{{{members},"p":"{padding}"}}"#),
-    )
+/// Kinds of event: a name, the recording that has some, and what each of them and no other frame there
+/// has in it.
+pub const KINDS: [(&str, &str, &str); 8] = [
+    ("message start", "text", "messageStart"),
+    TEXT_DELTA,
+    ("reasoning delta", "reasoning", r#""reasoningContent":{"text":"#),
+    ("tool start", "two-tools", "contentBlockStart"),
+    ("tool delta", "two-tools", r#""toolUse":{"input":"#),
+    ("block stop", "text", "contentBlockStop"),
+    ("message stop", "text", "messageStop"),
+    ("metadata", "cache", "metadata"),
+];
+
+pub const TEXT_DELTA: (&str, &str, &str) = ("text delta", "text", r#""delta":{"text":"#);
+
+/// The frames of a kind, repeated until there are so many.
+pub fn of_kind((_, recording, mark): (&str, &str, &str), count: usize) -> Vec<Vec<u8>> {
+    let has_mark = |frame: &Vec<u8>| frame.windows(mark.len()).any(|window| window == mark.as_bytes());
+    let found = frames(recording).into_iter().filter(has_mark).collect::<Vec<_>>();
+    assert!(!found.is_empty(), "{mark} expected in {recording}");
+    found.into_iter().cycle().take(count).collect()
 }
 
-pub fn text_delta(number: usize) -> Vec<u8> {
-    delta(&format!(r#""text":"{}""#, word(number)), number)
-}
-
-pub fn tool_delta(number: usize) -> Vec<u8> {
-    delta(&format!(r#""toolUse":{{"input":"\"{}\":"}}"#, word(number)), number)
-}
-
-pub fn reasoning_delta(number: usize) -> Vec<u8> {
-    delta(&format!(r#""reasoningContent":{{"text":"{}"}}"#, word(number)), number)
-}
-
-fn delta(delta: &str, number: usize) -> Vec<u8> {
-    event("contentBlockDelta", &format!(r#""contentBlockIndex":0,"delta":{{{delta}}}"#), number)
-}
-
-pub fn tool_start(number: usize) -> Vec<u8> {
-    let tool = r#"{"name":"get_weather","toolUseId":"tooluse_Z1r0XGSPQe2aMEzWxxCXIA"}"#;
-    event("contentBlockStart", &format!(r#""contentBlockIndex":1,"start":{{"toolUse":{tool}}}"#), number)
-}
-
-pub fn block_stop(number: usize) -> Vec<u8> {
-    event("contentBlockStop", r#""contentBlockIndex":0"#, number)
-}
-
-pub fn metadata(number: usize) -> Vec<u8> {
-    let usage = r#"{"inputTokens":1024,"outputTokens":2000,"totalTokens":3024,"cacheReadInputTokens":512,"cacheWriteInputTokens":0}"#;
-    event("metadata", &format!(r#""metrics":{{"latencyMs":20480}},"usage":{usage}"#), number)
-}
-
-/// A whole answer with so many pieces of text.
+/// A whole answer of so many pieces of text.
 pub fn text_answer(pieces: usize) -> Vec<Vec<u8>> {
-    let mut frames = vec![server::message_start()];
-    frames.extend((0..pieces).map(text_delta));
-    frames.extend([block_stop(0), server::message_stop("end_turn"), metadata(0)]);
+    let recorded = frames("text");
+    let mut answer = vec![recorded[0].clone()];
+    answer.extend(of_kind(TEXT_DELTA, pieces));
+    // The end of the block, of the message, and its metadata.
+    answer.extend_from_slice(&recorded[recorded.len() - 3..]);
+    answer
+}
+
+/// The frames of a recording's first answer.
+fn frames(recording: &str) -> Vec<Vec<u8>> {
+    let path = format!("{}/fixtures/{recording}.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let mut bytes = Vec::new();
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        let line = serde_json::from_str::<Value>(line).unwrap();
+        if let Some(base64) = line["chunk"]["base64"].as_str() {
+            bytes.extend(STANDARD.decode(base64).unwrap());
+        }
+    }
+    let mut rest = bytes.as_slice();
+    let mut frames = Vec::new();
+    while let Some(length) = rest.first_chunk() {
+        let (frame, more) = rest.split_at(u32::from_be_bytes(*length) as usize);
+        frames.push(frame.to_vec());
+        rest = more;
+    }
     frames
 }
 
@@ -61,26 +71,3 @@ pub fn criterion() -> Criterion {
     let (warm_up, measurement) = (Duration::from_millis(500), Duration::from_secs(2));
     Criterion::default().warm_up_time(warm_up).measurement_time(measurement)
 }
-
-/// What a model may say in one piece.
-fn word(number: usize) -> &'static str {
-    WORDS.get(number % WORDS.len()).unwrap_or(&"")
-}
-
-const WORDS: [&str; 13] = [
-    " the",
-    " stream",
-    ".",
-    " Zoë",
-    "\\n\\n",
-    " begins",
-    " at",
-    " \\\"first\\\"",
-    " byte",
-    ", and",
-    " continues",
-    " until",
-    " its end",
-];
-
-const PADDING: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";

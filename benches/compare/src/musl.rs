@@ -11,14 +11,16 @@ use std::process::{Command, ExitCode};
 
 use crate::bar::{Bar, Limit::AtMost, verdict};
 use crate::measure::{Asks, Over, Program, World};
-use crate::package::{EMBEDDER, Package};
+use crate::package::{EMBEDDER, Package, root};
 
 pub fn run() -> ExitCode {
     let Some(zig) = zig() else {
         eprintln!("zig expected, none found: `pip install ziglang`, or put it in PATH");
         return ExitCode::from(2);
     };
-    let tools = tempfile::tempdir().unwrap();
+    // In one place, so that a build goes on from the last.
+    let tools = root().join(EMBEDDER.target).with_file_name("tools");
+    fs::create_dir_all(&tools).unwrap();
     let world = World::new();
     let mut bars = Vec::new();
     for (target, arguments, bar) in [
@@ -26,9 +28,14 @@ pub fn run() -> ExitCode {
         ("aarch64-unknown-linux-musl", &["--target", "aarch64-unknown-linux-musl"], 2.0),
     ] {
         let (architecture, _) = target.split_once('-').unwrap();
-        let compiler = tools.path().join(format!("cc-{architecture}"));
-        write_script(&compiler, &format!("exec {zig} cc -target {architecture}-linux-musl \"$@\"\n"));
-        let archiver = tools.path().join("ar");
+        // zig has its own names for targets, and takes no other: cc's is left out.
+        let compiler = tools.join(format!("cc-{architecture}"));
+        let script = format!(
+            "for word do\n  shift\n  case $word in --target=*) ;; *) set -- \"$@\" \"$word\" ;; esac\ndone\n\
+             exec {zig} cc -target {architecture}-linux-musl \"$@\"\n"
+        );
+        write_script(&compiler, &script);
+        let archiver = tools.join("ar");
         write_script(&archiver, &format!("exec {zig} ar \"$@\"\n"));
         let name = target.replace('-', "_");
         // Rust brings musl's start files and library along; its own linker binds them for every target.
