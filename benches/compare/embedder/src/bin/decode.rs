@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         if length == 0 {
             return Ok(decoder.finish()?);
         }
-        decoder.push(buffer[..length].to_vec().into());
+        decoder.push(buffer[..length].to_vec());
         while let Some(frame) = decoder.next_frame()? {
             if let Event::ContentBlockDelta(event) = Event::from_frame(&frame)? {
                 stdout().write_all(event.delta.as_text().unwrap_or_default().as_bytes())?;
