@@ -109,7 +109,8 @@ impl Package {
 
     fn cargo(&self, subcommand: &str) -> Command {
         let mut command = Command::new("cargo");
-        command.args([subcommand, "--locked", "--quiet"]).current_dir(root().join(self.folder));
+        // Not `--locked`: what pumice comes to need goes into the lock files here with the next run.
+        command.args([subcommand, "--quiet"]).current_dir(root().join(self.folder));
         command
     }
 }

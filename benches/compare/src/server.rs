@@ -17,7 +17,6 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "as in the tests")]
 #[path = "../../../tests/server/mod.rs"]
 mod frames;
 
