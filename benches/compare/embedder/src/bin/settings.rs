@@ -12,8 +12,8 @@ mod embedder;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::load(&Context::real(), None)?;
-    let client = Client::new(settings.under(Config::new()));
     let model = settings.primary.as_deref().ok_or("the settings name no model")?;
+    let client = Client::new(settings.under(Config::new(), Some(model)));
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
