@@ -899,6 +899,7 @@ fn every_member() -> Vec<Row> {
         "POST /model/two/converse-stream",
     );
 
+    rows.extend(of_the_assistant());
     for name in ["provider", "mode"] {
         rows.push(Row {
             path: format!("auth.profiles.x.{name}"),
@@ -913,11 +914,72 @@ fn every_member() -> Vec<Row> {
     rows
 }
 
-/// Members whose effect is on what the assistant sends: see the tests of the assistant and of `pumice stream`.
-fn is_the_assistants(member: &str) -> bool {
-    let ends =
-        ["params.thinking", "params.cacheRetention", "compat.supportsStrictMode", "thinkingLevelMap.*"];
-    ends.iter().any(|end| member.ends_with(end)) || member.contains(".families[]")
+/// Those whose effect is on what the assistant makes of a conversation.
+fn of_the_assistant() -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut row = |path: &str, model: &str, more: &str, defaults: &str, ask, shows| {
+        let text = format!(
+            "{{ models: {{ providers: {{ 'amazon-bedrock': {{ models: [{{ id: 'one', reasoning: true, {model} }}], {more} }} }} }},
+                agents: {{ defaults: {{ {defaults} }} }} }}"
+        );
+        rows.push(Row { path: path.to_owned(), text, env: PLAIN, ask, shows });
+    };
+    let ask = "chat -m one -s Be Hi";
+    for (member, value, shows) in
+        [("thinking", "'low'", r#""effort":"low""#), ("cacheRetention", "'long'", r#""ttl":"1h""#)]
+    {
+        let (claude, params) = ("name: 'Claude Opus 4.6'", format!("params: {{ {member}: {value} }}"));
+        row(&format!("{MODEL}.params.{member}"), &format!("{claude}, {params}"), "", "", ask, shows);
+        row(&format!("{DEFAULTS}.params.{member}"), claude, "", &params, ask, shows);
+        let of_one = format!("models: {{ 'bedrock/one': {{ {params} }} }}");
+        row(&format!("{DEFAULTS}.models.bedrock/one.params.{member}"), claude, "", &of_one, ask, shows);
+    }
+    let strict = "compat: { supportsStrictMode: true }";
+    row(&format!("{MODEL}.compat.supportsStrictMode"), strict, "", "", "stream", r#""strict":true"#);
+    let gpt = "name: 'gpt-9', thinkingLevelMap: { high: 'most' }";
+    let high = "chat --think high -m one Hi";
+    row(&format!("{MODEL}.thinkingLevelMap.high"), gpt, "", "", high, r#""effort":"most""#);
+
+    let warm = "chat --temperature 0.5 -m one Hi";
+    let xhigh = "chat --think xhigh -m one Hi";
+    for (name, members, ask, shows) in [
+        ("match", "thinking: 'budget'", high, r#""budget_tokens""#),
+        ("thinking", "thinking: 'budget'", high, r#""budget_tokens""#),
+        ("xhigh", "thinking: 'adaptive', xhigh: true", xhigh, r#""effort":"xhigh""#),
+        ("blockBinding", "thinking: 'adaptive', blockBinding: true", high, r#""block_binding""#),
+        (
+            "temperature",
+            "temperature: 'never'",
+            warm,
+            r#"{"messages":[{"content":[{"text":"Hi"}],"role":"user"}]}"#,
+        ),
+        ("promptCache", "promptCache: 'always'", "stream", r#""cachePoint""#),
+        ("claude", "claude: true", "stream", r#""signature":"c2ln""#),
+    ] {
+        let families = format!("families: [{{ match: ['one'], {members} }}]");
+        row(&format!("{PROVIDER}.families[0].{name}"), "", &families, "", ask, shows);
+    }
+    rows
+}
+
+/// What `pumice stream` is given: a turn with thinking and a tool that is to be taken to the letter.
+fn conversation() -> Value {
+    json!({
+        "model": {"id": "one"},
+        "context": {
+            "systemPrompt": "Be",
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "provider": "amazon-bedrock", "api": "bedrock-converse-stream", "model": "one",
+                    "stopReason": "stop", "content": [
+                        {"type": "thinking", "thinking": "Hm", "thinkingSignature": "c2ln"},
+                        {"type": "text", "text": "Yes?"}]},
+                {"role": "user", "content": "Hi"},
+            ],
+            "tools": [{"name": "t", "description": "d", "parameters": {"type": "object", "properties": {}},
+                "constrainedSampling": {"type": "json_schema", "strict": "prefer"}}],
+        },
+    })
 }
 
 /// What asking comes to: exit code, output, and what was sent; the server is called SERVER in it.
@@ -940,6 +1002,11 @@ fn observed(row: &Row, text: &str, with: bool) -> String {
         command.env("HTTP_PROXY", "http://127.0.0.1:1").env("HTTPS_PROXY", "http://127.0.0.1:1");
         for (name, _) in row.env.iter().filter(|(name, _)| with || !name.ends_with("PROXY")) {
             command.env_remove(name);
+        }
+        if *ask == *"stream" {
+            let input = home.path().join("input.json");
+            std::fs::write(&input, conversation().to_string()).unwrap();
+            command.stdin(std::fs::File::open(input).unwrap());
         }
         let output = run(&mut command, &ask.split(' ').collect::<Vec<_>>());
         let exit = output.status.code();
@@ -970,7 +1037,7 @@ fn each_member_of_the_settings_has_its_effect() {
     let rows = every_member();
     for member in Settings::members() {
         let has_row = rows.iter().any(|row| is_one_of(&member, &row.path));
-        assert!(has_row != is_the_assistants(&member), "{member}: a row that shows its effect expected");
+        assert!(has_row, "{member}: a row that shows its effect expected");
     }
     let faults = |rows: &[Row]| rows.iter().filter_map(fault).collect::<Vec<_>>();
     let wrong = std::thread::scope(|scope| {

@@ -67,7 +67,7 @@ fn the_package_holds_sources_fixtures_and_texts() {
             {
                 true
             }
-            "" => ends(&[".md", "clippy.toml", "rustfmt.toml"]) || name.starts_with("LICENSE-"),
+            "" => ends(&[".md", "build.rs", "clippy.toml", "rustfmt.toml"]) || name.starts_with("LICENSE-"),
             "src" => ends(&[".rs", ".tsv", ".txt", ".json"]),
             "tests" => ends(&[".rs", ".json", ".txt", ".py"]) || name.starts_with("credentials/"),
             "benches" | "examples" => ends(&[".rs", ".md", ".py", ".mjs", ".js"]),

@@ -156,7 +156,7 @@ fn certificates(what: &str, pem: &str) -> Result<Vec<CertificateDer<'static>>> {
     })
 }
 
-/// ring, with AES-GCM alone: TLS 1.3 demands it of every server, and ChaCha20 would be 40 KB of the program.
+/// ring, with AES-GCM alone: TLS 1.3 demands it of every server, and `ChaCha20` would be 40 KB of the program.
 fn provider() -> CryptoProvider {
     let cipher_suites = vec![
         cipher_suite::TLS13_AES_256_GCM_SHA384,
