@@ -5,6 +5,8 @@
 mod capture;
 mod server;
 
+use std::io::{Read as _, Write as _};
+
 use pumice::context::Context;
 use pumice::converse::{ConverseRequest, Message};
 use pumice::retry::Retry;
@@ -251,6 +253,34 @@ async fn an_answer_that_is_no_event_stream_is_told_as_what_it_is() {
     let said = error.to_string();
     assert!(said.contains("text/html") && said.contains("Free Wifi Sign in"), "{said}");
     assert!(error.hint().unwrap().contains("proxy"));
+}
+
+/// Answers one request with these bytes, whatever they are.
+fn answering(bytes: &'static [u8]) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(bytes);
+    });
+    url
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_http_is_damaged_and_not_asked_for_again() {
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    for bytes in [
+        "SSH-2.0-OpenSSH_9.9\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        &format!("{head}no length\r\n"),
+    ] {
+        // A second connection would be refused.
+        let url = answering(bytes.to_owned().leak().as_bytes());
+        let error = read(&Client::new(Config::new().context(context()).endpoint_url(url))).await.unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Damaged, false), "{bytes}: {error:?}");
+        assert!(error.hint().unwrap().contains("proxy"), "{error:?}");
+    }
 }
 
 #[tokio::test]

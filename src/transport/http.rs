@@ -20,6 +20,7 @@ use super::roots::{self, Roots};
 use super::{Body, Sending, Transport};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::refusal::FOREIGN_HINT;
 
 /// How to connect.
 ///
@@ -167,6 +168,8 @@ fn failure(error: reqwest::Error) -> Error {
     } else if error.is_connect() {
         Error::new(ErrorKind::Connect, "no connection to the server")
             .with_hint("check the network, --region and --endpoint-url, and HTTPS_PROXY")
+    } else if causes(&error).any(is_of_the_encoding) {
+        Error::new(ErrorKind::Damaged, "what came is not HTTP as it should be").with_hint(FOREIGN_HINT)
     } else {
         Error::new(ErrorKind::BrokenOff, "the connection broke off")
     }
@@ -175,18 +178,32 @@ fn failure(error: reqwest::Error) -> Error {
 
 /// What a failed handshake says of the server's certificate.
 fn certificate_fault(error: &reqwest::Error) -> Option<String> {
-    let mut cause = error.source();
-    while let Some(found) = cause {
-        if let Some(rustls::Error::InvalidCertificate(fault)) = found.downcast_ref() {
-            return Some(fault.to_string());
-        }
-        cause = match found.downcast_ref::<io::Error>() {
+    causes(error).find_map(|cause| match cause.downcast_ref() {
+        Some(rustls::Error::InvalidCertificate(fault)) => Some(fault.to_string()),
+        _ => None,
+    })
+}
+
+/// Whether it says that a head, or the chunks of a body, cannot be read as such.
+fn is_of_the_encoding(cause: &(dyn StdError + 'static)) -> bool {
+    let of_a_head = cause.downcast_ref().is_some_and(hyper::Error::is_parse);
+    let of_a_body = cause.downcast_ref::<io::Error>().is_some_and(|error| {
+        matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+    });
+    of_a_head || of_a_body
+}
+
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    let mut next = error.source();
+    std::iter::from_fn(move || {
+        let cause = next?;
+        next = match cause.downcast_ref::<io::Error>() {
             // An `io::Error` does not name what it wraps among its causes.
             Some(wrapper) => wrapper.get_ref().map(|wrapped| wrapped as &(dyn StdError + 'static)),
-            None => found.source(),
+            None => cause.source(),
         };
-    }
-    None
+        Some(cause)
+    })
 }
 
 /// The proxies that the environment names, or else the configuration, each with the environment's exceptions.
