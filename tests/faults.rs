@@ -1,0 +1,279 @@
+//! A thousand calls that go wrong, each in a way that a seed decides: cut off, reset, silent, damaged,
+//! refused, and all of that together. Each must end with the right kind of error and within its time, after
+//! exactly what had arrived by then, nothing twice and nothing left behind; and the next call must be well.
+//!
+//! `PUMICE_FAULT_PLANS=100000 cargo test --release --test faults` tries more of them, and
+//! `PUMICE_FAULT_SEED=N` begins with another. A plan that fails says how it is run alone.
+//!
+//! Time is made: the clock stands until a plan says that it goes on.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+mod plan;
+mod server;
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use plan::stage::{Act, Clock, Mark, Stage};
+use plan::{Expected, FIRST_BYTE, IDLE, Plan};
+use pumice::context::Context;
+use pumice::converse::{ConverseRequest, Message};
+use pumice::retry::Retry;
+use pumice::{Client, Config, ErrorKind, Event, Progress};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{mpsc, oneshot, watch};
+
+#[test]
+fn whatever_goes_wrong_a_call_ends_as_it_should() {
+    let (first, count) = (number("PUMICE_FAULT_SEED", 1), number("PUMICE_FAULT_PLANS", 1000));
+    let failures = Mutex::new(Vec::new());
+    let next = AtomicU64::new(first);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::SeqCst);
+                    if seed >= first + count || failures.lock().unwrap().len() >= 5 {
+                        return;
+                    }
+                    if let Err(fault) = try_plan(&Plan::of(seed)) {
+                        failures.lock().unwrap().push((seed, fault));
+                    }
+                }
+            });
+        }
+    });
+    report(failures.into_inner().unwrap(), "whatever_goes_wrong");
+}
+
+/// Fails with what is wrong, and how it is tried alone.
+fn report(failures: Vec<(u64, String)>, test: &str) {
+    let mut told = String::new();
+    for (seed, fault) in failures {
+        writeln!(
+            told,
+            "\n{fault}\n{:?}\nPUMICE_FAULT_SEED={seed} PUMICE_FAULT_PLANS=1 cargo test --test faults {test}",
+            Plan::of(seed)
+        )
+        .unwrap();
+    }
+    assert!(told.is_empty(), "{told}");
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    let value = std::env::var(variable).ok();
+    value.map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{variable}: a number expected")))
+}
+
+/// What the server asks of the clock.
+struct Tick {
+    time: Duration,
+    /// Whether the client must have gone away by then, and no earlier.
+    silence: bool,
+    done: oneshot::Sender<()>,
+}
+
+/// What came of a call.
+#[derive(Debug, PartialEq, Eq)]
+struct Got {
+    end: Result<(), ErrorKind>,
+    delivered: Mark,
+    text: String,
+}
+
+fn try_plan(plan: &Plan) -> Result<(), String> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        // The clock goes on by itself when nothing is left to do, but not while a thread is at work.
+        let (end_of_plan, wait) = std::sync::mpsc::channel::<()>();
+        let mut limit = tokio::task::spawn_blocking(move || {
+            let _ = wait.recv_timeout(LONGEST_PLAN);
+        });
+        let tried = tokio::select! {
+            tried = play(plan) => tried,
+            _ = &mut limit => Err(format!("it is not over after {LONGEST_PLAN:?}")),
+        };
+        drop(end_of_plan);
+        tried
+    })
+}
+
+/// Plays a plan, a call behind it for which all is well, and looks at what is left.
+async fn play(plan: &Plan) -> Result<(), String> {
+    let expected = plan.expected();
+    let (ticks, mut ticking) = mpsc::unbounded_channel();
+    let clock: Clock = Arc::new(move |time, silence| {
+        let (done, over) = oneshot::channel();
+        let _ = ticks.send(Tick { time, silence, done });
+        Box::pin(async move {
+            let _ = over.await;
+        })
+    });
+    let (delivered, delivering) = watch::channel(Mark::default());
+    let stage = Stage::new(plan.acts(), plan.source_acts(), healthy(plan.streamed), delivering, clock);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(Arc::clone(&stage).serve(listener));
+    // An address that is taken, so that no other test gets it, and where nobody listens.
+    let nowhere = TcpSocket::new_v4().unwrap();
+    nowhere.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let called = if plan.nowhere { nowhere.local_addr().unwrap() } else { address };
+
+    let context = match &plan.source {
+        None => {
+            Context::made().with_env("AWS_ACCESS_KEY_ID", "AKID0").with_env("AWS_SECRET_ACCESS_KEY", "secret")
+        }
+        Some(_) => Context::made()
+            .with_env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://{address}/credentials")),
+    };
+    let (pauses, mut pausing) = mpsc::unbounded_channel();
+    let config = Config::new()
+        .context(context)
+        .endpoint_url(format!("http://{called}"))
+        .first_byte_timeout(FIRST_BYTE)
+        .idle_timeout(IDLE)
+        .retry(Retry::standard().max_attempts(u32::try_from(plan.max_attempts).unwrap()))
+        .watch(move |progress| {
+            if let Progress::Retrying { delay, .. } = progress {
+                let _ = pauses.send(*delay);
+            }
+        });
+    let client = Client::new(config);
+
+    let mut paused = Vec::new();
+    let mut call = tokio::spawn(call(client.clone(), plan.streamed, expected.leaves_after, delivered));
+    let got = loop {
+        tokio::select! {
+            biased;
+            Some(pause) = pausing.recv() => {
+                paused.push(pause);
+                pass(pause).await;
+            }
+            got = &mut call => break got.unwrap(),
+            Some(tick) = ticking.recv() => {
+                settle().await;
+                if tick.done.is_closed() {
+                    // The client has gone away: time is not to pass for whatever it does next.
+                } else if tick.silence {
+                    let attempts = stage.seen().len();
+                    pass(tick.time - MILLISECOND).await;
+                    if call.is_finished() || stage.seen().len() > attempts {
+                        return Err(format!("it did not wait for {:?}", tick.time));
+                    }
+                    pass(MILLISECOND).await;
+                } else {
+                    pass(tick.time).await;
+                }
+                let _ = tick.done.send(());
+            }
+        }
+    };
+    let Expected { end, delivered, ref text, .. } = expected;
+    same("result", &got, &Got { end, delivered, text: text.clone() })?;
+    same("attempts", &stage.seen(), &expected.attempts)?;
+    same("pauses", &paused, &expected.pauses)?;
+    if stage.endless() > LONGEST_ENDLESS {
+        return Err(format!("{} bytes of what has no end were taken", stage.endless()));
+    }
+
+    // What is left of it does no harm to the next call.
+    settle().await;
+    if expected.end != Err(ErrorKind::Credentials) && !plan.nowhere {
+        stage.end_plan();
+        let got = self::call(client.clone(), plan.streamed, None, watch::channel(Mark::default()).0).await;
+        if got.end.is_err() || got.text != HEALTHY || stage.seen().len() != expected.attempts.len() + 1 {
+            return Err(format!("the next call: {got:?}, after the attempts {:?}", stage.seen()));
+        }
+    }
+
+    drop((client, pausing, ticking));
+    serving.abort();
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    for _ in 0..100 {
+        settle().await;
+        if tasks() == 0 {
+            return Ok(());
+        }
+    }
+    Err(format!("{} tasks are left, of the client's or of connections that it keeps open", tasks()))
+}
+
+/// Makes a call, and tells of each event as it is delivered.
+async fn call(
+    client: Client,
+    streamed: bool,
+    leaves_after: Option<usize>,
+    delivered: watch::Sender<Mark>,
+) -> Got {
+    let mut got = Got { end: Ok(()), delivered: Mark::default(), text: String::new() };
+    let request = ConverseRequest::new("m").message(Message::user("Hi"));
+    let made = async {
+        if !streamed {
+            let response = client.converse(&request).await?;
+            got.text = response.message().map(Message::text).unwrap_or_default();
+            got.delivered = Mark { events: 1, text: got.text.len() };
+            delivered.send_replace(got.delivered);
+            return Ok(());
+        }
+        let mut events = client.converse_stream(&request).await?;
+        while let Some(event) = events.next_event().await? {
+            got.delivered.events += 1;
+            if let Event::ContentBlockDelta(event) = event {
+                got.text += event.delta.as_text().unwrap_or_default();
+            }
+            got.delivered.text = got.text.len();
+            delivered.send_replace(got.delivered);
+            if leaves_after == Some(got.delivered.events) {
+                return Ok(());
+            }
+        }
+        // The end is the end.
+        assert_eq!(events.next_event().await?, None);
+        Ok::<_, pumice::Error>(())
+    };
+    got.end = made.await.map_err(|error| error.kind());
+    got
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> Result<(), String> {
+    if found == expected { Ok(()) } else { Err(format!("{what}: {expected:?} expected, {found:?} found")) }
+}
+
+/// Lets time go on, once everything that can be done without has been done.
+async fn pass(time: Duration) {
+    settle().await;
+    tokio::time::advance(time).await;
+    settle().await;
+}
+
+/// Each turn looks at the sockets once: what was written to one is read, worked on, and answered.
+async fn settle() {
+    for _ in 0..30 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// An answer that nothing is wrong with.
+fn healthy(streamed: bool) -> Vec<Act> {
+    let (content_type, body) = if streamed {
+        ("application/vnd.amazon.eventstream", server::text_answer(&[HEALTHY]).concat())
+    } else {
+        let json =
+            serde_json::json!({"output": {"message": {"role": "assistant", "content": [{"text": HEALTHY}]}}});
+        ("application/json", json.to_string().into_bytes())
+    };
+    let head =
+        format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n", body.len());
+    vec![Act::Write([head.into_bytes(), body].concat())]
+}
+
+const HEALTHY: &str = "all is well";
+const MILLISECOND: Duration = Duration::from_millis(1);
+/// How long a plan may take on a real clock.
+const LONGEST_PLAN: Duration = Duration::from_secs(30);
+/// What of a head, or of a refusal's text, without end may be taken before it is given up, in bytes; what lies
+/// in the sockets' own buffers included.
+const LONGEST_ENDLESS: usize = 16 * 1024 * 1024;

@@ -1,0 +1,183 @@
+//! The server that does what plans say, to the byte and without a clock of its own.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::Keys;
+
+/// One thing that the server does.
+#[derive(Debug, Clone)]
+pub enum Act {
+    Write(Vec<u8>),
+    /// This again and again, until the client goes away.
+    Endless(Vec<u8>),
+    /// Waits until the client has delivered so much.
+    Await(Mark),
+    /// Waits, and goes on.
+    Pause(Duration),
+    /// Says no more: after this time, and no earlier, the client must go away.
+    Silence(Duration),
+    Close,
+    Reset,
+}
+
+/// How much of an answer has been delivered: events, and bytes of text in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark {
+    pub events: usize,
+    pub text: usize,
+}
+
+/// What passes time for the server: a pause, or a silence (`true`).
+pub type Clock = Arc<dyn Fn(Duration, bool) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// What the server has to do, and what it has seen.
+pub struct Stage {
+    calls: Mutex<VecDeque<Vec<Act>>>,
+    sources: Mutex<VecDeque<Vec<Act>>>,
+    /// What is answered once the plan is over.
+    healthy: Vec<Act>,
+    over: AtomicBool,
+    /// The number of the keys of each call.
+    seen: Mutex<Vec<usize>>,
+    /// How much was written of what has no end, at most.
+    endless: AtomicUsize,
+    delivered: watch::Receiver<Mark>,
+    clock: Clock,
+}
+
+impl Stage {
+    pub fn new(
+        calls: Vec<Vec<Act>>,
+        sources: Vec<Vec<Act>>,
+        healthy: Vec<Act>,
+        delivered: watch::Receiver<Mark>,
+        clock: Clock,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            calls: Mutex::new(calls.into()),
+            sources: Mutex::new(sources.into()),
+            healthy,
+            over: AtomicBool::new(false),
+            seen: Mutex::default(),
+            endless: AtomicUsize::new(0),
+            delivered,
+            clock,
+        })
+    }
+
+    /// From now on all is well.
+    pub fn end_plan(&self) {
+        self.over.store(true, Ordering::SeqCst);
+    }
+
+    /// The numbers of the keys that the calls came with.
+    pub fn seen(&self) -> Vec<usize> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// How many bytes were written of what has no end.
+    pub fn endless(&self) -> usize {
+        self.endless.load(Ordering::SeqCst)
+    }
+
+    /// Answers as the plan says; who asks behind its end is not answered, and must go away. Serves until the client has closed its last connection and this future is dropped.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener) {
+        while let Ok((stream, _)) = listener.accept().await {
+            let stage = Arc::clone(&self);
+            // A client that goes away ends it; what it should have got is the test's to judge.
+            tokio::spawn(async move {
+                let _ = stage.converse(stream).await;
+            });
+        }
+    }
+
+    async fn converse(&self, stream: TcpStream) -> std::io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut stream = BufReader::new(stream);
+        while let Some(head) = request(&mut stream).await? {
+            for act in self.acts_for(&head) {
+                match act {
+                    Act::Write(bytes) => {
+                        stream.get_mut().write_all(&bytes).await?;
+                        // So that what follows is read by itself.
+                        tokio::task::yield_now().await;
+                    }
+                    Act::Endless(bytes) => {
+                        let mut written = 0;
+                        loop {
+                            stream.get_mut().write_all(&bytes).await?;
+                            written += bytes.len();
+                            self.endless.fetch_max(written, Ordering::SeqCst);
+                        }
+                    }
+                    Act::Await(mark) => {
+                        let enough = |found: &Mark| found.events >= mark.events && found.text >= mark.text;
+                        if self.delivered.clone().wait_for(enough).await.is_err() {
+                            return Ok(());
+                        }
+                    }
+                    // A client that goes away meanwhile has no more use for the time.
+                    Act::Pause(time) => tokio::select! {
+                        () = (self.clock)(time, false) => {}
+                        _ = stream.fill_buf() => return Ok(()),
+                    },
+                    Act::Silence(time) => {
+                        tokio::select! {
+                            () = (self.clock)(time, true) => {}
+                            _ = stream.fill_buf() => return Ok(()),
+                        }
+                        stream.fill_buf().await?;
+                        return Ok(());
+                    }
+                    Act::Close => return Ok(()),
+                    Act::Reset => return stream.get_ref().set_zero_linger(),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn acts_for(&self, head: &str) -> Vec<Act> {
+        let over = self.over.load(Ordering::SeqCst);
+        if head.starts_with("GET /credentials ") {
+            return if over {
+                Keys::Good(0).acts()
+            } else {
+                self.sources.lock().unwrap().pop_front().unwrap_or_default()
+            };
+        }
+        let key = head.split("Credential=AKID").nth(1).and_then(|rest| rest.split('/').next());
+        self.seen.lock().unwrap().push(key.and_then(|key| key.parse().ok()).unwrap_or(usize::MAX));
+        if over {
+            return self.healthy.clone();
+        }
+        self.calls.lock().unwrap().pop_front().unwrap_or_default()
+    }
+}
+
+/// Reads a request and gives back its head, or `None` where the client has closed the connection.
+async fn request(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<String>> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if stream.read_line(&mut head).await? == 0 {
+            return Ok(None);
+        }
+    }
+    let length = head
+        .to_lowercase()
+        .split("content-length: ")
+        .nth(1)
+        .map_or(0, |rest| rest.split("\r\n").next().unwrap().parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await?;
+    Ok(Some(head))
+}
