@@ -12,7 +12,8 @@ mod plan;
 mod server;
 
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,24 +29,43 @@ use tokio::sync::{mpsc, oneshot, watch};
 #[test]
 fn whatever_goes_wrong_a_call_ends_as_it_should() {
     let (first, count) = (number("PUMICE_FAULT_SEED", 1), number("PUMICE_FAULT_PLANS", 1000));
-    let failures = Mutex::new(Vec::new());
-    let next = AtomicU64::new(first);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    report(try_all(first..first + count, threads, try_plan), "whatever_goes_wrong");
+}
+
+#[test]
+fn the_program_prints_what_was_delivered_and_exits_with_what_became_of_it() {
+    let (first, count) = (number("PUMICE_FAULT_SEED", 1), number("PUMICE_FAULT_PLANS", 1000).div_ceil(20));
+    let short = |seed: &u64| Plan::of(*seed).is_short();
+    let seeds = (first..).filter(short).take(usize::try_from(count).unwrap());
+    // Most of the time they wait for each other.
+    let failures = try_all(seeds, 8, |plan| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(run(plan))
+    });
+    report(failures, "the_program_prints");
+}
+
+/// Tries the plan of each seed, and gives back what is wrong with the first few.
+fn try_all(
+    seeds: impl Iterator<Item = u64> + Send,
+    threads: usize,
+    attempt: impl Fn(&Plan) -> Result<(), String> + Sync,
+) -> Vec<(u64, String)> {
+    let (failures, seeds) = (Mutex::new(Vec::new()), Mutex::new(seeds));
     std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+        for _ in 0..threads {
             scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::SeqCst);
-                    if seed >= first + count || failures.lock().unwrap().len() >= 5 {
-                        return;
-                    }
-                    if let Err(fault) = try_plan(&Plan::of(seed)) {
+                while failures.lock().unwrap().len() < 5 {
+                    let Some(seed) = seeds.lock().unwrap().next() else { return };
+                    if let Err(fault) = attempt(&Plan::of(seed)) {
                         failures.lock().unwrap().push((seed, fault));
                     }
                 }
             });
         }
     });
-    report(failures.into_inner().unwrap(), "whatever_goes_wrong");
+    failures.into_inner().unwrap()
 }
 
 /// Fails with what is wrong, and how it is tried alone.
@@ -117,9 +137,7 @@ async fn play(plan: &Plan) -> Result<(), String> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(Arc::clone(&stage).serve(listener));
-    // An address that is taken, so that no other test gets it, and where nobody listens.
-    let nowhere = TcpSocket::new_v4().unwrap();
-    nowhere.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nowhere = nowhere();
     let called = if plan.nowhere { nowhere.local_addr().unwrap() } else { address };
 
     let context = match &plan.source {
@@ -236,6 +254,99 @@ async fn call(
     };
     got.end = made.await.map_err(|error| error.kind());
     got
+}
+
+/// Runs the program on a plan, on a real clock: `chat`, or `converse` in one of its forms.
+async fn run(plan: &Plan) -> Result<(), String> {
+    let expected = plan.expected();
+    let (delivered, delivering) = watch::channel(Mark::default());
+    // What says nothing more waits until the program goes away.
+    let clock: Clock = Arc::new(|_, _| Box::pin(std::future::pending()));
+    let stage = Stage::new(plan.acts(), plan.source_acts(), Vec::new(), delivering, clock);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(Arc::clone(&stage).serve(listener));
+    let nowhere = nowhere();
+    let called = if plan.nowhere { nowhere.local_addr().unwrap() } else { address };
+
+    let chats = plan.streamed && plan.seed % 2 == 0;
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
+    command
+        .env_clear()
+        .env("HOME", home.path())
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_MAX_ATTEMPTS", plan.max_attempts.to_string())
+        .args(if chats { ["chat", "-m", "m"].as_slice() } else { &["converse", "--request", "-"] })
+        .args(if plan.streamed { [].as_slice() } else { &["--no-stream"] })
+        .args(if plan.is_ever_silent() { ["--timeout", "1"].as_slice() } else { &[] })
+        .args(["--endpoint-url", &format!("http://{called}")]);
+    match &plan.source {
+        None => command.env("AWS_ACCESS_KEY_ID", "AKID0").env("AWS_SECRET_ACCESS_KEY", "secret"),
+        Some(_) => command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://{address}/credentials")),
+    };
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let input = if chats {
+        "Hi"
+    } else {
+        r#"{"modelId":"m","messages":[{"role":"user","content":[{"text":"Hi"}]}]}"#
+    };
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+
+    let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let told = tokio::task::spawn_blocking(move || {
+        let mut told = String::new();
+        stderr.read_to_string(&mut told).map(|_| told).unwrap()
+    });
+    let printed = tokio::task::spawn_blocking(move || {
+        let (mut printed, mut piece) = (Vec::new(), [0; 4096]);
+        loop {
+            let length = stdout.read(&mut piece).unwrap();
+            if length == 0 {
+                return String::from_utf8(printed).unwrap();
+            }
+            printed.extend_from_slice(&piece[..length]);
+            let lines = printed.iter().filter(|byte| **byte == b'\n').count();
+            delivered.send_replace(if chats {
+                Mark { events: usize::MAX, text: printed.len() }
+            } else {
+                Mark { events: lines, text: usize::MAX }
+            });
+        }
+    });
+    let Ok(printed) = tokio::time::timeout(LONGEST_PLAN, printed).await else {
+        child.kill().unwrap();
+        return Err(format!("the program is not over after {LONGEST_PLAN:?}"));
+    };
+    let (printed, told) = (printed.unwrap(), told.await.unwrap());
+    let code = child.wait().unwrap().code();
+
+    if chats {
+        let line_end = if expected.text.is_empty() || expected.text.ends_with('\n') { "" } else { "\n" };
+        same("output", &printed, &format!("{}{line_end}", expected.text))?;
+    } else {
+        let lines = printed.lines().map(|line| serde_json::from_str(line).unwrap());
+        let lines = lines.collect::<Vec<serde_json::Value>>();
+        let text = |line: &serde_json::Value| {
+            let text = line.pointer("/contentBlockDelta/delta/text");
+            let text = text.or_else(|| line.pointer("/output/message/content/0/text"));
+            text.and_then(|text| text.as_str()).unwrap_or_default().to_owned()
+        };
+        same("events", &lines.len(), &expected.delivered.events)?;
+        same("text", &lines.iter().map(text).collect::<String>(), &expected.text)?;
+    }
+    same("exit code", &code, &Some(expected.exit_code(!printed.is_empty())))
+        .map_err(|fault| format!("{fault}, after {printed:?} and {told}"))?;
+    same("whether an error is told", &told.contains("error: "), &expected.end.is_err())?;
+    same("attempts", &stage.seen(), &expected.attempts)
+}
+
+/// An address that is taken, so that no other test gets it, and where nobody listens.
+fn nowhere() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> Result<(), String> {

@@ -369,6 +369,11 @@ impl Plan {
         self.source.iter().flatten().map(|keys| keys.acts()).collect()
     }
 
+    /// Whether an attempt meets a silence that the client ends.
+    pub fn is_ever_silent(&self) -> bool {
+        self.acts().iter().flatten().any(|act| matches!(act, Act::Silence(_)))
+    }
+
     /// Whether it is over soon where time is not made: on a real clock with a timeout of a second.
     pub fn is_short(&self) -> bool {
         let made = self.expected().attempts.len();
