@@ -259,7 +259,14 @@ async fn call(
 /// Runs the program on a plan, on a real clock: `chat`, or `converse` in one of its forms.
 async fn run(plan: &Plan) -> Result<(), String> {
     let expected = plan.expected();
-    let (delivered, delivering) = watch::channel(Mark::default());
+    let chats = plan.streamed && plan.seed % 2 == 0;
+    // `chat` prints the text alone, and `converse` a line for each event.
+    let printed = move |bytes: &[u8]| {
+        let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+        let (events, text) = if chats { (usize::MAX, bytes.len()) } else { (lines, usize::MAX) };
+        Mark { events, text }
+    };
+    let (delivered, delivering) = watch::channel(printed(&[]));
     // What says nothing more waits until the program goes away.
     let clock: Clock = Arc::new(|_, _| Box::pin(std::future::pending()));
     let stage = Stage::new(plan.acts(), plan.source_acts(), Vec::new(), delivering, clock);
@@ -269,7 +276,6 @@ async fn run(plan: &Plan) -> Result<(), String> {
     let nowhere = nowhere();
     let called = if plan.nowhere { nowhere.local_addr().unwrap() } else { address };
 
-    let chats = plan.streamed && plan.seed % 2 == 0;
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
     command
@@ -299,34 +305,29 @@ async fn run(plan: &Plan) -> Result<(), String> {
         let mut told = String::new();
         stderr.read_to_string(&mut told).map(|_| told).unwrap()
     });
-    let printed = tokio::task::spawn_blocking(move || {
-        let (mut printed, mut piece) = (Vec::new(), [0; 4096]);
+    let output = tokio::task::spawn_blocking(move || {
+        let (mut output, mut piece) = (Vec::new(), [0; 4096]);
         loop {
             let length = stdout.read(&mut piece).unwrap();
             if length == 0 {
-                return String::from_utf8(printed).unwrap();
+                return String::from_utf8(output).unwrap();
             }
-            printed.extend_from_slice(&piece[..length]);
-            let lines = printed.iter().filter(|byte| **byte == b'\n').count();
-            delivered.send_replace(if chats {
-                Mark { events: usize::MAX, text: printed.len() }
-            } else {
-                Mark { events: lines, text: usize::MAX }
-            });
+            output.extend_from_slice(&piece[..length]);
+            delivered.send_replace(printed(&output));
         }
     });
-    let Ok(printed) = tokio::time::timeout(LONGEST_PLAN, printed).await else {
+    let Ok(output) = tokio::time::timeout(LONGEST_PLAN, output).await else {
         child.kill().unwrap();
         return Err(format!("the program is not over after {LONGEST_PLAN:?}"));
     };
-    let (printed, told) = (printed.unwrap(), told.await.unwrap());
+    let (output, told) = (output.unwrap(), told.await.unwrap());
     let code = child.wait().unwrap().code();
 
     if chats {
         let line_end = if expected.text.is_empty() || expected.text.ends_with('\n') { "" } else { "\n" };
-        same("output", &printed, &format!("{}{line_end}", expected.text))?;
+        same("output", &output, &format!("{}{line_end}", expected.text))?;
     } else {
-        let lines = printed.lines().map(|line| serde_json::from_str(line).unwrap());
+        let lines = output.lines().map(|line| serde_json::from_str(line).unwrap());
         let lines = lines.collect::<Vec<serde_json::Value>>();
         let text = |line: &serde_json::Value| {
             let text = line.pointer("/contentBlockDelta/delta/text");
@@ -336,8 +337,8 @@ async fn run(plan: &Plan) -> Result<(), String> {
         same("events", &lines.len(), &expected.delivered.events)?;
         same("text", &lines.iter().map(text).collect::<String>(), &expected.text)?;
     }
-    same("exit code", &code, &Some(expected.exit_code(!printed.is_empty())))
-        .map_err(|fault| format!("{fault}, after {printed:?} and {told}"))?;
+    same("exit code", &code, &Some(expected.exit_code(!output.is_empty())))
+        .map_err(|fault| format!("{fault}, after {output:?} and {told}"))?;
     same("whether an error is told", &told.contains("error: "), &expected.end.is_err())?;
     same("attempts", &stage.seen(), &expected.attempts)
 }
