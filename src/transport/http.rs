@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http_body::Body as _;
 use reqwest::{NoProxy, Proxy};
+use rustls::CertificateError;
 
 use super::roots::{self, Roots};
 use super::{Body, Sending, Transport};
@@ -155,10 +156,21 @@ fn failure(error: reqwest::Error) -> Error {
     if let Some(fault) = certificate_fault(&error) {
         return Error::new(ErrorKind::Connect, format!("the server's certificate is not accepted: {fault}"))
             .with_retryable(false)
-            .with_hint(
-                "behind a private certificate authority or an inspecting proxy, name its certificates in \
-                 AWS_CA_BUNDLE (a PEM file)",
-            );
+            .with_hint(match fault {
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. } => {
+                    "the server needs another certificate, unless this machine's clock is wrong"
+                }
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                    "another server than the URL's has answered: check --endpoint-url and HTTPS_PROXY"
+                }
+                _ => {
+                    "behind a private certificate authority or an inspecting proxy, name its certificates in \
+                     AWS_CA_BUNDLE (a PEM file)"
+                }
+            });
     }
     if error.is_builder() || error.is_request() && error.url().is_none() {
         Error::new(ErrorKind::InvalidInput, "the request is not one that HTTP can carry")
@@ -177,9 +189,9 @@ fn failure(error: reqwest::Error) -> Error {
 }
 
 /// What a failed handshake says of the server's certificate.
-fn certificate_fault(error: &reqwest::Error) -> Option<String> {
+fn certificate_fault(error: &reqwest::Error) -> Option<&CertificateError> {
     causes(error).find_map(|cause| match cause.downcast_ref() {
-        Some(rustls::Error::InvalidCertificate(fault)) => Some(fault.to_string()),
+        Some(rustls::Error::InvalidCertificate(fault)) => Some(fault),
         _ => None,
     })
 }
