@@ -8,6 +8,7 @@
 //! Time is made: the clock stands until a plan says that it goes on.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod memory;
 mod plan;
 mod server;
 
@@ -17,6 +18,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use memory::resident_kib;
 use plan::stage::{Act, Clock, Mark, Stage};
 use plan::{Expected, FIRST_BYTE, IDLE, Plan};
 use pumice::context::Context;
@@ -30,36 +32,45 @@ use tokio::sync::{mpsc, oneshot, watch};
 fn whatever_goes_wrong_a_call_ends_as_it_should() {
     let (first, count) = (number("PUMICE_FAULT_SEED", 1), number("PUMICE_FAULT_PLANS", 1000));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    report(try_all(first..first + count, threads, try_plan), "whatever_goes_wrong");
+    let before = resident_kib();
+    report(try_all((first..first + count).map(Plan::of), threads, try_plan), "whatever_goes_wrong");
+    // However many there were.
+    let after = resident_kib();
+    assert!(after < before + 64 * 1024, "{before} KiB, then {after} KiB");
+}
+
+#[test]
+fn whatever_goes_wrong_may_do_so_anywhere_in_an_answer() {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    report(try_all(Plan::at_every_position().into_iter(), threads, try_plan), "anywhere");
 }
 
 #[test]
 fn the_program_prints_what_was_delivered_and_exits_with_what_became_of_it() {
     let (first, count) = (number("PUMICE_FAULT_SEED", 1), number("PUMICE_FAULT_PLANS", 1000).div_ceil(20));
-    let short = |seed: &u64| Plan::of(*seed).is_short();
-    let seeds = (first..).filter(short).take(usize::try_from(count).unwrap());
+    let plans = (first..).map(Plan::of).filter(Plan::is_short).take(usize::try_from(count).unwrap());
     // Most of the time they wait for each other.
-    let failures = try_all(seeds, 8, |plan| {
+    let failures = try_all(plans, 8, |plan| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(run(plan))
     });
     report(failures, "the_program_prints");
 }
 
-/// Tries the plan of each seed, and gives back what is wrong with the first few.
+/// Tries plans, and gives back what is wrong with the first few.
 fn try_all(
-    seeds: impl Iterator<Item = u64> + Send,
+    plans: impl Iterator<Item = Plan> + Send,
     threads: usize,
     attempt: impl Fn(&Plan) -> Result<(), String> + Sync,
-) -> Vec<(u64, String)> {
-    let (failures, seeds) = (Mutex::new(Vec::new()), Mutex::new(seeds));
+) -> Vec<(Plan, String)> {
+    let (failures, plans) = (Mutex::new(Vec::new()), Mutex::new(plans));
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 while failures.lock().unwrap().len() < 5 {
-                    let Some(seed) = seeds.lock().unwrap().next() else { return };
-                    if let Err(fault) = attempt(&Plan::of(seed)) {
-                        failures.lock().unwrap().push((seed, fault));
+                    let Some(plan) = plans.lock().unwrap().next() else { return };
+                    if let Err(fault) = attempt(&plan) {
+                        failures.lock().unwrap().push((plan, fault));
                     }
                 }
             });
@@ -68,16 +79,13 @@ fn try_all(
     failures.into_inner().unwrap()
 }
 
-/// Fails with what is wrong, and how it is tried alone.
-fn report(failures: Vec<(u64, String)>, test: &str) {
+/// Fails with what is wrong, and how it is tried again, alone where a seed has it.
+fn report(failures: Vec<(Plan, String)>, test: &str) {
     let mut told = String::new();
-    for (seed, fault) in failures {
-        writeln!(
-            told,
-            "\n{fault}\n{:?}\nPUMICE_FAULT_SEED={seed} PUMICE_FAULT_PLANS=1 cargo test --test faults {test}",
-            Plan::of(seed)
-        )
-        .unwrap();
+    for (plan, fault) in failures {
+        let alone = plan.seed.map(|seed| format!("PUMICE_FAULT_SEED={seed} PUMICE_FAULT_PLANS=1 "));
+        let alone = alone.unwrap_or_default();
+        writeln!(told, "\n{fault}\n{plan:?}\n{alone}cargo test --test faults {test}").unwrap();
     }
     assert!(told.is_empty(), "{told}");
 }
@@ -259,7 +267,7 @@ async fn call(
 /// Runs the program on a plan, on a real clock: `chat`, or `converse` in one of its forms.
 async fn run(plan: &Plan) -> Result<(), String> {
     let expected = plan.expected();
-    let chats = plan.streamed && plan.seed % 2 == 0;
+    let chats = plan.streamed && plan.seed.is_some_and(|seed| seed % 2 == 0);
     // `chat` prints the text alone, and `converse` a line for each event.
     let printed = move |bytes: &[u8]| {
         let lines = bytes.iter().filter(|byte| **byte == b'\n').count();

@@ -5,12 +5,14 @@
 //! which tells figures.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod memory;
 mod server;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use memory::resident_kib;
 use pumice::context::Context;
 use pumice::converse::{ConverseRequest, Message};
 use pumice::frame::MAX_PAYLOAD;
@@ -217,13 +219,6 @@ async fn settled(number: impl Fn() -> usize) -> usize {
         last = now;
     }
     last
-}
-
-/// The memory that the process holds, in KiB; 0 where the system does not say.
-fn resident_kib() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
 /// Each has two sockets here. Elsewhere a process may often have 256 files open, and no more.

@@ -1,8 +1,10 @@
 //! Ten thousand calls, a tenth of which fail in one way or another: nothing of them is left behind.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod memory;
 mod server;
 
+use memory::resident_kib;
 use pumice::context::Context;
 use pumice::converse::{ConverseRequest, Message};
 use pumice::retry::Retry;
@@ -27,13 +29,6 @@ fn answer(random: u64) -> Answer {
         80..102 => Answer::stream(begun),
         _ => Answer::stream([text_answer(&["some", " text"]).concat()]),
     }
-}
-
-/// The memory that the process holds, in KiB; 0 where the system does not say.
-fn resident_kib() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
 #[test]

@@ -56,7 +56,8 @@ impl Chance {
 /// One call.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    pub seed: u64,
+    /// `None` where it is not drawn but given.
+    pub seed: Option<u64>,
     pub streamed: bool,
     pub max_attempts: usize,
     /// Nothing listens where the call goes.
@@ -312,7 +313,54 @@ impl Plan {
         if source.is_some() && chance.one_in(2) {
             answers[0] = Answer::Refusal(Refusal::expired());
         }
-        Self { seed, streamed, max_attempts, nowhere, source, answers }
+        Self { seed: Some(seed), streamed, max_attempts, nowhere, source, answers }
+    }
+
+    /// One answer with one fault: each failure there is in the place of every frame, and every byte of it cut
+    /// off, ended, reset, followed by silence or damaged, the first chunk ending there.
+    pub fn at_every_position() -> Vec<Self> {
+        let text = |text: &str| Frame { bytes: server::text(0, text), gives: Gives::Text(text.to_owned()) };
+        let frames = [
+            Frame { bytes: server::message_start(), gives: Gives::Event },
+            text("one é "),
+            Frame { bytes: server::message_stop("end_turn"), gives: Gives::MessageStop },
+        ];
+        let length = frames.iter().map(|frame| frame.bytes.len()).sum::<usize>();
+        let plan = |frames, framing, fault| Self {
+            seed: None,
+            streamed: true,
+            max_attempts: 1,
+            nowhere: false,
+            source: None,
+            answers: vec![Answer::Body(Body {
+                head: Head::Plain,
+                content: Content::Frames(frames),
+                framing,
+                fault,
+                write: usize::MAX,
+                pauses: 0,
+            })],
+        };
+        let failures = (0..=frames.len()).flat_map(|at| {
+            let mut frames = frames.to_vec();
+            failures().into_iter().map(move |failure| {
+                frames.insert(at, failure);
+                let failing = frames.clone();
+                frames.remove(at);
+                plan(failing, Framing::Length, Fault::None)
+            })
+        });
+        let faults = (0..=length).map(|at| {
+            let fault = match at % 5 {
+                0 => Fault::Cut(at),
+                1 => Fault::End(at),
+                2 => Fault::Reset(at),
+                3 => Fault::Silent(at),
+                _ => Fault::Damage(at.min(length - 1), 1 << (at % 8)),
+            };
+            plan(frames.to_vec(), Framing::Chunked(at.max(1)), fault)
+        });
+        failures.chain(faults).collect()
     }
 
     /// What the rules make of it.
@@ -843,8 +891,11 @@ impl Body {
         let mut acts = self.head_acts(&head);
         // What is cut into too many pieces takes its time and shows nothing new.
         let write = self.write.min(wire.len()).max(wire.len() / 300).max(1);
-        for (number, piece) in wire.chunks(write).enumerate() {
-            if number < self.pauses {
+        let pieces = wire.chunks(write).enumerate();
+        let last = pieces.len().saturating_sub(1);
+        for (number, piece) in pieces {
+            // The last one may be of a chunk's head alone.
+            if number < self.pauses && number < last {
                 acts.push(Act::Pause(IDLE - Duration::from_millis(1)));
             }
             acts.push(Act::Write(piece.to_vec()));
@@ -1021,18 +1072,18 @@ const TEXTS: [&str; 8] =
 
 /// A frame that ends the stream.
 fn failure(chance: &mut Chance) -> Frame {
-    let (bytes, kind, again) = match chance.below(3) {
-        0 => {
-            let (code, kind, again) = chance.pick(&EXCEPTIONS);
-            (server::exception(code, "it failed"), kind, again)
-        }
-        1 => {
-            let (code, kind, again) = chance.pick(&ERRORS);
-            (server::error_frame(code, "it failed"), kind, again)
-        }
-        _ => (damaged(chance.below(6)), ErrorKind::Damaged, false),
-    };
-    Frame { bytes, gives: Gives::Failure(kind, again) }
+    let mut failures = failures();
+    failures.swap_remove(chance.below(failures.len()))
+}
+
+/// Each frame that ends a stream.
+fn failures() -> Vec<Frame> {
+    let frame = |bytes, kind, again| Frame { bytes, gives: Gives::Failure(kind, again) };
+    let exceptions =
+        EXCEPTIONS.map(|(code, kind, again)| frame(server::exception(code, "it failed"), kind, again));
+    let errors = ERRORS.map(|(code, kind, again)| frame(server::error_frame(code, "it failed"), kind, again));
+    let damaged = (0..6).map(|which| frame(damaged(which), ErrorKind::Damaged, false));
+    exceptions.into_iter().chain(errors).chain(damaged).collect()
 }
 
 const EXCEPTIONS: [(&str, ErrorKind, bool); 7] = [
