@@ -42,7 +42,7 @@ impl Authority {
     }
 
     /// Serves one answer over TLS with a certificate of this authority's. Gives the port.
-    fn serve(&self, params: CertificateParams, end: End) -> u16 {
+    fn serve(&self, params: &CertificateParams, end: End) -> u16 {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         serve(certificate.der().clone(), &key, None, end)
@@ -167,7 +167,7 @@ fn chat(port: u16) -> Command {
 async fn a_private_authority_is_trusted_where_it_is_named() {
     let authority = Authority::new();
     for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
-        let port = authority.serve(named("localhost"), End::Closed);
+        let port = authority.serve(&named("localhost"), End::Closed);
         let context = Context::made().with_env(variable, authority.file());
         let (text, end) = call(format!("https://localhost:{port}"), context).await;
         end.unwrap();
@@ -184,7 +184,7 @@ async fn a_certificate_that_is_wrong_is_an_error_that_says_so_and_is_not_tried_a
     for_clients.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let own_key = KeyPair::generate().unwrap();
     let signed_by_itself = named("localhost").self_signed(&own_key).unwrap();
-    let by = |authority: &Authority, params| authority.serve(params, End::Closed);
+    let by = |authority: &Authority, params| authority.serve(&params, End::Closed);
     // Each server takes one connection alone.
     let cases = [
         // Neither the bundled roots nor the system's know it.
@@ -216,7 +216,7 @@ async fn a_certificate_that_is_wrong_is_an_error_that_says_so_and_is_not_tried_a
 #[tokio::test]
 async fn a_service_for_credentials_is_trusted_no_sooner() {
     let authority = Authority::new();
-    let port = authority.serve(named("localhost"), End::Closed);
+    let port = authority.serve(&named("localhost"), End::Closed);
     let context = Context::made()
         .with_env("AWS_REGION", "eu-west-1")
         .with_env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
@@ -234,7 +234,7 @@ async fn a_service_for_credentials_is_trusted_no_sooner() {
 async fn an_answer_whose_end_anybody_could_have_made_is_not_complete() {
     let authority = Authority::new();
     for (end, kind) in [(End::CutOff, ErrorKind::BrokenOff), (End::Garbage, ErrorKind::Damaged)] {
-        let port = authority.serve(named("localhost"), end);
+        let port = authority.serve(&named("localhost"), end);
         let end_is_garbage = end == End::Garbage;
         let context = Context::made().with_env("AWS_CA_BUNDLE", authority.file());
         let (text, end) = call(format!("https://localhost:{port}"), context).await;
@@ -247,7 +247,7 @@ async fn an_answer_whose_end_anybody_could_have_made_is_not_complete() {
 #[test]
 fn the_program_names_the_certificate_and_what_to_do_and_no_switch_turns_that_off() {
     let authority = Authority::new();
-    let serve = || authority.serve(named("localhost"), End::Closed);
+    let serve = || authority.serve(&named("localhost"), End::Closed);
     let trusted = chat(serve()).env("AWS_CA_BUNDLE", authority.file()).output().unwrap();
     assert_eq!((trusted.status.code(), trusted.stdout.as_slice()), (Some(0), b"over TLS\n".as_slice()));
 
@@ -291,14 +291,14 @@ async fn authorities_and_a_certificate_of_its_own_come_with_the_configuration() 
     let mut http = HttpConfig::default();
     http.authorities = Some(authority.issuer.pem());
     let url = |port| format!("https://localhost:{port}");
-    call_with(url(authority.serve(named("localhost"), End::Closed)), Context::made(), http.clone())
+    call_with(url(authority.serve(&named("localhost"), End::Closed)), Context::made(), http.clone())
         .await
         .1
         .unwrap();
     // What the environment names counts first.
     let other = Authority::new();
     let context = Context::made().with_env("AWS_CA_BUNDLE", other.file());
-    let port = authority.serve(named("localhost"), End::Closed);
+    let port = authority.serve(&named("localhost"), End::Closed);
     call_with(url(port), context, http.clone()).await.1.unwrap_err();
 
     let clients = Authority::new();
