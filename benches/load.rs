@@ -3,7 +3,7 @@
 //! `cargo bench --bench load`, or `cargo bench --bench load -- STREAMS EVENTS`. The server is a process of its
 //! own, so that memory is the client's alone; processor time is the client's too.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a bench")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::cast_precision_loss, reason = "a bench")]
 
 mod answer;
 

@@ -63,7 +63,7 @@ impl Event {
 
     fn read(event_type: &str, frame: &Frame) -> Result<Self> {
         Ok(match event_type {
-            "contentBlockDelta" => Self::ContentBlockDelta(match PlainDelta::of(frame) {
+            "contentBlockDelta" => Self::ContentBlockDelta(match PlainDelta::read(frame.payload()) {
                 Some(delta) => delta.event(),
                 None => payload(frame)?,
             }),
@@ -183,10 +183,11 @@ impl Frame {
             FrameContent::Event { event_type } => {
                 let mut json = String::with_capacity(self.payload().len() + event_type.len() + 8);
                 if event_type == "contentBlockDelta"
-                    && let Some(delta) = PlainDelta::of(self)
+                    && let Some(delta) = PlainDelta::read(self.payload())
+                    && let Ok(unpadded) = std::str::from_utf8(delta.unpadded)
                 {
                     json.push_str(r#"{"contentBlockDelta":"#);
-                    json.push_str(delta.unpadded);
+                    json.push_str(unpadded);
                     json.push_str("}}");
                     return Ok(json);
                 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use memory::resident_kib;
 use plan::stage::{Act, Clock, Mark, Stage};
-use plan::{Expected, FIRST_BYTE, IDLE, Plan};
+use plan::{Expected, FIRST_BYTE, IDLE, MILLISECOND, Plan};
 use pumice::context::Context;
 use pumice::converse::{ConverseRequest, Message};
 use pumice::retry::Retry;
@@ -169,13 +169,13 @@ async fn play(plan: &Plan) -> Result<(), String> {
         });
     let client = Client::new(config);
 
-    let mut paused = Vec::new();
+    let mut waited = Vec::new();
     let mut call = tokio::spawn(call(client.clone(), plan.streamed, expected.leaves_after, delivered));
     let got = loop {
         tokio::select! {
             biased;
             Some(pause) = pausing.recv() => {
-                paused.push(pause);
+                waited.push(pause);
                 pass(pause).await;
             }
             got = &mut call => break got.unwrap(),
@@ -185,7 +185,7 @@ async fn play(plan: &Plan) -> Result<(), String> {
                     // The client has gone away: time is not to pass for whatever it does next.
                 } else if tick.silence {
                     let attempts = stage.seen().len();
-                    pass(tick.time - MILLISECOND).await;
+                    pass(tick.time.saturating_sub(MILLISECOND)).await;
                     if call.is_finished() || stage.seen().len() > attempts {
                         return Err(format!("it did not wait for {:?}", tick.time));
                     }
@@ -200,7 +200,7 @@ async fn play(plan: &Plan) -> Result<(), String> {
     let Expected { end, delivered, ref text, .. } = expected;
     same("result", &got, &Got { end, delivered, text: text.clone() })?;
     same("attempts", &stage.seen(), &expected.attempts)?;
-    same("pauses", &paused, &expected.pauses)?;
+    same("pauses", &waited, &expected.pauses)?;
     if stage.endless() > LONGEST_ENDLESS {
         return Err(format!("{} bytes of what has no end were taken", stage.endless()));
     }
@@ -270,7 +270,7 @@ async fn run(plan: &Plan) -> Result<(), String> {
     let chats = plan.streamed && plan.seed.is_some_and(|seed| seed % 2 == 0);
     // `chat` prints the text alone, and `converse` a line for each event.
     let printed = move |bytes: &[u8]| {
-        let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+        let lines = bytes.split(|byte| *byte == b'\n').count() - 1;
         let (events, text) = if chats { (usize::MAX, bytes.len()) } else { (lines, usize::MAX) };
         Mark { events, text }
     };
@@ -326,6 +326,7 @@ async fn run(plan: &Plan) -> Result<(), String> {
     });
     let Ok(output) = tokio::time::timeout(LONGEST_PLAN, output).await else {
         child.kill().unwrap();
+        child.wait().unwrap();
         return Err(format!("the program is not over after {LONGEST_PLAN:?}"));
     };
     let (output, told) = (output.unwrap(), told.await.unwrap());
@@ -391,7 +392,6 @@ fn healthy(streamed: bool) -> Vec<Act> {
 }
 
 const HEALTHY: &str = "all is well";
-const MILLISECOND: Duration = Duration::from_millis(1);
 /// How long a plan may take on a real clock.
 const LONGEST_PLAN: Duration = Duration::from_secs(30);
 /// What of a head, or of a refusal's text, without end may be taken before it is given up, in bytes; what lies

@@ -1,6 +1,6 @@
 //! Events of ConverseStream, folded into what an agent is told and into the message that it keeps.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -34,7 +34,7 @@ pub struct AnswerBuilder {
     /// In the order they began.
     blocks: Vec<Block>,
     /// Where the blocks are, by the service's index.
-    places: HashMap<u32, usize>,
+    places: BTreeMap<u32, usize>,
     names: ToolNames,
     cost: Option<Cost>,
     request_id: Option<String>,
@@ -84,7 +84,7 @@ impl AnswerBuilder {
         Self {
             message,
             blocks: Vec::new(),
-            places: HashMap::new(),
+            places: BTreeMap::new(),
             names: ToolNames::default(),
             cost: model.cost.clone(),
             request_id: None,

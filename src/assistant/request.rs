@@ -76,9 +76,7 @@ impl Prepared {
         let mut strict_by_preference = false;
         let thinking = thinking(model, context, options, &traits, surroundings)?;
         let inference = inference_config(model, context, options, &traits, &thinking);
-        // A plain question goes out without a word too many.
-        request.inference_config =
-            Some(inference).filter(|config| !input.is_plain() || *config != InferenceConfiguration::new());
+        request.inference_config = Some(inference).filter(|config| *config != InferenceConfiguration::new());
         request.additional_model_request_fields = thinking.fields.map(Document::from);
         if !tools.is_empty() {
             let mut sent = ToolConfiguration::new(Vec::new());

@@ -11,7 +11,6 @@
 use crate::converse::{
     ContentBlockDelta, ContentBlockDeltaEvent, ReasoningContentBlockDelta, ToolUseBlockDelta,
 };
-use crate::frame::Frame;
 
 /// The payload of a delta in its plain form.
 pub(super) struct PlainDelta<'a> {
@@ -20,7 +19,7 @@ pub(super) struct PlainDelta<'a> {
     /// As it stands in the JSON, escapes and all.
     text: &'a str,
     /// The payload before its padding: an object that has not been closed.
-    pub(super) unpadded: &'a str,
+    pub(super) unpadded: &'a [u8],
 }
 
 #[derive(Clone, Copy)]
@@ -31,33 +30,33 @@ enum Kind {
 }
 
 /// What stands before a text, and behind it.
-const FORMS: [(Kind, &str, &str); 3] = [
-    (Kind::Text, r#"{"text":""#, r#""}"#),
-    (Kind::ToolUse, r#"{"toolUse":{"input":""#, r#""}}"#),
-    (Kind::Reasoning, r#"{"reasoningContent":{"text":""#, r#""}}"#),
+const FORMS: [(Kind, &[u8], &[u8]); 3] = [
+    (Kind::Text, br#"{"text":""#, br#""}"#),
+    (Kind::ToolUse, br#"{"toolUse":{"input":""#, br#""}}"#),
+    (Kind::Reasoning, br#"{"reasoningContent":{"text":""#, br#""}}"#),
 ];
 
 impl<'a> PlainDelta<'a> {
     /// `None` where the payload has any other form.
-    pub(super) fn of(frame: &'a Frame) -> Option<Self> {
-        Self::read(std::str::from_utf8(frame.payload()).ok()?)
-    }
-
-    fn read(json: &'a str) -> Option<Self> {
-        let (index, rest) = json.strip_prefix(r#"{"contentBlockIndex":"#)?.split_at_checked(1)?;
-        let index = index.parse().ok()?;
-        let rest = rest.strip_prefix(r#","delta":"#)?;
-        let (kind, rest, close) =
-            FORMS.iter().find_map(|(kind, open, close)| Some((*kind, rest.strip_prefix(open)?, *close)))?;
+    pub(super) fn read(json: &'a [u8]) -> Option<Self> {
+        let (index, rest) = json.strip_prefix(br#"{"contentBlockIndex":"#)?.split_first()?;
+        let index = char::from(*index).to_digit(10)?;
+        let rest = rest.strip_prefix(br#","delta":"#)?;
+        let (kind, rest, close) = FORMS
+            .iter()
+            .find_map(|(kind, open, close)| Some((*kind, rest.strip_prefix(*open)?, *close)))?;
         let (text, rest) = rest.split_at_checked(end_of_text(rest)?)?;
         let rest = rest.strip_prefix(close)?;
         let unpadded = json.get(..json.len() - rest.len())?;
         let padding = match rest {
-            "}" => "",
-            padded => padded.strip_prefix(r#","p":""#)?.strip_suffix(r#""}"#)?,
+            b"}" => b"",
+            padded => padded.strip_prefix(br#","p":""#)?.strip_suffix(br#""}"#)?,
         };
-        let plain = padding.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        plain.then_some(Self { index, kind, text, unpadded })
+        if !padding.iter().all(u8::is_ascii_alphanumeric) {
+            return None;
+        }
+        // What is not the text is ASCII.
+        Some(Self { index, kind, text: std::str::from_utf8(text).ok()?, unpadded })
     }
 
     pub(super) fn event(&self) -> ContentBlockDeltaEvent {
@@ -76,19 +75,19 @@ impl<'a> PlainDelta<'a> {
 }
 
 /// Where the text that `json` goes on with ends, if it ends, and has no escapes but those of one letter.
-fn end_of_text(json: &str) -> Option<usize> {
-    let mut bytes = json.bytes().enumerate();
-    while let Some((at, byte)) = bytes.next() {
-        match byte {
+fn end_of_text(json: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match json.get(at)? {
             b'"' => return Some(at),
             b'\\' => {
-                character(bytes.next()?.1)?;
+                character(*json.get(at + 1)?)?;
+                at += 2;
             }
             ..b' ' => return None,
-            _ => {}
+            _ => at += 1,
         }
     }
-    None
 }
 
 fn unescaped(text: &str) -> String {
@@ -131,9 +130,9 @@ mod tests {
             r#"{"contentBlockIndex":2,"delta":{"toolUse":{"input":"{\"a\":"}},"p":"a"}"#,
             r#"{"contentBlockIndex":3,"delta":{"reasoningContent":{"text":"Hm"}},"p":"a"}"#,
         ] {
-            let plain = PlainDelta::read(json).unwrap();
+            let plain = PlainDelta::read(json.as_bytes()).unwrap();
             assert_eq!(plain.event(), serde_json::from_str(json).unwrap(), "{json}");
-            let unpadded = format!("{}}}", plain.unpadded);
+            let unpadded = format!("{}}}", std::str::from_utf8(plain.unpadded).unwrap());
             assert_eq!(plain.event(), serde_json::from_str(&unpadded).unwrap(), "{json}");
             assert!(!unpadded.contains(r#""p""#), "{json}");
         }
@@ -156,7 +155,7 @@ mod tests {
             r#"{"contentBlockIndex":0,"delta":{"text":"Hi"#,
             r#"{"contentBlockIndex":"#,
         ] {
-            assert!(PlainDelta::read(json).is_none(), "{json}");
+            assert!(PlainDelta::read(json.as_bytes()).is_none(), "{json}");
         }
     }
 }

@@ -8,7 +8,7 @@
 
 pub mod stage;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use pumice::ErrorKind;
@@ -19,12 +19,13 @@ use stage::{Act, Mark};
 /// The longest that the head of an answer may take, and the longest silence after it, in the tests' clients.
 pub const FIRST_BYTE: Duration = Duration::from_secs(20);
 pub const IDLE: Duration = Duration::from_secs(30);
+pub const MILLISECOND: Duration = Duration::from_millis(1);
 /// The longest that is waited for the text of a refusal.
 const REFUSAL: Duration = Duration::from_secs(10);
 /// The longest that a container's credentials service may take.
 const CONTAINER: Duration = Duration::from_secs(5);
 
-/// Numbers that a seed decides: SplitMix64.
+/// Numbers that a seed decides: `SplitMix64`.
 pub struct Chance(u64);
 
 impl Chance {
@@ -631,10 +632,10 @@ impl Refusal {
         let Self { status, code, .. } = self;
         let mut head = format!("HTTP/1.1 {status} Status\r\nlocation: http://127.0.0.1:9/\r\n");
         if self.in_header && !code.is_empty() {
-            head += &format!("x-amzn-errortype: {code}:http://internal.amazon.com/\r\n");
+            write!(head, "x-amzn-errortype: {code}:http://internal.amazon.com/\r\n").unwrap();
         }
         if let Some(hint) = self.hint {
-            head += &format!("{}: {}\r\n", hint.header, hint.value);
+            write!(head, "{}: {}\r\n", hint.header, hint.value).unwrap();
         }
         let body = match self.body {
             RefusalBody::Json if self.in_header || code.is_empty() => r#"{"message":"no"}"#.to_owned(),
@@ -825,13 +826,12 @@ impl Body {
     fn ends(&self, length: usize) -> Ended {
         match (self.fault, self.framing) {
             (Fault::BadChunk(..), _) => Ended::Failure(ErrorKind::Damaged, false),
-            (Fault::Cut(at), Framing::Close) => Ended::Body(at),
+            (Fault::Cut(at), Framing::Close) | (Fault::End(at), _) => Ended::Body(at),
             (Fault::Cut(at) | Fault::Reset(at) | Fault::Silent(at), Framing::Length) if at == length => {
                 Ended::Body(at)
             }
             (Fault::Cut(_) | Fault::Reset(_), _) => Ended::Failure(ErrorKind::BrokenOff, true),
             (Fault::Silent(_), _) => Ended::Failure(ErrorKind::Timeout, true),
-            (Fault::End(at), _) => Ended::Body(at),
             _ => Ended::Body(length),
         }
     }
@@ -858,7 +858,7 @@ impl Body {
                     Fault::Endless(_) => 1 << 40,
                     _ => length,
                 };
-                head += &format!("content-length: {announced}\r\n");
+                write!(head, "content-length: {announced}\r\n").unwrap();
                 wire.extend_from_slice(&body[..reached]);
             }
             Framing::Close => {
@@ -896,7 +896,7 @@ impl Body {
         for (number, piece) in pieces {
             // The last one may be of a chunk's head alone.
             if number < self.pauses && number < last {
-                acts.push(Act::Pause(IDLE - Duration::from_millis(1)));
+                acts.push(Act::Pause(IDLE.saturating_sub(MILLISECOND)));
             }
             acts.push(Act::Write(piece.to_vec()));
         }
@@ -938,7 +938,7 @@ impl Body {
             acts.push(Act::Write(vec![*byte]));
         }
         acts.extend([
-            Act::Pause(FIRST_BYTE - Duration::from_millis(1)),
+            Act::Pause(FIRST_BYTE.saturating_sub(MILLISECOND)),
             Act::Write(head.as_bytes()[last..].into()),
         ]);
         acts
@@ -1044,7 +1044,7 @@ fn frames(chance: &mut Chance, attempt: usize) -> Vec<Frame> {
     }
     for number in 0..chance.below(7) {
         let text = format!("{attempt}.{number}{}", chance.pick(&TEXTS));
-        let index = if chance.one_in(5) { 1 } else { 0 };
+        let index = u32::from(chance.one_in(5));
         add(server::text(index, &text), Gives::Text(text));
         if chance.one_in(10) {
             add(server::event("somethingNew", r#"{"x":1}"#), Gives::Event);
