@@ -224,5 +224,6 @@ async fn settled(number: impl Fn() -> usize) -> usize {
 /// Each has two sockets here. Elsewhere a process may often have 256 files open, and no more.
 const STREAMS: usize = if cfg!(target_os = "linux") { 500 } else { 100 };
 const CLOSED: usize = usize::MAX;
-/// What may be under way to a reader that does not read, in bytes: the sockets' buffers above all.
-const LONGEST_UNREAD: usize = 16 * 1024 * 1024;
+/// What may be under way to a reader that does not read, in bytes: the buffers of two sockets above all, which
+/// Linux lets grow to 36 MiB.
+const LONGEST_UNREAD: usize = 40 * 1024 * 1024;

@@ -427,11 +427,11 @@ mod tests {
         assert_eq!(thinking["inferenceConfig"], json!({"maxTokens": 64000}));
         assert_eq!(thinking["toolConfig"]["toolChoice"], Value::Null);
         let never = asked(json!({"id": "anthropic.claude-opus-4-8"}), json!({"temperature": 0.5}));
-        assert_eq!(never["inferenceConfig"], json!({}));
+        assert_eq!(never["inferenceConfig"], Value::Null);
 
         let nova = json!({"id": "amazon.nova-2-lite-v1:0", "reasoning": true, "maxTokens": 9000});
         let with = |level: &str| asked(nova.clone(), json!({"temperature": 0.5, "reasoning": level}));
-        assert_eq!(with("high")["inferenceConfig"], json!({}));
+        assert_eq!(with("high")["inferenceConfig"], Value::Null);
         assert_eq!(with("medium")["inferenceConfig"], json!({"maxTokens": 9000, "temperature": 0.5}));
     }
 
