@@ -364,6 +364,7 @@ impl Headers {
     }
 
     /// Adds those of others that are not among these.
+    #[cfg(feature = "settings")]
     pub(crate) fn or(&mut self, others: &Self) {
         for (name, value) in &others.0 {
             self.0.entry(name.clone()).or_insert_with(|| value.clone());

@@ -103,6 +103,7 @@ fn fill<T>(place: &mut Option<T>, value: Option<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(feature = "settings")]
     use serde_json::json;
 
     #[test]

@@ -42,9 +42,8 @@ impl<'a> PlainDelta<'a> {
         let (index, rest) = json.strip_prefix(br#"{"contentBlockIndex":"#)?.split_first()?;
         let index = char::from(*index).to_digit(10)?;
         let rest = rest.strip_prefix(br#","delta":"#)?;
-        let (kind, rest, close) = FORMS
-            .iter()
-            .find_map(|(kind, open, close)| Some((*kind, rest.strip_prefix(*open)?, *close)))?;
+        let (kind, rest, close) =
+            FORMS.iter().find_map(|(kind, open, close)| Some((*kind, rest.strip_prefix(*open)?, *close)))?;
         let (text, rest) = rest.split_at_checked(end_of_text(rest)?)?;
         let rest = rest.strip_prefix(close)?;
         let unpadded = json.get(..json.len() - rest.len())?;
