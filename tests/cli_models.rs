@@ -951,7 +951,7 @@ fn of_the_assistant() -> Vec<Row> {
             "temperature",
             "temperature: 'never'",
             warm,
-            r#"{"messages":[{"role":"user","content":[{"text":"Hi"}]}]}"#,
+            r#"{"messages":[{"role":"user","content":[{"text":"Hi"}]}],"inferenceConfig":{}}"#,
         ),
         ("promptCache", "promptCache: 'always'", "stream", r#""cachePoint""#),
         ("claude", "claude: true", "stream", r#""signature":"c2ln""#),

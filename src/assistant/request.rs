@@ -76,7 +76,9 @@ impl Prepared {
         let mut strict_by_preference = false;
         let thinking = thinking(model, context, options, &traits, surroundings)?;
         let inference = inference_config(model, context, options, &traits, &thinking);
-        request.inference_config = Some(inference).filter(|config| *config != InferenceConfiguration::new());
+        // A plain question goes out without a word too many.
+        request.inference_config =
+            Some(inference).filter(|config| !input.is_plain() || *config != InferenceConfiguration::new());
         request.additional_model_request_fields = thinking.fields.map(Document::from);
         if !tools.is_empty() {
             let mut sent = ToolConfiguration::new(Vec::new());
@@ -427,11 +429,11 @@ mod tests {
         assert_eq!(thinking["inferenceConfig"], json!({"maxTokens": 64000}));
         assert_eq!(thinking["toolConfig"]["toolChoice"], Value::Null);
         let never = asked(json!({"id": "anthropic.claude-opus-4-8"}), json!({"temperature": 0.5}));
-        assert_eq!(never["inferenceConfig"], Value::Null);
+        assert_eq!(never["inferenceConfig"], json!({}));
 
         let nova = json!({"id": "amazon.nova-2-lite-v1:0", "reasoning": true, "maxTokens": 9000});
         let with = |level: &str| asked(nova.clone(), json!({"temperature": 0.5, "reasoning": level}));
-        assert_eq!(with("high")["inferenceConfig"], Value::Null);
+        assert_eq!(with("high")["inferenceConfig"], json!({}));
         assert_eq!(with("medium")["inferenceConfig"], json!({"maxTokens": 9000, "temperature": 0.5}));
     }
 
