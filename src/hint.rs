@@ -73,6 +73,10 @@ pub(crate) fn hint(error: &Error, refused: Refused<'_>) -> Option<String> {
             let parameter = PARAMETERS.iter().find(|(name, _)| says(name) && REFUSALS.iter().any(|part| says(part)))?;
             format!("this model refuses {} here: leave it out", parameter.1)
         }
+        ErrorKind::Throttled if says("per day") => format!(
+            "a day's quota is used up, which no patience waits out: another model or a profile of several regions \
+             has one of its own; the Service Quotas console of {region} shows and raises them"
+        ),
         ErrorKind::Throttled if says("token") => {
             "Bedrock takes the input and maxTokens off the quota before it answers: a lower maxTokens \
              (--max-tokens) fits more calls into it; --patient waits"
@@ -191,6 +195,7 @@ mod tests {
             ),
             ("ValidationException", "`temperature` is deprecated for this model.", "refuses temperature"),
             ("ThrottlingException", "Too many tokens, please wait before trying again.", "maxTokens"),
+            ("ThrottlingException", "Too many tokens per day, please wait.", "a day's quota"),
             ("ThrottlingException", "Too many requests, please wait before trying again.", "--patient"),
         ];
         for (code, message, expected) in cases {

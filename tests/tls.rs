@@ -244,6 +244,21 @@ async fn an_answer_whose_end_anybody_could_have_made_is_not_complete() {
     }
 }
 
+/// The server takes one connection alone: another attempt would find nobody.
+#[tokio::test]
+async fn a_server_without_tls_is_told_by_its_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+    });
+    let error = call(format!("https://localhost:{port}"), Context::made()).await.1.unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Damaged, "what came is not TLS"));
+    assert!(error.hint().unwrap().contains("http://"), "{error:?}");
+}
+
 #[test]
 fn the_program_names_the_certificate_and_what_to_do_and_no_switch_turns_that_off() {
     let authority = Authority::new();

@@ -177,6 +177,10 @@ fn failure(error: reqwest::Error) -> Error {
     } else if error.is_connect() && error.is_timeout() {
         Error::new(ErrorKind::Timeout, "connecting took longer than the connect timeout allows")
             .with_hint("check the network, --region and --endpoint-url, and HTTPS_PROXY")
+    } else if causes(&error).any(is_no_tls) {
+        Error::new(ErrorKind::Damaged, "what came is not TLS").with_hint(
+            "a server of plain http has a URL that begins with http:// (--endpoint-url, HTTPS_PROXY)",
+        )
     } else if error.is_connect() {
         Error::new(ErrorKind::Connect, "no connection to the server")
             .with_hint("check the network, --region and --endpoint-url, and HTTPS_PROXY")
@@ -194,6 +198,11 @@ fn certificate_fault(error: &reqwest::Error) -> Option<&CertificateError> {
         Some(rustls::Error::InvalidCertificate(fault)) => Some(fault),
         _ => None,
     })
+}
+
+/// Whether it says that the server does not speak TLS at all.
+fn is_no_tls(cause: &(dyn StdError + 'static)) -> bool {
+    matches!(cause.downcast_ref(), Some(rustls::Error::InvalidMessage(_)))
 }
 
 /// Whether it says that a head, or the chunks of a body, cannot be read as such.
