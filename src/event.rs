@@ -109,10 +109,10 @@ impl<'a> FrameContent<'a> {
             Error::damaged(at, format!("the frame at byte {at}: a header {name} expected, none found"))
         };
         let required = |name| frame.string_header(name).ok_or_else(|| missing(name));
+        if frame.is_event() {
+            return Ok(Self::Event { event_type: frame.event_type().ok_or_else(|| missing(":event-type"))? });
+        }
         match frame.message_type() {
-            None | Some("event") => {
-                Ok(Self::Event { event_type: frame.event_type().ok_or_else(|| missing(":event-type"))? })
-            }
             Some("exception") => {
                 let exception_type = required(":exception-type")?;
                 Ok(Self::Exception { exception_type, message: exception_message(frame.payload()) })
@@ -123,12 +123,13 @@ impl<'a> FrameContent<'a> {
                     .map_or_else(|| exception_message(frame.payload()), Cow::Borrowed);
                 Ok(Self::Error { code: required(":error-code")?, message })
             }
-            Some(other) => {
+            other => {
                 let at = frame.offset();
                 Err(Error::damaged(
                     at,
                     format!(
-                        "the frame at byte {at}: the message type event, exception or error expected, {other:?} found"
+                        "the frame at byte {at}: the message type event, exception or error expected, {:?} found",
+                        other.unwrap_or_default()
                     ),
                 ))
             }

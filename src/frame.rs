@@ -214,6 +214,11 @@ impl Frame {
         self.offset
     }
 
+    /// Whether `:message-type` is `event`, or missing.
+    pub(crate) fn is_event(&self) -> bool {
+        self.types.message.is_none_or(|(start, end)| self.bytes.get(start..end) == Some(b"event"))
+    }
+
     fn text(&self, span: Option<Span>) -> Option<&str> {
         let (start, end) = span?;
         std::str::from_utf8(self.bytes.get(start..end)?).ok()

@@ -18,6 +18,7 @@ pub(super) struct PlainDelta<'a> {
     kind: Kind,
     /// As it stands in the JSON, escapes and all.
     text: &'a str,
+    escaped: bool,
     /// The payload before its padding: an object that has not been closed.
     pub(super) unpadded: &'a [u8],
 }
@@ -44,22 +45,24 @@ impl<'a> PlainDelta<'a> {
         let rest = rest.strip_prefix(br#","delta":"#)?;
         let (kind, rest, close) =
             FORMS.iter().find_map(|(kind, open, close)| Some((*kind, rest.strip_prefix(*open)?, *close)))?;
-        let (text, rest) = rest.split_at_checked(end_of_text(rest)?)?;
+        let (end, escaped) = end_of_text(rest)?;
+        let (text, rest) = rest.split_at_checked(end)?;
         let rest = rest.strip_prefix(close)?;
         let unpadded = json.get(..json.len() - rest.len())?;
         let padding = match rest {
             b"}" => b"",
             padded => padded.strip_prefix(br#","p":""#)?.strip_suffix(br#""}"#)?,
         };
-        if !padding.iter().all(u8::is_ascii_alphanumeric) {
+        // All of it, and not up to the first that is wrong: so the compiler looks at many at once.
+        if !padding.iter().fold(true, |plain, byte| plain & byte.is_ascii_alphanumeric()) {
             return None;
         }
         // What is not the text is ASCII.
-        Some(Self { index, kind, text: std::str::from_utf8(text).ok()?, unpadded })
+        Some(Self { index, kind, text: std::str::from_utf8(text).ok()?, escaped, unpadded })
     }
 
     pub(super) fn event(&self) -> ContentBlockDeltaEvent {
-        let text = unescaped(self.text);
+        let text = if self.escaped { unescaped(self.text) } else { self.text.to_owned() };
         ContentBlockDeltaEvent::new(
             self.index,
             match self.kind {
@@ -73,14 +76,16 @@ impl<'a> PlainDelta<'a> {
     }
 }
 
-/// Where the text that `json` goes on with ends, if it ends, and has no escapes but those of one letter.
-fn end_of_text(json: &[u8]) -> Option<usize> {
-    let mut at = 0;
+/// Where the text that `json` goes on with ends, if it ends, and has no escapes but those of one letter; and
+/// whether it has any.
+fn end_of_text(json: &[u8]) -> Option<(usize, bool)> {
+    let (mut at, mut escaped) = (0, false);
     loop {
         match json.get(at)? {
-            b'"' => return Some(at),
+            b'"' => return Some((at, escaped)),
             b'\\' => {
                 character(*json.get(at + 1)?)?;
+                escaped = true;
                 at += 2;
             }
             ..b' ' => return None,
