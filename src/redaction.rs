@@ -35,8 +35,7 @@ impl Redaction {
             body.split(|byte| !byte.is_ascii_alphanumeric()).filter(|run| run.len() >= SHORTEST_BODY_RUN);
         let runs = runs.filter_map(|run| std::str::from_utf8(run).ok());
         self.0.extend(Self::of_texts(runs).0);
-        self.0.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        self
+        Self::longest_first(self.0)
     }
 
     fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
@@ -49,7 +48,11 @@ impl Redaction {
             let whole = (text.len() >= SHORTEST).then_some(text);
             secrets.extend(whole.into_iter().chain(runs).map(|secret| Zeroizing::new(secret.to_owned())));
         }
-        // Of what lies within another, the longer is looked for first.
+        Self::longest_first(secrets)
+    }
+
+    /// Of what lies within another, the longer is looked for first.
+    fn longest_first(mut secrets: Vec<Zeroizing<String>>) -> Self {
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self(secrets)
     }

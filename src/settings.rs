@@ -504,14 +504,17 @@ impl ConfiguredModel {
             cost: model.get("cost").map(cost),
         };
         let levels = model.get("thinkingLevelMap").and_then(Value::as_object).into_iter().flatten();
-        let level = |(level, effort): (&String, &Value)| (level.clone(), effort.as_str().map(str::to_owned));
+        let mut thinking_levels = BTreeMap::new();
+        for (level, effort) in levels {
+            thinking_levels.insert(level.clone(), effort.as_str().map(str::to_owned));
+        }
         Self {
             id,
             facts,
             headers: texts(model.get("headers"), env),
             base_url: text(Some(model), "baseUrl"),
             supports_strict_mode: model.pointer("/compat/supportsStrictMode").and_then(Value::as_bool),
-            thinking_levels: levels.map(level).collect(),
+            thinking_levels,
         }
     }
 }

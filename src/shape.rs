@@ -243,6 +243,7 @@ impl Members {
         Some(self.0.remove(at).1)
     }
 
+    #[inline(never)]
     pub(crate) fn read_next<'de, A: MapAccess<'de>>(
         &mut self,
         name: Text<'de>,
@@ -320,6 +321,35 @@ impl<'de> Deserialize<'de> for Text<'de> {
         }
         deserializer.deserialize_str(AnyText)
     }
+}
+
+// The members of all structures and unions are read by these, and none is inlined: otherwise each structure has a
+// copy of the reader of each type in it.
+
+/// The name of the next member.
+#[inline(never)]
+pub(crate) fn next_name<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Text<'de>>, A::Error> {
+    map.next_key()
+}
+
+/// The value of a member that must be there.
+#[inline(never)]
+pub(crate) fn required<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+    member: &mut Option<T>,
+    map: &mut A,
+) -> Result<(), A::Error> {
+    *member = Some(map.next_value()?);
+    Ok(())
+}
+
+/// The value of a member that may be missing, or `null`.
+#[inline(never)]
+pub(crate) fn optional<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+    member: &mut Option<T>,
+    map: &mut A,
+) -> Result<(), A::Error> {
+    *member = map.next_value()?;
+    Ok(())
 }
 
 /// Declares a structure of the API: its members, and `other`, the members that came and are in no
@@ -455,12 +485,12 @@ macro_rules! structure {
                         $($( let mut $ifield: Option<Vec<$itype>> = None; )+)?
                         $($( let mut $ofield: Option<$otype> = None; )+)?
                         let mut other = $crate::shape::Members::default();
-                        while let Some(name) = map.next_key::<$crate::shape::Text<'de>>()? {
+                        while let Some(name) = $crate::shape::next_name(&mut map)? {
                             match &*name.0 {
-                                $($( $lwire => $lfield = Some(map.next_value()?), )+)?
-                                $($( $rwire => $rfield = Some(map.next_value()?), )+)?
-                                $($( $iwire => $ifield = map.next_value()?, )+)?
-                                $($( $owire => $ofield = map.next_value()?, )+)?
+                                $($( $lwire => $crate::shape::required(&mut $lfield, &mut map)?, )+)?
+                                $($( $rwire => $crate::shape::required(&mut $rfield, &mut map)?, )+)?
+                                $($( $iwire => $crate::shape::optional(&mut $ifield, &mut map)?, )+)?
+                                $($( $owire => $crate::shape::optional(&mut $ofield, &mut map)?, )+)?
                                 $($( $ignored => { map.next_value::<serde::de::IgnoredAny>()?; } )+)?
                                 _ => other.read_next(name, &mut map)?,
                             }
@@ -546,11 +576,13 @@ macro_rules! union {
                     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
                         let mut known = None;
                         let mut other = $crate::shape::Members::default();
-                        while let Some(name) = map.next_key::<$crate::shape::Text<'de>>()? {
+                        while let Some(name) = $crate::shape::next_name(&mut map)? {
                             match &*name.0 {
                                 $(
                                     $wire if known.is_none() => {
-                                        known = map.next_value::<Option<$type>>()?.map($name::$variant);
+                                        let mut value = None::<$type>;
+                                        $crate::shape::optional(&mut value, &mut map)?;
+                                        known = value.map($name::$variant);
                                     }
                                 )+
                                 _ => other.read_next(name, &mut map)?,

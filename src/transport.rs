@@ -4,6 +4,7 @@
 //! from such a recording. A program's own tests put a transport of theirs in the same place.
 
 mod http;
+mod provider;
 mod record;
 mod recording;
 mod replay;

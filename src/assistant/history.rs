@@ -335,8 +335,10 @@ fn no_result(id: String) -> ContentBlock {
 
 /// The results of tools come before whatever else the user says.
 fn results_first(turn: &mut Turn) {
-    // Sorting keeps the order of what is alike.
-    turn.content.sort_by_key(|block| !matches!(block, ContentBlock::ToolResult(_)));
+    let is_result = |block: &ContentBlock| matches!(block, ContentBlock::ToolResult(_));
+    let (results, rest) = std::mem::take(&mut turn.content).into_iter().partition::<Vec<_>, _>(is_result);
+    turn.content = results;
+    turn.content.extend(rest);
 }
 
 /// A conversation begins with the user.

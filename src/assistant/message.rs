@@ -13,7 +13,7 @@ use serde_json::Number;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::guardrail::GuardrailConfiguration;
-use crate::shape::{Document, Members, Text, enumeration, structure};
+use crate::shape::{Document, Members, enumeration, next_name, structure};
 use crate::surrogate::lone_surrogates;
 
 structure! {
@@ -367,7 +367,7 @@ macro_rules! tagged {
 
                     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
                         let mut members = Members::default();
-                        while let Some(name) = map.next_key::<Text<'de>>()? {
+                        while let Some(name) = next_name(&mut map)? {
                             if name.0 == $tag && members.is_empty() {
                                 // The tag comes first, as a rule: what follows is read as it comes.
                                 let tag = map.next_value::<Document>()?;

@@ -157,8 +157,10 @@ impl Exchanges {
             let listed: ListInferenceProfilesResponse = call.operation.read_json(answer.body())?;
             Ok(listed.serving(model_id))
         };
-        let mut profiles = within(LONGEST_LOOK_UP, "no answer", look_up).await?;
-        profiles.sort_by_key(|profile| profile.starts_with("global."));
+        let profiles = within(LONGEST_LOOK_UP, "no answer", look_up).await?;
+        let is_global = |profile: &String| profile.starts_with("global.");
+        let (global, mut profiles) = profiles.into_iter().partition::<Vec<_>, _>(is_global);
+        profiles.extend(global);
         Ok(profiles)
     }
 

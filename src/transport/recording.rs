@@ -231,11 +231,13 @@ pub(super) fn response_headers(headers: &HeaderMap, redaction: &Redaction) -> BT
 }
 
 fn kept(headers: &HeaderMap, keep: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
-    headers
-        .iter()
-        .filter(|(name, value)| keep(name.as_str()) && !value.is_sensitive())
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-        .collect()
+    let mut kept = BTreeMap::new();
+    for (name, value) in headers {
+        if keep(name.as_str()) && !value.is_sensitive() {
+            kept.insert(name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned());
+        }
+    }
+    kept
 }
 
 /// The headers of a recorded answer as they were.

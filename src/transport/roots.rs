@@ -6,12 +6,12 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
-use rustls::crypto::ring::cipher_suite;
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use super::provider::provider;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -154,19 +154,6 @@ fn certificates(what: &str, pem: &str) -> Result<Vec<CertificateDer<'static>>> {
         let message = format!("{what}: certificates in PEM form expected, none found");
         Error::new(ErrorKind::InvalidInput, message)
     })
-}
-
-/// ring, with AES-GCM alone: TLS 1.3 demands it of every server, and `ChaCha20` would be 40 KB of the program.
-fn provider() -> CryptoProvider {
-    let cipher_suites = vec![
-        cipher_suite::TLS13_AES_256_GCM_SHA384,
-        cipher_suite::TLS13_AES_128_GCM_SHA256,
-        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-        cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-        cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    ];
-    CryptoProvider { cipher_suites, ..ring::default_provider() }
 }
 
 fn not_set_up(source: impl StdError + Send + Sync + 'static) -> Error {

@@ -1,0 +1,120 @@
+//! What TLS is made of: ring.
+//!
+//! rustls's own provider of ring in parts, but for `ChaCha20`. Whoever takes the whole and leaves that out has it in the
+//! program all the same.
+
+use std::sync::Arc;
+
+use ::ring::rand::{SecureRandom as _, SystemRandom};
+use rustls::crypto::ring::{DEFAULT_KX_GROUPS, cipher_suite, sign};
+use rustls::crypto::{CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom, WebPkiSupportedAlgorithms};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::SigningKey;
+use rustls::{Error, SignatureScheme};
+use webpki::ring as signature;
+use zeroize::Zeroizing;
+
+/// ring, with AES-GCM alone: TLS 1.3 demands it of every server, and `ChaCha20` would be 50 KB of the program.
+pub(super) fn provider() -> CryptoProvider {
+    CryptoProvider {
+        cipher_suites: vec![
+            cipher_suite::TLS13_AES_256_GCM_SHA384,
+            cipher_suite::TLS13_AES_128_GCM_SHA256,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+            cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        ],
+        kx_groups: DEFAULT_KX_GROUPS.to_vec(),
+        signature_verification_algorithms: SIGNATURES,
+        secure_random: &Ring,
+        key_provider: &Ring,
+    }
+}
+
+#[derive(Debug)]
+struct Ring;
+
+impl SecureRandom for Ring {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
+        SystemRandom::new().fill(bytes).map_err(|_| GetRandomFailed)
+    }
+}
+
+impl KeyProvider for Ring {
+    fn load_private_key(&self, key: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, Error> {
+        sign::any_supported_type(&Zeroizing::new(key))
+    }
+}
+
+/// Those of certificates, and by what name they are asked for, the best first.
+static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
+    all: &[
+        signature::ECDSA_P256_SHA256,
+        signature::ECDSA_P256_SHA384,
+        signature::ECDSA_P384_SHA256,
+        signature::ECDSA_P384_SHA384,
+        signature::ED25519,
+        signature::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
+        signature::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
+        signature::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
+        signature::RSA_PKCS1_2048_8192_SHA256,
+        signature::RSA_PKCS1_2048_8192_SHA384,
+        signature::RSA_PKCS1_2048_8192_SHA512,
+        signature::RSA_PKCS1_2048_8192_SHA256_ABSENT_PARAMS,
+        signature::RSA_PKCS1_2048_8192_SHA384_ABSENT_PARAMS,
+        signature::RSA_PKCS1_2048_8192_SHA512_ABSENT_PARAMS,
+    ],
+    mapping: &[
+        // TLS 1.2 leaves the curve open and tries each; TLS 1.3 takes the first.
+        (
+            SignatureScheme::ECDSA_NISTP384_SHA384,
+            &[signature::ECDSA_P384_SHA384, signature::ECDSA_P256_SHA384],
+        ),
+        (
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+            &[signature::ECDSA_P256_SHA256, signature::ECDSA_P384_SHA256],
+        ),
+        (SignatureScheme::ED25519, &[signature::ED25519]),
+        (SignatureScheme::RSA_PSS_SHA512, &[signature::RSA_PSS_2048_8192_SHA512_LEGACY_KEY]),
+        (SignatureScheme::RSA_PSS_SHA384, &[signature::RSA_PSS_2048_8192_SHA384_LEGACY_KEY]),
+        (SignatureScheme::RSA_PSS_SHA256, &[signature::RSA_PSS_2048_8192_SHA256_LEGACY_KEY]),
+        (SignatureScheme::RSA_PKCS1_SHA512, &[signature::RSA_PKCS1_2048_8192_SHA512]),
+        (SignatureScheme::RSA_PKCS1_SHA384, &[signature::RSA_PKCS1_2048_8192_SHA384]),
+        (SignatureScheme::RSA_PKCS1_SHA256, &[signature::RSA_PKCS1_2048_8192_SHA256]),
+    ],
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rustls_takes_but_for_chacha20() {
+        let (ours, theirs) = (provider(), rustls::crypto::ring::default_provider());
+        let (verified, by_default) =
+            (ours.signature_verification_algorithms, theirs.signature_verification_algorithms);
+        let algorithms = |those: WebPkiSupportedAlgorithms| {
+            let ids = those.all.iter().map(|one| (one.public_key_alg_id(), one.signature_alg_id()));
+            ids.collect::<Vec<_>>()
+        };
+        assert_eq!(algorithms(verified), algorithms(by_default));
+        let mapped = |those: WebPkiSupportedAlgorithms| {
+            let ids = those.mapping.iter().map(|(scheme, each)| {
+                (*scheme, each.iter().map(|one| (one.public_key_alg_id(), one.signature_alg_id())).collect())
+            });
+            ids.collect::<Vec<(_, Vec<_>)>>()
+        };
+        assert_eq!(mapped(verified), mapped(by_default));
+
+        let suites = |those: &CryptoProvider| {
+            let names = those.cipher_suites.iter().map(|one| format!("{:?}", one.suite()));
+            names.filter(|name| !name.contains("CHACHA20")).collect::<Vec<_>>()
+        };
+        assert_eq!(suites(&ours), suites(&theirs));
+        assert_eq!(ours.cipher_suites.len(), suites(&ours).len());
+        let groups =
+            |those: &CryptoProvider| those.kx_groups.iter().map(|one| one.name()).collect::<Vec<_>>();
+        assert_eq!(groups(&ours), groups(&theirs));
+    }
+}
