@@ -211,6 +211,12 @@ impl Settings {
         check::members()
     }
 
+    /// The paths of all that is set in a text of settings, within the sections that count: members and items of
+    /// lists, each as [`get`](Self::get) takes it.
+    pub fn paths(text: &str) -> Result<Vec<String>> {
+        Ok(edit::paths(&Self::sections(text)?))
+    }
+
     /// What a text of settings says under a path such as `agents.defaults.model.primary` or
     /// `models.providers["amazon-bedrock"].models[0]`.
     pub fn get(text: &str, path: &str) -> Result<Option<Value>> {
@@ -283,6 +289,9 @@ impl Settings {
         }
         match our_model(named) {
             Some(id) => Ok(id.to_owned()),
+            None if named.split('/').all(|part| part.trim().is_empty() || is_our_provider(part)) => {
+                Err(Error::new(ErrorKind::InvalidInput, format!("{named:?}: the id is empty")))
+            }
             None => Err(Error::new(
                 ErrorKind::InvalidInput,
                 format!("{named:?}: a model of amazon-bedrock expected, another provider's found"),
@@ -559,6 +568,13 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .filter(|(distance, known)| *distance <= limit || word.len() > 2 && known.starts_with(word))
         .min()
         .map(|(_, known)| known)
+}
+
+/// The word of a list of which this is a slip: one or two changes of a letter away, and less than half of it.
+fn near_miss<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = 2.min(word.chars().count().saturating_sub(1) / 2);
+    let near = known.map(|known| (distance(word, known), known)).filter(|(distance, _)| *distance <= limit);
+    near.min().map(|(_, known)| known)
 }
 
 /// The changes of a letter (Levenshtein) between two words.

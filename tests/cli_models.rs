@@ -165,6 +165,10 @@ fn what_can_be_called_is_listed_in_each_form() {
     );
     assert_eq!(json["models"][0]["cost"], Value::Null);
 
+    let output = run(&mut pumice(&home, &server), &["models", "list", "--provider", "nope"]);
+    let said = "no model in this list is of \"nope\"; providers are Anthropic, Mistral AI, New Comer";
+    assert!(stderr(&output).contains(said), "{}", stderr(&output));
+
     let output = run(&mut pumice(&home, &server), &["models", "list", "--all"]);
     let table = stdout(&output);
     assert!(
@@ -212,6 +216,22 @@ const SETTINGS: &str = r#"{
     models: { "amazon-bedrock/us.amazon.nova-lite-v1:0": { alias: "nova", params: { temperature: 0.5 } } } } },
   plugins: { entries: { "amazon-bedrock": { config: { guardrail: { guardrailIdentifier: "gr", guardrailVersion: "1" } } } } },
 }"#;
+
+#[test]
+fn what_the_catalogue_alone_knows_is_not_said_to_be_found_or_callable() {
+    let (home, server) = (home(), control());
+    let show = |flags: &[&str]| {
+        let mut command = pumice(&home, &server);
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        run(command.args(["models", "show", HAIKU, "--local"]), flags)
+    };
+    let text = show(&[]);
+    assert!(stdout(&text).contains("\nsource          catalogue alone\n"), "{text:?}");
+    assert!(stdout(&text).contains("\ncan be called   not known"), "{text:?}");
+    let json: Value = serde_json::from_slice(&show(&["--json"]).stdout).unwrap();
+    assert_eq!((json.get("source"), json.get("callable")), (None, None), "{json}");
+    assert_eq!(json["id"], HAIKU);
+}
 
 #[test]
 fn models_of_the_settings_come_first_and_win() {
@@ -591,6 +611,19 @@ fn settings_are_read_written_and_checked_as_a_whole() {
         std::fs::read_to_string(&path).unwrap(),
         "{\n  agents: { defaults: { model: { primary: \"amazon-bedrock/a.b\" } } },\n}\n"
     );
+
+    // What is suggested is near and set, and a number below 0 is a value.
+    for (member, said) in [
+        ("models", "models is not set\n"),
+        ("agents.default.model.primary", "is not set; did you mean agents.defaults.model.primary?\n"),
+        ("agents.defaults.model.fallbacks", "is not set; did you mean agents.defaults.model"),
+    ] {
+        let output = config(&["get", member]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(said), "{member}: {}", stderr(&output));
+    }
+    let output = config(&["set", "models.bedrockDiscovery.refreshInterval", "-1"]);
+    assert!(stderr(&output).contains("a whole number from 0 expected, -1 found"), "{}", stderr(&output));
 
     configure(
         &home,

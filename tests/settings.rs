@@ -244,7 +244,7 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         ),
         (
             "{ models: { bedrockDiscovery: { region: ' ' } } }",
-            "a text that is not blank expected, a blank one found",
+            "a region such as us-east-1 expected, \"\" found",
         ),
         ("{ models: { bedrockDiscovery: [] } }", "models.bedrockDiscovery: an object expected, a list found"),
         (
@@ -260,7 +260,15 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
             "{ models: { providers: { Bedrock: { api: 'bedrock-converse' } } } }",
             "did you mean \"bedrock-converse-stream\"?",
         ),
-        ("{ models: { providers: { Bedrock: { auth: 'aws' } } } }", "\"token\" expected, \"aws\" found"),
+        ("{ models: { providers: { Bedrock: { auth: 'aws' } } } }", "did you mean \"aws-sdk\"?"),
+        (
+            "{ models: { providers: { Bedrock: { auth: 'password' } } } }",
+            "\"api-key\", \"aws-sdk\", \"token\" or \"oauth\" expected, \"password\" found",
+        ),
+        (
+            "{ models: { providers: { Bedrock: { api: 'openai' } } } }",
+            "api: there is no \"openai\" here; did you mean \"openai-responses\"?",
+        ),
         (
             "{ models: { providers: { Bedrock: { models: [{ name: 'x' }] } } } }",
             "1:46: models.providers.Bedrock.models[0]: the member id expected, none found",
@@ -304,6 +312,30 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         ),
         ("{models:{providers:{bedrock:{request:{tls:{insecureSkipVerify:true}}}}}}", "always verified"),
         ("{models:{providers:{bedrock:{families:[{thinking:'budget'}]}}}}", "the member match expected"),
+        ("{ agents: { default: {} } }", "1:13: agents.default: there is no such member; did you mean defaults?"),
+        ("{ agents: { defaults: { modl: 'x' } } }", "agents.defaults.modl: there is no such member; did you mean model?"),
+        (
+            "{ models: { providers: { 'amazon-bedrok': {} } } }",
+            "models.providers.amazon-bedrok: there is no such member; did you mean amazon-bedrock?",
+        ),
+        ("{ plugins: { entires: {} } }", "plugins.entires: there is no such member; did you mean entries?"),
+        (
+            "{ plugins: { entries: { openai: {}, 'amazon-bedrokc': {} } } }",
+            "plugins.entries.amazon-bedrokc: there is no such member; did you mean amazon-bedrock?",
+        ),
+        (
+            "{ models: { bedrockDiscovery: { region: 'us east' } } }",
+            "1:41: models.bedrockDiscovery.region: a region such as us-east-1 expected, \"us east\" found",
+        ),
+        ("{ models: { bedrockDiscovery: { region: '{a:' } } }", "a region such as us-east-1 expected"),
+        (
+            "{ models: { providers: { bedrock: { baseUrl: 'ftp:x' } } } }",
+            "models.providers.bedrock.baseUrl: a URL that calls can be put under expected: http:// or https://",
+        ),
+        (
+            "{ agents: { defaults: { params: { temperature: 9 } } } }",
+            "agents.defaults.params.temperature: a number from 0 to 1 expected, 9 found",
+        ),
         ("[]", "settings.json5:1:1: the settings: an object expected, a list found"),
         ("{ a: 1 b: 2 }", "JSON5 expected"),
         ("{ a: 'unterminated }", "JSON5 expected"),
@@ -325,7 +357,9 @@ fn what_is_another_programs_is_none_of_our_business() {
         "{}",
         "\u{feff}{ gateway: { modles: 1 }, model: 7, agent: [] }",
         "{ models: { providers: { openai: { baseURL: 7 } }, pricing: {} } }",
-        "{ agents: { defaults: { mode: 1, modelss: 1 }, list: 5 }, plugins: { entries: { x: 7 }, load: 1 } }",
+        "{ agents: { defaults: { workspace: 1, mode: 1, model: 'openai/x', modelss: 1, models: {} }, list: 5 } }",
+        "{ agents: { default: 1, defaults: {} }, plugins: { entries: { x: 7 }, entires: 1, load: 1 } }",
+        "{ models: { providers: { 'amazon-bedrok': 7, bedrock: {} } }, plugins: { allow: [], slots: {} }",
         "{ agents: { defaults: { models: { 'openai/x': { alais: 1 } } } } }",
         "{ a: .5, b: +1, c: 0xff, d: 'it\\'s', e: [1,], $f_: NaN, /* g */ \"h\": \"a\\\nb\" }",
     ] {

@@ -7,7 +7,8 @@ use jsonc_parser::common::Ranged as _;
 
 use super::edit::{Step, shown};
 use super::reference::{self, Env};
-use super::{is_our_provider, is_ours, nearest};
+use super::{PROVIDERS, is_our_provider, is_ours, near_miss, nearest};
+use crate::endpoint::{BaseUrl, is_region};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Checks the sections that are ours, and gives what is to be said of members that have no effect. Errors
@@ -54,9 +55,15 @@ enum Kind {
     Switch,
     /// Text that is not blank.
     Text,
+    /// What can be the name of a region.
+    Region,
+    /// What calls can be put under.
+    Url,
     /// A number from the first on, or above it.
     From(f64),
     Above(f64),
+    /// A number from 0 to 1.
+    Share,
     /// A whole number from this on.
     Whole(f64),
     /// One of these words; the others, which OpenClaw has as well, are warned of.
@@ -127,6 +134,8 @@ enum Others {
     Misspelt,
     /// Faults if they look like one of the table, otherwise warned of.
     Idle,
+    /// Faults if they are [nearly](near_miss) one of the table that is not there, otherwise another program's.
+    Near,
     /// Another program's.
     Foreign,
 }
@@ -174,6 +183,18 @@ impl Checker<'_> {
             {
                 return Ok(());
             }
+            (Kind::Region, Value::StringLit(_)) => {
+                let region = word.as_deref().unwrap_or_default().trim();
+                if is_region(region) {
+                    return Ok(());
+                }
+                format!("a region such as us-east-1 expected, {region:?} found")
+            }
+            // What is no URL may hold a secret.
+            (Kind::Url, Value::StringLit(_)) => match BaseUrl::parse(word.as_deref().unwrap_or_default()) {
+                Ok(_) => return Ok(()),
+                Err(expected) => format!("{} expected: {expected}", self::expected(kind)),
+            },
             (Kind::Word { ours, others }, Value::StringLit(text)) => {
                 let word = word.as_deref().unwrap_or(&text.value);
                 if others.contains(&word) {
@@ -184,8 +205,10 @@ impl Checker<'_> {
                     return Ok(());
                 }
                 let near = nearest(word, ours.iter().chain(*others).copied());
-                let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-                format!("{} expected, {word:?} found{near}", list(ours))
+                match near {
+                    Some(near) => format!("there is no {word:?} here; did you mean {near:?}?"),
+                    None => format!("{} expected, {word:?} found", list(&[*ours, *others].concat())),
+                }
             }
             (Kind::Lenient(words), _) => {
                 let word = word.map(|word| word.trim().to_ascii_lowercase());
@@ -202,10 +225,11 @@ impl Checker<'_> {
             (Kind::Key | Kind::Secret, Value::Object(_)) | (Kind::Key, Value::StringLit(_)) => {
                 return self.reference(value, kind);
             }
-            (Kind::From(_) | Kind::Above(_) | Kind::Whole(_), Value::NumberLit(literal)) => {
+            (Kind::From(_) | Kind::Above(_) | Kind::Share | Kind::Whole(_), Value::NumberLit(literal)) => {
                 let fits = number(literal.value).is_some_and(|number| match kind {
                     Kind::From(least) => number >= *least,
                     Kind::Above(limit) => number > *limit,
+                    Kind::Share => (0.0..=1.0).contains(&number),
                     Kind::Whole(least) => number >= *least && number.fract() == 0.0 && number < LARGEST,
                     _ => false,
                 });
@@ -223,8 +247,17 @@ impl Checker<'_> {
             (Kind::Map(kind), Value::Object(object)) => {
                 return self.members(&object.properties, |_| Ok(Some(*kind)));
             }
-            (Kind::Some(is_ours, _, kind), Value::Object(object)) => {
-                return self.members(&object.properties, |name| Ok(is_ours(name).then_some(*kind)));
+            (Kind::Some(is_ours, shown, kind), Value::Object(object)) => {
+                // A key that is none of ours is another provider's, unless ours is missing and this looks like it.
+                let absent = !object.properties.iter().any(|member| is_ours(member.name.as_str()));
+                let providers = if absent && *shown == OUR_NAME { &PROVIDERS[..] } else { &[] };
+                return self.members(&object.properties, |name| {
+                    match near_miss(name, providers.iter().copied()) {
+                        _ if is_ours(name) => Ok(Some(*kind)),
+                        Some(near) => Err(no_such_member(near)),
+                        None => Ok(None),
+                    }
+                });
             }
             (Kind::TextOr(kind), value @ Value::Object(_)) => return self.value(value, kind),
             (Kind::Object(Object { owner: Some(owner), .. }), Value::Object(object))
@@ -233,8 +266,8 @@ impl Checker<'_> {
                 return Ok(());
             }
             (Kind::Object(known), Value::Object(object)) => {
-                self.members(&object.properties, |name| known.member(name))?;
                 let has = |name: &str| object.properties.iter().any(|member| member.name.as_str() == name);
+                self.members(&object.properties, |name| known.member(name, has))?;
                 let mode = object.get_string("mode").map(|mode| &*mode.value);
                 let needs = known.needs.iter().filter(|(word, _)| Some(*word) == mode).map(|(_, name)| name);
                 match known.required.iter().chain(needs).find(|name| !has(name)) {
@@ -317,15 +350,20 @@ impl Checker<'_> {
 }
 
 impl Object {
-    fn member(&self, name: &str) -> Result<Option<&'static Kind>, String> {
+    /// `has` tells which members there are beside it.
+    fn member(&self, name: &str, has: impl Fn(&str) -> bool) -> Result<Option<&'static Kind>, String> {
         if let Some((_, kind)) = self.members.iter().find(|(known, _)| *known == name) {
             return Ok(Some(kind));
         }
-        let near = nearest(name, self.members.iter().map(|(known, _)| *known));
+        let known = self.members.iter().map(|(known, _)| *known);
+        let near = match self.others {
+            Others::Near => near_miss(name, known.filter(|known| !has(known))),
+            _ => nearest(name, known),
+        };
         match (&self.others, near) {
-            (Others::Foreign, _) | (Others::Misspelt, None) => Ok(None),
+            (Others::Foreign, _) | (Others::Misspelt | Others::Near, None) => Ok(None),
             (Others::Idle, None) => Ok(Some(&UNKNOWN)),
-            (_, Some(near)) => Err(format!("there is no such member; did you mean {near}?")),
+            (_, Some(near)) => Err(no_such_member(near)),
             (Others::Wrong, None) => {
                 let known = self.members.iter().map(|(known, _)| *known).collect::<Vec<_>>();
                 Err(format!("there is no such member; there are {}", known.join(", ")))
@@ -334,12 +372,19 @@ impl Object {
     }
 }
 
+fn no_such_member(near: &str) -> String {
+    format!("there is no such member; did you mean {near}?")
+}
+
 fn expected(kind: &Kind) -> String {
     match kind {
         Kind::Anything | Kind::Lenient(_) | Kind::Idle(_) => "a value".into(),
         Kind::Switch | Kind::Denied(_) | Kind::Always(_) => "true or false".into(),
         Kind::Key | Kind::Secret => "a text or an object".into(),
         Kind::Text => "a text that is not blank".into(),
+        Kind::Region => "a region such as us-east-1".into(),
+        Kind::Url => "a URL that calls can be put under".into(),
+        Kind::Share => "a number from 0 to 1".into(),
         Kind::From(least) => format!("a number from {least}"),
         Kind::Above(limit) => format!("a number above {limit}"),
         Kind::Whole(least) => format!("a whole number from {least}"),
@@ -382,8 +427,8 @@ static ROOT: Kind = object(
     &[
         ("auth", object(&[("profiles", Kind::Map(&AUTH_PROFILE))], Others::Foreign)),
         ("models", object(MODELS, Others::Misspelt)),
-        ("agents", object(&[("defaults", object(DEFAULTS, Others::Foreign))], Others::Foreign)),
-        ("plugins", object(&[("entries", Kind::Some(is_our_provider, OUR_NAME, &PLUGIN))], Others::Foreign)),
+        ("agents", object(&[("defaults", object(DEFAULTS, Others::Near))], Others::Near)),
+        ("plugins", object(&[("entries", Kind::Some(is_our_provider, OUR_NAME, &PLUGIN))], Others::Near)),
     ],
     Others::Foreign,
 );
@@ -396,7 +441,7 @@ const MODELS: &[(&str, Kind)] = &[
 
 const DISCOVERY: &[(&str, Kind)] = &[
     ("enabled", Kind::Switch),
-    ("region", Kind::Text),
+    ("region", Kind::Region),
     ("providerFilter", Kind::List(&Kind::Text)),
     ("refreshInterval", Kind::Whole(0.0)),
     ("defaultContextWindow", Kind::Whole(1.0)),
@@ -405,7 +450,7 @@ const DISCOVERY: &[(&str, Kind)] = &[
 
 static PROVIDER: Kind = object(
     &[
-        ("baseUrl", Kind::Text),
+        ("baseUrl", Kind::Url),
         ("apiKey", Kind::Key),
         ("auth", Kind::Word { ours: &["api-key", "aws-sdk", "token"], others: &["oauth"] }),
         ("api", API),
@@ -500,7 +545,7 @@ static MODEL: Kind = Kind::Object(Object {
         ("id", Kind::Text),
         ("name", Kind::Text),
         ("api", API),
-        ("baseUrl", Kind::Text),
+        ("baseUrl", Kind::Url),
         ("reasoning", Kind::Switch),
         ("input", Kind::List(&one_of(&["text", "image", "video", "audio"]))),
         ("cost", object(COST, Others::Wrong)),
@@ -573,7 +618,7 @@ static CHOSEN: Kind =
     object(&[("alias", Kind::Text), ("params", object(PARAMS, Others::Misspelt))], Others::Misspelt);
 
 const PARAMS: &[(&str, Kind)] = &[
-    ("temperature", Kind::From(0.0)),
+    ("temperature", Kind::Share),
     ("maxTokens", Kind::Whole(1.0)),
     ("cacheRetention", one_of(&["none", "short", "long"])),
     ("thinking", Kind::Lenient(super::LEVELS)),

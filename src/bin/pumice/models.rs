@@ -1,6 +1,6 @@
 //! `pumice models`: which models can be called, and what is known of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
@@ -18,7 +18,15 @@ use crate::session::Session;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let words = args.rest.iter().map(|word| word.to_str()).collect::<Option<Vec<_>>>();
+    for (one, other) in [("json", "plain"), ("local", "refresh")] {
+        if args.has(one) && args.has(other) {
+            return Err(Failure::usage(format!("--{one} or --{other} expected, both found")));
+        }
+    }
     match words.as_deref() {
+        Some(["show", _]) if let Some(flag) = ["plain", "provider", "all"].iter().find(|flag| args.has(flag)) => {
+            Err(Failure::usage(format!("--{flag} goes with `models list`")))
+        }
         Some(["list"]) => list(args, report).await,
         Some(["show", model]) => show(args, report, model).await,
         _ => Err(Failure::usage("list, or show MODEL, expected").hint("pumice models --help explains them")),
@@ -49,7 +57,7 @@ pub(crate) async fn nearest_kept(session: &Session, id: &str) -> Vec<String> {
 /// A model, and how it came into the list.
 struct Row {
     model: Model,
-    configured: bool,
+    source: Source,
     /// Why it cannot be called, if it cannot.
     reason: Option<String>,
     /// What in the settings leaves it out of the list.
@@ -59,6 +67,15 @@ struct Row {
     /// Where it stands, and the regions that its calls may go to: where the service tells.
     status: Option<String>,
     regions: Vec<String>,
+}
+
+/// Who says that there is such a model.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    Settings,
+    Service,
+    /// Nobody but the catalogue, which tells nothing of an account's own models.
+    Catalogue,
 }
 
 async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
@@ -71,7 +88,17 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
     let inventory = found.listing.as_deref().map(|listing| &listing.inventory);
     let mut rows = rows(&session, inventory, &found.bases);
     rows.retain(|row| args.has("all") || row.is_listed());
-    rows.retain(|row| provider.is_none_or(|provider| row.model.is_of(provider)));
+    if let Some(provider) = provider {
+        let mut others = BTreeSet::new();
+        rows.retain(|row| {
+            others.insert(row.model.provider.clone());
+            row.model.is_of(provider)
+        });
+        if rows.is_empty() && !others.is_empty() {
+            let others = others.into_iter().collect::<Vec<_>>().join(", ");
+            report.note(format_args!("no model in this list is of {provider:?}; providers are {others}"));
+        }
+    }
 
     let mut output = Output::new();
     if args.has("json") {
@@ -84,8 +111,16 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
         }
     } else {
         let width = output.width();
-        output.text(&table(&rows, width));
-        if rows.is_empty() {
+        let (table, without) = table(&rows, width);
+        output.text(&table);
+        output.flush()?;
+        if !without.is_empty() {
+            report.note(format_args!(
+                "there was no room for {}: --json has them, and so has a wider terminal, or COLUMNS=N",
+                without.join(", ")
+            ));
+        }
+        if rows.is_empty() && provider.is_none() {
             report.note("no model is in this list; `pumice models list --all` shows what cannot be called");
         }
     }
@@ -108,7 +143,10 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
             let facts = told(inventory, &found.bases, &id).or(Facts::known(&id));
             &Row {
                 model: facts.model(&id, session.settings.discovery.default_limits),
-                configured: false,
+                source: match found.bases.contains_key(&id) {
+                    true => Source::Service,
+                    false => Source::Catalogue,
+                },
                 reason: inventory
                     .filter(|_| !found.bases.contains_key(&id))
                     .map(|_| "it is not in the region's list".to_owned()),
@@ -217,7 +255,7 @@ fn rows(session: &Session, inventory: Option<&Inventory>, bases: &BTreeMap<Strin
         session.settings.configured_models(|id| told(inventory, bases, id)).into_iter().map(|model| {
             let offer = offers.iter().find(|offer| offer.id == model.id);
             // Who lists a model wants to call it, whatever the service says of it.
-            Row { reason: None, configured: true, ..Row::of(model, offer) }
+            Row { reason: None, source: Source::Settings, ..Row::of(model, offer) }
         });
     let mut rows = configured.collect::<Vec<_>>();
     let mut discovered = offers
@@ -265,7 +303,7 @@ impl Row {
         });
         Self {
             model,
-            configured: false,
+            source: Source::Service,
             reason: offer.and_then(|offer| offer.obstacle.as_ref()).map(ToString::to_string),
             left_out: None,
             profiles: offer.iter().flat_map(|offer| &offer.served_by).map(|id| (*id).to_owned()).collect(),
@@ -275,7 +313,7 @@ impl Row {
     }
 
     fn is_listed(&self) -> bool {
-        self.configured || self.reason.is_none() && self.left_out.is_none()
+        self.source == Source::Settings || self.reason.is_none() && self.left_out.is_none()
     }
 
     /// Whether it can be called, where the service told.
@@ -306,12 +344,17 @@ impl Row {
             "contextWindow": model.context_window,
             "maxTokens": model.max_tokens,
             "cost": model.cost.as_ref().map(cost_in_json),
-            "source": if self.configured { "configured" } else { "discovered" },
         });
         if let Some(json) = json.as_object_mut() {
             let mut add = |name: &str, value: Option<Value>| {
                 json.extend(value.map(|value| (name.to_owned(), value)));
             };
+            let source = match self.source {
+                Source::Settings => Some("configured"),
+                Source::Service => Some("discovered"),
+                Source::Catalogue => None,
+            };
+            add("source", source.map(|source| json!(source)));
             add("baseModel", model.base.as_ref().map(|base| json!(base)));
             add("callable", self.is_callable().map(|callable| json!(callable)));
             add("reason", self.reason.as_deref().or(self.left_out).map(|reason| json!(reason)));
@@ -353,12 +396,19 @@ impl Row {
             }
             None => lines.push(("price", "not known".to_owned())),
         }
-        lines.push(("source", if self.configured { "settings" } else { "service" }.to_owned()));
+        let source = match self.source {
+            Source::Settings => "settings",
+            Source::Service => "service",
+            Source::Catalogue => "catalogue alone",
+        };
+        lines.push(("source", source.to_owned()));
         lines.extend(self.status.clone().map(|status| ("status", status)));
-        lines.push((
-            "can be called",
-            self.reason.clone().map_or("yes".into(), |reason| format!("no: {reason}")),
-        ));
+        let callable = match (&self.reason, self.is_callable()) {
+            (Some(reason), _) => format!("no: {reason}"),
+            (None, Some(_)) => "yes".to_owned(),
+            (None, None) => "not known: the service did not tell".to_owned(),
+        };
+        lines.push(("can be called", callable));
         lines.extend(self.left_out.map(|why| ("not listed", format!("since {why}"))));
         if !self.profiles.is_empty() {
             lines.push(("profiles", self.profiles.join(", ")));
@@ -385,18 +435,17 @@ fn cost_in_json(cost: &Cost) -> Value {
     json
 }
 
-/// A table that is no wider than `width`: names give way first, then the beginnings of ARNs, which
-/// `--plain` has, then columns from the right.
-fn table(rows: &[Row], width: Option<usize>) -> String {
+/// A table that is no wider than `width`, and the heads of the columns that it has no room for: names give way
+/// first, then the beginnings of ids, which `--plain` has, then columns.
+fn table(rows: &[Row], width: Option<usize>) -> (String, Vec<&'static str>) {
     let mut columns = vec![
         column(ID, rows, |row| row.model.id.clone()),
         column(NAME, rows, |row| row.model.name.clone()),
-        column("INPUT", rows, |row| row.input().join("+")),
-        column("CONTEXT", rows, |row| tokens(row.model.context_window)),
-        column("OUTPUT", rows, |row| tokens(row.model.max_tokens)),
-        column("$/M IN", rows, |row| price(row.model.cost.as_ref().map(|cost| cost.input))),
-        column("$/M OUT", rows, |row| price(row.model.cost.as_ref().map(|cost| cost.output))),
-        column("REASONING", rows, |row| if row.model.reasoning { "yes" } else { "no" }.to_owned()),
+        column(INPUT, rows, |row| row.input().join("+")),
+        column(CONTEXT, rows, |row| tokens(row.model.context_window)),
+        column(OUTPUT, rows, |row| tokens(row.model.max_tokens)),
+        column(PRICE, rows, |row| price(row.model.cost.as_ref())),
+        column(REASONING, rows, |row| if row.model.reasoning { "yes" } else { "no" }.to_owned()),
     ];
     if rows.iter().any(|row| !row.is_listed()) {
         let reason = |row: &Row| match (&row.reason, row.profiles.as_slice()) {
@@ -406,22 +455,23 @@ fn table(rows: &[Row], width: Option<usize>) -> String {
         };
         columns.insert(1, column(CALLABLE, rows, reason));
     }
+    let mut without = Vec::new();
     if let Some(width) = width {
-        let over = |columns: &[Column]| {
-            let total = columns.iter().map(|column| column.width + 2).sum::<usize>();
+        let over = |columns: &[Column], width_of: &dyn Fn(&Column) -> usize| {
+            let total = columns.iter().map(|column| width_of(column) + 2).sum::<usize>();
             total.saturating_sub(2).saturating_sub(width)
         };
-        for (head, least) in [(NAME, LEAST_NAME), (ID, LEAST_ID), (CALLABLE, LEAST_REASON)] {
-            let too_wide = over(&columns);
-            if let Some(column) = columns.iter_mut().find(|column| column.head == head) {
-                column.width = column.width.saturating_sub(too_wide).max(least.min(column.width));
+        for head in [NAME, REASONING, INPUT, OUTPUT, CONTEXT, PRICE, CALLABLE] {
+            if over(&columns, &Column::least) > 0 && columns.iter().any(|column| column.head == head) {
+                columns.retain(|column| column.head != head);
+                without.push(head);
             }
         }
-        if over(&columns) > 0 {
-            columns.retain(|column| column.head != NAME);
-        }
-        while over(&columns) > 0 && columns.len() > 1 {
-            columns.pop();
+        for head in [NAME, ID, CALLABLE] {
+            let too_wide = over(&columns, &|column| column.width);
+            if let Some(column) = columns.iter_mut().find(|column| column.head == head) {
+                column.width = column.width.saturating_sub(too_wide).max(column.least());
+            }
         }
         if let [ids] = columns.as_mut_slice() {
             ids.width = ids.width.min(width);
@@ -433,7 +483,7 @@ fn table(rows: &[Row], width: Option<usize>) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
-    text
+    (text, without)
 }
 
 struct Column {
@@ -449,6 +499,17 @@ fn column(head: &'static str, rows: &[Row], cell: impl Fn(&Row) -> String) -> Co
 }
 
 impl Column {
+    /// What it is not cut below while there are other columns.
+    fn least(&self) -> usize {
+        let least = match self.head {
+            ID => LEAST_ID,
+            NAME => LEAST_NAME,
+            CALLABLE => LEAST_REASON,
+            _ => self.width,
+        };
+        least.min(self.width)
+    }
+
     /// The head, or from 1 a row's cell, at the column's width. What is too long loses its end; of an id,
     /// whose end tells it apart, the beginning.
     fn cell(&self, line: usize, is_id: bool) -> String {
@@ -516,18 +577,23 @@ fn tokens(tokens: u64) -> String {
     }
 }
 
-fn price(price: Option<f64>) -> String {
-    price.map_or("?".into(), |price| price.to_string())
+fn price(cost: Option<&Cost>) -> String {
+    cost.map_or("?".into(), |cost| format!("{}/{}", cost.input, cost.output))
 }
 
 fn rfc3339(time: SystemTime) -> Option<String> {
     OffsetDateTime::from(time).format(&Rfc3339).ok()
 }
 
-/// The heads of the columns that give way.
+/// The heads of the columns.
 const NAME: &str = "NAME";
 const ID: &str = "ID";
 const CALLABLE: &str = "CALLABLE";
+const INPUT: &str = "INPUT";
+const CONTEXT: &str = "CONTEXT";
+const OUTPUT: &str = "OUTPUT";
+const PRICE: &str = "$/M IN/OUT";
+const REASONING: &str = "REASONING";
 /// What a reason is not cut below, in characters.
 const LEAST_REASON: usize = 24;
 /// What a name is not cut below, in characters.
@@ -543,7 +609,7 @@ mod tests {
 
     fn row(id: &str) -> Row {
         let model = Facts::known(id).model(id, Limits::default());
-        Row { configured: true, ..Row::of(model, None) }
+        Row { source: Source::Settings, ..Row::of(model, None) }
     }
 
     #[test]
@@ -552,18 +618,18 @@ mod tests {
         let mut rows =
             vec![row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row(arn), row("openai.gpt-6-luna")];
         for reason in [None, Some("the model takes no calls on demand under its own id".to_owned())] {
-            (rows[0].reason, rows[0].configured) = (reason, false);
-            let whole = table(&rows, None);
+            (rows[0].reason, rows[0].source) = (reason, Source::Service);
+            let whole = table(&rows, None).0;
             assert!(
                 whole.contains(arn) && whole.contains("Claude Haiku 4.5 ") && whole.contains("1.05M"),
                 "{whole}"
             );
             for width in 4..260 {
-                let table = table(&rows, Some(width));
+                let (table, _) = table(&rows, Some(width));
                 let widest = table.lines().map(width_of).max().unwrap();
                 assert!(widest <= width && table.lines().count() == 4, "{width}\n{table}");
             }
-            let narrow = table(&rows, Some(120));
+            let (narrow, _) = table(&rows, Some(120));
             assert!(narrow.contains("us.anthropic.claude-haiku-4-5-20251001-v1:0"), "{narrow}");
             assert!(
                 narrow.contains("…") && narrow.contains("a1b2c3d4e5f6") && narrow.contains("CONTEXT"),
@@ -573,12 +639,27 @@ mod tests {
     }
 
     #[test]
+    fn both_prices_are_the_last_to_give_way_and_what_is_missing_is_told() {
+        let rows = [row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row("openai.gpt-6-luna")];
+        for (width, without) in [
+            (None, &[][..]),
+            (Some(80), &[NAME, REASONING, INPUT]),
+            (Some(60), &[NAME, REASONING, INPUT, OUTPUT, CONTEXT]),
+            (Some(40), &[NAME, REASONING, INPUT, OUTPUT, CONTEXT, PRICE]),
+        ] {
+            let (table, missing) = table(&rows, width);
+            assert_eq!(missing, without, "{table}");
+            assert_eq!(table.contains(" 1.1/5.5"), !missing.contains(&PRICE), "{table}");
+        }
+    }
+
+    #[test]
     fn wide_characters_take_two_cells() {
         let mut rows = vec![row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row("zai.glm-4.7")];
         rows[0].model.name = "俳句の模型、速くて小さい".to_owned();
         rows[1].model.name = "Cafe\u{301}".to_owned();
         for width in [None, Some(40), Some(60), Some(80), Some(100), Some(113), Some(114)] {
-            let table = table(&rows, width);
+            let (table, _) = table(&rows, width);
             let of = |line: &str, words: &str| line.find(words).map(|at| width_of(&line[..at]));
             let lines = table.lines().collect::<Vec<_>>();
             assert!(lines.iter().all(|line| width.is_none_or(|width| width_of(line) <= width)), "{table}");
@@ -590,7 +671,7 @@ mod tests {
                 );
             }
         }
-        let cut = table(&rows, Some(120));
+        let (cut, _) = table(&rows, Some(120));
         assert!(cut.contains("俳句の") && cut.contains("…"), "{cut}");
     }
 
