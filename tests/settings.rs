@@ -312,8 +312,14 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         ),
         ("{models:{providers:{bedrock:{request:{tls:{insecureSkipVerify:true}}}}}}", "always verified"),
         ("{models:{providers:{bedrock:{families:[{thinking:'budget'}]}}}}", "the member match expected"),
-        ("{ agents: { default: {} } }", "1:13: agents.default: there is no such member; did you mean defaults?"),
-        ("{ agents: { defaults: { modl: 'x' } } }", "agents.defaults.modl: there is no such member; did you mean model?"),
+        (
+            "{ agents: { default: {} } }",
+            "1:13: agents.default: there is no such member; did you mean defaults?",
+        ),
+        (
+            "{ agents: { defaults: { modl: 'x' } } }",
+            "agents.defaults.modl: there is no such member; did you mean model?",
+        ),
         (
             "{ models: { providers: { 'amazon-bedrok': {} } } }",
             "models.providers.amazon-bedrok: there is no such member; did you mean amazon-bedrock?",

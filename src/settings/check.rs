@@ -1,5 +1,6 @@
 //! What may stand in the settings: a table, and what is wrong with a text that departs from it.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use jsonc_parser::ast::{ObjectProp, Value};
@@ -196,30 +197,13 @@ impl Checker<'_> {
                 Err(expected) => format!("{} expected: {expected}", self::expected(kind)),
             },
             (Kind::Word { ours, others }, Value::StringLit(text)) => {
-                let word = word.as_deref().unwrap_or(&text.value);
-                if others.contains(&word) {
-                    let fault = format!("{word:?} means nothing here: only {} does", list(ours));
-                    self.warn(value.start(), &fault);
-                }
-                if ours.contains(&word) || others.contains(&word) {
-                    return Ok(());
-                }
-                let near = nearest(word, ours.iter().chain(*others).copied());
-                match near {
-                    Some(near) => format!("there is no {word:?} here; did you mean {near:?}?"),
-                    None => format!("{} expected, {word:?} found", list(&[*ours, *others].concat())),
+                match self.word(value.start(), word.as_deref().unwrap_or(&text.value), ours, others) {
+                    Some(expected) => expected,
+                    None => return Ok(()),
                 }
             }
             (Kind::Lenient(words), _) => {
-                let word = word.map(|word| word.trim().to_ascii_lowercase());
-                if !word.as_deref().is_some_and(|word| words.contains(&word)) {
-                    let found = match word {
-                        Some(word) => format!("{word:?}"),
-                        None => described(value),
-                    };
-                    let fault = format!("{} expected, {found} found: it has no effect", list(words));
-                    self.warn(value.start(), &fault);
-                }
+                self.lenient(value, word, words);
                 return Ok(());
             }
             (Kind::Key | Kind::Secret, Value::Object(_)) | (Kind::Key, Value::StringLit(_)) => {
@@ -278,6 +262,34 @@ impl Checker<'_> {
             (kind, found) => format!("{} expected, {} found", expected(kind), described(found)),
         };
         Err(self.fault(value.start(), &expected))
+    }
+
+    /// What was expected, of a word that is neither ours nor another's; of another's, a warning.
+    fn word(&mut self, at: usize, word: &str, ours: &[&str], others: &[&str]) -> Option<String> {
+        if ours.contains(&word) {
+            return None;
+        }
+        if others.contains(&word) {
+            self.warn(at, &format!("{word:?} means nothing here: only {} does", list(ours)));
+            return None;
+        }
+        Some(match nearest(word, ours.iter().chain(others).copied()) {
+            Some(near) => format!("there is no {word:?} here; did you mean {near:?}?"),
+            None => format!("{} expected, {word:?} found", list(&[ours, others].concat())),
+        })
+    }
+
+    /// A warning of a word that is none of these.
+    fn lenient(&mut self, value: &Value<'_>, word: Option<Cow<'_, str>>, words: &[&str]) {
+        let word = word.map(|word| word.trim().to_ascii_lowercase());
+        if !word.as_deref().is_some_and(|word| words.contains(&word)) {
+            let found = match word {
+                Some(word) => format!("{word:?}"),
+                None => described(value),
+            };
+            let fault = format!("{} expected, {found} found: it has no effect", list(words));
+            self.warn(value.start(), &fault);
+        }
     }
 
     /// Checks a key, or a reference to a variable, which is to be set.

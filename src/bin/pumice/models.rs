@@ -24,7 +24,9 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         }
     }
     match words.as_deref() {
-        Some(["show", _]) if let Some(flag) = ["plain", "provider", "all"].iter().find(|flag| args.has(flag)) => {
+        Some(["show", _])
+            if let Some(flag) = ["plain", "provider", "all"].iter().find(|flag| args.has(flag)) =>
+        {
             Err(Failure::usage(format!("--{flag} goes with `models list`")))
         }
         Some(["list"]) => list(args, report).await,
