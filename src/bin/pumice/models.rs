@@ -145,10 +145,7 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
             let facts = told(inventory, &found.bases, &id).or(Facts::known(&id));
             &Row {
                 model: facts.model(&id, session.settings.discovery.default_limits),
-                source: match found.bases.contains_key(&id) {
-                    true => Source::Service,
-                    false => Source::Catalogue,
-                },
+                source: if found.bases.contains_key(&id) { Source::Service } else { Source::Catalogue },
                 reason: inventory
                     .filter(|_| !found.bases.contains_key(&id))
                     .map(|_| "it is not in the region's list".to_owned()),
