@@ -134,6 +134,21 @@ fn a_file_that_is_no_conversation_says_where_and_stays() {
             stderr(&output).starts_with(&format!("error: {place}: a file for the conversation expected"))
         );
     }
+    let empty = chat(&home, &server, &["--save", "", "Hi"]);
+    assert_eq!(empty.status.code(), Some(2), "{empty:?}");
+    assert!(stderr(&empty).starts_with("error: --save: a file expected, an empty name found"), "{empty:?}");
+    let too_long = "a".repeat(300);
+    let mut refused = vec![too_long.as_str()];
+    if cfg!(unix) {
+        let pipe = home.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+        refused.push("pipe");
+    }
+    for place in refused {
+        let output = chat(&home, &server, &["--save", place, "Hi"]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(stderr(&output).contains("the conversation cannot be saved there: "), "{output:?}");
+    }
     assert_eq!(server.requests().len(), 0, "all this is found out before anything is asked");
 }
 

@@ -21,6 +21,10 @@ impl Conversation {
         let from = args.path("continue");
         let file = args.path("save").or(from).map(Path::to_owned);
         if let Some(file) = &file {
+            if file.as_os_str().is_empty() {
+                let flag = if args.has("save") { "save" } else { "continue" };
+                return Err(Failure::usage(format!("--{flag}: a file expected, an empty name found")));
+            }
             check_place(file)?;
         }
         let context = from.map_or_else(|| Ok(Context::new()), read)?;
@@ -94,7 +98,10 @@ fn check_place(file: &Path) -> Result<(), Failure> {
     } else if !folder.is_dir() {
         "a file in a folder that is not there"
     } else {
-        return Ok(());
+        let refused = |fault| {
+            Failure::usage(format!("{}: the conversation cannot be saved there: {fault}", file.display()))
+        };
+        return World::real().try_private(file).map_err(refused);
     };
     Err(Failure::usage(format!("{}: a file for the conversation expected, {fault} found", file.display())))
 }
