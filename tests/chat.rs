@@ -523,3 +523,26 @@ mod terminal {
         assert!(said.contains("--json: a prompt expected"), "{said}");
     }
 }
+
+#[test]
+fn what_is_sent_otherwise_than_asked_is_said() {
+    let home = home();
+    let server = Server::start((0..3).map(|_| Answer::stream(text_answer(&["one"]))));
+    let said = |args: &[&str]| {
+        let output = chat(&home, &server, args);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        stderr(&output).to_owned()
+    };
+    for json in [&[][..], &["--json"]] {
+        let args = ["--think", "low", "--max-tokens", "500", "--temperature", "0.5", "Hi"];
+        let told = said(&[json, &args].concat());
+        let limit = "limit of tokens: 500 asked for, 2548 sent: what is thought at the level low counts too";
+        assert!(told.contains(limit), "{told}");
+        let temperature = "temperature: 0.5 asked for, none sent: the model refuses one beside thinking";
+        assert!(told.contains(temperature), "{told}");
+    }
+    let told = said(&["-m", "meta.llama3-70b-instruct-v1:0", "--think", "low", "Hi"]);
+    let thinking = "thinking: low asked for, nothing sent: meta.llama3-70b-instruct-v1:0 is not known to think";
+    assert!(told.contains(thinking), "{told}");
+    assert_eq!(asked(&server)[0]["inferenceConfig"], json!({"maxTokens": 2548}));
+}
