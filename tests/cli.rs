@@ -605,3 +605,24 @@ fn help_and_version_go_to_standard_output() {
         assert!(stdout(&output).contains("pumice"), "{arguments:?}");
     }
 }
+
+/// The text of the one event that there is.
+fn only_error(output: &Output) -> String {
+    let event = serde_json::from_str::<serde_json::Value>(stdout(output)).unwrap();
+    assert_eq!(event["type"], "error", "{event}");
+    event["error"]["errorMessage"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_stream_that_is_used_wrongly_has_an_error_event() {
+    let home = home();
+    let cases: [&[&str]; 4] =
+        [&["stream", "--bogus"], &["stream", "-m", "x"], &["stream", "extra"], &["stream", "--color", "x"]];
+    for arguments in cases {
+        let output = pumice(&home).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let told = only_error(&output);
+        let first = told.lines().next().unwrap();
+        assert!(stderr(&output).starts_with(&format!("error: {first}")), "{arguments:?}: {told}");
+    }
+}

@@ -39,7 +39,7 @@ pub(crate) enum Command {
 /// A command as it is explained.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Explained {
-    command: Command,
+    pub(crate) command: Command,
     pub(crate) name: &'static str,
     /// What stands behind the name.
     usage: &'static str,
@@ -275,7 +275,11 @@ static GLOBAL_FLAGS: [Flag; 9] = [
 ];
 
 impl Args {
-    pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
+    /// `command` becomes what is known of the command, whatever is wrong behind it.
+    pub(crate) fn parse(
+        words: impl IntoIterator<Item = OsString>,
+        command: &mut Option<&'static Explained>,
+    ) -> Result<Self, Failure> {
         let mut parser = lexopt::Parser::from_iter(words);
         let mut explained: Option<&'static Explained> = None;
         let mut flags = Vec::new();
@@ -289,6 +293,7 @@ impl Args {
                 }
                 Arg::Value(word) if explained.is_none() => {
                     explained = Some(command_named(&word)?);
+                    *command = explained;
                     continue;
                 }
                 Arg::Value(word) => {
