@@ -625,4 +625,9 @@ fn a_stream_that_is_used_wrongly_has_an_error_event() {
         let first = told.lines().next().unwrap();
         assert!(stderr(&output).starts_with(&format!("error: {first}")), "{arguments:?}: {told}");
     }
+    let output = pumice(&home).args(["stream", "--bogus"]).output().unwrap();
+    assert!(only_error(&output).ends_with("\nhint: pumice stream --help explains them"), "{output:?}");
+    let output = with_input(pumice(&home).arg("stream"), "{}");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(only_error(&output).contains(": missing field `model`"), "{output:?}");
 }

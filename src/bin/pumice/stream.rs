@@ -31,7 +31,7 @@ pub(crate) fn without_answer(failure: Failure) -> Failure {
 /// Whoever reads the events learns from them why there are none.
 fn tell(model: &Model, failure: Failure, output: &mut Output) -> Failure {
     let answer = AnswerBuilder::unprepared(model, SystemTime::now());
-    let told = print_event(&answer.fail_with(&failure.message), output).and_then(|()| output.flush());
+    let told = print_event(&answer.fail_with(&failure.text()), output).and_then(|()| output.flush());
     told.err().unwrap_or(failure)
 }
 
