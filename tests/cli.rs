@@ -531,13 +531,17 @@ fn the_prompt_comes_from_the_command_line_or_else_from_standard_input() {
 #[test]
 fn wrong_usage_is_2_and_says_what_is_right() {
     let home = home();
-    let cases: [(&[&str], &str); 15] = [
+    let cases: [(&[&str], &str); 16] = [
         (&[], "a command expected"),
         (&["chta"], "did you mean chat?"),
         (&["chat", "--regoin", "x", "Hi"], "did you mean --region?"),
         (
             &["chat", "--max-tokens", "many", "Hi"],
             "--max-tokens: a whole number from 1 expected, \"many\" found",
+        ),
+        (
+            &["chat", "--think", "lots", "Hi"],
+            "--think: off, minimal, low, medium, high, xhigh or max expected, \"lots\" found",
         ),
         (&["chat", "--temperature", "2", "Hi"], "from 0 to 1"),
         (&["chat", "--timeout", "0", "Hi"], "--timeout"),
