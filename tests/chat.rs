@@ -116,6 +116,14 @@ fn a_file_that_is_no_conversation_says_where_and_stays() {
         (b"", "line 1 column 0"),
         (b"{}", "JSON without \"messages\" found"),
         (b"{\"messages\": [\xff", "at byte 14"),
+        (
+            br#"{"messages": [{"role": "user", "content": "a"}, {"role": "narrator", "content": "b"}]}"#,
+            "message 2: the role user, assistant, toolResult or system expected, \"narrator\" found",
+        ),
+        (
+            br#"{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "song"}]}]}"#,
+            "message 1, block 2: the type text, thinking, toolCall, image or document expected, \"song\" found",
+        ),
     ] {
         fs::write(&file, content).unwrap();
         let output = chat(&home, &server, &["--continue", "c.json", "Hi"]);
