@@ -226,7 +226,7 @@ fn files_that_the_service_would_refuse_are_not_sent() {
     };
     fails(&["-f", "a.exe", "?"], "error: a.exe: an image (PNG, JPEG, GIF, WebP) or a document");
     fails(&["-f", "no.png", "?"], "error: no.png cannot be read: ");
-    fails(&["-f", "large.gif", "?"], "the image 1: at most 3.75 MB expected, 3.81 MB found");
+    fails(&["-f", "large.gif", "?"], "large.gif: an image of at most 3.75 MB expected, 3.81 MB found");
     fails(
         &[&["-f", "a.txt"].repeat(6)[..], &["?"]].concat(),
         "at most 5 documents in one message expected, 6 found",
