@@ -529,7 +529,9 @@ mod tests {
         assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
         symlink("pipe", at("to-pipe")).unwrap();
         symlink("circle", at("circle")).unwrap();
-        for (name, fault) in [("pipe", "a pipe"), ("to-pipe", "a pipe"), ("real", "a folder"), ("circle", "circle")] {
+        for (name, fault) in
+            [("pipe", "a pipe"), ("to-pipe", "a pipe"), ("real", "a folder"), ("circle", "circle")]
+        {
             let error = Context::real().try_private(&at(name)).unwrap_err();
             assert!(error.to_string().contains(fault), "{name}: {error}");
             Context::real().write_private(&at(name), b"x").unwrap_err();

@@ -550,7 +550,8 @@ fn what_is_sent_otherwise_than_asked_is_said() {
         assert!(told.contains(temperature), "{told}");
     }
     let told = said(&["-m", "meta.llama3-70b-instruct-v1:0", "--think", "low", "Hi"]);
-    let thinking = "thinking: low asked for, nothing sent: meta.llama3-70b-instruct-v1:0 is not known to think";
+    let thinking =
+        "thinking: low asked for, nothing sent: meta.llama3-70b-instruct-v1:0 is not known to think";
     assert!(told.contains(thinking), "{told}");
     assert_eq!(asked(&server)[0]["inferenceConfig"], json!({"maxTokens": 2548}));
 }

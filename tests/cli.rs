@@ -581,7 +581,10 @@ fn wrong_usage_is_2_and_says_what_is_right() {
     converse.env_remove("PUMICE_MODEL").env("AWS_ENDPOINT_URL_BEDROCK", "http://127.0.0.1:1");
     let output = with_input(converse.args(["converse", "--request", "-"]), r#"{"messages": []}"#);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("hint: name one as modelId in the request, in PUMICE_MODEL"), "{output:?}");
+    assert!(
+        stderr(&output).contains("hint: name one as modelId in the request, in PUMICE_MODEL"),
+        "{output:?}"
+    );
 
     // A token in the clear goes to this machine alone.
     let output = pumice(&home)

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use pumice::assistant::{Content, Context, Input, Message, Model};
+use pumice::context::Context as World;
 use pumice::shape::Document;
 use serde_json::Value;
-use pumice::context::Context as World;
 
 use crate::args::Args;
 use crate::failure::Failure;
