@@ -186,7 +186,7 @@ impl AssistantStream {
         self.failure
     }
 
-    /// What of the options was passed over, for people to read.
+    /// What of the options was passed over or goes out as something else, for people to read.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }

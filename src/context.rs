@@ -161,14 +161,15 @@ impl Context {
     }
 
     /// Puts a file in the place of another, at once and whole: who reads it meanwhile reads the one or the
-    /// other. None but the user may read it (mode 0600, where there are modes).
+    /// other. None but the user may read it (mode 0600, where there are modes). A symbolic link stays: the file
+    /// goes where it leads. What is there and is no regular file is left alone, and is an error.
     pub fn write_private(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         if let World::Made(made) = &self.0 {
             made.files().insert(path.to_owned(), content.to_owned());
             return Ok(());
         }
-        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let beside = path.with_file_name(format!(".{}.{:016x}", name.to_string_lossy(), self.random()));
+        let path = file_behind(path)?;
+        let beside = self.name_beside(&path)?;
         let written = create_private(&beside)
             .and_then(|mut file| {
                 file.write_all(content)?;
@@ -180,6 +181,23 @@ impl Context {
             let _ = fs::remove_file(&beside);
         }
         written
+    }
+
+    /// Whether [`write_private`](Self::write_private) finds a place there: makes the file that it would begin
+    /// with, and takes it away again.
+    pub fn try_private(&self, path: &Path) -> io::Result<()> {
+        if let World::Made(_) = self.0 {
+            return Ok(());
+        }
+        let beside = self.name_beside(&file_behind(path)?)?;
+        create_private(&beside)?;
+        fs::remove_file(beside)
+    }
+
+    /// A name that no file has, in the same folder.
+    fn name_beside(&self, path: &Path) -> io::Result<PathBuf> {
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(path.with_file_name(format!(".{}.{:016x}", name.to_string_lossy(), self.random())))
     }
 
     /// Makes a folder, and those that it is in, for the user alone (mode 0700, where there are modes).
@@ -358,7 +376,29 @@ impl Made {
     }
 }
 
-/// A new file that none but the user may read.
+/// Where a path leads, over symbolic links: to a regular file, or to where there is none yet.
+fn file_behind(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let kind = match fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata.file_type(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path),
+            Err(error) => return Err(error),
+        };
+        if kind.is_file() {
+            return Ok(path);
+        }
+        if !kind.is_symlink() {
+            let found = if kind.is_dir() { "a folder" } else { "a device, a pipe or a socket" };
+            let message = format!("a regular file expected, {found} found");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let target = fs::read_link(&path)?;
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "too many symbolic links, or a circle of them"))
+}
+
 /// Reads a file that is not too long.
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let file = fs::File::open(path)?;
@@ -374,6 +414,7 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
+/// A new file that none but the user may read.
 fn create_private(path: &Path) -> io::Result<fs::File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -435,6 +476,9 @@ fn in_background(output: Option<impl Read + Send + 'static>) -> impl FnOnce(Inst
     }
 }
 
+/// How many symbolic links are followed: as many as Linux follows.
+const MOST_LINKS: usize = 40;
+
 /// What is kept of a command's output, in bytes.
 const LONGEST_OUTPUT: usize = 64 * 1024;
 
@@ -462,6 +506,37 @@ mod tests {
         Context::real().write_private(&elsewhere, b"x").unwrap_err();
         Context::real().create_private_folder(elsewhere.parent().unwrap()).unwrap();
         Context::real().write_private(&elsewhere, b"x").unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_private_file_goes_where_a_link_leads_and_in_the_place_of_nothing_else() {
+        use std::os::unix::fs::{FileTypeExt as _, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("real")).unwrap();
+        symlink("real/file", at("link")).unwrap();
+        symlink(at("link"), at("over")).unwrap();
+        for content in ["new", "newer"] {
+            Context::real().try_private(&at("over")).unwrap();
+            Context::real().write_private(&at("over"), content.as_bytes()).unwrap();
+            assert_eq!(fs::read(at("real/file")).unwrap(), content.as_bytes());
+        }
+        assert!(fs::symlink_metadata(at("over")).unwrap().is_symlink());
+        assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
+        assert_eq!(fs::read_dir(at("real")).unwrap().count(), 1);
+
+        assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+        symlink("pipe", at("to-pipe")).unwrap();
+        symlink("circle", at("circle")).unwrap();
+        for (name, fault) in
+            [("pipe", "a pipe"), ("to-pipe", "a pipe"), ("real", "a folder"), ("circle", "circle")]
+        {
+            let error = Context::real().try_private(&at(name)).unwrap_err();
+            assert!(error.to_string().contains(fault), "{name}: {error}");
+            Context::real().write_private(&at(name), b"x").unwrap_err();
+        }
+        assert!(fs::symlink_metadata(at("pipe")).unwrap().file_type().is_fifo());
     }
 
     #[cfg(unix)]

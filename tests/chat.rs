@@ -116,6 +116,14 @@ fn a_file_that_is_no_conversation_says_where_and_stays() {
         (b"", "line 1 column 0"),
         (b"{}", "JSON without \"messages\" found"),
         (b"{\"messages\": [\xff", "at byte 14"),
+        (
+            br#"{"messages": [{"role": "user", "content": "a"}, {"role": "narrator", "content": "b"}]}"#,
+            "message 2: the role user, assistant, toolResult or system expected, \"narrator\" found",
+        ),
+        (
+            br#"{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "song"}]}]}"#,
+            "message 1, block 2: the type text, thinking, toolCall, image or document expected, \"song\" found",
+        ),
     ] {
         fs::write(&file, content).unwrap();
         let output = chat(&home, &server, &["--continue", "c.json", "Hi"]);
@@ -133,6 +141,21 @@ fn a_file_that_is_no_conversation_says_where_and_stays() {
         assert!(
             stderr(&output).starts_with(&format!("error: {place}: a file for the conversation expected"))
         );
+    }
+    let empty = chat(&home, &server, &["--save", "", "Hi"]);
+    assert_eq!(empty.status.code(), Some(2), "{empty:?}");
+    assert!(stderr(&empty).starts_with("error: --save: a file expected, an empty name found"), "{empty:?}");
+    let too_long = "a".repeat(300);
+    let mut refused = vec![too_long.as_str()];
+    if cfg!(unix) {
+        let pipe = home.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+        refused.push("pipe");
+    }
+    for place in refused {
+        let output = chat(&home, &server, &["--save", place, "Hi"]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(stderr(&output).contains("the conversation cannot be saved there: "), "{output:?}");
     }
     assert_eq!(server.requests().len(), 0, "all this is found out before anything is asked");
 }
@@ -203,7 +226,7 @@ fn files_that_the_service_would_refuse_are_not_sent() {
     };
     fails(&["-f", "a.exe", "?"], "error: a.exe: an image (PNG, JPEG, GIF, WebP) or a document");
     fails(&["-f", "no.png", "?"], "error: no.png cannot be read: ");
-    fails(&["-f", "large.gif", "?"], "the image 1: at most 3.75 MB expected, 3.81 MB found");
+    fails(&["-f", "large.gif", "?"], "large.gif: an image of at most 3.75 MB expected, 3.81 MB found");
     fails(
         &[&["-f", "a.txt"].repeat(6)[..], &["?"]].concat(),
         "at most 5 documents in one message expected, 6 found",
@@ -507,4 +530,28 @@ mod terminal {
         assert_eq!(status.code(), Some(2));
         assert!(said.contains("--json: a prompt expected"), "{said}");
     }
+}
+
+#[test]
+fn what_is_sent_otherwise_than_asked_is_said() {
+    let home = home();
+    let server = Server::start((0..3).map(|_| Answer::stream(text_answer(&["one"]))));
+    let said = |args: &[&str]| {
+        let output = chat(&home, &server, args);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        stderr(&output).to_owned()
+    };
+    for json in [&[][..], &["--json"]] {
+        let args = ["--think", "low", "--max-tokens", "500", "--temperature", "0.5", "Hi"];
+        let told = said(&[json, &args].concat());
+        let limit = "limit of tokens: 500 asked for, 2548 sent: what is thought at the level low counts too";
+        assert!(told.contains(limit), "{told}");
+        let temperature = "temperature: 0.5 asked for, none sent: the model refuses one beside thinking";
+        assert!(told.contains(temperature), "{told}");
+    }
+    let told = said(&["-m", "meta.llama3-70b-instruct-v1:0", "--think", "low", "Hi"]);
+    let thinking =
+        "thinking: low asked for, nothing sent: meta.llama3-70b-instruct-v1:0 is not known to think";
+    assert!(told.contains(thinking), "{told}");
+    assert_eq!(asked(&server)[0]["inferenceConfig"], json!({"maxTokens": 2548}));
 }

@@ -531,13 +531,17 @@ fn the_prompt_comes_from_the_command_line_or_else_from_standard_input() {
 #[test]
 fn wrong_usage_is_2_and_says_what_is_right() {
     let home = home();
-    let cases: [(&[&str], &str); 18] = [
+    let cases: [(&[&str], &str); 19] = [
         (&[], "a command expected"),
         (&["chta"], "did you mean chat?"),
         (&["chat", "--regoin", "x", "Hi"], "did you mean --region?"),
         (
             &["chat", "--max-tokens", "many", "Hi"],
             "--max-tokens: a whole number from 1 expected, \"many\" found",
+        ),
+        (
+            &["chat", "--think", "lots", "Hi"],
+            "--think: off, minimal, low, medium, high, xhigh or max expected, \"lots\" found",
         ),
         (&["chat", "--temperature", "2", "Hi"], "from 0 to 1"),
         (&["chat", "--timeout", "0", "Hi"], "--timeout"),
@@ -576,6 +580,15 @@ fn wrong_usage_is_2_and_says_what_is_right() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("PUMICE_MODEL"), "{}", stderr(&output));
 
+    let mut converse = pumice(&home);
+    converse.env_remove("PUMICE_MODEL").env("AWS_ENDPOINT_URL_BEDROCK", "http://127.0.0.1:1");
+    let output = with_input(converse.args(["converse", "--request", "-"]), r#"{"messages": []}"#);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("hint: name one as modelId in the request, in PUMICE_MODEL"),
+        "{output:?}"
+    );
+
     // A token in the clear goes to this machine alone.
     let output = pumice(&home)
         .env("AWS_BEARER_TOKEN_BEDROCK", "sekret")
@@ -607,4 +620,30 @@ fn help_and_version_go_to_standard_output() {
         assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""), "{arguments:?}");
         assert!(stdout(&output).contains("pumice"), "{arguments:?}");
     }
+}
+
+/// The text of the one event that there is.
+fn only_error(output: &Output) -> String {
+    let event = serde_json::from_str::<serde_json::Value>(stdout(output)).unwrap();
+    assert_eq!(event["type"], "error", "{event}");
+    event["error"]["errorMessage"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_stream_that_is_used_wrongly_has_an_error_event() {
+    let home = home();
+    let cases: [&[&str]; 4] =
+        [&["stream", "--bogus"], &["stream", "-m", "x"], &["stream", "extra"], &["stream", "--color", "x"]];
+    for arguments in cases {
+        let output = pumice(&home).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let told = only_error(&output);
+        let first = told.lines().next().unwrap();
+        assert!(stderr(&output).starts_with(&format!("error: {first}")), "{arguments:?}: {told}");
+    }
+    let output = pumice(&home).args(["stream", "--bogus"]).output().unwrap();
+    assert!(only_error(&output).ends_with("\nhint: pumice stream --help explains them"), "{output:?}");
+    let output = with_input(pumice(&home).arg("stream"), "{}");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(only_error(&output).contains(": missing field `model`"), "{output:?}");
 }

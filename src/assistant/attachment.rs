@@ -10,7 +10,7 @@ impl Content {
     /// shown to the model; its ending counts only between kinds of text.
     ///
     /// Fails with [`ErrorKind::InvalidInput`] for what the service takes neither as the one nor as the
-    /// other.
+    /// other, and for an image that is larger than it takes.
     pub fn of_file(name: &str, bytes: &[u8]) -> Result<Self> {
         let (kind, mime_type) = kind(name, bytes).map_err(|found| {
             let message = format!(
@@ -19,6 +19,12 @@ impl Content {
             );
             Error::new(ErrorKind::InvalidInput, message)
         })?;
+        if matches!(kind, Kind::Image) && bytes.len() > LARGEST_IMAGE {
+            // An image keeps no name, so what sees it later could not say which it is.
+            let (limit, size) = (megabytes(LARGEST_IMAGE), megabytes(bytes.len()));
+            let message = format!("{name}: an image of at most {limit} MB expected, {size} MB found");
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
         let data = Blob::from(bytes.to_vec()).to_base64();
         Ok(match kind {
             Kind::Image => ImageContent::new(data, mime_type).into(),
@@ -218,7 +224,9 @@ mod tests {
 
     #[test]
     fn what_is_too_much_is_said() {
-        let image = |size| Content::of_file("i", &[&b"GIF89a"[..], &vec![0; size - 6]].concat()).unwrap();
+        let image = |size: usize| {
+            Content::from(ImageContent::new(Blob::from(vec![0; size]).to_base64(), "image/gif"))
+        };
         let document = |begin: &str, size: usize| {
             Content::of_file("d.txt", format!("{begin}{}", "x".repeat(size - begin.len())).as_bytes())
                 .unwrap()

@@ -83,7 +83,13 @@ impl Conversion<'_> {
             Message::Assistant(message) => (ConversationRole::Assistant, self.assistant(message)?),
             Message::ToolResult(message) => (ConversationRole::User, self.tool_result(message)?),
             // The system prompt has it.
-            Message::System(_) | Message::Unknown(_) => return Ok(None),
+            Message::System(_) => return Ok(None),
+            Message::Unknown(message) => {
+                let message = message.read::<serde_json::Value>().unwrap_or_default();
+                let role = message.get("role").map_or("none".to_owned(), ToString::to_string);
+                let expected = "a message's role: user, assistant, toolResult or system expected";
+                return Err(Error::new(ErrorKind::InvalidInput, format!("{expected}, {role} found")));
+            }
         };
         let skipped = role == ConversationRole::Assistant && content.is_empty();
         Ok((!skipped).then(|| Turn::new(role, content)))
@@ -592,6 +598,16 @@ mod tests {
             repaired(json!([user("a"), failed, result("1", "x"), user("b")])),
             json!([{"role": "user", "content": [{"text": "a"}, {"text": "b"}]}])
         );
+    }
+
+    #[test]
+    fn a_role_that_is_none_is_refused() {
+        let context = json!({"messages": [user("a"), {"role": "narrator", "content": "b"}]});
+        let context = serde_json::from_value::<Context>(context).unwrap();
+        let model = Model::new(CLAUDE);
+        let traits = Traits::of(&model, &[], &[]).unwrap();
+        let error = turns(&context, &model, &traits, &mut ToolNames::default(), true, true).unwrap_err();
+        assert!(error.to_string().contains("toolResult or system expected, \"narrator\" found"), "{error}");
     }
 
     #[test]

@@ -76,6 +76,7 @@ impl Prepared {
         let mut strict_by_preference = false;
         let thinking = thinking(model, context, options, &traits, surroundings)?;
         let inference = inference_config(model, context, options, &traits, &thinking);
+        warnings.extend(changes(model, options, &traits, &thinking, &inference));
         // A plain question goes out without a word too many.
         request.inference_config =
             Some(inference).filter(|config| !input.is_plain() || *config != InferenceConfiguration::new());
@@ -103,7 +104,7 @@ impl Prepared {
         Ok(Self { request, names, strict_by_preference, warnings })
     }
 
-    /// What of the options was passed over, for people to read.
+    /// What of the options was passed over or goes out as something else, for people to read.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -203,6 +204,49 @@ fn inference_config(
         _ => true,
     });
     inference
+}
+
+/// What of thinking, limit and temperature goes out otherwise than it was asked for.
+fn changes(
+    model: &Model,
+    options: &Options,
+    traits: &Traits,
+    thinking: &Thinking,
+    sent: &InferenceConfiguration,
+) -> Vec<String> {
+    let mut changes = Vec::new();
+    let level = options.reasoning.as_deref().filter(|level| !matches!(*level, "off" | "none"));
+    let thinks = thinking.level.is_some();
+    if let Some(level) = level.filter(|_| !thinks) {
+        let why = if model.reasoning == Some(true) && traits.thinking == Some(ThinkingForm::Budget) {
+            format!("the limit of tokens leaves less than the {LEAST_BUDGET} that thinking takes")
+        } else {
+            format!("{} is not known to think", model.id)
+        };
+        changes.push(format!("thinking: {level} asked for, nothing sent: {why}"));
+    }
+    let level = level.unwrap_or_default();
+    if let Some(asked) = positive(options.max_tokens) {
+        match sent.max_tokens {
+            Some(sent) if thinks && u64::from(sent) > asked => changes.push(format!(
+                "limit of tokens: {asked} asked for, {sent} sent: what is thought at the level {level} counts too"
+            )),
+            None => changes.push(format!(
+                "limit of tokens: {asked} asked for, none sent: the model refuses one beside thinking at the level \
+                 {level}"
+            )),
+            Some(_) => {}
+        }
+    }
+    if let (Some(asked), None) = (options.temperature, sent.temperature) {
+        let why = if traits.temperature == TemperatureRule::Never {
+            "the model refuses any".to_owned()
+        } else {
+            format!("the model refuses one beside thinking at the level {level}")
+        };
+        changes.push(format!("temperature: {asked} asked for, none sent: {why}"));
+    }
+    changes
 }
 
 /// The limit of tokens that is asked for, or else the model's own. Nobody wants none at all.

@@ -39,7 +39,7 @@ pub(crate) enum Command {
 /// A command as it is explained.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Explained {
-    command: Command,
+    pub(crate) command: Command,
     pub(crate) name: &'static str,
     /// What stands behind the name.
     usage: &'static str,
@@ -107,7 +107,7 @@ of --save.",
             .value("MODEL"),
             flag("system", "System prompt").short('s').value("SYSTEM"),
             flag("file", "An image or a document beside the prompt; may be given again").short('f').value("FILE"),
-            flag("think", "How much to think: minimal, low, medium, high, xhigh or max").value("LEVEL"),
+            flag("think", "How much to think: off, minimal, low, medium, high, xhigh or max").value("LEVEL"),
             flag("json", "The events of the answer as JSON Lines, as `pumice stream` prints them"),
             flag("save", "Keep the conversation in a file").value("FILE"),
             flag("continue", "Go on with the conversation in a file, and keep it there").value("FILE"),
@@ -275,7 +275,11 @@ static GLOBAL_FLAGS: [Flag; 9] = [
 ];
 
 impl Args {
-    pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
+    /// `command` becomes what is known of the command, whatever is wrong behind it.
+    pub(crate) fn parse(
+        words: impl IntoIterator<Item = OsString>,
+        command: &mut Option<&'static Explained>,
+    ) -> Result<Self, Failure> {
         let mut parser = lexopt::Parser::from_iter(words);
         let mut explained: Option<&'static Explained> = None;
         let mut flags = Vec::new();
@@ -300,6 +304,7 @@ impl Args {
                 }
                 Arg::Value(word) if explained.is_none() => {
                     explained = Some(command_named(&word)?);
+                    *command = explained;
                     continue;
                 }
                 Arg::Value(word) => {

@@ -21,8 +21,8 @@ use crate::session::{self, Session};
 use crate::stream;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
-    let session = Session::new(args, report)?;
     let options = options(args)?;
+    let session = Session::new(args, report)?;
     let mut conversation = Conversation::open(args)?;
     if let Some(system) = args.text("system")? {
         conversation.input.context.system_prompt = Some(system.to_owned());
@@ -205,11 +205,21 @@ impl Chat<'_> {
 /// What the command line says of the call.
 fn options(args: &Args) -> Result<Options, Failure> {
     let mut options = Options::new();
-    options.reasoning = args.text("think")?.map(str::to_owned);
+    options.reasoning = args.text("think")?.map(level).transpose()?;
     options.max_tokens = args.number("max-tokens", "a whole number from 1", |tokens: u64| tokens > 0)?;
     options.temperature =
         args.number("temperature", "a number from 0 to 1", |t: f64| (0.0..=1.0).contains(&t))?;
     Ok(options)
+}
+
+/// A level of thinking. It is checked here because the request is made only when there are credentials.
+fn level(text: &str) -> Result<String, Failure> {
+    match text {
+        "off" | "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max" => Ok(text.to_owned()),
+        _ => Err(Failure::usage(format!(
+            "--think: off, minimal, low, medium, high, xhigh or max expected, {text:?} found"
+        ))),
+    }
 }
 
 /// The files that go with the question.

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use pumice::assistant::{Context, Input, Message, Model};
+use pumice::assistant::{Content, Context, Input, Message, Model};
 use pumice::context::Context as World;
+use pumice::shape::Document;
+use serde_json::Value;
 
 use crate::args::Args;
 use crate::failure::Failure;
@@ -21,6 +23,10 @@ impl Conversation {
         let from = args.path("continue");
         let file = args.path("save").or(from).map(Path::to_owned);
         if let Some(file) = &file {
+            if file.as_os_str().is_empty() {
+                let flag = if args.has("save") { "save" } else { "continue" };
+                return Err(Failure::usage(format!("--{flag}: a file expected, an empty name found")));
+            }
             check_place(file)?;
         }
         let context = from.map_or_else(|| Ok(Context::new()), read)?;
@@ -78,12 +84,47 @@ fn read(path: &Path) -> Result<Context, Failure> {
         let failure = Failure::from(&error);
         Failure { message: format!("{shown}: {}", failure.message), ..failure }
     })?;
-    if context.messages.is_none() {
+    let Some(messages) = &context.messages else {
         return Err(Failure::usage(format!(
             "{shown}: a conversation expected, JSON without \"messages\" found"
         )));
+    };
+    match unknown(messages) {
+        Some(fault) => Err(Failure::usage(format!("{shown}: {fault}"))),
+        None => Ok(context),
     }
-    Ok(context)
+}
+
+/// The first part of a conversation that could not be sent, counted from 1.
+fn unknown(messages: &[Message]) -> Option<String> {
+    messages.iter().zip(1..).find_map(|(message, at)| {
+        let content = match message {
+            Message::User(message) => message.content.as_ref(),
+            Message::Assistant(message) => message.content.as_ref(),
+            Message::ToolResult(message) => message.content.as_ref(),
+            Message::System(message) => message.content.as_ref(),
+            Message::Unknown(message) => {
+                let role = tag(message, "role");
+                return Some(format!(
+                    "message {at}: the role user, assistant, toolResult or system expected, {role} found"
+                ));
+            }
+            _ => return Some(format!("message {at}: a role that is known expected")),
+        };
+        content?.0.iter().zip(1..).find_map(|(block, place)| match block {
+            Content::Unknown(block) => Some(format!(
+                "message {at}, block {place}: the type text, thinking, toolCall, image or document expected, {} found",
+                tag(block, "type")
+            )),
+            _ => None,
+        })
+    })
+}
+
+/// What a part says that it is, as JSON.
+fn tag(part: &Document, name: &str) -> String {
+    let part = part.read::<Value>().unwrap_or_default();
+    part.get(name).map_or("none".to_owned(), Value::to_string)
 }
 
 /// Finds out before anything is asked, and paid for, that there is no place for the answer.
@@ -94,7 +135,10 @@ fn check_place(file: &Path) -> Result<(), Failure> {
     } else if !folder.is_dir() {
         "a file in a folder that is not there"
     } else {
-        return Ok(());
+        let refused = |fault| {
+            Failure::usage(format!("{}: the conversation cannot be saved there: {fault}", file.display()))
+        };
+        return World::real().try_private(file).map_err(refused);
     };
     Err(Failure::usage(format!("{}: a file for the conversation expected, {fault} found", file.display())))
 }

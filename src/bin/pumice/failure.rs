@@ -70,6 +70,22 @@ impl Failure {
         self
     }
 
+    /// All of it in one text: the fault, its causes as far as they say more, and the hint on a line of its own.
+    pub(crate) fn text(&self) -> String {
+        let mut text = self.message.clone();
+        for cause in &self.causes {
+            if !text.contains(cause.as_str()) {
+                text.push_str(": ");
+                text.push_str(cause);
+            }
+        }
+        if let Some(hint) = &self.hint {
+            text.push_str("\nhint: ");
+            text.push_str(hint);
+        }
+        text
+    }
+
     /// A file of the user's that cannot be read.
     pub(crate) fn unreadable(what: impl fmt::Display, error: &io::Error) -> Self {
         Self::usage(format!("{what} cannot be read: {error}"))

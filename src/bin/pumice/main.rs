@@ -28,10 +28,14 @@ use output::Report;
 fn main() -> ExitCode {
     interrupt::ends_the_program();
     let mut report = Report::new();
-    let result = Args::parse(std::env::args_os()).and_then(|args| {
-        report.configure(&args)?;
-        run(&args, &report)
-    });
+    let mut explained = None;
+    let parsed = Args::parse(std::env::args_os(), &mut explained)
+        .and_then(|args| report.configure(&args).map(|()| args))
+        .map_err(|failure| match explained {
+            Some(explained) if explained.command == Command::Stream => stream::without_answer(failure),
+            _ => failure,
+        });
+    let result = parsed.and_then(|args| run(&args, &report));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -11,7 +11,7 @@ use pumice::settings::Settings;
 use pumice::transport::{Recorder, Replay, Transport};
 use pumice::{Client, Config, Error, ErrorKind};
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 use crate::failure::Failure;
 use crate::models;
 use crate::output::Report;
@@ -24,6 +24,8 @@ pub(crate) struct Session {
     config: Config,
     recorded_model: Option<String>,
     replays: bool,
+    /// Where the command takes the name of a model.
+    names_model: &'static str,
 }
 
 impl Session {
@@ -60,7 +62,12 @@ impl Session {
             config = config.transport(recorded(Arc::new(network), recording));
         }
         let client = Client::new(settings.under(config.clone(), None));
-        Ok(Self { client, settings, config, recorded_model, replays })
+        let names_model = match args.command {
+            Command::Converse | Command::Call => "as modelId in the request",
+            Command::Stream => "as the id of the input's model",
+            _ => "with -m",
+        };
+        Ok(Self { client, settings, config, recorded_model, replays, names_model })
     }
 
     /// The models of a call, in the order they are to be tried: the one it names, else that of
@@ -123,8 +130,9 @@ impl Session {
             ids => format!("one that can be called, such as {}", ids.join(", ")),
         };
         Failure::usage("no model is named").hint(format!(
-            "name one with -m (or modelId in a request), in PUMICE_MODEL, or with `pumice config set \
-             agents.defaults.model.primary amazon-bedrock/ID`: {such}; `pumice models list` has them all"
+            "name one {}, in PUMICE_MODEL, or with `pumice config set \
+             agents.defaults.model.primary amazon-bedrock/ID`: {such}; `pumice models list` has them all",
+            self.names_model
         ))
     }
 }

@@ -19,14 +19,20 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let mut model = Model::new("");
     match begin(args, report, &mut model).await {
         Ok(events) => print(events, &mut output).await.map(|_| ()),
-        Err(failure) => {
-            // Whoever reads the events learns from them why there are none.
-            let answer = AnswerBuilder::unprepared(&model, SystemTime::now());
-            print_event(&answer.fail_with(&failure.message), &mut output)?;
-            output.flush()?;
-            Err(failure)
-        }
+        Err(failure) => Err(tell(&model, failure, &mut output)),
     }
+}
+
+/// What the command line failed of, told as an event like any other.
+pub(crate) fn without_answer(failure: Failure) -> Failure {
+    tell(&Model::new(""), failure, &mut Output::new())
+}
+
+/// Whoever reads the events learns from them why there are none.
+fn tell(model: &Model, failure: Failure, output: &mut Output) -> Failure {
+    let answer = AnswerBuilder::unprepared(model, SystemTime::now());
+    let told = print_event(&answer.fail_with(&failure.text()), output).and_then(|()| output.flush());
+    told.err().unwrap_or(failure)
 }
 
 /// Reads the input and asks. `model` becomes the input's, as soon as it is known.
