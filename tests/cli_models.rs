@@ -230,7 +230,7 @@ fn what_the_catalogue_alone_knows_is_not_said_to_be_found_or_callable() {
     assert!(stdout(&text).contains("\ncan be called   not known"), "{text:?}");
     let json: Value = serde_json::from_slice(&show(&["--json"]).stdout).unwrap();
     assert_eq!((json.get("source"), json.get("callable")), (None, None), "{json}");
-    assert_eq!(json["id"], HAIKU);
+    assert_eq!(json["key"], HAIKU);
 }
 
 #[test]

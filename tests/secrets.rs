@@ -419,7 +419,7 @@ fn debug_shows_no_secret() {
         .fallback_endpoint_url(&proxy)
         .header("x-gateway", HEADER);
     let settings = format!(
-        "{{models:{{providers:{{'amazon-bedrock':{{apiKey:'{PASSWORD}',baseUrl:'{proxy}',headers:{{a:'{HEADER}'}},
+        "{{models:{{providers:{{'amazon-bedrock':{{apiKey:'{PASSWORD}',baseUrl:'https://gateway.example',headers:{{a:'{HEADER}'}},
          models:[{{id:'m',headers:{{b:'{HEADER}'}}}}]}}}}}}}}"
     );
     let settings = Settings::parse("settings.json5", &settings).unwrap();

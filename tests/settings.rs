@@ -365,7 +365,7 @@ fn what_is_another_programs_is_none_of_our_business() {
         "{ models: { providers: { openai: { baseURL: 7 } }, pricing: {} } }",
         "{ agents: { defaults: { workspace: 1, mode: 1, model: 'openai/x', modelss: 1, models: {} }, list: 5 } }",
         "{ agents: { default: 1, defaults: {} }, plugins: { entries: { x: 7 }, entires: 1, load: 1 } }",
-        "{ models: { providers: { 'amazon-bedrok': 7, bedrock: {} } }, plugins: { allow: [], slots: {} }",
+        "{ models: { providers: { 'amazon-bedrok': 7, bedrock: {} } }, plugins: { allow: [], slots: {} } }",
         "{ agents: { defaults: { models: { 'openai/x': { alais: 1 } } } } }",
         "{ a: .5, b: +1, c: 0xff, d: 'it\\'s', e: [1,], $f_: NaN, /* g */ \"h\": \"a\\\nb\" }",
     ] {
