@@ -214,6 +214,22 @@ const SETTINGS: &str = r#"{
 }"#;
 
 #[test]
+fn what_the_catalogue_alone_knows_is_not_said_to_be_found_or_callable() {
+    let (home, server) = (home(), control());
+    let show = |flags: &[&str]| {
+        let mut command = pumice(&home, &server);
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        run(command.args(["models", "show", HAIKU, "--local"]), flags)
+    };
+    let text = show(&[]);
+    assert!(stdout(&text).contains("\nsource          catalogue alone\n"), "{text:?}");
+    assert!(stdout(&text).contains("\ncan be called   not known"), "{text:?}");
+    let json: Value = serde_json::from_slice(&show(&["--json"]).stdout).unwrap();
+    assert_eq!((json.get("source"), json.get("callable")), (None, None), "{json}");
+    assert_eq!(json["key"], HAIKU);
+}
+
+#[test]
 fn models_of_the_settings_come_first_and_win() {
     let (home, server) = (home(), control());
     configure(&home, &SETTINGS.replace("ARN", ARN));

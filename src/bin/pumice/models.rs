@@ -49,7 +49,7 @@ pub(crate) async fn nearest_kept(session: &Session, id: &str) -> Vec<String> {
 /// A model, and how it came into the list.
 struct Row {
     model: Model,
-    configured: bool,
+    source: Source,
     /// Why it cannot be called, if it cannot.
     reason: Option<String>,
     /// What in the settings leaves it out of the list.
@@ -59,6 +59,15 @@ struct Row {
     /// Where it stands, and the regions that its calls may go to: where the service tells.
     status: Option<String>,
     regions: Vec<String>,
+}
+
+/// Who says that there is such a model.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    Settings,
+    Service,
+    /// Nobody but the catalogue, which tells nothing of an account's own models.
+    Catalogue,
 }
 
 async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
@@ -108,7 +117,10 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
             let facts = told(inventory, &found.bases, &id).or(Facts::known(&id));
             &Row {
                 model: facts.model(&id, session.settings.discovery.default_limits),
-                configured: false,
+                source: match found.bases.contains_key(&id) {
+                    true => Source::Service,
+                    false => Source::Catalogue,
+                },
                 reason: inventory
                     .filter(|_| !found.bases.contains_key(&id))
                     .map(|_| "it is not in the region's list".to_owned()),
@@ -217,7 +229,7 @@ fn rows(session: &Session, inventory: Option<&Inventory>, bases: &BTreeMap<Strin
         session.settings.configured_models(|id| told(inventory, bases, id)).into_iter().map(|model| {
             let offer = offers.iter().find(|offer| offer.id == model.id);
             // Who lists a model wants to call it, whatever the service says of it.
-            Row { reason: None, configured: true, ..Row::of(model, offer) }
+            Row { reason: None, source: Source::Settings, ..Row::of(model, offer) }
         });
     let mut rows = configured.collect::<Vec<_>>();
     let mut discovered = offers
@@ -265,7 +277,7 @@ impl Row {
         });
         Self {
             model,
-            configured: false,
+            source: Source::Service,
             reason: offer.and_then(|offer| offer.obstacle.as_ref()).map(ToString::to_string),
             left_out: None,
             profiles: offer.iter().flat_map(|offer| &offer.served_by).map(|id| (*id).to_owned()).collect(),
@@ -275,7 +287,7 @@ impl Row {
     }
 
     fn is_listed(&self) -> bool {
-        self.configured || self.reason.is_none() && self.left_out.is_none()
+        self.source == Source::Settings || self.reason.is_none() && self.left_out.is_none()
     }
 
     /// Whether it can be called, where the service told.
@@ -306,12 +318,17 @@ impl Row {
             "contextWindow": model.context_window,
             "maxTokens": model.max_tokens,
             "cost": model.cost.as_ref().map(cost_in_json),
-            "source": if self.configured { "configured" } else { "discovered" },
         });
         if let Some(json) = json.as_object_mut() {
             let mut add = |name: &str, value: Option<Value>| {
                 json.extend(value.map(|value| (name.to_owned(), value)));
             };
+            let source = match self.source {
+                Source::Settings => Some("configured"),
+                Source::Service => Some("discovered"),
+                Source::Catalogue => None,
+            };
+            add("source", source.map(|source| json!(source)));
             add("baseModel", model.base.as_ref().map(|base| json!(base)));
             add("callable", self.is_callable().map(|callable| json!(callable)));
             add("reason", self.reason.as_deref().or(self.left_out).map(|reason| json!(reason)));
@@ -353,12 +370,19 @@ impl Row {
             }
             None => lines.push(("price", "not known".to_owned())),
         }
-        lines.push(("source", if self.configured { "settings" } else { "service" }.to_owned()));
+        let source = match self.source {
+            Source::Settings => "settings",
+            Source::Service => "service",
+            Source::Catalogue => "catalogue alone",
+        };
+        lines.push(("source", source.to_owned()));
         lines.extend(self.status.clone().map(|status| ("status", status)));
-        lines.push((
-            "can be called",
-            self.reason.clone().map_or("yes".into(), |reason| format!("no: {reason}")),
-        ));
+        let callable = match (&self.reason, self.is_callable()) {
+            (Some(reason), _) => format!("no: {reason}"),
+            (None, Some(_)) => "yes".to_owned(),
+            (None, None) => "not known: the service did not tell".to_owned(),
+        };
+        lines.push(("can be called", callable));
         lines.extend(self.left_out.map(|why| ("not listed", format!("since {why}"))));
         if !self.profiles.is_empty() {
             lines.push(("profiles", self.profiles.join(", ")));
@@ -543,7 +567,7 @@ mod tests {
 
     fn row(id: &str) -> Row {
         let model = Facts::known(id).model(id, Limits::default());
-        Row { configured: true, ..Row::of(model, None) }
+        Row { source: Source::Settings, ..Row::of(model, None) }
     }
 
     #[test]
@@ -552,7 +576,7 @@ mod tests {
         let mut rows =
             vec![row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row(arn), row("openai.gpt-6-luna")];
         for reason in [None, Some("the model takes no calls on demand under its own id".to_owned())] {
-            (rows[0].reason, rows[0].configured) = (reason, false);
+            (rows[0].reason, rows[0].source) = (reason, Source::Service);
             let whole = table(&rows, None);
             assert!(
                 whole.contains(arn) && whole.contains("Claude Haiku 4.5 ") && whole.contains("1.05M"),
