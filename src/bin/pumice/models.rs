@@ -93,7 +93,15 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
         }
     } else {
         let width = output.width();
-        output.text(&table(&rows, width));
+        let (table, without) = table(&rows, width);
+        output.text(&table);
+        output.flush()?;
+        if !without.is_empty() {
+            report.note(format_args!(
+                "there was no room for {}: --json has them, and so has a wider terminal, or COLUMNS=N",
+                without.join(", ")
+            ));
+        }
         if rows.is_empty() {
             report.note("no model is in this list; `pumice models list --all` shows what cannot be called");
         }
@@ -409,18 +417,17 @@ fn cost_in_json(cost: &Cost) -> Value {
     json
 }
 
-/// A table that is no wider than `width`: names give way first, then the beginnings of ARNs, which
-/// `--plain` has, then columns from the right.
-fn table(rows: &[Row], width: Option<usize>) -> String {
+/// A table that is no wider than `width`, and the heads of the columns that it has no room for: names give way
+/// first, then the beginnings of ids, which `--plain` has, then columns.
+fn table(rows: &[Row], width: Option<usize>) -> (String, Vec<&'static str>) {
     let mut columns = vec![
         column(ID, rows, |row| row.model.id.clone()),
         column(NAME, rows, |row| row.model.name.clone()),
-        column("INPUT", rows, |row| row.input().join("+")),
-        column("CONTEXT", rows, |row| tokens(row.model.context_window)),
-        column("OUTPUT", rows, |row| tokens(row.model.max_tokens)),
-        column("$/M IN", rows, |row| price(row.model.cost.as_ref().map(|cost| cost.input))),
-        column("$/M OUT", rows, |row| price(row.model.cost.as_ref().map(|cost| cost.output))),
-        column("REASONING", rows, |row| if row.model.reasoning { "yes" } else { "no" }.to_owned()),
+        column(INPUT, rows, |row| row.input().join("+")),
+        column(CONTEXT, rows, |row| tokens(row.model.context_window)),
+        column(OUTPUT, rows, |row| tokens(row.model.max_tokens)),
+        column(PRICE, rows, |row| price(row.model.cost.as_ref())),
+        column(REASONING, rows, |row| if row.model.reasoning { "yes" } else { "no" }.to_owned()),
     ];
     if rows.iter().any(|row| !row.is_listed()) {
         let reason = |row: &Row| match (&row.reason, row.profiles.as_slice()) {
@@ -430,22 +437,23 @@ fn table(rows: &[Row], width: Option<usize>) -> String {
         };
         columns.insert(1, column(CALLABLE, rows, reason));
     }
+    let mut without = Vec::new();
     if let Some(width) = width {
-        let over = |columns: &[Column]| {
-            let total = columns.iter().map(|column| column.width + 2).sum::<usize>();
+        let over = |columns: &[Column], width_of: &dyn Fn(&Column) -> usize| {
+            let total = columns.iter().map(|column| width_of(column) + 2).sum::<usize>();
             total.saturating_sub(2).saturating_sub(width)
         };
-        for (head, least) in [(NAME, LEAST_NAME), (ID, LEAST_ID), (CALLABLE, LEAST_REASON)] {
-            let too_wide = over(&columns);
-            if let Some(column) = columns.iter_mut().find(|column| column.head == head) {
-                column.width = column.width.saturating_sub(too_wide).max(least.min(column.width));
+        for head in [NAME, REASONING, INPUT, OUTPUT, CONTEXT, PRICE, CALLABLE] {
+            if over(&columns, &Column::least) > 0 && columns.iter().any(|column| column.head == head) {
+                columns.retain(|column| column.head != head);
+                without.push(head);
             }
         }
-        if over(&columns) > 0 {
-            columns.retain(|column| column.head != NAME);
-        }
-        while over(&columns) > 0 && columns.len() > 1 {
-            columns.pop();
+        for head in [NAME, ID, CALLABLE] {
+            let too_wide = over(&columns, &|column| column.width);
+            if let Some(column) = columns.iter_mut().find(|column| column.head == head) {
+                column.width = column.width.saturating_sub(too_wide).max(column.least());
+            }
         }
         if let [ids] = columns.as_mut_slice() {
             ids.width = ids.width.min(width);
@@ -457,7 +465,7 @@ fn table(rows: &[Row], width: Option<usize>) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
-    text
+    (text, without)
 }
 
 struct Column {
@@ -473,6 +481,17 @@ fn column(head: &'static str, rows: &[Row], cell: impl Fn(&Row) -> String) -> Co
 }
 
 impl Column {
+    /// What it is not cut below while there are other columns.
+    fn least(&self) -> usize {
+        let least = match self.head {
+            ID => LEAST_ID,
+            NAME => LEAST_NAME,
+            CALLABLE => LEAST_REASON,
+            _ => self.width,
+        };
+        least.min(self.width)
+    }
+
     /// The head, or from 1 a row's cell, at the column's width. What is too long loses its end; of an id,
     /// whose end tells it apart, the beginning.
     fn cell(&self, line: usize, is_id: bool) -> String {
@@ -540,18 +559,23 @@ fn tokens(tokens: u64) -> String {
     }
 }
 
-fn price(price: Option<f64>) -> String {
-    price.map_or("?".into(), |price| price.to_string())
+fn price(cost: Option<&Cost>) -> String {
+    cost.map_or("?".into(), |cost| format!("{}/{}", cost.input, cost.output))
 }
 
 fn rfc3339(time: SystemTime) -> Option<String> {
     OffsetDateTime::from(time).format(&Rfc3339).ok()
 }
 
-/// The heads of the columns that give way.
+/// The heads of the columns.
 const NAME: &str = "NAME";
 const ID: &str = "ID";
 const CALLABLE: &str = "CALLABLE";
+const INPUT: &str = "INPUT";
+const CONTEXT: &str = "CONTEXT";
+const OUTPUT: &str = "OUTPUT";
+const PRICE: &str = "$/M IN/OUT";
+const REASONING: &str = "REASONING";
 /// What a reason is not cut below, in characters.
 const LEAST_REASON: usize = 24;
 /// What a name is not cut below, in characters.
@@ -577,17 +601,17 @@ mod tests {
             vec![row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row(arn), row("openai.gpt-6-luna")];
         for reason in [None, Some("the model takes no calls on demand under its own id".to_owned())] {
             (rows[0].reason, rows[0].source) = (reason, Source::Service);
-            let whole = table(&rows, None);
+            let whole = table(&rows, None).0;
             assert!(
                 whole.contains(arn) && whole.contains("Claude Haiku 4.5 ") && whole.contains("1.05M"),
                 "{whole}"
             );
             for width in 4..260 {
-                let table = table(&rows, Some(width));
+                let (table, _) = table(&rows, Some(width));
                 let widest = table.lines().map(width_of).max().unwrap();
                 assert!(widest <= width && table.lines().count() == 4, "{width}\n{table}");
             }
-            let narrow = table(&rows, Some(120));
+            let (narrow, _) = table(&rows, Some(120));
             assert!(narrow.contains("us.anthropic.claude-haiku-4-5-20251001-v1:0"), "{narrow}");
             assert!(
                 narrow.contains("…") && narrow.contains("a1b2c3d4e5f6") && narrow.contains("CONTEXT"),
@@ -597,12 +621,27 @@ mod tests {
     }
 
     #[test]
+    fn both_prices_are_the_last_to_give_way_and_what_is_missing_is_told() {
+        let rows = [row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row("openai.gpt-6-luna")];
+        for (width, without) in [
+            (None, &[][..]),
+            (Some(80), &[NAME, REASONING, INPUT]),
+            (Some(60), &[NAME, REASONING, INPUT, OUTPUT, CONTEXT]),
+            (Some(40), &[NAME, REASONING, INPUT, OUTPUT, CONTEXT, PRICE]),
+        ] {
+            let (table, missing) = table(&rows, width);
+            assert_eq!(missing, without, "{table}");
+            assert_eq!(table.contains(" 1.1/5.5"), !missing.contains(&PRICE), "{table}");
+        }
+    }
+
+    #[test]
     fn wide_characters_take_two_cells() {
         let mut rows = vec![row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row("zai.glm-4.7")];
         rows[0].model.name = "俳句の模型、速くて小さい".to_owned();
         rows[1].model.name = "Cafe\u{301}".to_owned();
         for width in [None, Some(40), Some(60), Some(80), Some(100), Some(113), Some(114)] {
-            let table = table(&rows, width);
+            let (table, _) = table(&rows, width);
             let of = |line: &str, words: &str| line.find(words).map(|at| width_of(&line[..at]));
             let lines = table.lines().collect::<Vec<_>>();
             assert!(lines.iter().all(|line| width.is_none_or(|width| width_of(line) <= width)), "{table}");
@@ -614,7 +653,7 @@ mod tests {
                 );
             }
         }
-        let cut = table(&rows, Some(120));
+        let (cut, _) = table(&rows, Some(120));
         assert!(cut.contains("俳句の") && cut.contains("…"), "{cut}");
     }
 
