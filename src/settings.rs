@@ -558,6 +558,13 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, known)| known)
 }
 
+/// The word of a list of which this is a slip: one or two changes of a letter away, and less than half of it.
+fn near_miss<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = 2.min(word.chars().count().saturating_sub(1) / 2);
+    let near = known.map(|known| (distance(word, known), known)).filter(|(distance, _)| *distance <= limit);
+    near.min().map(|(_, known)| known)
+}
+
 /// The changes of a letter (Levenshtein) between two words.
 fn distance(from: &str, to: &str) -> usize {
     let to = to.chars().collect::<Vec<_>>();

@@ -304,6 +304,17 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         ),
         ("{models:{providers:{bedrock:{request:{tls:{insecureSkipVerify:true}}}}}}", "always verified"),
         ("{models:{providers:{bedrock:{families:[{thinking:'budget'}]}}}}", "the member match expected"),
+        ("{ agents: { default: {} } }", "1:13: agents.default: there is no such member; did you mean defaults?"),
+        ("{ agents: { defaults: { modl: 'x' } } }", "agents.defaults.modl: there is no such member; did you mean model?"),
+        (
+            "{ models: { providers: { 'amazon-bedrok': {} } } }",
+            "models.providers.amazon-bedrok: there is no such member; did you mean amazon-bedrock?",
+        ),
+        ("{ plugins: { entires: {} } }", "plugins.entires: there is no such member; did you mean entries?"),
+        (
+            "{ plugins: { entries: { openai: {}, 'amazon-bedrokc': {} } } }",
+            "plugins.entries.amazon-bedrokc: there is no such member; did you mean amazon-bedrock?",
+        ),
         ("[]", "settings.json5:1:1: the settings: an object expected, a list found"),
         ("{ a: 1 b: 2 }", "JSON5 expected"),
         ("{ a: 'unterminated }", "JSON5 expected"),
@@ -325,7 +336,9 @@ fn what_is_another_programs_is_none_of_our_business() {
         "{}",
         "\u{feff}{ gateway: { modles: 1 }, model: 7, agent: [] }",
         "{ models: { providers: { openai: { baseURL: 7 } }, pricing: {} } }",
-        "{ agents: { defaults: { mode: 1, modelss: 1 }, list: 5 }, plugins: { entries: { x: 7 }, load: 1 } }",
+        "{ agents: { defaults: { workspace: 1, mode: 1, model: 'openai/x', modelss: 1, models: {} }, list: 5 } }",
+        "{ agents: { default: 1, defaults: {} }, plugins: { entries: { x: 7 }, entires: 1, load: 1 } }",
+        "{ models: { providers: { 'amazon-bedrok': 7, bedrock: {} } }, plugins: { allow: [], slots: {} } }",
         "{ agents: { defaults: { models: { 'openai/x': { alais: 1 } } } } }",
         "{ a: .5, b: +1, c: 0xff, d: 'it\\'s', e: [1,], $f_: NaN, /* g */ \"h\": \"a\\\nb\" }",
     ] {

@@ -7,7 +7,7 @@ use jsonc_parser::common::Ranged as _;
 
 use super::edit::{Step, shown};
 use super::reference::{self, Env};
-use super::{is_our_provider, is_ours, nearest};
+use super::{PROVIDERS, is_our_provider, is_ours, near_miss, nearest};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Checks the sections that are ours, and gives what is to be said of members that have no effect. Errors
@@ -127,6 +127,8 @@ enum Others {
     Misspelt,
     /// Faults if they look like one of the table, otherwise warned of.
     Idle,
+    /// Faults if they are [nearly](near_miss) one of the table that is not there, otherwise another program's.
+    Near,
     /// Another program's.
     Foreign,
 }
@@ -223,8 +225,17 @@ impl Checker<'_> {
             (Kind::Map(kind), Value::Object(object)) => {
                 return self.members(&object.properties, |_| Ok(Some(*kind)));
             }
-            (Kind::Some(is_ours, _, kind), Value::Object(object)) => {
-                return self.members(&object.properties, |name| Ok(is_ours(name).then_some(*kind)));
+            (Kind::Some(is_ours, shown, kind), Value::Object(object)) => {
+                // A key that is none of ours is another provider's, unless ours is missing and this looks like it.
+                let absent = !object.properties.iter().any(|member| is_ours(member.name.as_str()));
+                let providers = if absent && *shown == OUR_NAME { &PROVIDERS[..] } else { &[] };
+                return self.members(&object.properties, |name| {
+                    match near_miss(name, providers.iter().copied()) {
+                        _ if is_ours(name) => Ok(Some(*kind)),
+                        Some(near) => Err(no_such_member(near)),
+                        None => Ok(None),
+                    }
+                });
             }
             (Kind::TextOr(kind), value @ Value::Object(_)) => return self.value(value, kind),
             (Kind::Object(Object { owner: Some(owner), .. }), Value::Object(object))
@@ -233,8 +244,8 @@ impl Checker<'_> {
                 return Ok(());
             }
             (Kind::Object(known), Value::Object(object)) => {
-                self.members(&object.properties, |name| known.member(name))?;
                 let has = |name: &str| object.properties.iter().any(|member| member.name.as_str() == name);
+                self.members(&object.properties, |name| known.member(name, has))?;
                 let mode = object.get_string("mode").map(|mode| &*mode.value);
                 let needs = known.needs.iter().filter(|(word, _)| Some(*word) == mode).map(|(_, name)| name);
                 match known.required.iter().chain(needs).find(|name| !has(name)) {
@@ -317,21 +328,30 @@ impl Checker<'_> {
 }
 
 impl Object {
-    fn member(&self, name: &str) -> Result<Option<&'static Kind>, String> {
+    /// `has` tells which members there are beside it.
+    fn member(&self, name: &str, has: impl Fn(&str) -> bool) -> Result<Option<&'static Kind>, String> {
         if let Some((_, kind)) = self.members.iter().find(|(known, _)| *known == name) {
             return Ok(Some(kind));
         }
-        let near = nearest(name, self.members.iter().map(|(known, _)| *known));
+        let known = self.members.iter().map(|(known, _)| *known);
+        let near = match self.others {
+            Others::Near => near_miss(name, known.filter(|known| !has(known))),
+            _ => nearest(name, known),
+        };
         match (&self.others, near) {
-            (Others::Foreign, _) | (Others::Misspelt, None) => Ok(None),
+            (Others::Foreign, _) | (Others::Misspelt | Others::Near, None) => Ok(None),
             (Others::Idle, None) => Ok(Some(&UNKNOWN)),
-            (_, Some(near)) => Err(format!("there is no such member; did you mean {near}?")),
+            (_, Some(near)) => Err(no_such_member(near)),
             (Others::Wrong, None) => {
                 let known = self.members.iter().map(|(known, _)| *known).collect::<Vec<_>>();
                 Err(format!("there is no such member; there are {}", known.join(", ")))
             }
         }
     }
+}
+
+fn no_such_member(near: &str) -> String {
+    format!("there is no such member; did you mean {near}?")
 }
 
 fn expected(kind: &Kind) -> String {
@@ -382,8 +402,8 @@ static ROOT: Kind = object(
     &[
         ("auth", object(&[("profiles", Kind::Map(&AUTH_PROFILE))], Others::Foreign)),
         ("models", object(MODELS, Others::Misspelt)),
-        ("agents", object(&[("defaults", object(DEFAULTS, Others::Foreign))], Others::Foreign)),
-        ("plugins", object(&[("entries", Kind::Some(is_our_provider, OUR_NAME, &PLUGIN))], Others::Foreign)),
+        ("agents", object(&[("defaults", object(DEFAULTS, Others::Near))], Others::Near)),
+        ("plugins", object(&[("entries", Kind::Some(is_our_provider, OUR_NAME, &PLUGIN))], Others::Near)),
     ],
     Others::Foreign,
 );
