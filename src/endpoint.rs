@@ -560,14 +560,18 @@ fn no_region() -> Error {
     .with_hint("name one: --region, AWS_REGION, or `region` in the profile")
 }
 
+/// Whether a text can be a region: a part of a host's name.
+pub(crate) fn is_region(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && !is_digits(text)
+}
+
 /// Checks a region; `named` is what the user knows it by.
 fn check_region(named: &str, region: &str) -> Result<()> {
-    let fits = (1..=63).contains(&region.len())
-        && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        && !region.starts_with('-')
-        && !region.ends_with('-')
-        && !is_digits(region);
-    if fits {
+    if is_region(region) {
         return Ok(());
     }
     let shown = named.chars().take(64).collect::<String>();
@@ -577,7 +581,10 @@ fn check_region(named: &str, region: &str) -> Result<()> {
             "the region {shown:?} cannot be: 1 to 63 letters, digits and hyphens expected, not digits alone, and no hyphen at either end"
         ),
     )
-    .with_hint("a region is like us-east-1; it comes from --region, AWS_REGION or the profile's `region`"))
+    .with_hint(
+        "a region is like us-east-1; it comes from --region, AWS_REGION, the profile's `region`, or `region` or \
+         `baseUrl` of the settings",
+    ))
 }
 
 /// A group of regions that have no accounts in common with the others.

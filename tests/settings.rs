@@ -244,7 +244,7 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         ),
         (
             "{ models: { bedrockDiscovery: { region: ' ' } } }",
-            "a text that is not blank expected, a blank one found",
+            "a region such as us-east-1 expected, \"\" found",
         ),
         ("{ models: { bedrockDiscovery: [] } }", "models.bedrockDiscovery: an object expected, a list found"),
         (
@@ -314,6 +314,19 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         (
             "{ plugins: { entries: { openai: {}, 'amazon-bedrokc': {} } } }",
             "plugins.entries.amazon-bedrokc: there is no such member; did you mean amazon-bedrock?",
+        ),
+        (
+            "{ models: { bedrockDiscovery: { region: 'us east' } } }",
+            "1:41: models.bedrockDiscovery.region: a region such as us-east-1 expected, \"us east\" found",
+        ),
+        ("{ models: { bedrockDiscovery: { region: '{a:' } } }", "a region such as us-east-1 expected"),
+        (
+            "{ models: { providers: { bedrock: { baseUrl: 'ftp:x' } } } }",
+            "models.providers.bedrock.baseUrl: a URL that calls can be put under expected: http:// or https://",
+        ),
+        (
+            "{ agents: { defaults: { params: { temperature: 9 } } } }",
+            "agents.defaults.params.temperature: a number from 0 to 1 expected, 9 found",
         ),
         ("[]", "settings.json5:1:1: the settings: an object expected, a list found"),
         ("{ a: 1 b: 2 }", "JSON5 expected"),

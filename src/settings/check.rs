@@ -8,6 +8,7 @@ use jsonc_parser::common::Ranged as _;
 use super::edit::{Step, shown};
 use super::reference::{self, Env};
 use super::{PROVIDERS, is_our_provider, is_ours, near_miss, nearest};
+use crate::endpoint::{BaseUrl, is_region};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Checks the sections that are ours, and gives what is to be said of members that have no effect. Errors
@@ -54,9 +55,15 @@ enum Kind {
     Switch,
     /// Text that is not blank.
     Text,
+    /// What can be the name of a region.
+    Region,
+    /// What calls can be put under.
+    Url,
     /// A number from the first on, or above it.
     From(f64),
     Above(f64),
+    /// A number from 0 to 1.
+    Share,
     /// A whole number from this on.
     Whole(f64),
     /// One of these words; the others, which OpenClaw has as well, are warned of.
@@ -176,6 +183,18 @@ impl Checker<'_> {
             {
                 return Ok(());
             }
+            (Kind::Region, Value::StringLit(_)) => {
+                let region = word.as_deref().unwrap_or_default().trim();
+                if is_region(region) {
+                    return Ok(());
+                }
+                format!("a region such as us-east-1 expected, {region:?} found")
+            }
+            // What is no URL may hold a secret.
+            (Kind::Url, Value::StringLit(_)) => match BaseUrl::parse(word.as_deref().unwrap_or_default()) {
+                Ok(_) => return Ok(()),
+                Err(expected) => format!("{} expected: {expected}", self::expected(kind)),
+            },
             (Kind::Word { ours, others }, Value::StringLit(text)) => {
                 let word = word.as_deref().unwrap_or(&text.value);
                 if others.contains(&word) {
@@ -204,10 +223,11 @@ impl Checker<'_> {
             (Kind::Key | Kind::Secret, Value::Object(_)) | (Kind::Key, Value::StringLit(_)) => {
                 return self.reference(value, kind);
             }
-            (Kind::From(_) | Kind::Above(_) | Kind::Whole(_), Value::NumberLit(literal)) => {
+            (Kind::From(_) | Kind::Above(_) | Kind::Share | Kind::Whole(_), Value::NumberLit(literal)) => {
                 let fits = number(literal.value).is_some_and(|number| match kind {
                     Kind::From(least) => number >= *least,
                     Kind::Above(limit) => number > *limit,
+                    Kind::Share => (0.0..=1.0).contains(&number),
                     Kind::Whole(least) => number >= *least && number.fract() == 0.0 && number < LARGEST,
                     _ => false,
                 });
@@ -360,6 +380,9 @@ fn expected(kind: &Kind) -> String {
         Kind::Switch | Kind::Denied(_) | Kind::Always(_) => "true or false".into(),
         Kind::Key | Kind::Secret => "a text or an object".into(),
         Kind::Text => "a text that is not blank".into(),
+        Kind::Region => "a region such as us-east-1".into(),
+        Kind::Url => "a URL that calls can be put under".into(),
+        Kind::Share => "a number from 0 to 1".into(),
         Kind::From(least) => format!("a number from {least}"),
         Kind::Above(limit) => format!("a number above {limit}"),
         Kind::Whole(least) => format!("a whole number from {least}"),
@@ -416,7 +439,7 @@ const MODELS: &[(&str, Kind)] = &[
 
 const DISCOVERY: &[(&str, Kind)] = &[
     ("enabled", Kind::Switch),
-    ("region", Kind::Text),
+    ("region", Kind::Region),
     ("providerFilter", Kind::List(&Kind::Text)),
     ("refreshInterval", Kind::Whole(0.0)),
     ("defaultContextWindow", Kind::Whole(1.0)),
@@ -425,7 +448,7 @@ const DISCOVERY: &[(&str, Kind)] = &[
 
 static PROVIDER: Kind = object(
     &[
-        ("baseUrl", Kind::Text),
+        ("baseUrl", Kind::Url),
         ("apiKey", Kind::Key),
         ("auth", Kind::Word { ours: &["api-key", "aws-sdk", "token"], others: &["oauth"] }),
         ("api", API),
@@ -520,7 +543,7 @@ static MODEL: Kind = Kind::Object(Object {
         ("id", Kind::Text),
         ("name", Kind::Text),
         ("api", API),
-        ("baseUrl", Kind::Text),
+        ("baseUrl", Kind::Url),
         ("reasoning", Kind::Switch),
         ("input", Kind::List(&one_of(&["text", "image", "video", "audio"]))),
         ("cost", object(COST, Others::Wrong)),
@@ -593,7 +616,7 @@ static CHOSEN: Kind =
     object(&[("alias", Kind::Text), ("params", object(PARAMS, Others::Misspelt))], Others::Misspelt);
 
 const PARAMS: &[(&str, Kind)] = &[
-    ("temperature", Kind::From(0.0)),
+    ("temperature", Kind::Share),
     ("maxTokens", Kind::Whole(1.0)),
     ("cacheRetention", one_of(&["none", "short", "long"])),
     ("thinking", Kind::Lenient(super::LEVELS)),
