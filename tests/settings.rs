@@ -260,7 +260,15 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
             "{ models: { providers: { Bedrock: { api: 'bedrock-converse' } } } }",
             "did you mean \"bedrock-converse-stream\"?",
         ),
-        ("{ models: { providers: { Bedrock: { auth: 'aws' } } } }", "\"token\" expected, \"aws\" found"),
+        ("{ models: { providers: { Bedrock: { auth: 'aws' } } } }", "did you mean \"aws-sdk\"?"),
+        (
+            "{ models: { providers: { Bedrock: { auth: 'password' } } } }",
+            "\"api-key\", \"aws-sdk\", \"token\" or \"oauth\" expected, \"password\" found",
+        ),
+        (
+            "{ models: { providers: { Bedrock: { api: 'openai' } } } }",
+            "api: there is no \"openai\" here; did you mean \"openai-responses\"?",
+        ),
         (
             "{ models: { providers: { Bedrock: { models: [{ name: 'x' }] } } } }",
             "1:46: models.providers.Bedrock.models[0]: the member id expected, none found",

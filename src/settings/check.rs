@@ -205,8 +205,10 @@ impl Checker<'_> {
                     return Ok(());
                 }
                 let near = nearest(word, ours.iter().chain(*others).copied());
-                let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-                format!("{} expected, {word:?} found{near}", list(ours))
+                match near {
+                    Some(near) => format!("there is no {word:?} here; did you mean {near:?}?"),
+                    None => format!("{} expected, {word:?} found", list(&[*ours, *others].concat())),
+                }
             }
             (Kind::Lenient(words), _) => {
                 let word = word.map(|word| word.trim().to_ascii_lowercase());
