@@ -77,8 +77,8 @@ impl Config {
     }
 
     /// The region to call. Otherwise it is that of the model's ARN, of `AWS_REGION`, of
-    /// `AWS_DEFAULT_REGION`, of the profile, or of the EC2 instance whose role is used, and at last `us-east-1`. A
-    /// region in an ARN counts before this one.
+    /// `AWS_DEFAULT_REGION`, of the profile, of a [settings file](Self::fallback_region), or of the EC2 instance
+    /// whose role is used, and at last `us-east-1`. A region in an ARN counts before this one.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
@@ -219,6 +219,7 @@ impl Config {
             self.context.clone(),
             self.profile.clone(),
             self.region.clone(),
+            self.fallback_region.clone(),
             self.offline,
             self.credentials_transport.clone(),
             self.fallback_bearer_token.clone(),

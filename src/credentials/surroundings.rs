@@ -29,6 +29,8 @@ pub(crate) struct Surroundings {
     /// The profile and the region that are named in code.
     pub(super) profile: Option<String>,
     pub(super) given_region: Option<String>,
+    /// The region of a settings file.
+    pub(super) fallback_region: Option<String>,
     /// Whether nothing may be asked over the network.
     pub(super) offline: bool,
     /// What sends the requests in place of the two below.
@@ -77,6 +79,7 @@ impl Surroundings {
         context: Context,
         profile: Option<String>,
         given_region: Option<String>,
+        fallback_region: Option<String>,
         offline: bool,
         transport: Option<Arc<dyn Transport>>,
         fallback_token: Option<Token>,
@@ -85,6 +88,7 @@ impl Surroundings {
             context,
             profile,
             given_region,
+            fallback_region,
             offline,
             transport,
             fallback_token,
@@ -104,12 +108,18 @@ impl Surroundings {
         Ok(work(profiles.profile(&self.profile_name()).map(|section| (&profiles, section))))
     }
 
-    /// The region that is named: in code, in the environment or in the profile.
+    /// The region that is named: in code, in the environment, in the profile or in a settings file.
     pub(super) fn named_region(&self) -> Result<Option<Region>> {
         if let Some(name) = &self.given_region {
             return Ok(Some(Region::new(name, RegionSource::Given)));
         }
-        self.with_profile(|profile| Region::resolve(profile, |name| self.context.env(name)))
+        let found = self.with_profile(|profile| Region::resolve(profile, |name| self.context.env(name)))?;
+        let of_settings = || {
+            // That a runtime is one for FIPS says nothing of other services.
+            let name = self.fallback_region.as_deref()?.replace("fips-", "").replace("-fips", "");
+            Some(Region::new(&name, RegionSource::Settings))
+        };
+        Ok(found.or_else(of_settings))
     }
 
     /// The region to ask for credentials in: the one that is named, or else the instance's.

@@ -259,7 +259,7 @@ static CALL_FLAGS: [Flag; 6] = [
 static GLOBAL_FLAGS: [Flag; 9] = [
     flag(
         "region",
-        "AWS region; otherwise AWS_REGION, AWS_DEFAULT_REGION, the profile's, the instance's, us-east-1",
+        "AWS region; otherwise AWS_REGION, AWS_DEFAULT_REGION, the profile's, the settings', the instance's, us-east-1",
     )
     .value("REGION"),
     flag("profile", "AWS profile, before the credentials of the environment; otherwise AWS_PROFILE")
