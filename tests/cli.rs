@@ -531,7 +531,7 @@ fn the_prompt_comes_from_the_command_line_or_else_from_standard_input() {
 #[test]
 fn wrong_usage_is_2_and_says_what_is_right() {
     let home = home();
-    let cases: [(&[&str], &str); 15] = [
+    let cases: [(&[&str], &str); 18] = [
         (&[], "a command expected"),
         (&["chta"], "did you mean chat?"),
         (&["chat", "--regoin", "x", "Hi"], "did you mean --region?"),
@@ -550,6 +550,9 @@ fn wrong_usage_is_2_and_says_what_is_right() {
         (&["chat", "--endpoint-url", "http://u:sekret@h", "Hi"], "endpoint URL"),
         (&["converse"], "--request"),
         (&["decode"], "FILE"),
+        (&["models", "list", "--json", "--plain"], "--json or --plain expected, both found"),
+        (&["models", "list", "--local", "--refresh"], "--local or --refresh expected, both found"),
+        (&["models", "show", "a.b", "--plain"], "--plain goes with `models list`"),
     ];
     for (arguments, said) in cases {
         let output = pumice(&home).args(arguments).output().unwrap();

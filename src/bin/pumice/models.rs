@@ -18,7 +18,15 @@ use crate::session::Session;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let words = args.rest.iter().map(|word| word.to_str()).collect::<Option<Vec<_>>>();
+    for (one, other) in [("json", "plain"), ("local", "refresh")] {
+        if args.has(one) && args.has(other) {
+            return Err(Failure::usage(format!("--{one} or --{other} expected, both found")));
+        }
+    }
     match words.as_deref() {
+        Some(["show", _]) if let Some(flag) = ["plain", "provider", "all"].iter().find(|flag| args.has(flag)) => {
+            Err(Failure::usage(format!("--{flag} goes with `models list`")))
+        }
         Some(["list"]) => list(args, report).await,
         Some(["show", model]) => show(args, report, model).await,
         _ => Err(Failure::usage("list, or show MODEL, expected").hint("pumice models --help explains them")),
