@@ -211,6 +211,12 @@ impl Settings {
         check::members()
     }
 
+    /// The paths of all that is set in a text of settings, within the sections that count: members and items of
+    /// lists, each as [`get`](Self::get) takes it.
+    pub fn paths(text: &str) -> Result<Vec<String>> {
+        Ok(edit::paths(&Self::sections(text)?))
+    }
+
     /// What a text of settings says under a path such as `agents.defaults.model.primary` or
     /// `models.providers["amazon-bedrock"].models[0]`.
     pub fn get(text: &str, path: &str) -> Result<Option<Value>> {

@@ -608,6 +608,19 @@ fn settings_are_read_written_and_checked_as_a_whole() {
         "{\n  agents: { defaults: { model: { primary: \"amazon-bedrock/a.b\" } } },\n}\n"
     );
 
+    // What is suggested is near and set, and a number below 0 is a value.
+    for (member, said) in [
+        ("models", "models is not set\n"),
+        ("agents.default.model.primary", "is not set; did you mean agents.defaults.model.primary?\n"),
+        ("agents.defaults.model.fallbacks", "is not set; did you mean agents.defaults.model"),
+    ] {
+        let output = config(&["get", member]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(said), "{member}: {}", stderr(&output));
+    }
+    let output = config(&["set", "models.bedrockDiscovery.refreshInterval", "-1"]);
+    assert!(stderr(&output).contains("a whole number from 0 expected, -1 found"), "{}", stderr(&output));
+
     configure(
         &home,
         "// mine\n{\n  models: { bedrockDiscovery: { enabled: true } }, // on\n  gateway: { token: 'sekret' },\n}\n",

@@ -74,6 +74,24 @@ pub(super) fn shown(steps: &[Step]) -> String {
     text
 }
 
+/// The paths of all members and items, as [`steps`] reads them.
+pub(super) fn paths(root: &serde_json::Value) -> Vec<String> {
+    fn walk(value: &serde_json::Value, way: &mut Vec<Step>, found: &mut Vec<String>) {
+        let members = value.as_object().into_iter().flatten();
+        let members = members.map(|(name, value)| (Step::Member(name.clone()), value));
+        let items = value.as_array().into_iter().flatten().enumerate();
+        for (step, value) in members.chain(items.map(|(at, value)| (Step::At(at), value))) {
+            way.push(step);
+            found.push(shown(way));
+            walk(value, way, found);
+            way.pop();
+        }
+    }
+    let mut found = Vec::new();
+    walk(root, &mut Vec::new(), &mut found);
+    found
+}
+
 /// The value of a member.
 pub(super) fn get(text: &str, path: &str) -> Result<Option<serde_json::Value>> {
     let Some(mut at) = parse("the settings", text)? else { return Ok(None) };

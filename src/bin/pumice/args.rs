@@ -280,7 +280,16 @@ impl Args {
         let mut explained: Option<&'static Explained> = None;
         let mut flags = Vec::new();
         let mut rest = Vec::new();
-        while let Some(arg) = parser.next().map_err(|error| wrong(error.to_string(), explained))? {
+        loop {
+            // What is set may be a number below 0, and no flag begins with a digit.
+            if explained.is_some_and(|explained| explained.command == Command::Config)
+                && let Some(mut words) = parser.try_raw_args()
+                && let Some(number) = words.next_if(is_negative)
+            {
+                rest.push(number);
+                continue;
+            }
+            let Some(arg) = parser.next().map_err(|error| wrong(error.to_string(), explained))? else { break };
             let flag = match arg {
                 // `pumice help chat` is what people type too.
                 Arg::Value(word) if explained.is_none() && word == "help" => {
@@ -396,6 +405,10 @@ fn command_named(word: &OsStr) -> Result<&'static Explained, Failure> {
         let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         Failure::usage(format!("there is no command {word:?}{near}")).hint("pumice --help lists them")
     })
+}
+
+fn is_negative(word: &OsStr) -> bool {
+    matches!(word.as_encoded_bytes(), [b'-', b'0'..=b'9', ..])
 }
 
 fn wrong(message: String, explained: Option<&'static Explained>) -> Failure {

@@ -32,9 +32,9 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             .and_then(|()| context.write_private(&path, text.as_bytes()))
             .map_err(|error| Failure::usage(format!("the settings file {file} cannot be written: {error}")))
     };
-    let not_set = |member: &str| {
-        let known = Settings::members();
-        let near = settings::nearest(member, known.iter().map(String::as_str)).filter(|near| *near != member);
+    let not_set = |text: &str, member: &str| {
+        let set = Settings::paths(text).unwrap_or_default();
+        let near = settings::nearest(member, set.iter().map(String::as_str));
         let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         Failure::usage(format!("{file}: {member} is not set{near}"))
     };
@@ -46,19 +46,23 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             check(&text)?;
             output.json_line(&format!("{:#}", Settings::sections(&text)?));
         }
-        ["get", member] => match Settings::get(&text()?, member)? {
-            Some(Value::String(value)) => output.text(&format!("{value}\n")),
-            Some(value) => output.json_line(&format!("{value:#}")),
-            None => return Err(not_set(member)),
-        },
+        ["get", member] => {
+            let text = text()?;
+            match Settings::get(&text, member)? {
+                Some(Value::String(value)) => output.text(&format!("{value}\n")),
+                Some(value) => output.json_line(&format!("{value:#}")),
+                None => return Err(not_set(&text, member)),
+            }
+        }
         ["set", member, value] => {
             write(&Settings::set(&text()?, member, value)?)?;
             report.detail(format_args!("{file}: {member} is set"));
         }
-        ["unset", member] => match Settings::unset(&text()?, member)? {
-            Some(without) => write(&without)?,
-            None => return Err(not_set(member)),
-        },
+        ["unset", member] => {
+            let text = text()?;
+            let without = Settings::unset(&text, member)?.ok_or_else(|| not_set(&text, member))?;
+            write(&without)?;
+        }
         _ => {
             return Err(Failure::usage("get PATH, set PATH VALUE, unset PATH, path or show expected")
                 .hint("pumice config --help explains them"));
