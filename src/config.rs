@@ -188,7 +188,7 @@ impl Config {
         self
     }
 
-    /// Asks no service for credentials: those that would come from one are not found.
+    /// Asks no service for credentials, and runs no `credential_process`: those that would come so are not found.
     pub fn offline(mut self) -> Self {
         self.offline = true;
         self

@@ -60,6 +60,14 @@ async fn ask(surroundings: &Surroundings, uri: &Uri) -> Result<Keys, Fault> {
             )
         })
         .await
+        .map_err(|fault| match fault {
+            // What a call to Bedrock that finds nobody is advised of has no say in where this service is.
+            Fault::Broken(error) if error.status().is_none() && error.hint().is_some() => {
+                let variable = if context.env(RELATIVE).is_some() { RELATIVE } else { FULL };
+                Fault::Broken(error.with_hint(format!("it is where {variable} says: check or unset that")))
+            }
+            fault => fault,
+        })
 }
 
 /// Where the service is, if there is one.

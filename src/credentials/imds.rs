@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 use super::secret::{Fields, Secret};
 use super::surroundings::{Fault, Surroundings, Way, failed, refused, request};
-use super::{Credentials, Found, Outcome};
+use super::{Credentials, Found, Outcome, Unasked};
 use crate::endpoint::{BaseUrl, dns_suffix, encode_label};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -60,11 +60,13 @@ impl From<Error> for Trouble {
 /// The keys of the instance's role.
 pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {
     if surroundings.offline {
-        let reason = match Settings::of(surroundings)? {
-            Ok(settings) => format!("not asked, since offline: {} would be", settings.base.join("", &[])?),
-            Err(disabled) => disabled,
-        };
-        return Ok(Outcome::not_applicable(reason));
+        return Ok(match Settings::of(surroundings)? {
+            Ok(settings) => Outcome::Unasked {
+                unasked: Unasked { source: "default chain", link: "instance metadata".into() },
+                url: settings.base.join("", &[])?,
+            },
+            Err(disabled) => Outcome::not_applicable(disabled),
+        });
     }
     match surroundings.imds.role_and_keys(surroundings).await {
         Ok((role, keys)) => Ok(Outcome::Found(Found {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_credential_types::Credentials as Keys;
 
 use super::secret::{Fields, Secret};
-use super::surroundings::{failed, one_line};
+use super::surroundings::{Fault, failed, one_line};
 use super::{Surroundings, expired};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -19,8 +19,12 @@ pub(super) async fn load(
     profile: &str,
     command: &str,
     account: Option<&str>,
-) -> Result<Keys> {
+) -> Result<Keys, Fault> {
     let what = format!("credential_process of the profile {profile}");
+    // What such commands do is to ask a service.
+    if surroundings.offline {
+        return Err(Fault::Offline(what));
+    }
     let fault = |fault: String| {
         Error::new(ErrorKind::Credentials, format!("{what} {fault}"))
             .with_hint("run the command by itself to see what it does")
@@ -35,7 +39,7 @@ pub(super) async fn load(
     if !ran.success {
         let said = without_secrets(&String::from_utf8_lossy(&ran.stderr));
         let said = if said.is_empty() { "and said nothing".into() } else { format!("and said: {said}") };
-        return Err(fault(format!("failed {said}")));
+        return Err(fault(format!("failed {said}")).into());
     }
 
     let read = || {
@@ -49,7 +53,7 @@ pub(super) async fn load(
     };
     let keys = read().map_err(|error| failed(&what, &error))?;
     match keys.expiry().filter(|expiry| *expiry <= surroundings.context.now()) {
-        Some(expiry) => Err(expired(&what, expiry)),
+        Some(expiry) => Err(expired(&what, expiry).into()),
         None => Ok(keys),
     }
 }

@@ -36,13 +36,13 @@ pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {
             return Ok(Outcome::not_applicable(format!("there is no profile default in {files}")));
         }
         let known = profiles.names().collect::<Vec<_>>().join(", ");
-        let known = if known.is_empty() {
-            "there are no profiles at all".into()
+        let hint = if known.is_empty() {
+            "there are no profiles at all: leave out --profile and AWS_PROFILE, or write one into these files".into()
         } else {
-            format!("there are: {known}")
+            format!("there are: {known}; name one with --profile or AWS_PROFILE")
         };
         return Err(Error::new(ErrorKind::Credentials, format!("there is no profile {name} in {files}"))
-            .with_hint(format!("{known}; name one with --profile or AWS_PROFILE")));
+            .with_hint(hint));
     }
     let Some(way) = Way::of(&profiles, &name)? else {
         return Ok(Outcome::not_applicable(format!("the profile {name} names no credentials")));

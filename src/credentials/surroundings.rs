@@ -62,7 +62,7 @@ impl Way {
 /// Why a service gave nothing.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// It was not asked, since nothing may be: the URL that would have been.
+    /// It was not asked, since nothing may be: the URL, or the command, that would have been.
     Offline(String),
     /// It failed, or there is something wrong before it could be asked.
     Broken(Error),

@@ -227,7 +227,7 @@ they expire, the region and what named it, and of each source that was looked at
 code 3 says that there are none.",
         flags: &[
             flag("json", "As one line of JSON; never a secret"),
-            flag("offline", "Ask no service: say which one would be asked"),
+            flag("offline", "Ask no service and run no command: say which one would be"),
         ],
         calls: false,
         takes_rest: false,
