@@ -289,6 +289,9 @@ impl Settings {
         }
         match our_model(named) {
             Some(id) => Ok(id.to_owned()),
+            None if named.split('/').all(|part| part.trim().is_empty() || is_our_provider(part)) => {
+                Err(Error::new(ErrorKind::InvalidInput, format!("{named:?}: the id is empty")))
+            }
             None => Err(Error::new(
                 ErrorKind::InvalidInput,
                 format!("{named:?}: a model of amazon-bedrock expected, another provider's found"),

@@ -165,6 +165,10 @@ fn what_can_be_called_is_listed_in_each_form() {
     );
     assert_eq!(json["models"][0]["cost"], Value::Null);
 
+    let output = run(&mut pumice(&home, &server), &["models", "list", "--provider", "nope"]);
+    let said = "no model in this list is of \"nope\"; providers are Anthropic, Mistral AI, New Comer";
+    assert!(stderr(&output).contains(said), "{}", stderr(&output));
+
     let output = run(&mut pumice(&home, &server), &["models", "list", "--all"]);
     let table = stdout(&output);
     assert!(

@@ -1,6 +1,6 @@
 //! `pumice models`: which models can be called, and what is known of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
@@ -88,7 +88,17 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
     let inventory = found.listing.as_deref().map(|listing| &listing.inventory);
     let mut rows = rows(&session, inventory, &found.bases);
     rows.retain(|row| args.has("all") || row.is_listed());
-    rows.retain(|row| provider.is_none_or(|provider| row.model.is_of(provider)));
+    if let Some(provider) = provider {
+        let mut others = BTreeSet::new();
+        rows.retain(|row| {
+            others.insert(row.model.provider.clone());
+            row.model.is_of(provider)
+        });
+        if rows.is_empty() && !others.is_empty() {
+            let others = others.into_iter().collect::<Vec<_>>().join(", ");
+            report.note(format_args!("no model in this list is of {provider:?}; providers are {others}"));
+        }
+    }
 
     let mut output = Output::new();
     if args.has("json") {
@@ -110,7 +120,7 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
                 without.join(", ")
             ));
         }
-        if rows.is_empty() {
+        if rows.is_empty() && provider.is_none() {
             report.note("no model is in this list; `pumice models list --all` shows what cannot be called");
         }
     }
