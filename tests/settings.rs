@@ -168,6 +168,8 @@ fn a_model_is_understood_however_it_is_named() {
     ] {
         assert_eq!(settings.model_id(named).unwrap(), id, "{named}");
     }
+    let empty = settings.model_id("amazon-bedrock/").unwrap_err();
+    assert_eq!(empty.to_string(), "\"amazon-bedrock/\": the id is empty");
     for named in ["openai/gpt-9", "", "amazon-bedrock/"] {
         assert_eq!(settings.model_id(named).unwrap_err().kind(), ErrorKind::InvalidInput, "{named}");
     }
@@ -312,8 +314,14 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         ),
         ("{models:{providers:{bedrock:{request:{tls:{insecureSkipVerify:true}}}}}}", "always verified"),
         ("{models:{providers:{bedrock:{families:[{thinking:'budget'}]}}}}", "the member match expected"),
-        ("{ agents: { default: {} } }", "1:13: agents.default: there is no such member; did you mean defaults?"),
-        ("{ agents: { defaults: { modl: 'x' } } }", "agents.defaults.modl: there is no such member; did you mean model?"),
+        (
+            "{ agents: { default: {} } }",
+            "1:13: agents.default: there is no such member; did you mean defaults?",
+        ),
+        (
+            "{ agents: { defaults: { modl: 'x' } } }",
+            "agents.defaults.modl: there is no such member; did you mean model?",
+        ),
         (
             "{ models: { providers: { 'amazon-bedrok': {} } } }",
             "models.providers.amazon-bedrok: there is no such member; did you mean amazon-bedrock?",
