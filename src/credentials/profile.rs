@@ -37,7 +37,8 @@ pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {
         }
         let known = profiles.names().collect::<Vec<_>>().join(", ");
         let hint = if known.is_empty() {
-            "there are no profiles at all: leave out --profile and AWS_PROFILE, or write one into these files".into()
+            "there are no profiles at all: leave out --profile and AWS_PROFILE, or write one into these files"
+                .into()
         } else {
             format!("there are: {known}; name one with --profile or AWS_PROFILE")
         };

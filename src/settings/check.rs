@@ -183,18 +183,12 @@ impl Checker<'_> {
             {
                 return Ok(());
             }
-            (Kind::Region, Value::StringLit(_)) => {
-                let region = word.as_deref().unwrap_or_default().trim();
-                if is_region(region) {
-                    return Ok(());
+            (Kind::Region | Kind::Url, Value::StringLit(_)) => {
+                match misfit(kind, word.as_deref().unwrap_or_default()) {
+                    Some(fault) => fault,
+                    None => return Ok(()),
                 }
-                format!("a region such as us-east-1 expected, {region:?} found")
             }
-            // What is no URL may hold a secret.
-            (Kind::Url, Value::StringLit(_)) => match BaseUrl::parse(word.as_deref().unwrap_or_default()) {
-                Ok(_) => return Ok(()),
-                Err(expected) => format!("{} expected: {expected}", self::expected(kind)),
-            },
             (Kind::Word { ours, others }, Value::StringLit(text)) => {
                 let word = word.as_deref().unwrap_or(&text.value);
                 if others.contains(&word) {
@@ -226,14 +220,7 @@ impl Checker<'_> {
                 return self.reference(value, kind);
             }
             (Kind::From(_) | Kind::Above(_) | Kind::Share | Kind::Whole(_), Value::NumberLit(literal)) => {
-                let fits = number(literal.value).is_some_and(|number| match kind {
-                    Kind::From(least) => number >= *least,
-                    Kind::Above(limit) => number > *limit,
-                    Kind::Share => (0.0..=1.0).contains(&number),
-                    Kind::Whole(least) => number >= *least && number.fract() == 0.0 && number < LARGEST,
-                    _ => false,
-                });
-                if fits {
+                if number(literal.value).is_some_and(|number| fits(kind, number)) {
                     return Ok(());
                 }
                 format!("{} expected, {} found", expected(kind), literal.value)
@@ -248,16 +235,7 @@ impl Checker<'_> {
                 return self.members(&object.properties, |_| Ok(Some(*kind)));
             }
             (Kind::Some(is_ours, shown, kind), Value::Object(object)) => {
-                // A key that is none of ours is another provider's, unless ours is missing and this looks like it.
-                let absent = !object.properties.iter().any(|member| is_ours(member.name.as_str()));
-                let providers = if absent && *shown == OUR_NAME { &PROVIDERS[..] } else { &[] };
-                return self.members(&object.properties, |name| {
-                    match near_miss(name, providers.iter().copied()) {
-                        _ if is_ours(name) => Ok(Some(*kind)),
-                        Some(near) => Err(no_such_member(near)),
-                        None => Ok(None),
-                    }
-                });
+                return self.entries(&object.properties, *is_ours, shown, kind);
             }
             (Kind::TextOr(kind), value @ Value::Object(_)) => return self.value(value, kind),
             (Kind::Object(Object { owner: Some(owner), .. }), Value::Object(object))
@@ -297,6 +275,24 @@ impl Checker<'_> {
             self.warn(value.start(), &unset(&name));
         }
         Ok(())
+    }
+
+    /// Checks the members whose names are ours. The others are another provider's, unless ours is missing and
+    /// one looks like it.
+    fn entries(
+        &mut self,
+        members: &[ObjectProp<'_>],
+        is_ours: fn(&str) -> bool,
+        shown: &str,
+        kind: &'static Kind,
+    ) -> Result<()> {
+        let absent = !members.iter().any(|member| is_ours(member.name.as_str()));
+        let providers = if absent && shown == OUR_NAME { &PROVIDERS[..] } else { &[] };
+        self.members(members, |name| match near_miss(name, providers.iter().copied()) {
+            _ if is_ours(name) => Ok(Some(kind)),
+            Some(near) => Err(no_such_member(near)),
+            None => Ok(None),
+        })
     }
 
     /// Checks the members of an object, each as what `kind` takes it for; `None` is none of ours.
@@ -369,6 +365,31 @@ impl Object {
                 Err(format!("there is no such member; there are {}", known.join(", ")))
             }
         }
+    }
+}
+
+/// What is wrong with a text that is to be a region or a URL.
+fn misfit(kind: &Kind, text: &str) -> Option<String> {
+    match kind {
+        Kind::Region if !is_region(text.trim()) => {
+            Some(format!("{} expected, {:?} found", expected(kind), text.trim()))
+        }
+        // What is no URL may hold a secret.
+        Kind::Url => {
+            let fault = BaseUrl::parse(text).err()?;
+            Some(format!("{} expected: {fault}", expected(kind)))
+        }
+        _ => None,
+    }
+}
+
+fn fits(kind: &Kind, number: f64) -> bool {
+    match kind {
+        Kind::From(least) => number >= *least,
+        Kind::Above(limit) => number > *limit,
+        Kind::Share => (0.0..=1.0).contains(&number),
+        Kind::Whole(least) => number >= *least && number.fract() == 0.0 && number < LARGEST,
+        _ => false,
     }
 }
 

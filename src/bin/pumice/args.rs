@@ -289,7 +289,9 @@ impl Args {
                 rest.push(number);
                 continue;
             }
-            let Some(arg) = parser.next().map_err(|error| wrong(error.to_string(), explained))? else { break };
+            let Some(arg) = parser.next().map_err(|error| wrong(error.to_string(), explained))? else {
+                break;
+            };
             let flag = match arg {
                 // `pumice help chat` is what people type too.
                 Arg::Value(word) if explained.is_none() && word == "help" => {

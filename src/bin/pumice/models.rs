@@ -24,7 +24,9 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         }
     }
     match words.as_deref() {
-        Some(["show", _]) if let Some(flag) = ["plain", "provider", "all"].iter().find(|flag| args.has(flag)) => {
+        Some(["show", _])
+            if let Some(flag) = ["plain", "provider", "all"].iter().find(|flag| args.has(flag)) =>
+        {
             Err(Failure::usage(format!("--{flag} goes with `models list`")))
         }
         Some(["list"]) => list(args, report).await,
@@ -143,10 +145,7 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
             let facts = told(inventory, &found.bases, &id).or(Facts::known(&id));
             &Row {
                 model: facts.model(&id, session.settings.discovery.default_limits),
-                source: match found.bases.contains_key(&id) {
-                    true => Source::Service,
-                    false => Source::Catalogue,
-                },
+                source: if found.bases.contains_key(&id) { Source::Service } else { Source::Catalogue },
                 reason: inventory
                     .filter(|_| !found.bases.contains_key(&id))
                     .map(|_| "it is not in the region's list".to_owned()),
