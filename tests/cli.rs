@@ -329,6 +329,30 @@ fn without_credentials_it_says_where_it_looked() {
 }
 
 #[test]
+fn what_is_hinted_at_is_what_can_be_done() {
+    let home = home();
+    let uri = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+    let cases: [(&str, &str, &[&str], &str, &str); 2] = [
+        ("A", "", &["--profile", "nope"], "no profiles at all: leave out --profile", "name one with"),
+        (uri, "http://127.0.0.1:1/x", &[], "it is where AWS_CONTAINER_CREDENTIALS_FULL_URI says", "--region"),
+    ];
+    for (variable, value, flags, hinted, not_hinted) in cases {
+        let output = Command::new(env!("CARGO_BIN_EXE_pumice"))
+            .env_clear()
+            .env("HOME", home.path())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env(variable, value)
+            .arg("auth")
+            .args(flags)
+            .output()
+            .unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains(hinted) && !said.contains(not_hinted), "{said}");
+    }
+}
+
+#[test]
 fn auth_tells_the_source_and_no_secret() {
     let home = home();
     std::fs::create_dir(home.path().join(".aws")).unwrap();

@@ -536,6 +536,23 @@ fn the_region_of_the_settings_counts_after_all_others() {
 }
 
 #[test]
+fn sts_is_asked_in_the_region_of_the_settings() {
+    let (home, sts) = (home(), Server::start([Answer::refusal(403, "AccessDenied", "no")]));
+    let aws = home.path().join(".aws");
+    std::fs::create_dir_all(&aws).unwrap();
+    let role = "[profile r]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = k\n";
+    let keys = "[profile k]\naws_access_key_id = AK\naws_secret_access_key = sekret\n";
+    std::fs::write(aws.join("config"), format!("{role}{keys}")).unwrap();
+    configure(&home, "{ models: { bedrockDiscovery: { region: 'fips-eu-west-1' } } }");
+    let mut command = pumice(&home, &sts);
+    command.env("AWS_ENDPOINT_URL_STS", &sts.url).env("AWS_EC2_METADATA_DISABLED", "true");
+    run(&mut command, &["auth", "--profile", "r"]);
+    let request = sts.requests().pop().unwrap();
+    let signed = request.header("authorization").unwrap();
+    assert!(signed.contains("/eu-west-1/sts/aws4_request"), "{signed}");
+}
+
+#[test]
 fn fallbacks_are_tried_in_order_and_said() {
     let home = home();
     configure(&home, SETTINGS);

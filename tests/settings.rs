@@ -168,6 +168,8 @@ fn a_model_is_understood_however_it_is_named() {
     ] {
         assert_eq!(settings.model_id(named).unwrap(), id, "{named}");
     }
+    let empty = settings.model_id("amazon-bedrock/").unwrap_err();
+    assert_eq!(empty.to_string(), "\"amazon-bedrock/\": the id is empty");
     for named in ["openai/gpt-9", "", "amazon-bedrock/"] {
         assert_eq!(settings.model_id(named).unwrap_err().kind(), ErrorKind::InvalidInput, "{named}");
     }

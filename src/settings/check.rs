@@ -1,6 +1,5 @@
 //! What may stand in the settings: a table, and what is wrong with a text that departs from it.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 
 use jsonc_parser::ast::{ObjectProp, Value};
@@ -184,40 +183,44 @@ impl Checker<'_> {
             {
                 return Ok(());
             }
-            (Kind::Region, Value::StringLit(_)) => {
-                let region = word.as_deref().unwrap_or_default().trim();
-                if is_region(region) {
-                    return Ok(());
-                }
-                format!("a region such as us-east-1 expected, {region:?} found")
-            }
-            // What is no URL may hold a secret.
-            (Kind::Url, Value::StringLit(_)) => match BaseUrl::parse(word.as_deref().unwrap_or_default()) {
-                Ok(_) => return Ok(()),
-                Err(expected) => format!("{} expected: {expected}", self::expected(kind)),
-            },
-            (Kind::Word { ours, others }, Value::StringLit(text)) => {
-                match self.word(value.start(), word.as_deref().unwrap_or(&text.value), ours, others) {
-                    Some(expected) => expected,
+            (Kind::Region | Kind::Url, Value::StringLit(_)) => {
+                match misfit(kind, word.as_deref().unwrap_or_default()) {
+                    Some(fault) => fault,
                     None => return Ok(()),
                 }
             }
+            (Kind::Word { ours, others }, Value::StringLit(text)) => {
+                let word = word.as_deref().unwrap_or(&text.value);
+                if others.contains(&word) {
+                    let fault = format!("{word:?} means nothing here: only {} does", list(ours));
+                    self.warn(value.start(), &fault);
+                }
+                if ours.contains(&word) || others.contains(&word) {
+                    return Ok(());
+                }
+                let near = nearest(word, ours.iter().chain(*others).copied());
+                match near {
+                    Some(near) => format!("there is no {word:?} here; did you mean {near:?}?"),
+                    None => format!("{} expected, {word:?} found", list(&[*ours, *others].concat())),
+                }
+            }
             (Kind::Lenient(words), _) => {
-                self.lenient(value, word, words);
+                let word = word.map(|word| word.trim().to_ascii_lowercase());
+                if !word.as_deref().is_some_and(|word| words.contains(&word)) {
+                    let found = match word {
+                        Some(word) => format!("{word:?}"),
+                        None => described(value),
+                    };
+                    let fault = format!("{} expected, {found} found: it has no effect", list(words));
+                    self.warn(value.start(), &fault);
+                }
                 return Ok(());
             }
             (Kind::Key | Kind::Secret, Value::Object(_)) | (Kind::Key, Value::StringLit(_)) => {
                 return self.reference(value, kind);
             }
             (Kind::From(_) | Kind::Above(_) | Kind::Share | Kind::Whole(_), Value::NumberLit(literal)) => {
-                let fits = number(literal.value).is_some_and(|number| match kind {
-                    Kind::From(least) => number >= *least,
-                    Kind::Above(limit) => number > *limit,
-                    Kind::Share => (0.0..=1.0).contains(&number),
-                    Kind::Whole(least) => number >= *least && number.fract() == 0.0 && number < LARGEST,
-                    _ => false,
-                });
-                if fits {
+                if number(literal.value).is_some_and(|number| fits(kind, number)) {
                     return Ok(());
                 }
                 format!("{} expected, {} found", expected(kind), literal.value)
@@ -232,16 +235,7 @@ impl Checker<'_> {
                 return self.members(&object.properties, |_| Ok(Some(*kind)));
             }
             (Kind::Some(is_ours, shown, kind), Value::Object(object)) => {
-                // A key that is none of ours is another provider's, unless ours is missing and this looks like it.
-                let absent = !object.properties.iter().any(|member| is_ours(member.name.as_str()));
-                let providers = if absent && *shown == OUR_NAME { &PROVIDERS[..] } else { &[] };
-                return self.members(&object.properties, |name| {
-                    match near_miss(name, providers.iter().copied()) {
-                        _ if is_ours(name) => Ok(Some(*kind)),
-                        Some(near) => Err(no_such_member(near)),
-                        None => Ok(None),
-                    }
-                });
+                return self.entries(&object.properties, *is_ours, shown, kind);
             }
             (Kind::TextOr(kind), value @ Value::Object(_)) => return self.value(value, kind),
             (Kind::Object(Object { owner: Some(owner), .. }), Value::Object(object))
@@ -264,34 +258,6 @@ impl Checker<'_> {
         Err(self.fault(value.start(), &expected))
     }
 
-    /// What was expected, of a word that is neither ours nor another's; of another's, a warning.
-    fn word(&mut self, at: usize, word: &str, ours: &[&str], others: &[&str]) -> Option<String> {
-        if ours.contains(&word) {
-            return None;
-        }
-        if others.contains(&word) {
-            self.warn(at, &format!("{word:?} means nothing here: only {} does", list(ours)));
-            return None;
-        }
-        Some(match nearest(word, ours.iter().chain(others).copied()) {
-            Some(near) => format!("there is no {word:?} here; did you mean {near:?}?"),
-            None => format!("{} expected, {word:?} found", list(&[ours, others].concat())),
-        })
-    }
-
-    /// A warning of a word that is none of these.
-    fn lenient(&mut self, value: &Value<'_>, word: Option<Cow<'_, str>>, words: &[&str]) {
-        let word = word.map(|word| word.trim().to_ascii_lowercase());
-        if !word.as_deref().is_some_and(|word| words.contains(&word)) {
-            let found = match word {
-                Some(word) => format!("{word:?}"),
-                None => described(value),
-            };
-            let fault = format!("{} expected, {found} found: it has no effect", list(words));
-            self.warn(value.start(), &fault);
-        }
-    }
-
     /// Checks a key, or a reference to a variable, which is to be set.
     fn reference(&mut self, value: &Value<'_>, kind: &'static Kind) -> Result<()> {
         if let Value::Object(_) = value {
@@ -309,6 +275,24 @@ impl Checker<'_> {
             self.warn(value.start(), &unset(&name));
         }
         Ok(())
+    }
+
+    /// Checks the members whose names are ours. The others are another provider's, unless ours is missing and
+    /// one looks like it.
+    fn entries(
+        &mut self,
+        members: &[ObjectProp<'_>],
+        is_ours: fn(&str) -> bool,
+        shown: &str,
+        kind: &'static Kind,
+    ) -> Result<()> {
+        let absent = !members.iter().any(|member| is_ours(member.name.as_str()));
+        let providers = if absent && shown == OUR_NAME { &PROVIDERS[..] } else { &[] };
+        self.members(members, |name| match near_miss(name, providers.iter().copied()) {
+            _ if is_ours(name) => Ok(Some(kind)),
+            Some(near) => Err(no_such_member(near)),
+            None => Ok(None),
+        })
     }
 
     /// Checks the members of an object, each as what `kind` takes it for; `None` is none of ours.
@@ -381,6 +365,31 @@ impl Object {
                 Err(format!("there is no such member; there are {}", known.join(", ")))
             }
         }
+    }
+}
+
+/// What is wrong with a text that is to be a region or a URL.
+fn misfit(kind: &Kind, text: &str) -> Option<String> {
+    match kind {
+        Kind::Region if !is_region(text.trim()) => {
+            Some(format!("{} expected, {:?} found", expected(kind), text.trim()))
+        }
+        // What is no URL may hold a secret.
+        Kind::Url => {
+            let fault = BaseUrl::parse(text).err()?;
+            Some(format!("{} expected: {fault}", expected(kind)))
+        }
+        _ => None,
+    }
+}
+
+fn fits(kind: &Kind, number: f64) -> bool {
+    match kind {
+        Kind::From(least) => number >= *least,
+        Kind::Above(limit) => number > *limit,
+        Kind::Share => (0.0..=1.0).contains(&number),
+        Kind::Whole(least) => number >= *least && number.fract() == 0.0 && number < LARGEST,
+        _ => false,
     }
 }
 
