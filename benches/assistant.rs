@@ -8,6 +8,7 @@
 
 mod answer;
 
+use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::SystemTime;
 
@@ -64,8 +65,10 @@ fn pieces(count: u64) -> Vec<Event> {
 /// Folds an answer as a program does that looks at the arguments with each piece.
 fn fold(events: &[Event]) {
     let mut answer = AnswerBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
+    let mut told = VecDeque::new();
     for event in events {
-        for told in answer.push(event.clone()).unwrap() {
+        answer.push(event.clone(), &mut told).unwrap();
+        for told in told.drain(..) {
             if let AssistantEvent::ToolCallEnd { tool_call, .. } = &told {
                 assert_eq!(tool_call.arguments_error, None);
             }

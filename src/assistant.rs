@@ -62,12 +62,12 @@ use std::time::Duration;
 
 use futures_core::Stream;
 
+use crate::Event;
 use crate::client::Client;
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::event::Event;
 use crate::inference_profile::GetInferenceProfileRequest;
 use crate::stream::EventStream;
+use crate::{Error, Result};
 use family::Traits;
 use strict::{is_too_strict, remember_too_strict, was_too_strict};
 
@@ -214,9 +214,8 @@ impl AssistantStream {
 
     fn take(&mut self, event: Event) {
         let Some(answer) = &mut self.answer else { return };
-        match answer.push(event) {
-            Ok(told) => self.told.extend(told),
-            Err(error) => self.fail(error),
+        if let Err(error) = answer.push(event, &mut self.told) {
+            self.fail(error);
         }
     }
 

@@ -12,13 +12,12 @@ use serde_json::Value;
 
 use self::exchange::{Answer, Exchanges};
 
+use crate::Event;
 use crate::config::Config;
 use crate::converse::{ConverseRequest, ConverseResponse};
 use crate::count_tokens::{CountTokensRequest, CountTokensResponse};
 use crate::credentials::Search;
 use crate::endpoint::{Endpoint, Region};
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::Event;
 use crate::foundation_model::{
     GetFoundationModelRequest, GetFoundationModelResponse, ListFoundationModelsRequest,
     ListFoundationModelsResponse,
@@ -33,6 +32,7 @@ use crate::operation::{self, AnswerForm, Call, Operation};
 use crate::refusal;
 use crate::shape::{Blob, Document, Members};
 use crate::stream::{EventStream, FrameStream};
+use crate::{Error, ErrorKind, Result};
 
 /// A client of Amazon Bedrock.
 ///
@@ -105,12 +105,11 @@ impl Client {
     pub async fn invoke_model(&self, request: &InvokeModelRequest) -> Result<InvokeModelResponse> {
         let (head, body) = self.send(&Call::invoke_model(request)?).await?.into_parts();
         let member = |name| Operation::InvokeModel.member_in_headers(name, &head.headers);
-        Ok(InvokeModelResponse {
-            content_type: member("contentType").map(str::to_owned),
-            performance_config_latency: member("performanceConfigLatency").map(Into::into),
-            service_tier: member("serviceTier").map(Into::into),
-            ..InvokeModelResponse::new(body)
-        })
+        let mut response = InvokeModelResponse::new(body);
+        response.content_type = member("contentType").map(str::to_owned);
+        response.performance_config_latency = member("performanceConfigLatency").map(Into::into);
+        response.service_tier = member("serviceTier").map(Into::into);
+        Ok(response)
     }
 
     /// `InvokeModelWithResponseStream`: a model called in its own form, the answer as it is made. Returns

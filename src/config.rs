@@ -10,11 +10,11 @@ use aws_credential_types::Token;
 use crate::context::Context;
 use crate::credentials::Surroundings;
 use crate::endpoint::{Endpoint, EndpointSettings, Region, RegionSource, Service, Shown};
-use crate::error::{Error, ErrorKind, Result};
 use crate::profile::Profiles;
 use crate::progress::{Progress, Watcher};
 use crate::retry::Retry;
 use crate::transport::{Http, HttpConfig, Transport};
+use crate::{Error, ErrorKind, Result};
 
 /// The settings of a [`Client`](crate::Client): what is not set here is looked for in the environment and in
 /// the profile.

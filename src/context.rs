@@ -15,8 +15,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::error::{Error, ErrorKind, Result};
 use crate::profile::Profiles;
+use crate::{Error, ErrorKind, Result};
 
 /// Environment, files, clock, chance and child processes; see the [module](self).
 ///

@@ -39,7 +39,7 @@ use aws_credential_types::{Credentials as Keys, Token};
 pub(crate) use self::cache::Cache;
 use self::surroundings::Fault;
 pub(crate) use self::surroundings::Surroundings;
-use crate::error::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// What authorises a call.
 ///

@@ -37,8 +37,8 @@
 use std::fmt::{self, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::error::{Error, ErrorKind, Result};
 use crate::profile::{Profiles, Section};
+use crate::{Error, ErrorKind, Result};
 
 /// One of the two services that Bedrock consists of. Both sign as `bedrock`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

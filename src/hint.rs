@@ -3,7 +3,7 @@
 //! The codes are few and the messages many: what can be told apart only by its message is told by the
 //! parts of it that have not changed in years.
 
-use crate::error::{Error, ErrorKind};
+use crate::{Error, ErrorKind};
 
 /// What is known of a call that was refused.
 #[derive(Debug, Clone, Copy)]

@@ -42,20 +42,10 @@
 //! transport; each has those behind it. With none, what is left is the codec: frames, events, types and
 //! errors, without tokio, TLS or cryptography.
 
-mod error;
-pub mod frame;
-pub mod shape;
-mod surrogate;
-
-pub mod guardrail;
-
-pub mod converse;
-pub mod count_tokens;
-mod event;
-pub mod foundation_model;
-pub mod inference_profile;
-pub mod invoke_model;
-pub mod reply;
+#[doc(inline)]
+pub use pumice_codec::{
+    converse, count_tokens, foundation_model, frame, guardrail, inference_profile, invoke_model, reply, shape,
+};
 
 #[cfg(feature = "http")]
 pub mod endpoint;
@@ -99,8 +89,8 @@ pub mod settings;
 #[cfg(feature = "http")]
 pub mod assistant;
 
-pub use error::{Error, ErrorKind, Result};
-pub use event::{Event, FrameContent};
+#[doc(inline)]
+pub use pumice_codec::{Error, ErrorKind, Event, FrameContent, Result};
 
 #[cfg(feature = "http")]
 pub use client::{Client, Identity};

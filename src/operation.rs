@@ -23,13 +23,14 @@ use serde_json::Value;
 use crate::converse::ConverseRequest;
 use crate::count_tokens::CountTokensRequest;
 use crate::endpoint::{Service, encode_label};
-use crate::error::{Error, ErrorKind, Result};
 use crate::foundation_model::{GetFoundationModelRequest, ListFoundationModelsRequest};
 use crate::guardrail::ApplyGuardrailRequest;
 use crate::inference_profile::{GetInferenceProfileRequest, ListInferenceProfilesRequest};
 use crate::invoke_model::InvokeModelRequest;
 use crate::refusal::FOREIGN_HINT;
-use crate::shape::{Blob, Document, Members, from_json};
+use crate::shape::{Blob, Document, Members};
+use crate::{Error, ErrorKind, Result};
+use pumice_codec::internal::from_json;
 
 /// An operation of the service.
 ///
@@ -485,9 +486,9 @@ impl Call {
     }
 
     fn of_invocation(operation: Operation, request: &InvokeModelRequest) -> Result<Self> {
-        let without_body = InvokeModelRequest { body: None, ..request.clone() };
+        let mut without_body = request.clone();
+        let body = without_body.body.take().unwrap_or_default().0;
         let call = Self::new(operation, &members(&without_body)?)?;
-        let body = request.body.clone().unwrap_or_default().0;
         Ok(Self { body, ..call })
     }
 

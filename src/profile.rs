@@ -39,7 +39,7 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// What the two files say; see the [module](self).
 ///

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::Error;
 
 /// A step of a call. Holds no secret.
 #[derive(Debug)]

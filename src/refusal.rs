@@ -7,8 +7,9 @@ use http::response::Parts;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use crate::error::{Error, ErrorKind};
-use crate::shape::{Members, from_json};
+use crate::shape::Members;
+use crate::{Error, ErrorKind};
+use pumice_codec::internal::from_json;
 
 /// The service's id of the request, by which AWS support finds it.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {

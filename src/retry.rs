@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub(crate) use self::rate::RateLimit;
-use crate::error::{Error, ErrorKind};
+use crate::{Error, ErrorKind};
 
 /// How often a call is tried, and how long it waits in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -46,10 +46,10 @@ use crate::config::{Config, Headers};
 use crate::context::Context;
 use crate::converse::{ConverseRequest, ServiceTier, ServiceTierType};
 use crate::endpoint::{BaseUrl, Shown};
-use crate::error::{Error, ErrorKind, Result};
 use crate::guardrail::GuardrailConfiguration;
 use crate::models::{Cost, Facts, Limits, Model};
 use crate::transport::HttpConfig;
+use crate::{Error, ErrorKind, Result};
 use reference::Env;
 
 /// What a settings file says.

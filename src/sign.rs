@@ -11,7 +11,7 @@ use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// What a signature is good for, beside its day: `region/service/aws4_request`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

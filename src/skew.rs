@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{AGE, DATE, HeaderMap};
 
-use crate::error::{Error, ErrorKind};
 use crate::refusal::http_date;
+use crate::{Error, ErrorKind};
 
 /// What is known of the difference, for all calls of a client.
 #[derive(Debug, Default)]

@@ -9,11 +9,12 @@ use futures_core::Stream;
 use http::{HeaderMap, Response};
 use tokio::time::{Instant, Sleep};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, FrameContent, service_error};
 use crate::frame::{Frame, FrameDecoder};
 use crate::refusal::request_id;
 use crate::transport::Body;
+use crate::{Error, ErrorKind, Result};
+use crate::{Event, FrameContent};
+use pumice_codec::internal::service_error;
 
 /// The events of an answer, each as soon as its last byte has arrived: those of ConverseStream, or as
 /// `EventStream<ResponseStreamEvent>` those of `InvokeModelWithResponseStream`.

@@ -21,7 +21,7 @@ use futures_core::Stream;
 pub use self::http::{Http, HttpConfig};
 pub use self::record::Recorder;
 pub use self::replay::Replay;
-use crate::error::Result;
+use crate::Result;
 
 /// Sends a request and gives back the answer as soon as its head has come.
 ///

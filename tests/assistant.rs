@@ -4,7 +4,7 @@
 
 mod server;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -67,12 +67,12 @@ fn compare(file: &Path, body: &[u8]) {
     decoder.push(body.to_vec());
     let mut answer = AnswerBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
     let mut sent = Sent::default();
-    let mut told = Vec::new();
+    let mut told = VecDeque::new();
     let mut failure = None;
     while let (None, Ok(Some(frame))) = (&failure, decoder.next_frame()) {
         match Event::from_frame(&frame) {
             Ok(event) => {
-                told.extend(answer.push(event).unwrap());
+                answer.push(event, &mut told).unwrap();
                 sent.take(frame.event_type().unwrap(), &serde_json::from_slice(frame.payload()).unwrap());
             }
             Err(error) => failure = Some(error),
@@ -390,16 +390,17 @@ fn twenty_thousand_pieces_of_arguments_are_shown_and_parsed() {
     };
     let mut answer = AnswerBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
     let start = json!({"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "1", "name": "write"}}});
-    answer.push(serde_json::from_value(start).map(Event::ContentBlockStart).unwrap()).unwrap();
-    answer.push(piece(r#"{"path": "a", "content": ""#)).unwrap();
+    let mut told = VecDeque::new();
+    answer.push(serde_json::from_value(start).map(Event::ContentBlockStart).unwrap(), &mut told).unwrap();
+    answer.push(piece(r#"{"path": "a", "content": ""#), &mut told).unwrap();
     for number in 0..20_000 {
-        answer.push(piece("twelve chars")).unwrap();
+        answer.push(piece("twelve chars"), &mut told).unwrap();
         if number % 1000 == 0 {
             let content = answer.arguments(0).unwrap()["content"].as_str().unwrap();
             assert_eq!(content.len(), 12 * (number + 1));
         }
     }
-    answer.push(piece(r#""}"#)).unwrap();
+    answer.push(piece(r#""}"#), &mut told).unwrap();
     let AssistantEvent::Error { error } = answer.finish() else { panic!("there was no stop") };
     let Content::ToolCall(call) = &error.blocks()[0] else { panic!("a call expected") };
     assert_eq!(call.arguments_error, None);

@@ -1,6 +1,6 @@
 //! Events of ConverseStream, folded into what an agent is told and into the message that it keeps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -16,13 +16,13 @@ use super::message::{
 use super::name::ToolNames;
 use super::request::Prepared;
 use super::{API, PROVIDER};
+use crate::Event;
 use crate::converse::{
     ContentBlockDelta, ContentBlockStart, ConversationRole, ReasoningContentBlockDelta,
     StopReason as RawStopReason, ToolUseBlockStart,
 };
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::Event;
 use crate::shape::Blob;
+use crate::{Error, ErrorKind, Result};
 
 /// Folds the events of an answer, in time linear in their length.
 ///
@@ -108,10 +108,9 @@ impl AnswerBuilder {
         self
     }
 
-    /// Takes the next event, and says what an agent is told of it. Fails when a message begins that is not
-    /// the model's.
-    pub fn push(&mut self, event: Event) -> Result<Vec<AssistantEvent>> {
-        let mut told = Vec::new();
+    /// Takes the next event, and adds what an agent is told of it to `told`. Fails when a message begins that is
+    /// not the model's.
+    pub fn push(&mut self, event: Event, told: &mut VecDeque<AssistantEvent>) -> Result<()> {
         match event {
             Event::MessageStart(event) => {
                 if let Some(role) = event.role.filter(|role| *role != ConversationRole::Assistant) {
@@ -120,7 +119,7 @@ impl AnswerBuilder {
                     return Err(Error::new(ErrorKind::Damaged, message));
                 }
                 self.begun = true;
-                told.push(AssistantEvent::Start);
+                told.push_back(AssistantEvent::Start);
             }
             Event::ContentBlockStart(event) => {
                 if let ContentBlockStart::ToolUse(start) = event.start {
@@ -131,20 +130,20 @@ impl AnswerBuilder {
                         whole: None,
                     };
                     let content_index = self.begin(event.content_block_index, block);
-                    told.push(AssistantEvent::ToolCallStart { content_index });
+                    told.push_back(AssistantEvent::ToolCallStart { content_index });
                 }
             }
             Event::ContentBlockDelta(event) => {
                 self.begun = true;
                 match event.delta {
                     ContentBlockDelta::Text(delta) => {
-                        self.add_text(event.content_block_index, delta, &mut told);
+                        self.add_text(event.content_block_index, delta, told);
                     }
                     ContentBlockDelta::ReasoningContent(delta) => {
-                        self.add_thinking(event.content_block_index, delta, &mut told);
+                        self.add_thinking(event.content_block_index, delta, told);
                     }
                     ContentBlockDelta::ToolUse(delta) => {
-                        self.add_arguments(event.content_block_index, delta.input, &mut told);
+                        self.add_arguments(event.content_block_index, delta.input, told);
                     }
                     _ => {}
                 }
@@ -160,9 +159,9 @@ impl AnswerBuilder {
                     self.message.usage = Some(cost::usage(counted, self.cost.as_ref()));
                 }
             }
-            Event::Unknown { .. } => {}
+            _ => {}
         }
-        Ok(told)
+        Ok(())
     }
 
     /// The arguments of a tool call as far as they have come, by the place of the call in the content.
@@ -240,17 +239,17 @@ impl AnswerBuilder {
     }
 
     /// A delta of another kind than its block's belongs to nothing that has begun, and is passed over.
-    fn add_text(&mut self, index: u32, delta: String, told: &mut Vec<AssistantEvent>) {
+    fn add_text(&mut self, index: u32, delta: String, told: &mut VecDeque<AssistantEvent>) {
         let content_index = self.places.get(&index).copied().unwrap_or_else(|| {
             let content_index = self.begin(index, Block::Text(String::new()));
-            told.push(AssistantEvent::TextStart { content_index });
+            told.push_back(AssistantEvent::TextStart { content_index });
             content_index
         });
         if let Some(Block::Text(text)) = self.blocks.get_mut(content_index) {
             if self.gathers {
                 text.push_str(&delta);
             }
-            told.push(AssistantEvent::TextDelta { content_index, delta });
+            told.push_back(AssistantEvent::TextDelta { content_index, delta });
         }
     }
 
@@ -258,12 +257,12 @@ impl AnswerBuilder {
         &mut self,
         index: u32,
         delta: ReasoningContentBlockDelta,
-        told: &mut Vec<AssistantEvent>,
+        told: &mut VecDeque<AssistantEvent>,
     ) {
         let content_index = self.places.get(&index).copied().unwrap_or_else(|| {
             let block = Block::Thinking { text: String::new(), signature: None, redacted: None };
             let content_index = self.begin(index, block);
-            told.push(AssistantEvent::ThinkingStart { content_index });
+            told.push_back(AssistantEvent::ThinkingStart { content_index });
             content_index
         });
         let Some(Block::Thinking { text, signature, redacted }) = self.blocks.get_mut(content_index) else {
@@ -287,22 +286,22 @@ impl AnswerBuilder {
                 }
                 REDACTED.to_owned()
             }
-            ReasoningContentBlockDelta::Unknown(_) => return,
+            _ => return,
         };
         if self.gathers {
             text.push_str(&delta);
         }
-        told.push(AssistantEvent::ThinkingDelta { content_index, delta });
+        told.push_back(AssistantEvent::ThinkingDelta { content_index, delta });
     }
 
-    fn add_arguments(&mut self, index: u32, delta: String, told: &mut Vec<AssistantEvent>) {
+    fn add_arguments(&mut self, index: u32, delta: String, told: &mut VecDeque<AssistantEvent>) {
         let Some(content_index) = self.places.get(&index).copied() else { return };
         if let Some(Block::ToolCall { json, partial, whole: None, .. }) = self.blocks.get_mut(content_index) {
             if self.gathers {
                 json.push_str(&delta);
                 partial.push(&delta);
             }
-            told.push(AssistantEvent::ToolCallDelta { content_index, delta });
+            told.push_back(AssistantEvent::ToolCallDelta { content_index, delta });
         }
     }
 
@@ -313,8 +312,8 @@ impl AnswerBuilder {
                 AssistantEvent::ThinkingEnd { content_index, content: text.clone() }
             }
             Block::ToolCall { start, json, whole, .. } => {
-                let tool_call = tool_call(start, json, &self.names);
-                *whole = Some(Box::new(tool_call.clone()));
+                let tool_call = Box::new(tool_call(start, json, &self.names));
+                *whole = Some(tool_call.clone());
                 AssistantEvent::ToolCallEnd { content_index, tool_call }
             }
         })
@@ -367,16 +366,22 @@ const REDACTED: &str = "[Reasoning redacted]";
 mod tests {
     use super::*;
     use crate::assistant::{Context, Input, Surroundings, Tool};
-    use crate::converse::{ContentBlockDeltaEvent, ContentBlockStartEvent, MessageStartEvent};
+    use crate::converse::{ContentBlockDeltaEvent, MessageStartEvent};
     use serde_json::json;
 
     fn begun(start: Value) -> Event {
-        Event::ContentBlockStart(serde_json::from_value::<ContentBlockStartEvent>(start).unwrap())
+        Event::ContentBlockStart(Box::new(serde_json::from_value(start).unwrap()))
     }
 
     fn delta(index: u32, delta: Value) -> Event {
         let event = json!({"contentBlockIndex": index, "delta": delta});
         Event::ContentBlockDelta(serde_json::from_value::<ContentBlockDeltaEvent>(event).unwrap())
+    }
+
+    fn told_of(answer: &mut AnswerBuilder, event: Event) -> VecDeque<AssistantEvent> {
+        let mut told = VecDeque::new();
+        answer.push(event, &mut told).unwrap();
+        told
     }
 
     fn answer() -> AnswerBuilder {
@@ -387,9 +392,9 @@ mod tests {
     fn encrypted_thoughts_are_told_of_once_and_kept_whole() {
         let mut answer = answer();
         let redacted = |base64: &str| delta(3, json!({"reasoningContent": {"redactedContent": base64}}));
-        let told = answer.push(redacted("AAEC")).unwrap();
+        let told = told_of(&mut answer, redacted("AAEC"));
         assert_eq!(told.len(), 2, "{told:?}");
-        assert_eq!(answer.push(redacted("AwQF")).unwrap(), []);
+        assert_eq!(told_of(&mut answer, redacted("AwQF")), []);
         let message = answer.message();
         let Content::Thinking(thinking) = &message.blocks()[0] else { panic!("{message:?}") };
         assert_eq!(thinking.thinking, "[Reasoning redacted]");
@@ -405,8 +410,8 @@ mod tests {
         let prepared = Prepared::new(&input, &Surroundings::default()).unwrap();
         let mut answer = AnswerBuilder::new(&input.model, &prepared, SystemTime::UNIX_EPOCH);
         let start = json!({"toolUse": {"toolUseId": "1", "name": "read_file"}});
-        answer.push(begun(json!({"contentBlockIndex": 7, "start": start}))).unwrap();
-        answer.push(delta(7, json!({"toolUse": {"input": "{\"path\": \"a\", \"n\": 1"}}))).unwrap();
+        told_of(&mut answer, begun(json!({"contentBlockIndex": 7, "start": start})));
+        told_of(&mut answer, delta(7, json!({"toolUse": {"input": "{\"path\": \"a\", \"n\": 1"}})));
         assert_eq!(answer.arguments(0), Some(&json!({"path": "a"})));
         let shown = answer.message();
         let shown = shown.tool_calls().next().unwrap();
@@ -427,17 +432,17 @@ mod tests {
     #[test]
     fn what_belongs_to_nothing_is_passed_over() {
         let mut answer = answer();
-        assert_eq!(answer.push(delta(0, json!({"toolUse": {"input": "{}"}}))).unwrap(), []);
-        assert_eq!(answer.push(delta(0, json!({"sound": "boom"}))).unwrap(), []);
-        answer.push(delta(1, json!({"text": "a"}))).unwrap();
-        assert_eq!(answer.push(delta(1, json!({"reasoningContent": {"text": "b"}}))).unwrap(), []);
+        assert_eq!(told_of(&mut answer, delta(0, json!({"toolUse": {"input": "{}"}}))), []);
+        assert_eq!(told_of(&mut answer, delta(0, json!({"sound": "boom"}))), []);
+        told_of(&mut answer, delta(1, json!({"text": "a"})));
+        assert_eq!(told_of(&mut answer, delta(1, json!({"reasoningContent": {"text": "b"}}))), []);
         assert_eq!(answer.message().text(), "a");
     }
 
     #[test]
     fn a_message_of_the_users_is_none_of_the_models() {
         let start = MessageStartEvent::new().role(ConversationRole::User);
-        let error = answer().push(Event::MessageStart(start)).unwrap_err();
+        let error = answer().push(Event::MessageStart(start), &mut VecDeque::new()).unwrap_err();
         let AssistantEvent::Error { error } = answer().fail(&error) else { panic!("an error expected") };
         assert_eq!(
             error.error_message.as_deref(),

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::shape::Document;
-use crate::surrogate::lone_surrogates;
+use pumice_codec::internal::lone_surrogates;
 
 /// Arguments as far as they have come, kept up piece by piece, in time linear in their length.
 ///

@@ -2,8 +2,8 @@
 
 use super::family::candidates;
 use super::message::{Content, DocumentContent, ImageContent};
-use crate::error::{Error, ErrorKind, Result};
 use crate::shape::Blob;
+use crate::{Error, ErrorKind, Result};
 
 impl Content {
     /// A file as a part of what the user says: an image or a document, by what the bytes are. The name is

@@ -3,7 +3,7 @@
 use super::family::{PromptCache, Traits};
 use super::message::Options;
 use crate::converse::{CachePointBlock, CacheTtl, ConversationRole, ConverseRequest};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// For how long a prompt is cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -68,7 +68,7 @@ pub enum AssistantEvent {
         /// Which block.
         content_index: usize,
         /// The tool and its arguments.
-        tool_call: ToolCall,
+        tool_call: Box<ToolCall>,
     },
     /// The answer is complete. Nothing follows.
     Done {

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use super::message::{Diagnostic, DiagnosticDetails};
-use crate::error::{Error, ErrorKind};
+use crate::{Error, ErrorKind};
 
 /// What went wrong. `begun` says whether the answer had.
 pub(super) fn text(error: &Error, begun: bool) -> String {

@@ -1,7 +1,7 @@
 //! What families of models can do and what they refuse: data, and how it is found for a model.
 
 use super::message::Model;
-use crate::shape::{enumeration, structure};
+use pumice_codec::{enumeration, structure};
 
 enumeration! {
     /// How a family is asked to think.

@@ -16,8 +16,8 @@ use crate::converse::{
     ImageSource, Message as Turn, ReasoningContentBlock, ReasoningTextBlock, ToolResultBlock,
     ToolResultContentBlock, ToolResultStatus, ToolUseBlock,
 };
-use crate::error::{Error, ErrorKind, Result};
 use crate::shape::{Blob, Document, Members};
+use crate::{Error, ErrorKind, Result};
 
 /// The turns of a conversation, put right unless that is not wanted.
 pub(super) fn turns(

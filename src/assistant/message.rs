@@ -11,10 +11,12 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Number;
 
-use crate::error::{Error, ErrorKind, Result};
 use crate::guardrail::GuardrailConfiguration;
-use crate::shape::{Document, Members, enumeration, next_name, structure};
-use crate::surrogate::lone_surrogates;
+use crate::shape::{Document, Members};
+use crate::{Error, ErrorKind, Result};
+use pumice_codec::internal::lone_surrogates;
+use pumice_codec::internal::next_name;
+use pumice_codec::{enumeration, structure};
 
 structure! {
     /// What is asked: a model, a conversation, and how to go about it.

@@ -15,8 +15,8 @@ use crate::converse::{
     AnyToolChoice, AutoToolChoice, ConverseRequest, InferenceConfiguration, ServiceTier, SpecificToolChoice,
     SystemContentBlock, ToolChoice as SentToolChoice, ToolConfiguration, ToolInputSchema, ToolSpecification,
 };
-use crate::error::{Error, ErrorKind, Result};
 use crate::shape::Document;
+use crate::{Error, ErrorKind, Result};
 
 /// What a request depends on beside the input.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -5,7 +5,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
-use crate::error::{Error, ErrorKind};
+use crate::{Error, ErrorKind};
 
 /// Whether the service refused tools because holding the model to them all is too much for it.
 pub(super) fn is_too_strict(error: &Error) -> bool {

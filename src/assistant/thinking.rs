@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::family::{ThinkingForm, Traits};
 use super::message::{Model, Options};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// A level of thinking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,7 +15,6 @@ use super::Identity;
 use crate::config::{Config, Place};
 use crate::credentials::{Cache, Credentials, Found, Search};
 use crate::endpoint::{Endpoint, EndpointSource, region_of_arn};
-use crate::error::{Error, ErrorKind, Result};
 use crate::frame::MEDIA_TYPE;
 use crate::hint::{self, Refused};
 use crate::inference_profile::{ListInferenceProfilesRequest, ListInferenceProfilesResponse};
@@ -28,6 +27,7 @@ use crate::sign::{self, Scope};
 use crate::skew::{self, ClockSkew};
 use crate::stream::FrameStream;
 use crate::transport::{Body, Transport};
+use crate::{Error, ErrorKind, Result};
 
 /// What all calls of a client share.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use aws_credential_types::Credentials as Keys;
 
 use super::sts;
 use super::surroundings::{Fault, Surroundings};
-use crate::error::{Error, ErrorKind, Result};
 use crate::profile::Section;
+use crate::{Error, ErrorKind, Result};
 
 /// What a profile says of its role.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use aws_credential_types::Token;
 
 use super::{Credentials, Found, Outcome};
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 pub(super) fn load(context: &Context) -> Result<Outcome> {
     let Some(token) = context.env(VARIABLE) else { return absent(context) };

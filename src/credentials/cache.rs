@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use super::surroundings::Surroundings;
 use super::{Found, Search, search};
-use crate::error::{Error, Result};
+use crate::{Error, Result};
 
 /// See the [module](self). Clones share what they hold.
 #[derive(Debug, Clone)]

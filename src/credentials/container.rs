@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::secret::{Fields, Secret};
 use super::surroundings::{Fault, Surroundings, Way, refusal, request};
 use super::{Outcome, web_identity};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {
     match uri(surroundings)? {

@@ -22,7 +22,7 @@ use super::secret::{Fields, Secret};
 use super::surroundings::{Fault, Surroundings, Way, failed, refused, request};
 use super::{Credentials, Found, Outcome, Unasked};
 use crate::endpoint::{BaseUrl, dns_suffix, encode_label};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// What is remembered of the service.
 #[derive(Default)]

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use super::expired;
 use super::secret::{Fields, Secret, hashed_name, in_file, timestamp};
 use super::surroundings::{Fault, Surroundings, Way, failed, refusal, request, secret_body};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// The keys of a session, refreshed if they are near their end.
 pub(super) async fn load(surroundings: &Surroundings, profile: &str, session: &str) -> Result<Keys, Fault> {

@@ -11,7 +11,7 @@ use aws_credential_types::Credentials as Keys;
 use super::secret::{Fields, Secret};
 use super::surroundings::{Fault, failed, one_line};
 use super::{Surroundings, expired};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// Runs the command of a profile, which may wait for a person for a minute.
 pub(super) async fn load(

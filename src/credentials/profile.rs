@@ -20,8 +20,8 @@ use super::surroundings::{Fault, Surroundings};
 use super::web_identity::WebIdentity;
 use super::{Outcome, container, environment, login, process};
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
 use crate::profile::{Profiles, Section};
+use crate::{Error, ErrorKind, Result};
 
 /// The keys of the profile that is named in code, or else by `AWS_PROFILE`, or else of `default`.
 pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {

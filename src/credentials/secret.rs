@@ -13,8 +13,8 @@ use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
-use crate::shape::from_json;
+use crate::{Error, ErrorKind, Result};
+use pumice_codec::internal::from_json;
 
 /// A secret text. `Debug` does not show it.
 #[derive(Clone)]

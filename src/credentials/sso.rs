@@ -16,8 +16,8 @@ use zeroize::Zeroizing;
 
 use super::secret::{Fields, Secret, hashed_name, in_file, timestamp};
 use super::surroundings::{Fault, Surroundings, Way, refusal, request, secret_body};
-use crate::error::{Error, ErrorKind, Result};
 use crate::profile::{Profiles, Section};
+use crate::{Error, ErrorKind, Result};
 
 /// What a profile says of it.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 use super::secret::{Secret, keys, time};
 use super::surroundings::{Fault, Surroundings, Way, one_line, refused, request, secret_body};
 use crate::endpoint::encode_label;
-use crate::error::{Error, ErrorKind, Result};
 use crate::sign::{Scope, sign};
+use crate::{Error, ErrorKind, Result};
 
 /// Asks for the keys of a role. With keys the request is signed, without it is not.
 ///

@@ -16,11 +16,11 @@ use super::imds::Imds;
 use super::secret::Fields;
 use crate::context::Context;
 use crate::endpoint::{BaseUrl, Region, RegionSource, configured_url, dns_suffix};
-use crate::error::{Error, ErrorKind, Result};
 use crate::profile::{Profiles, Section};
 use crate::redaction::Redaction;
 use crate::retry::Retry;
 use crate::transport::{Http, HttpConfig, Transport};
+use crate::{Error, ErrorKind, Result};
 
 /// See the [module](self).
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use super::secret::{Secret, in_file};
 use super::surroundings::{Fault, Surroundings};
 use super::{Outcome, sts};
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
 use crate::profile::Section;
+use crate::{Error, ErrorKind, Result};
 
 /// A role and the file of the token.
 #[derive(Debug)]

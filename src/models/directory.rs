@@ -16,12 +16,12 @@ use tokio::time::timeout;
 use super::discovery::{Inventory, base_of};
 use crate::client::Client;
 use crate::credentials::Credentials;
-use crate::error::{Error, ErrorKind, Result};
 use crate::foundation_model::ListFoundationModelsRequest;
 use crate::inference_profile::{
     GetInferenceProfileRequest, InferenceProfileSummary, InferenceProfileType, ListInferenceProfilesRequest,
 };
-use crate::shape::from_json;
+use crate::{Error, ErrorKind, Result};
+use pumice_codec::internal::from_json;
 
 /// The models and inference profiles of a client's region, kept on disk.
 ///

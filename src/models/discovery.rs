@@ -8,7 +8,8 @@ use crate::foundation_model::{
     FoundationModelLifecycleStatus, FoundationModelSummary, InferenceType, ModelModality,
 };
 use crate::inference_profile::{InferenceProfileStatus, InferenceProfileSummary, InferenceProfileType};
-use crate::shape::{Members, structure};
+use crate::shape::Members;
+use pumice_codec::structure;
 
 structure! {
     /// The models and inference profiles of a region, as the control plane told of them: before any filter.

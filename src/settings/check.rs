@@ -9,7 +9,7 @@ use super::edit::{Step, shown};
 use super::reference::{self, Env};
 use super::{PROVIDERS, is_our_provider, is_ours, near_miss, nearest};
 use crate::endpoint::{BaseUrl, is_region};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// Checks the sections that are ours, and gives what is to be said of members that have no effect. Errors
 /// and warnings name file, line, column and member, and errors the nearest right one. Without an environment,

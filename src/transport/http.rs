@@ -20,8 +20,8 @@ use rustls::CertificateError;
 use super::roots::{self, Roots};
 use super::{Body, Sending, Transport};
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
 use crate::refusal::FOREIGN_HINT;
+use crate::{Error, ErrorKind, Result};
 
 /// How to connect.
 ///

@@ -18,11 +18,12 @@ use tokio::time::Instant;
 use super::recording::{Heading, Line, RecordedChunk, RecordedEnd, RecordedRequest, RecordedResponse};
 use super::recording::{milliseconds, response_headers};
 use super::{Body, Sending, Transport};
-use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{FrameDecoder, MEDIA_TYPE};
 use crate::operation::Operation;
 use crate::redaction::Redaction;
-use crate::shape::{Document, from_json};
+use crate::shape::Document;
+use crate::{Error, ErrorKind, Result};
+use pumice_codec::internal::from_json;
 
 /// Sends through another transport, and writes each exchange into a recording as it happens.
 ///

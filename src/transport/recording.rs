@@ -14,9 +14,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::error::{Error, ErrorKind, Result};
 use crate::redaction::Redaction;
-use crate::shape::{Blob, Document, structure, union};
+use crate::shape::{Blob, Document};
+use crate::{Error, ErrorKind, Result};
+use pumice_codec::{structure, union};
 
 union! {
     /// A line of a recording.

@@ -20,9 +20,9 @@ use super::record::{DROPPED, FAULTS};
 use super::recording::{Line, RecordedEnd, RecordedRequest, RecordedResponse, header_map};
 use super::{Body, Sending, Transport};
 use crate::endpoint::decode_label;
-use crate::error::{Error, ErrorKind, Result};
 use crate::operation::Operation;
-use crate::shape::from_json;
+use crate::{Error, ErrorKind, Result};
+use pumice_codec::internal::from_json;
 
 /// Answers each call with the recording's next exchange of the same operation, with the recorded
 /// cuts of the body, and without any network.

@@ -13,7 +13,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 
 use super::provider::provider;
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// TLS 1.2 and 1.3 with ring, HTTP/1.1, these roots, and a client's certificate and key in PEM form.
 pub(super) fn tls_config(roots: &Arc<Roots>, client: Option<&(String, String)>) -> Result<ClientConfig> {

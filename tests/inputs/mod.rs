@@ -8,6 +8,7 @@
 mod framing;
 pub mod seeds;
 
+use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::time::SystemTime;
 
@@ -112,6 +113,7 @@ fn read_frames<'a>(
 pub fn events(data: &[u8]) {
     let mut reply = ReplyBuilder::new();
     let mut answer = AnswerBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
+    let mut told = VecDeque::new();
     for frame in framed(data) {
         // Frames that are no messages, and payloads that are not what they should be, are errors.
         let _ = ResponseStreamEvent::from_frame(&frame);
@@ -121,7 +123,9 @@ pub fn events(data: &[u8]) {
         }
         let Ok(event) = Event::from_frame(&frame) else { continue };
         reply.push(event.clone());
-        for told in answer.push(event).into_iter().flatten() {
+        // A message of the user's is an error, and tells of nothing.
+        let _ = answer.push(event, &mut told);
+        for told in told.drain(..) {
             serde_json::to_string(&told).unwrap();
         }
     }
@@ -338,6 +342,7 @@ pub fn arguments(data: &[u8]) {
     whole.push(&text);
     let mut pieces = PartialArguments::new();
     let mut answer = AnswerBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
+    let mut told = VecDeque::new();
     let mut tell = |event: Value| {
         let (name, payload) = event.as_object().and_then(|event| event.iter().next()).unwrap();
         let event = match name.as_str() {
@@ -345,7 +350,7 @@ pub fn arguments(data: &[u8]) {
             "contentBlockDelta" => Event::ContentBlockDelta(read_json(&payload.to_string()).unwrap()),
             _ => Event::MessageStop(read_json(&payload.to_string()).unwrap()),
         };
-        answer.push(event).unwrap();
+        answer.push(event, &mut told).unwrap();
     };
     tell(serde_json::json!({"contentBlockStart": {"contentBlockIndex": 0, "start": {"toolUse": {
         "toolUseId": "t", "name": "n"}}}}));

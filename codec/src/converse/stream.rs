@@ -14,7 +14,8 @@ use crate::converse::tool::{ToolResultStatus, ToolUseType};
 use crate::converse::{
     ConversationRole, ConverseMetrics, PerformanceConfiguration, ServiceTier, StopReason, TokenUsage,
 };
-use crate::shape::{Blob, Document, structure, union};
+use crate::shape::{Blob, Document};
+use crate::{structure, union};
 
 structure! {
     /// A message begins.

@@ -25,7 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Two documents are equal when their texts are.
 ///
 /// ```
-/// use pumice::shape::Document;
+/// use pumice_codec::shape::Document;
 ///
 /// let input = Document::parse(r#"{"id": 12345678901234567890123, "note": null}"#)?;
 /// assert_eq!(input.text(), r#"{"id": 12345678901234567890123, "note": null}"#);
@@ -33,7 +33,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// #[derive(serde::Deserialize)]
 /// struct Input { note: Option<String> }
 /// assert!(input.read::<Input>()?.note.is_none());
-/// # Ok::<(), pumice::Error>(())
+/// # Ok::<(), pumice_codec::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Document(Box<RawValue>);
@@ -210,7 +210,8 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 /// Members of an object that its type does not know, in the order they came in.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Members(Vec<(String, Document)>);
+#[allow(clippy::box_collection, reason = "every structure has this, and hardly one has anything in it")]
+pub struct Members(Option<Box<Vec<(String, Document)>>>);
 
 impl Members {
     /// The member of this name.
@@ -220,47 +221,59 @@ impl Members {
 
     /// The members in the order they came in.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Document)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
+        self.list().iter().map(|(name, value)| (name.as_str(), value))
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list().is_empty()
     }
 
     /// Adds a member, or replaces the one of this name.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Document>) {
         let (name, value) = (name.into(), value.into());
-        match self.0.iter_mut().find(|(found, _)| *found == name) {
+        let list = self.0.get_or_insert_default();
+        match list.iter_mut().find(|(found, _)| *found == name) {
             Some((_, found)) => *found = value,
-            None => self.0.push((name, value)),
+            None => list.push((name, value)),
         }
     }
 
     /// Takes out the member of this name.
     pub fn remove(&mut self, name: &str) -> Option<Document> {
-        let at = self.0.iter().position(|(found, _)| found == name)?;
-        Some(self.0.remove(at).1)
+        let list = self.0.as_mut()?;
+        let at = list.iter().position(|(found, _)| found == name)?;
+        let (_, value) = list.remove(at);
+        if list.is_empty() {
+            self.0 = None;
+        }
+        Some(value)
+    }
+
+    fn list(&self) -> &[(String, Document)] {
+        self.0.as_ref().map_or(&[], |list| list.as_slice())
     }
 
     #[inline(never)]
-    pub(crate) fn read_next<'de, A: MapAccess<'de>>(
+    #[doc(hidden)]
+    pub fn read_next<'de, A: MapAccess<'de>>(
         &mut self,
         name: Text<'de>,
         map: &mut A,
     ) -> Result<(), A::Error> {
-        self.0.push((name.0.into_owned(), map.next_value()?));
+        self.0.get_or_insert_default().push((name.0.into_owned(), map.next_value()?));
         Ok(())
     }
 
-    pub(crate) fn write_into<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        self.0.iter().try_for_each(|(name, value)| map.serialize_entry(name, value))
+    #[doc(hidden)]
+    pub fn write_into<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        self.list().iter().try_for_each(|(name, value)| map.serialize_entry(name, value))
     }
 }
 
 impl Serialize for Members {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        let mut map = serializer.serialize_map(Some(self.list().len()))?;
         self.write_into(&mut map)?;
         map.end()
     }
@@ -290,12 +303,12 @@ impl<'de> Deserialize<'de> for Members {
 
 /// Reads JSON, which is UTF-8: found out once for the whole, it need not be for each string, and all types
 /// are read from text alone, so that there is one reader of each.
-pub(crate) fn from_json<'de, T: Deserialize<'de>>(json: &'de [u8]) -> serde_json::Result<T> {
+pub fn from_json<'de, T: Deserialize<'de>>(json: &'de [u8]) -> serde_json::Result<T> {
     serde_json::from_str(std::str::from_utf8(json).map_err(de::Error::custom)?)
 }
 
 /// A string that is borrowed from what it is read from, unless it had escapes.
-pub(crate) struct Text<'de>(pub(crate) Cow<'de, str>);
+pub struct Text<'de>(pub Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -328,13 +341,13 @@ impl<'de> Deserialize<'de> for Text<'de> {
 
 /// The name of the next member.
 #[inline(never)]
-pub(crate) fn next_name<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Text<'de>>, A::Error> {
+pub fn next_name<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Text<'de>>, A::Error> {
     map.next_key()
 }
 
 /// The value of a member that must be there.
 #[inline(never)]
-pub(crate) fn required<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+pub fn required<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     member: &mut Option<T>,
     map: &mut A,
 ) -> Result<(), A::Error> {
@@ -344,7 +357,7 @@ pub(crate) fn required<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
 
 /// The value of a member that may be missing, or `null`.
 #[inline(never)]
-pub(crate) fn optional<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+pub fn optional<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     member: &mut Option<T>,
     map: &mut A,
 ) -> Result<(), A::Error> {
@@ -361,6 +374,8 @@ pub(crate) fn optional<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
 /// - `lists`: optional lists. The method, named after `by`, appends one item.
 /// - `optional`
 /// - `ignored`: read and dropped.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! structure {
     (
         $(#[$meta:meta])*
@@ -432,13 +447,13 @@ macro_rules! structure {
             }
         }
 
-        $crate::shape::new_is_default! { $name $($($lfield)+)? $($($rfield)+)? }
+        $crate::new_is_default! { $name $($($lfield)+)? $($($rfield)+)? }
 
         $(
             impl $name {
                 /// The body of the request, in JSON: all members but those that stand in its address, which are
                 #[doc = concat!("these:" $(, " `", $lwire, "`")+, ".")]
-                pub fn body(&self) -> $crate::error::Result<Vec<u8>> {
+                pub fn body(&self) -> $crate::Result<Vec<u8>> {
                     struct Body<'a>(&'a $name);
                     impl serde::Serialize for Body<'_> {
                         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -449,8 +464,8 @@ macro_rules! structure {
                         }
                     }
                     serde_json::to_vec(&Body(self)).map_err(|source| {
-                        $crate::error::Error::new(
-                            $crate::error::ErrorKind::InvalidInput,
+                        $crate::Error::new(
+                            $crate::ErrorKind::InvalidInput,
                             concat!("a ", stringify!($name), " that can be written as JSON expected"),
                         )
                         .with_source(source)
@@ -485,12 +500,12 @@ macro_rules! structure {
                         $($( let mut $ifield: Option<Vec<$itype>> = None; )+)?
                         $($( let mut $ofield: Option<$otype> = None; )+)?
                         let mut other = $crate::shape::Members::default();
-                        while let Some(name) = $crate::shape::next_name(&mut map)? {
+                        while let Some(name) = $crate::internal::next_name(&mut map)? {
                             match &*name.0 {
-                                $($( $lwire => $crate::shape::required(&mut $lfield, &mut map)?, )+)?
-                                $($( $rwire => $crate::shape::required(&mut $rfield, &mut map)?, )+)?
-                                $($( $iwire => $crate::shape::optional(&mut $ifield, &mut map)?, )+)?
-                                $($( $owire => $crate::shape::optional(&mut $ofield, &mut map)?, )+)?
+                                $($( $lwire => $crate::internal::required(&mut $lfield, &mut map)?, )+)?
+                                $($( $rwire => $crate::internal::required(&mut $rfield, &mut map)?, )+)?
+                                $($( $iwire => $crate::internal::optional(&mut $ifield, &mut map)?, )+)?
+                                $($( $owire => $crate::internal::optional(&mut $ofield, &mut map)?, )+)?
                                 $($( $ignored => { map.next_value::<serde::de::IgnoredAny>()?; } )+)?
                                 _ => other.read_next(name, &mut map)?,
                             }
@@ -509,9 +524,10 @@ macro_rules! structure {
         }
     };
 }
-pub(crate) use structure;
 
 /// A structure of which nothing is required has a default: the one with nothing in it.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! new_is_default {
     ($name:ident) => {
         impl Default for $name {
@@ -522,13 +538,14 @@ macro_rules! new_is_default {
     };
     ($name:ident $($required:ident)+) => {};
 }
-pub(crate) use new_is_default;
 
 /// Declares a union of the API: an object with exactly one member. What came with none that is known
 /// is `Unknown` and keeps everything; of several that are known, the first counts.
 ///
 /// A variant marked `from` is what its content turns into by itself; `from_text` is the same for a
 /// `String`, and for a `&str` as well.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! union {
     (
         $(#[$meta:meta])*
@@ -545,7 +562,7 @@ macro_rules! union {
             Unknown($crate::shape::Members),
         }
 
-        $( $( $crate::shape::variant_from! { $from $name $variant($type) } )? )+
+        $( $( $crate::variant_from! { $from $name $variant($type) } )? )+
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -576,12 +593,12 @@ macro_rules! union {
                     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
                         let mut known = None;
                         let mut other = $crate::shape::Members::default();
-                        while let Some(name) = $crate::shape::next_name(&mut map)? {
+                        while let Some(name) = $crate::internal::next_name(&mut map)? {
                             match &*name.0 {
                                 $(
                                     $wire if known.is_none() => {
                                         let mut value = None::<$type>;
-                                        $crate::shape::optional(&mut value, &mut map)?;
+                                        $crate::internal::optional(&mut value, &mut map)?;
                                         known = value.map($name::$variant);
                                     }
                                 )+
@@ -596,8 +613,9 @@ macro_rules! union {
         }
     };
 }
-pub(crate) use union;
 
+#[doc(hidden)]
+#[macro_export]
 macro_rules! variant_from {
     (from $name:ident $variant:ident($type:ty)) => {
         impl From<$type> for $name {
@@ -620,9 +638,10 @@ macro_rules! variant_from {
         }
     };
 }
-pub(crate) use variant_from;
 
 /// Declares an enumeration of the API, which is open: a value that is not in the list is `Unknown`.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! enumeration {
     (
         $(#[$meta:meta])*
@@ -672,12 +691,11 @@ macro_rules! enumeration {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::shape::Text::deserialize(deserializer).map(|value| Self::from(&*value.0))
+                $crate::internal::Text::deserialize(deserializer).map(|value| Self::from(&*value.0))
             }
         }
     };
 }
-pub(crate) use enumeration;
 
 /// Padded base64, as the API writes it; padding may be missing in what is read.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -1,7 +1,7 @@
 //! What the automated reasoning policies of a guardrail found: whether what is claimed follows from
 //! what is given and from the rules of a domain.
 
-use crate::shape::{enumeration, structure, union};
+use crate::{enumeration, structure, union};
 
 structure! {
     /// What automated reasoning found; see the

@@ -5,7 +5,7 @@
 //! The other members are headers.
 //!
 //! ```
-//! use pumice::invoke_model::InvokeModelRequest;
+//! use pumice_codec::invoke_model::InvokeModelRequest;
 //!
 //! let request = InvokeModelRequest::new("amazon.titan-embed-text-v2:0")
 //!     .content_type("application/json")
@@ -19,7 +19,8 @@ use crate::converse::{PerformanceConfigLatency, ServiceTierType};
 use crate::error::Result;
 use crate::event::{event_type, payload};
 use crate::frame::Frame;
-use crate::shape::{Blob, Document, enumeration, structure};
+use crate::shape::{Blob, Document};
+use crate::{enumeration, structure};
 
 structure! {
     /// The input of `InvokeModel` and of `InvokeModelWithResponseStream`.

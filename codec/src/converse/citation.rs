@@ -1,6 +1,6 @@
 //! Citations: which source a piece of an answer rests on, and where in it.
 
-use crate::shape::{structure, union};
+use crate::{structure, union};
 
 structure! {
     /// Whether a model is to cite a source.

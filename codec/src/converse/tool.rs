@@ -1,7 +1,8 @@
 //! Tools: which there are, how the model asks for one, and what came of it.
 
 use crate::converse::content::{CachePointBlock, DocumentBlock, ImageBlock, SearchResultBlock, VideoBlock};
-use crate::shape::{Document, enumeration, structure, union};
+use crate::shape::Document;
+use crate::{enumeration, structure, union};
 
 structure! {
     /// The tools that a model may ask for; see the

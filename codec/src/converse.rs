@@ -1,7 +1,7 @@
 //! A conversation with a model: what [Converse] and [`ConverseStream`] take and give, in their own words.
 //!
 //! ```
-//! use pumice::converse::{ConverseRequest, InferenceConfiguration, Message};
+//! use pumice_codec::converse::{ConverseRequest, InferenceConfiguration, Message};
 //!
 //! let request = ConverseRequest::new("us.anthropic.claude-sonnet-4-5-20250929-v1:0")
 //!     .system("Answer in one sentence.")
@@ -11,7 +11,7 @@
 //! #     String::from_utf8(request.body()?).unwrap(),
 //! #     r#"{"messages":[{"role":"user","content":[{"text":"Why does pumice float?"}]}],"system":[{"text":"Answer in one sentence."}],"inferenceConfig":{"maxTokens":200}}"#
 //! # );
-//! # Ok::<(), pumice::Error>(())
+//! # Ok::<(), pumice_codec::Error>(())
 //! ```
 //!
 //! One [`ConverseRequest`] serves both operations. A [`Message`] has the same form in a request and in an
@@ -37,7 +37,8 @@ pub use tool::*;
 use std::collections::BTreeMap;
 
 use crate::guardrail::{GuardrailConfiguration, GuardrailContentBlock, GuardrailTraceAssessment};
-use crate::shape::{Document, enumeration, structure, union};
+use crate::shape::Document;
+use crate::{enumeration, structure, union};
 
 structure! {
     /// The input of [Converse] and [`ConverseStream`].

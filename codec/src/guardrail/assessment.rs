@@ -1,7 +1,7 @@
 //! What the policies of a guardrail found, and what they did about it.
 
 use crate::guardrail::reasoning::GuardrailAutomatedReasoningPolicyAssessment;
-use crate::shape::{enumeration, structure};
+use crate::{enumeration, structure};
 
 structure! {
     /// What each policy of a guardrail found. A policy that is not there found nothing, or does not exist.

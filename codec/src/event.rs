@@ -30,7 +30,7 @@ pub enum Event {
     /// The answer begins.
     MessageStart(MessageStartEvent),
     /// A tool use, a tool's result or an image begins.
-    ContentBlockStart(ContentBlockStartEvent),
+    ContentBlockStart(Box<ContentBlockStartEvent>),
     /// A block goes on, or begins if it has no start.
     ContentBlockDelta(ContentBlockDeltaEvent),
     /// A block is complete.
@@ -56,8 +56,8 @@ impl Event {
     }
 
     /// The event of a frame that is known to carry one.
-    #[cfg(feature = "http")]
-    pub(crate) fn of_event_frame(frame: &Frame) -> Result<Self> {
+    #[doc(hidden)]
+    pub fn of_event_frame(frame: &Frame) -> Result<Self> {
         Self::read(frame.event_type().unwrap_or_default(), frame)
     }
 
@@ -67,7 +67,7 @@ impl Event {
                 Some(delta) => delta.event(),
                 None => payload(frame)?,
             }),
-            "contentBlockStart" => Self::ContentBlockStart(payload(frame)?),
+            "contentBlockStart" => Self::ContentBlockStart(Box::new(payload(frame)?)),
             "contentBlockStop" => Self::ContentBlockStop(payload(frame)?),
             "messageStart" => Self::MessageStart(payload(frame)?),
             "messageStop" => Self::MessageStop(payload(frame)?),
@@ -138,6 +138,7 @@ impl<'a> FrameContent<'a> {
 }
 
 /// The type of the event that a frame carries, or the error that it tells of.
+#[doc(hidden)]
 pub(crate) fn event_type(frame: &Frame) -> Result<&str> {
     match FrameContent::of(frame)? {
         FrameContent::Event { event_type } => Ok(event_type),
@@ -147,7 +148,8 @@ pub(crate) fn event_type(frame: &Frame) -> Result<&str> {
 }
 
 /// The error that an exception or error frame tells of.
-pub(crate) fn service_error(code: &str, message: Cow<'_, str>) -> Error {
+#[doc(hidden)]
+pub fn service_error(code: &str, message: Cow<'_, str>) -> Error {
     Error::new(ErrorKind::of_service(code, None), message).with_code(code)
 }
 
@@ -219,6 +221,7 @@ impl Frame {
 }
 
 /// Reads what an event carries.
+#[doc(hidden)]
 pub(crate) fn payload<T: DeserializeOwned>(frame: &Frame) -> Result<T> {
     let json = frame.payload();
     // Models may write half of a surrogate pair, which no text can hold.

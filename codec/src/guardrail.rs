@@ -2,12 +2,12 @@
 //! reports.
 //!
 //! ```
-//! use pumice::guardrail::{ApplyGuardrailRequest, GuardrailContentSource};
+//! use pumice_codec::guardrail::{ApplyGuardrailRequest, GuardrailContentSource};
 //!
 //! let request = ApplyGuardrailRequest::new("abc123", "DRAFT", GuardrailContentSource::Input, Vec::new())
 //!     .block("Is this text harmful?");
 //! # assert_eq!(request.body()?, br#"{"source":"INPUT","content":[{"text":{"text":"Is this text harmful?"}}]}"#);
-//! # Ok::<(), pumice::Error>(())
+//! # Ok::<(), pumice_codec::Error>(())
 //! ```
 //!
 //! [`ApplyGuardrail`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ApplyGuardrail.html
@@ -20,7 +20,8 @@ pub use reasoning::*;
 
 use std::collections::BTreeMap;
 
-use crate::shape::{Blob, enumeration, structure, union};
+use crate::shape::Blob;
+use crate::{enumeration, structure, union};
 
 structure! {
     /// The guardrail that watches over a conversation.

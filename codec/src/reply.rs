@@ -19,8 +19,8 @@ use crate::shape::{Blob, Document, Members};
 /// answer was cut off by `max_tokens`, is the JSON string of what came.
 ///
 /// ```
-/// # async fn example(mut events: pumice::EventStream) -> pumice::Result<()> {
-/// use pumice::reply::ReplyBuilder;
+/// # async fn example(mut events: pumice::EventStream) -> pumice_codec::Result<()> {
+/// use pumice_codec::reply::ReplyBuilder;
 ///
 /// let mut reply = ReplyBuilder::new();
 /// while let Some(event) = events.next_event().await? {

@@ -8,7 +8,8 @@
 //! [`ListFoundationModels`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListFoundationModels.html
 //! [`GetFoundationModel`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetFoundationModel.html
 
-use crate::shape::{Timestamp, enumeration, structure};
+use crate::shape::Timestamp;
+use crate::{enumeration, structure};
 
 structure! {
     /// The input of `ListFoundationModels`: which models to list. All members go into the address, as its

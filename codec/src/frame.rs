@@ -16,7 +16,7 @@
 //! damaged length is an error at once and not a wait for bytes that will never come.
 //!
 //! ```
-//! use pumice::frame::FrameDecoder;
+//! use pumice_codec::frame::FrameDecoder;
 //!
 //! # let bytes = bytes::Bytes::from_static(b"\0\0\0\x10\0\0\0\0\x05\xc2H\xeb}\x98\xc8\xff");
 //! let mut decoder = FrameDecoder::new();
@@ -25,10 +25,11 @@
 //!     println!("{:?}: {} bytes", frame.event_type(), frame.payload().len());
 //! }
 //! decoder.finish()?; // an error if the bytes ended inside a frame
-//! # Ok::<(), pumice::Error>(())
+//! # Ok::<(), pumice_codec::Error>(())
 //! ```
 
 use std::collections::{HashSet, VecDeque};
+use std::num::NonZeroU32;
 
 use bytes::{Bytes, BytesMut};
 
@@ -160,7 +161,7 @@ impl FrameDecoder {
 pub struct Frame {
     bytes: Bytes,
     /// The length of the headers.
-    headers: usize,
+    headers: u32,
     types: Types,
     offset: u64,
 }
@@ -172,8 +173,8 @@ struct Types {
     event: Option<Span>,
 }
 
-/// The value of a header: from where to where in the frame.
-type Span = (usize, usize);
+/// The value of a header: where in the frame, which is not at its beginning, and how long.
+type Span = (NonZeroU32, u16);
 
 impl Frame {
     /// The headers in the order of the wire. Names are unique.
@@ -216,21 +217,24 @@ impl Frame {
 
     /// Whether `:message-type` is `event`, or missing.
     pub(crate) fn is_event(&self) -> bool {
-        self.types.message.is_none_or(|(start, end)| self.bytes.get(start..end) == Some(b"event"))
+        self.types.message.is_none_or(|span| self.value(span) == Some(b"event"))
     }
 
     fn text(&self, span: Option<Span>) -> Option<&str> {
-        let (start, end) = span?;
-        std::str::from_utf8(self.bytes.get(start..end)?).ok()
+        std::str::from_utf8(self.value(span?)?).ok()
+    }
+
+    fn value(&self, (start, length): Span) -> Option<&[u8]> {
+        self.bytes.get(start.get() as usize..)?.get(..usize::from(length))
     }
 
     fn raw_headers(&self) -> impl Iterator<Item = RawHeader<'_>> {
-        let mut rest = self.bytes.get(PRELUDE_LENGTH..PRELUDE_LENGTH + self.headers).unwrap_or_default();
+        let mut rest = self.bytes.get(PRELUDE_LENGTH..self.payload_range().start).unwrap_or_default();
         std::iter::from_fn(move || RawHeader::take(&mut rest).ok())
     }
 
     fn payload_range(&self) -> std::ops::Range<usize> {
-        PRELUDE_LENGTH + self.headers..self.bytes.len() - CHECKSUM_LENGTH
+        PRELUDE_LENGTH + self.headers as usize..self.bytes.len() - CHECKSUM_LENGTH
     }
 }
 
@@ -262,7 +266,7 @@ struct Prelude {
     /// Of the whole frame.
     total: usize,
     /// Of the headers.
-    headers: usize,
+    headers: u32,
 }
 
 impl Prelude {
@@ -274,7 +278,8 @@ impl Prelude {
 
         let [t0, t1, t2, t3, h0, h1, h2, h3] = *lengths;
         let total = u32::from_be_bytes([t0, t1, t2, t3]) as usize;
-        let headers = u32::from_be_bytes([h0, h1, h2, h3]) as usize;
+        let announced = u32::from_be_bytes([h0, h1, h2, h3]);
+        let headers = announced as usize;
         let fault = if headers > MAX_HEADERS {
             format!("at most {MAX_HEADERS} bytes of headers expected, {headers} announced")
         } else if total < MIN_FRAME + headers {
@@ -286,7 +291,7 @@ impl Prelude {
             let payload = total - MIN_FRAME - headers;
             format!("at most {MAX_PAYLOAD} bytes of payload expected, {payload} announced")
         } else {
-            return Ok(Some(Self { total, headers }));
+            return Ok(Some(Self { total, headers: announced }));
         };
         Err(Error::damaged(offset, format!("the frame at byte {offset} cannot be: {fault}")))
     }
@@ -296,48 +301,49 @@ impl Prelude {
         if let Some((covered, checksum)) = bytes.split_last_chunk::<CHECKSUM_LENGTH>() {
             check_crc("message", covered, *checksum, offset, offset + covered.len() as u64)?;
         }
-        let headers = bytes.get(PRELUDE_LENGTH..PRELUDE_LENGTH + self.headers).unwrap_or_default();
+        let headers = bytes.get(PRELUDE_LENGTH..PRELUDE_LENGTH + self.headers as usize).unwrap_or_default();
         if headers != last.bytes {
-            last.types = self.check_headers(headers, offset)?;
+            last.types = check_headers(headers, offset)?;
             last.bytes.clear();
             last.bytes.extend_from_slice(headers);
         }
         Ok(())
     }
+}
 
-    fn check_headers(&self, headers: &[u8], offset: u64) -> Result<Types> {
-        let mut types = Types::default();
-        let mut rest = headers;
-        // Where all is ASCII, each text in it is UTF-8: as good as always, and found out at once.
-        let ascii = rest.is_ascii();
-        // A frame of Bedrock's has three headers; only someone who means harm sends thousands, and a
-        // comparison of each with each would then be the harm.
-        let mut names = NamesSeen::default();
-        while !rest.is_empty() {
-            let at = offset + (PRELUDE_LENGTH + self.headers - rest.len()) as u64;
-            let malformed = |fault: &str| {
-                Error::damaged(at, format!("a header at byte {at}, in the frame at byte {offset}: {fault}"))
-            };
-            let header = RawHeader::take(&mut rest).map_err(malformed)?;
-            if !ascii {
-                header.name().and(header.value().map(drop)).map_err(malformed)?;
-            }
-            if !names.insert(header.name) {
-                let name = String::from_utf8_lossy(header.name);
-                return Err(malformed(&format!("a name of its own expected, {name:?} found again")));
-            }
-            if header.value_type == STRING {
-                let end = PRELUDE_LENGTH + self.headers - rest.len();
-                let span = Some((end - header.value.len(), end));
-                match header.name {
-                    b":message-type" => types.message = span,
-                    b":event-type" => types.event = span,
-                    _ => {}
-                }
+fn check_headers(headers: &[u8], offset: u64) -> Result<Types> {
+    let mut types = Types::default();
+    let mut rest = headers;
+    // Where all is ASCII, each text in it is UTF-8: as good as always, and found out at once.
+    let ascii = rest.is_ascii();
+    // A frame of Bedrock's has three headers; only someone who means harm sends thousands, and a
+    // comparison of each with each would then be the harm.
+    let mut names = NamesSeen::default();
+    while !rest.is_empty() {
+        let at = offset + (PRELUDE_LENGTH + headers.len() - rest.len()) as u64;
+        let malformed = |fault: &str| {
+            Error::damaged(at, format!("a header at byte {at}, in the frame at byte {offset}: {fault}"))
+        };
+        let header = RawHeader::take(&mut rest).map_err(malformed)?;
+        if !ascii {
+            header.name().and(header.value().map(drop)).map_err(malformed)?;
+        }
+        if !names.insert(header.name) {
+            let name = String::from_utf8_lossy(header.name);
+            return Err(malformed(&format!("a name of its own expected, {name:?} found again")));
+        }
+        if header.value_type == STRING {
+            let start = PRELUDE_LENGTH + headers.len() - rest.len() - header.value.len();
+            let span =
+                u32::try_from(start).ok().and_then(NonZeroU32::new).zip(header.value.len().try_into().ok());
+            match header.name {
+                b":message-type" => types.message = span,
+                b":event-type" => types.event = span,
+                _ => {}
             }
         }
-        Ok(types)
     }
+    Ok(types)
 }
 
 /// The header names of one frame.

@@ -1,19 +1,20 @@
 //! How many tokens a request has, without the request being made: what [`CountTokens`] takes and gives.
 //!
 //! ```
-//! use pumice::converse::{ConverseRequest, Message};
-//! use pumice::count_tokens::CountTokensRequest;
+//! use pumice_codec::converse::{ConverseRequest, Message};
+//! use pumice_codec::count_tokens::CountTokensRequest;
 //!
 //! let request = ConverseRequest::new("anthropic.claude-sonnet-4-5-20250929-v1:0").message(Message::user("Hi"));
 //! let count = CountTokensRequest::from(&request);
 //! # assert_eq!(count.body()?, br#"{"input":{"converse":{"messages":[{"role":"user","content":[{"text":"Hi"}]}]}}}"#);
-//! # Ok::<(), pumice::Error>(())
+//! # Ok::<(), pumice_codec::Error>(())
 //! ```
 //!
 //! [`CountTokens`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html
 
 use crate::converse::{ConverseRequest, Message, SystemContentBlock, ToolConfiguration};
-use crate::shape::{Blob, Document, structure, union};
+use crate::shape::{Blob, Document};
+use crate::{structure, union};
 
 structure! {
     /// The input of `CountTokens`.

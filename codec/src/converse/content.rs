@@ -3,7 +3,8 @@
 use crate::converse::citation::{CitationGeneratedContent, CitationsConfig, CitationsContentBlock};
 use crate::converse::tool::{ToolAdditionBlock, ToolRemovalBlock, ToolResultBlock, ToolUseBlock};
 use crate::guardrail::GuardrailContentBlock;
-use crate::shape::{Blob, enumeration, structure, union};
+use crate::shape::Blob;
+use crate::{enumeration, structure, union};
 
 union! {
     /// A block of a message's content. Which blocks a model takes and gives is its own affair.

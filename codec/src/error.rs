@@ -123,8 +123,12 @@ impl Error {
     pub fn offset(&self) -> Option<u64> {
         self.0.offset
     }
+}
 
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+/// What makes an error. Nobody but `pumice` is promised it.
+#[doc(hidden)]
+impl Error {
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let retryable = matches!(
             kind,
             ErrorKind::ModelNotReady
@@ -149,57 +153,53 @@ impl Error {
         }))
     }
 
-    pub(crate) fn damaged(offset: u64, message: impl Into<String>) -> Self {
+    pub fn damaged(offset: u64, message: impl Into<String>) -> Self {
         let mut error = Self::new(ErrorKind::Damaged, message);
         error.0.offset = Some(offset);
         error
     }
 
-    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    pub(crate) fn with_code(mut self, code: impl Into<String>) -> Self {
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.0.code = Some(code.into());
         self
     }
 
-    pub(crate) fn with_offset(mut self, offset: u64) -> Self {
+    pub fn with_offset(mut self, offset: u64) -> Self {
         self.0.offset = Some(offset);
         self
     }
-}
-
-#[cfg(feature = "http")]
-impl Error {
-    pub(crate) fn with_status(mut self, status: u16) -> Self {
+    pub fn with_status(mut self, status: u16) -> Self {
         self.0.status = Some(status);
         self
     }
 
-    pub(crate) fn with_request_id(mut self, request_id: Option<&str>) -> Self {
+    pub fn with_request_id(mut self, request_id: Option<&str>) -> Self {
         self.0.request_id = request_id.map(str::to_owned);
         self
     }
 
-    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
         self
     }
 
-    pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+    pub fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
         self.0.retry_after = retry_after;
         self
     }
 
     /// Adds a hint where there is none.
-    pub(crate) fn or_hint(mut self, hint: Option<String>) -> Self {
+    pub fn or_hint(mut self, hint: Option<String>) -> Self {
         self.0.hint = self.0.hint.or(hint);
         self
     }
 
-    pub(crate) fn with_retryable(mut self, retryable: bool) -> Self {
+    pub fn with_retryable(mut self, retryable: bool) -> Self {
         self.0.retryable = retryable;
         self
     }
@@ -208,7 +208,8 @@ impl Error {
 impl ErrorKind {
     /// The kind of a service's failure, from its code (over HTTP `ThrottlingException`, in an event
     /// stream `throttlingException`) and, for a code that says nothing, from the status.
-    pub(crate) fn of_service(code: &str, status: Option<u16>) -> Self {
+    #[doc(hidden)]
+    pub fn of_service(code: &str, status: Option<u16>) -> Self {
         let mut code = code.to_owned();
         if let Some(first) = code.get_mut(..1) {
             first.make_ascii_uppercase();

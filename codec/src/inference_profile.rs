@@ -4,7 +4,8 @@
 //! [`ListInferenceProfiles`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListInferenceProfiles.html
 //! [`GetInferenceProfile`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetInferenceProfile.html
 
-use crate::shape::{Timestamp, enumeration, structure};
+use crate::shape::Timestamp;
+use crate::{enumeration, structure};
 
 structure! {
     /// The input of `ListInferenceProfiles`. All members go into the address, as its query: `typeEquals` as

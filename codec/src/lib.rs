@@ -1,0 +1,49 @@
+//! The codec of [pumice](https://crates.io/crates/pumice): the incremental reader of
+//! `application/vnd.amazon.eventstream`, the types of Amazon Bedrock's API in the API's own words, and the
+//! events of ConverseStream, without tokio, TLS or cryptography.
+//!
+//! `pumice` has all of it under the same names. It is a package of its own so that it can be compiled for speed
+//! where the rest is compiled for size: what happens for each event happens here.
+//!
+//! ```
+//! use pumice_codec::Event;
+//! use pumice_codec::frame::FrameDecoder;
+//!
+//! # fn read(bytes: bytes::Bytes) -> pumice_codec::Result<()> {
+//! let mut decoder = FrameDecoder::new();
+//! decoder.push(bytes);
+//! while let Some(frame) = decoder.next_frame()? {
+//!     if let Event::ContentBlockDelta(event) = Event::from_frame(&frame)? {
+//!         print!("{}", event.delta.as_text().unwrap_or_default());
+//!     }
+//! }
+//! decoder.finish()
+//! # }
+//! ```
+
+mod error;
+pub mod frame;
+pub mod shape;
+mod surrogate;
+
+pub mod guardrail;
+
+pub mod converse;
+pub mod count_tokens;
+mod event;
+pub mod foundation_model;
+pub mod inference_profile;
+pub mod invoke_model;
+pub mod reply;
+
+pub use error::{Error, ErrorKind, Result};
+pub use event::{Event, FrameContent};
+
+/// What `pumice` builds on and nobody else is promised, beside the macros that declare shapes and what makes
+/// an [`Error`].
+#[doc(hidden)]
+pub mod internal {
+    pub use crate::event::service_error;
+    pub use crate::shape::{Text, from_json, next_name, optional, required};
+    pub use crate::surrogate::lone_surrogates;
+}
