@@ -94,7 +94,7 @@ pub async fn stream(client: &Client, input: &Input) -> AssistantStream {
         let answer = AnswerBuilder::new(&input.model, &prepared, now);
         let stream = match client.converse_stream(prepared.request()).await {
             Ok(events) => AssistantStream {
-                answer: Some(answer.request_id(events.request_id())),
+                answer: Some(Box::new(answer.request_id(events.request_id()))),
                 events: Some(events),
                 told: VecDeque::new(),
                 failure: None,
@@ -119,7 +119,7 @@ pub async fn stream(client: &Client, input: &Input) -> AssistantStream {
 pub struct AssistantStream {
     events: Option<EventStream>,
     /// `None` behind the end.
-    answer: Option<AnswerBuilder>,
+    answer: Option<Box<AnswerBuilder>>,
     told: VecDeque<AssistantEvent>,
     failure: Option<Error>,
     warnings: Vec<String>,
@@ -129,7 +129,7 @@ impl AssistantStream {
     fn failed(answer: AnswerBuilder, error: Error) -> Self {
         let mut stream = Self {
             events: None,
-            answer: Some(answer),
+            answer: Some(Box::new(answer)),
             told: VecDeque::new(),
             failure: None,
             warnings: Vec::new(),
@@ -141,7 +141,7 @@ impl AssistantStream {
     /// For who reads the events as they come and keeps nothing: no text, thinking or arguments are gathered,
     /// however long the answer is. The events that end a block and the last one have the blocks without them.
     pub fn without_content(mut self) -> Self {
-        self.answer = self.answer.map(AnswerBuilder::without_content);
+        self.answer = self.answer.map(|answer| Box::new(answer.without_content()));
         self
     }
 
@@ -168,7 +168,7 @@ impl AssistantStream {
 
     /// The message as far as it has come: a copy of all of it. `None` behind the last event, which has it.
     pub fn message(&self) -> Option<AssistantMessage> {
-        self.answer.as_ref().map(AnswerBuilder::message)
+        self.answer.as_ref().map(|answer| answer.message())
     }
 
     /// The arguments of a tool call as far as they have come.
@@ -195,7 +195,7 @@ impl AssistantStream {
     pub fn abort(&mut self) -> Option<AssistantEvent> {
         self.events = None;
         self.told.clear();
-        self.answer.take().map(AnswerBuilder::abort)
+        self.answer.take().map(|answer| answer.abort())
     }
 
     fn poll_event(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<AssistantEvent>> {
@@ -226,7 +226,7 @@ impl AssistantStream {
 
     fn end(&mut self, last: impl FnOnce(AnswerBuilder) -> AssistantEvent) {
         self.events = None;
-        self.told.extend(self.answer.take().map(last));
+        self.told.extend(self.answer.take().map(|answer| last(*answer)));
     }
 }
 
@@ -293,8 +293,11 @@ async fn surroundings(client: &Client, input: &Input) -> Result<Surroundings> {
     let set = |name: &str, value: &str| config.context.env(name).as_deref() == Some(value);
     let retention =
         if set("PI_CACHE_RETENTION", "long") { CacheRetention::Long } else { CacheRetention::Short };
+    // Only to models that think does the region matter.
+    let thinks = input.options.as_ref().is_some_and(|options| options.reasoning.is_some());
+    let region = if thinks { Some(client.region_of(&input.model.id).await?) } else { None };
     Ok(Surroundings {
-        region: Some(client.region_of(&input.model.id).await?),
+        region,
         base_models: base_models(client, input).await,
         cache_retention: retention,
         force_cache: set("AWS_BEDROCK_FORCE_CACHE", "1"),

@@ -136,11 +136,16 @@ impl Context {
     /// The value of a variable, without white space around it. Blank is unset.
     pub fn env(&self, name: &str) -> Option<String> {
         let value = match &self.0 {
-            World::Real => std::env::var_os(name)?.to_string_lossy().into_owned(),
+            World::Real => std::env::var_os(name)?
+                .into_string()
+                .unwrap_or_else(|value| value.to_string_lossy().into_owned()),
             World::Made(made) => made.env.get(name)?.clone(),
         };
-        let trimmed = value.trim();
-        (!trimmed.is_empty()).then(|| trimmed.to_owned())
+        match value.trim() {
+            "" => None,
+            trimmed if trimmed.len() == value.len() => Some(value),
+            trimmed => Some(trimmed.to_owned()),
+        }
     }
 
     /// The content of a file, or `None` if there is no such file.

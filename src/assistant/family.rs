@@ -92,18 +92,18 @@ impl Traits {
     pub(super) fn of(model: &Model, base_models: &[String], families: &[Family]) -> Option<Self> {
         let names = [Some(&model.id), model.name.as_ref()].into_iter().flatten().chain(base_models);
         let candidates = names.flat_map(|name| candidates(name)).collect::<Vec<_>>();
-        let matches = |pattern: &str| {
-            candidates.iter().any(|candidate| pattern.split_whitespace().all(|word| candidate.contains(word)))
+        let has = |words: &[&str]| {
+            candidates.iter().any(|candidate| words.iter().all(|word| candidate.contains(word)))
         };
-        let given = families
-            .iter()
-            .find(|family| family.matches.iter().flatten().any(|pattern| matches(&pattern.to_lowercase())));
+        let matches = |pattern: &str| has(&pattern.to_lowercase().split_whitespace().collect::<Vec<_>>());
+        let given =
+            families.iter().find(|family| family.matches.iter().flatten().any(|pattern| matches(pattern)));
         if let Some(family) = given {
             return Some(Self::given(family));
         }
         BUILT_IN
             .iter()
-            .find(|(patterns, _)| patterns.iter().any(|pattern| matches(pattern)))
+            .find(|(names, _)| names.iter().any(|words| has(words)))
             .map(|(_, traits)| traits.clone())
     }
 
@@ -155,19 +155,22 @@ const CLAUDE_CACHED: Traits = Traits { prompt_cache: PromptCache::Always, ..CLAU
 const CLAUDE_ADAPTIVE: Traits = Traits { thinking: Some(ThinkingForm::Adaptive), ..CLAUDE_CACHED };
 const CLAUDE_BOUND: Traits = Traits { xhigh: true, block_binding: true, ..CLAUDE_ADAPTIVE };
 
-/// The families in the order they are looked at.
-static BUILT_IN: [(&[&str], Traits); 11] = [
+/// The families in the order they are looked at: an id or a name is of one that has all words of a list.
+static BUILT_IN: [(&[&[&str]], Traits); 11] = [
     (
-        &["claude opus-5", "claude sonnet-5", "claude fable-5"],
+        &[&["claude", "opus-5"], &["claude", "sonnet-5"], &["claude", "fable-5"]],
         Traits { temperature: TemperatureRule::Never, default_tier_only: true, ..CLAUDE_BOUND },
     ),
-    (&["claude opus-4-7", "claude opus-4-8"], Traits { temperature: TemperatureRule::Never, ..CLAUDE_BOUND }),
-    (&["claude haiku-5"], CLAUDE_BOUND),
-    (&["claude opus-4-6", "claude sonnet-4-6"], CLAUDE_ADAPTIVE),
-    (&["claude -4-", "claude-3-7-sonnet", "claude-3-5-haiku"], CLAUDE_CACHED),
-    (&["claude"], CLAUDE),
     (
-        &["nova-2"],
+        &[&["claude", "opus-4-7"], &["claude", "opus-4-8"]],
+        Traits { temperature: TemperatureRule::Never, ..CLAUDE_BOUND },
+    ),
+    (&[&["claude", "haiku-5"]], CLAUDE_BOUND),
+    (&[&["claude", "opus-4-6"], &["claude", "sonnet-4-6"]], CLAUDE_ADAPTIVE),
+    (&[&["claude", "-4-"], &["claude-3-7-sonnet"], &["claude-3-5-haiku"]], CLAUDE_CACHED),
+    (&[&["claude"]], CLAUDE),
+    (
+        &[&["nova-2"]],
         Traits {
             thinking: Some(ThinkingForm::ReasoningConfig),
             prompt_cache: PromptCache::OnRequest,
@@ -175,15 +178,32 @@ static BUILT_IN: [(&[&str], Traits); 11] = [
         },
     ),
     (
-        &["amazon.nova", "amazon-nova", "nova-pro", "nova-lite", "nova-micro", "nova-premier"],
+        &[
+            &["amazon.nova"],
+            &["amazon-nova"],
+            &["nova-pro"],
+            &["nova-lite"],
+            &["nova-micro"],
+            &["nova-premier"],
+        ],
         Traits { prompt_cache: PromptCache::OnRequest, ..UNKNOWN },
     ),
-    (&["gpt-oss"], Traits { thinking: Some(ThinkingForm::ReasoningEffort), ..UNKNOWN }),
-    (&["gpt-"], Traits { thinking: Some(ThinkingForm::Reasoning), ..UNKNOWN }),
+    (&[&["gpt-oss"]], Traits { thinking: Some(ThinkingForm::ReasoningEffort), ..UNKNOWN }),
+    (&[&["gpt-"]], Traits { thinking: Some(ThinkingForm::Reasoning), ..UNKNOWN }),
     (
         &[
-            "deepseek", "qwen", "kimi", "llama", "mistral", "glm", "grok", "minimax", "gemma", "nemotron",
-            "palmyra", "titan",
+            &["deepseek"],
+            &["qwen"],
+            &["kimi"],
+            &["llama"],
+            &["mistral"],
+            &["glm"],
+            &["grok"],
+            &["minimax"],
+            &["gemma"],
+            &["nemotron"],
+            &["palmyra"],
+            &["titan"],
         ],
         UNKNOWN,
     ),

@@ -97,18 +97,18 @@ impl Cache {
 
 impl Inner {
     fn due(&self) -> Due {
-        let files = self.surroundings.context.aws_files_mark();
+        let state = self.state();
+        let Some(held) = &state.held else { return Due::Now };
+        let (found, files, times) = (Arc::clone(&held.found), held.files, held.times);
+        drop(state);
+        if self.surroundings.context.aws_files_mark() != files {
+            return Due::Now;
+        }
         let now = self.surroundings.context.now();
-        match &self.state().held {
-            Some(held) if held.files == files => {
-                let found = Arc::clone(&held.found);
-                match held.times {
-                    Some([_, due, _]) if due <= now => Due::Now,
-                    Some([early, ..]) if early <= now => Due::OnTheSide(found),
-                    _ => Due::Nothing(found),
-                }
-            }
-            _ => Due::Now,
+        match times {
+            Some([_, due, _]) if due <= now => Due::Now,
+            Some([early, ..]) if early <= now => Due::OnTheSide(found),
+            _ => Due::Nothing(found),
         }
     }
 
