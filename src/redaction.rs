@@ -9,7 +9,8 @@ use std::borrow::Cow;
 use http::header::{AUTHORIZATION, HeaderMap};
 use zeroize::Zeroizing;
 
-/// The secrets that a request carries.
+/// The secrets that a request carries, the longer ones first: of what lies within another, the longer is looked
+/// for first.
 pub(crate) struct Redaction(Vec<Zeroizing<String>>);
 
 impl Redaction {
@@ -34,27 +35,26 @@ impl Redaction {
         let runs =
             body.split(|byte| !byte.is_ascii_alphanumeric()).filter(|run| run.len() >= SHORTEST_BODY_RUN);
         let runs = runs.filter_map(|run| std::str::from_utf8(run).ok());
-        self.0.extend(Self::of_texts(runs).0);
-        Self::longest_first(self.0)
+        runs.for_each(|run| self.add(run));
+        self
     }
 
     fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut secrets = Vec::new();
+        let mut redaction = Self(Vec::new());
         for text in texts {
             // A quotation may be escaped in one way or another, and then it is in the signs between the
             // letters and digits.
             let runs =
                 text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|run| run.len() >= SHORTEST_RUN);
             let whole = (text.len() >= SHORTEST).then_some(text);
-            secrets.extend(whole.into_iter().chain(runs).map(|secret| Zeroizing::new(secret.to_owned())));
+            whole.into_iter().chain(runs).for_each(|secret| redaction.add(secret));
         }
-        Self::longest_first(secrets)
+        redaction
     }
 
-    /// Of what lies within another, the longer is looked for first.
-    fn longest_first(mut secrets: Vec<Zeroizing<String>>) -> Self {
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self(secrets)
+    fn add(&mut self, secret: &str) {
+        let at = self.0.partition_point(|longer| longer.len() >= secret.len());
+        self.0.insert(at, Zeroizing::new(secret.to_owned()));
     }
 
     /// The text without the secrets.

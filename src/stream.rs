@@ -183,7 +183,7 @@ impl FrameStream {
                 Poll::Ready(None) => return Poll::Ready(self.finish()),
                 Poll::Pending => {
                     std::task::ready!(self.poll_idle(task));
-                    let seconds = self.idle_timeout.as_secs_f64();
+                    let seconds = seconds(self.idle_timeout);
                     let error = Error::new(
                         ErrorKind::Timeout,
                         format!("idle timeout: nothing more came for {seconds} seconds"),
@@ -235,6 +235,15 @@ impl Stream for FrameStream {
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<Frame>>> {
         self.poll_frame(task).map(Result::transpose)
+    }
+}
+
+/// How many seconds a time has, for people to read: `0.25`.
+pub(crate) fn seconds(time: Duration) -> String {
+    let thousandths = format!("{:03}", time.subsec_millis());
+    match thousandths.trim_end_matches('0') {
+        "" => time.as_secs().to_string(),
+        fraction => format!("{}.{fraction}", time.as_secs()),
     }
 }
 

@@ -140,9 +140,9 @@ fn takes_any_size(model_id: &str, mime_type: &str) -> bool {
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "no file of 2^53 bytes is read")]
 fn megabytes(bytes: usize) -> String {
-    let megabytes = format!("{:.2}", bytes as f64 / 1024.0 / 1024.0);
+    let hundredths = (bytes * 100 + (1 << 19)) >> 20;
+    let megabytes = format!("{}.{:02}", hundredths / 100, hundredths % 100);
     megabytes.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 

@@ -93,12 +93,15 @@ pub(super) fn fields(
     govcloud: bool,
 ) -> Option<Value> {
     let form = traits.thinking.as_ref()?;
-    let mut thinking = match form {
-        ThinkingForm::Adaptive => Map::from_iter([("type".to_owned(), Value::from("adaptive"))]),
-        ThinkingForm::Budget => Map::from_iter([
-            ("type".to_owned(), Value::from("enabled")),
-            ("budget_tokens".to_owned(), Value::from(budget)),
-        ]),
+    let mut thinking = Map::new();
+    match form {
+        ThinkingForm::Adaptive => {
+            thinking.insert("type".into(), "adaptive".into());
+        }
+        ThinkingForm::Budget => {
+            thinking.insert("type".into(), "enabled".into());
+            thinking.insert("budget_tokens".into(), budget.into());
+        }
         ThinkingForm::ReasoningEffort => return Some(json!({"reasoning_effort": level.of_three()})),
         ThinkingForm::Reasoning => {
             return Some(json!({"reasoning": {"effort": level.effort(model, traits)}}));
@@ -108,7 +111,7 @@ pub(super) fn fields(
             return Some(json!({"reasoningConfig": config}));
         }
         ThinkingForm::Unknown(_) => return None,
-    };
+    }
     if !govcloud {
         let display = options.thinking_display.as_deref().unwrap_or("summarized");
         thinking.insert("display".into(), display.into());
@@ -121,7 +124,8 @@ pub(super) fn fields(
         thinking.insert("block_binding".into(), json!({"prefix_mismatch_behavior": "drop_block"}));
         betas.push("thinking-binding-controls-2026-08-01");
     }
-    let mut fields = Map::from_iter([("thinking".to_owned(), Value::Object(thinking))]);
+    let mut fields = Map::new();
+    fields.insert("thinking".into(), Value::Object(thinking));
     if *form == ThinkingForm::Adaptive {
         fields.insert("output_config".into(), json!({"effort": level.effort(model, traits)}));
     }

@@ -25,7 +25,7 @@ use crate::refusal;
 use crate::retry::{Quota, RateLimit};
 use crate::sign::{self, Scope};
 use crate::skew::{self, ClockSkew};
-use crate::stream::FrameStream;
+use crate::stream::{FrameStream, seconds};
 use crate::transport::{Body, Transport};
 use crate::{Error, ErrorKind, Result};
 
@@ -424,7 +424,7 @@ pub(super) fn wrong_form(call: &Call) -> Error {
 /// Waits no longer than this.
 async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
     timeout(limit, work).await.unwrap_or_else(|_| {
-        let seconds = limit.as_secs_f64();
+        let seconds = seconds(limit);
         Err(Error::new(ErrorKind::Timeout, format!("{what} within {seconds} seconds")))
     })
 }

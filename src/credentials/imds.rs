@@ -309,8 +309,9 @@ impl Settings {
             BaseUrl::parse(&url).map_err(|expected| fault("EC2_METADATA_SERVICE_ENDPOINT", expected))?;
         let seconds = match setting("METADATA_SERVICE_TIMEOUT") {
             None => 1.0,
-            Some(text) => text
-                .parse::<f64>()
+            // As JSON has numbers: the standard library's own reader of them is 16 KB, and in the program for
+            // this alone.
+            Some(text) => serde_json::from_str::<f64>(&text)
                 .ok()
                 .filter(|seconds| (0.001..=3600.0).contains(seconds))
                 .ok_or_else(|| fault("METADATA_SERVICE_TIMEOUT", "a number of seconds"))?,

@@ -64,8 +64,8 @@ impl Cost {
     /// Adds prices for questions of more tokens than `above`. Their own tiers do not count.
     pub fn above(mut self, above: u64, cost: &Cost) -> Self {
         let Self { input, output, cache_read, cache_write, .. } = *cost;
-        self.tiers.push(CostTier { above, input, output, cache_read, cache_write });
-        self.tiers.sort_by_key(|tier| tier.above);
+        let at = self.tiers.partition_point(|tier| tier.above <= above);
+        self.tiers.insert(at, CostTier { above, input, output, cache_read, cache_write });
         self
     }
 }

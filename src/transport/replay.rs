@@ -132,8 +132,11 @@ impl Replay {
         let mut exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner);
         let found = exchanges.iter().position(|exchange| exchange.request.operation == operation);
         let Some(exchange) = found.and_then(|at| exchanges.remove(at)) else {
-            let left = exchanges.iter().map(|exchange| exchange.request.operation.as_str());
-            let left = left.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
+            let mut left = BTreeSet::new();
+            for exchange in exchanges.iter() {
+                left.insert(exchange.request.operation.as_str());
+            }
+            let left = left.into_iter().collect::<Vec<_>>().join(", ");
             let left = if left.is_empty() { "none at all".into() } else { left };
             let held = self.held;
             let message = format!(

@@ -92,8 +92,10 @@ fn event_in_json(frame: &Frame) -> pumice::Result<Option<String>> {
 
 #[allow(clippy::unnecessary_wraps, reason = "all forms have one type")]
 fn frame_in_json(frame: &Frame) -> pumice::Result<Option<String>> {
-    let headers = frame.headers().map(|(name, value)| (name.to_owned(), header_in_json(value)));
-    let headers = headers.collect::<Map<_, _>>();
+    let mut headers = Map::new();
+    for (name, value) in frame.headers() {
+        headers.insert(name.to_owned(), header_in_json(value));
+    }
     Ok(Some(json!({ "headers": headers, "payload": payload_in_json(frame.payload()) }).to_string()))
 }
 
