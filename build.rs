@@ -12,25 +12,32 @@ use std::process::Command;
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     // A linker of the user's own choice may not know what is asked of it.
-    let flags = var("CARGO_ENCODED_RUSTFLAGS");
-    let chosen = env::var_os("RUSTC_LINKER").is_some() || flags.contains("link") || flags.contains("ld=");
+    let (linker, flags) = (var("RUSTC_LINKER"), var("CARGO_ENCODED_RUSTFLAGS"));
+    let chosen = !["", "rust-lld"].contains(&linker.as_str()) || flags.contains("link") || flags.contains("ld=");
     if var("PROFILE") != "release" || var("CARGO_CFG_TARGET_OS") != "linux" || chosen {
         return;
     }
-    let link = |argument: &str| println!("cargo:rustc-link-arg-bins={argument}");
+    let by_compiler = linker.is_empty();
+    let link = |argument: &str| {
+        let passed_on = if by_compiler { "-Wl," } else { "" };
+        println!("cargo:rustc-link-arg-bins={passed_on}{argument}");
+    };
     let script = Path::new(&var("OUT_DIR")).join("no-unwind-tables.ld");
     let discarded = "SECTIONS { /DISCARD/ : { *(.eh_frame .eh_frame_hdr .gcc_except_table .gcc_except_table.*) } } \
                      INSERT AFTER .rodata;\n";
     if std::fs::write(&script, discarded).is_ok() {
-        link(&format!("-Wl,-T,{}", script.display()));
+        link(&format!("--script={}", script.display()));
     }
     if unpacks_addresses() {
-        link("-Wl,-z,pack-relative-relocs");
+        link("-zpack-relative-relocs");
     }
-    if let Some(folder) = lld() {
-        link(&format!("-B{}", folder.display()));
-        link("-fuse-ld=lld");
-        link("-Wl,--icf=all");
+    let lld = lld().filter(|_| by_compiler);
+    if let Some(folder) = &lld {
+        println!("cargo:rustc-link-arg-bins=-B{}", folder.display());
+        println!("cargo:rustc-link-arg-bins=-fuse-ld=lld");
+    }
+    if lld.is_some() || !by_compiler {
+        link("--icf=all");
     }
 }
 
