@@ -13,7 +13,8 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     // A linker of the user's own choice may not know what is asked of it.
     let (linker, flags) = (var("RUSTC_LINKER"), var("CARGO_ENCODED_RUSTFLAGS"));
-    let chosen = !["", "rust-lld"].contains(&linker.as_str()) || flags.contains("link") || flags.contains("ld=");
+    let chosen =
+        !["", "rust-lld"].contains(&linker.as_str()) || flags.contains("link") || flags.contains("ld=");
     if var("PROFILE") != "release" || var("CARGO_CFG_TARGET_OS") != "linux" || chosen {
         return;
     }

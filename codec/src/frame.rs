@@ -32,6 +32,7 @@ use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroU32;
 
 use bytes::{Bytes, BytesMut};
+use crc32fast::Hasher;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -49,6 +50,8 @@ pub struct FrameDecoder {
     offset: u64,
     /// The headers of the last frame: those of the next are mostly the same, and then as right as they.
     last: Headers,
+    /// Of the frame that is looked at. One for all, for to make one is to ask which instructions the processor has.
+    hasher: Hasher,
 }
 
 /// Headers that have been found right.
@@ -80,10 +83,10 @@ impl FrameDecoder {
         // A frame that lies whole in one chunk is a slice of it.
         if self.partial.is_empty()
             && let Some(chunk) = self.chunks.front_mut()
-            && let Some(prelude) = Prelude::read(chunk, self.offset)?
+            && let Some(prelude) = Prelude::read(chunk, self.offset, &mut self.hasher)?
             && let Some(bytes) = chunk.get(..prelude.total)
         {
-            prelude.check(bytes, self.offset, &mut self.last)?;
+            prelude.check(bytes, self.offset, &mut self.hasher, &mut self.last)?;
             let bytes = chunk.split_to(prelude.total);
             if chunk.is_empty() {
                 self.chunks.pop_front();
@@ -94,11 +97,13 @@ impl FrameDecoder {
         if !self.gather(PRELUDE_LENGTH) {
             return Ok(None);
         }
-        let Some(prelude) = Prelude::read(&self.partial, self.offset)? else { return Ok(None) };
+        let Some(prelude) = Prelude::read(&self.partial, self.offset, &mut self.hasher)? else {
+            return Ok(None);
+        };
         if !self.gather(prelude.total) {
             return Ok(None);
         }
-        prelude.check(&self.partial, self.offset, &mut self.last)?;
+        prelude.check(&self.partial, self.offset, &mut self.hasher, &mut self.last)?;
         let bytes = self.partial.split().freeze();
         Ok(Some(self.deliver(bytes, &prelude)))
     }
@@ -114,7 +119,7 @@ impl FrameDecoder {
         if found == 0 {
             return Ok(());
         }
-        let expected = match Prelude::read(&self.partial, self.offset) {
+        let expected = match Prelude::read(&self.partial, self.offset, &mut self.hasher.clone()) {
             Ok(Some(prelude)) => format!("{} bytes expected", prelude.total),
             _ => format!("at least {MIN_FRAME} bytes expected"),
         };
@@ -270,11 +275,14 @@ struct Prelude {
 }
 
 impl Prelude {
-    /// The prelude at the beginning of `bytes`, or `None` if it is not whole yet.
-    fn read(bytes: &[u8], offset: u64) -> Result<Option<Self>> {
-        let Some((lengths, rest)) = bytes.split_first_chunk::<8>() else { return Ok(None) };
+    /// The prelude at the beginning of `bytes`, or `None` if it is not whole yet. The hasher is left behind the
+    /// lengths.
+    fn read(bytes: &[u8], offset: u64, hasher: &mut Hasher) -> Result<Option<Self>> {
+        let Some((lengths, rest)) = bytes.split_first_chunk::<LENGTHS>() else { return Ok(None) };
         let Some((checksum, _)) = rest.split_first_chunk::<CHECKSUM_LENGTH>() else { return Ok(None) };
-        check_crc("prelude", lengths, *checksum, offset, offset + 8)?;
+        hasher.reset();
+        hasher.update(lengths);
+        check_crc("prelude", hasher, *checksum, offset, offset + LENGTHS as u64)?;
 
         let [t0, t1, t2, t3, h0, h1, h2, h3] = *lengths;
         let total = u32::from_be_bytes([t0, t1, t2, t3]) as usize;
@@ -296,10 +304,12 @@ impl Prelude {
         Err(Error::damaged(offset, format!("the frame at byte {offset} cannot be: {fault}")))
     }
 
-    /// Checks the checksum and the headers of the frame that `bytes` are. The headers become `last`.
-    fn check(&self, bytes: &[u8], offset: u64, last: &mut Headers) -> Result<()> {
+    /// Checks the checksum and the headers of the frame that `bytes` are, whose lengths have been hashed. The
+    /// headers become `last`.
+    fn check(&self, bytes: &[u8], offset: u64, hasher: &mut Hasher, last: &mut Headers) -> Result<()> {
         if let Some((covered, checksum)) = bytes.split_last_chunk::<CHECKSUM_LENGTH>() {
-            check_crc("message", covered, *checksum, offset, offset + covered.len() as u64)?;
+            hasher.update(covered.get(LENGTHS..).unwrap_or_default());
+            check_crc("message", hasher, *checksum, offset, offset + covered.len() as u64)?;
         }
         let headers = bytes.get(PRELUDE_LENGTH..PRELUDE_LENGTH + self.headers as usize).unwrap_or_default();
         if headers != last.bytes {
@@ -371,18 +381,26 @@ impl<'a> NamesSeen<'a> {
     }
 }
 
-fn check_crc(what: &str, covered: &[u8], checksum: [u8; CHECKSUM_LENGTH], frame: u64, at: u64) -> Result<()> {
-    let expected = crc32fast::hash(covered);
-    let found = u32::from_be_bytes(checksum);
-    if expected == found {
-        return Ok(());
-    }
-    Err(Error::damaged(
+#[inline]
+fn check_crc(
+    what: &str,
+    hasher: &Hasher,
+    checksum: [u8; CHECKSUM_LENGTH],
+    frame: u64,
+    at: u64,
+) -> Result<()> {
+    let (expected, found) = (hasher.clone().finalize(), u32::from_be_bytes(checksum));
+    if expected == found { Ok(()) } else { Err(wrong_crc(what, expected, found, frame, at)) }
+}
+
+#[cold]
+fn wrong_crc(what: &str, expected: u32, found: u32, frame: u64, at: u64) -> Error {
+    Error::damaged(
         at,
         format!(
             "the frame at byte {frame} is damaged: {what} checksum {expected:08x} expected, {found:08x} found at byte {at}"
         ),
-    ))
+    )
 }
 
 /// A header whose texts have not been looked at. Its errors say what is wrong with it.
@@ -462,7 +480,9 @@ pub const MAX_PAYLOAD: usize = 24 * 1024 * 1024;
 
 /// The type of a header whose value is text.
 const STRING: u8 = 7;
-const PRELUDE_LENGTH: usize = 12;
+/// The two lengths that a frame opens with.
+const LENGTHS: usize = 8;
+const PRELUDE_LENGTH: usize = LENGTHS + CHECKSUM_LENGTH;
 const CHECKSUM_LENGTH: usize = 4;
 const MIN_FRAME: usize = PRELUDE_LENGTH + CHECKSUM_LENGTH;
 
