@@ -19,16 +19,15 @@ use crate::shape::{Blob, Document, Members};
 /// answer was cut off by `max_tokens`, is the JSON string of what came.
 ///
 /// ```
-/// # async fn example(mut events: pumice::EventStream) -> pumice_codec::Result<()> {
 /// use pumice_codec::reply::ReplyBuilder;
 ///
+/// # let events = Vec::<pumice_codec::Event>::new();
 /// let mut reply = ReplyBuilder::new();
-/// while let Some(event) = events.next_event().await? {
+/// for event in events {
 ///     reply.push(event);
 /// }
 /// let response = reply.finish();
-/// # Ok(())
-/// # }
+/// # assert!(response.stop_reason.is_none());
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct ReplyBuilder {

@@ -209,7 +209,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 }
 
 /// Members of an object that its type does not know, in the order they came in.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq, Default)]
 #[allow(clippy::box_collection, reason = "every structure has this, and hardly one has anything in it")]
 pub struct Members(Option<Box<Vec<(String, Document)>>>);
 
@@ -268,6 +268,12 @@ impl Members {
     #[doc(hidden)]
     pub fn write_into<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         self.list().iter().try_for_each(|(name, value)| map.serialize_entry(name, value))
+    }
+}
+
+impl fmt::Debug for Members {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Members").field(&self.list()).finish()
     }
 }
 
