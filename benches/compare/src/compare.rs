@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use crate::bar::Limit::{AtLeast, AtMost};
-use crate::bar::{Bar, no_worse, verdict};
+use crate::bar::{Bar, verdict};
 use crate::measure::{Asks, Over, Program, World, callgrind, instructions, median};
 use crate::package::{Built, CLI, CODEC, EMBEDDER, Package, SDK_3, SDK_Z};
 
@@ -208,11 +208,11 @@ fn size_bars(asks: Asks, built: &Built) -> Vec<Bar> {
     if asks == Asks::Embedder {
         let crates = built.crates as f64;
         vec![
-            Bar::new("embedder: size", size, AtMost(2.2), "MB").held_at(EMBEDDER_HELD),
+            Bar::new("embedder: size", size, AtMost(2.2), "MB"),
             Bar::new("embedder: packages in its tree, itself included", crates, AtMost(105.0), "crates"),
         ]
     } else {
-        vec![Bar::new("pumice: size", size, AtMost(3.0), "MB").held_at(PROGRAM_HELD)]
+        vec![Bar::new("pumice: size", size, AtMost(3.0), "MB")]
     }
 }
 
@@ -221,7 +221,7 @@ pub fn sizes() -> ExitCode {
     println!("{} packages in the program's tree", program.crates);
     let mut bars = size_bars(Asks::Chat, &program);
     bars.extend(size_bars(Asks::Embedder, &embedder));
-    no_worse(&bars)
+    verdict(&bars)
 }
 
 /// From a chunk to the event that is delivered, in a whole call.
@@ -303,10 +303,6 @@ fn output(program: &Path, file: &Path) -> String {
     assert!(output.status.success(), "{}: {}", program.display(), String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
-
-/// In MB: what the two came to.
-const PROGRAM_HELD: f64 = 3.46;
-const EMBEDDER_HELD: f64 = 2.68;
 
 const FEW: usize = 10_000;
 const MANY: usize = 100_000;
