@@ -42,10 +42,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// begins cannot be known.
 #[derive(Debug, Default)]
 pub struct FrameDecoder {
-    /// What was pushed and not yet read.
-    chunks: VecDeque<Bytes>,
-    /// The beginning of a frame that lies across chunks; never more than that one frame.
-    partial: BytesMut,
+    input: Input,
     /// Where the next frame begins, in bytes from the beginning of the stream.
     offset: u64,
     /// The headers of the last frame: those of the next are mostly the same, and then as right as they.
@@ -71,7 +68,7 @@ impl FrameDecoder {
     pub fn push(&mut self, bytes: impl Into<Bytes>) {
         let bytes = bytes.into();
         if !bytes.is_empty() {
-            self.chunks.push_back(bytes);
+            self.input.chunks.push_back(bytes);
         }
     }
 
@@ -80,32 +77,19 @@ impl FrameDecoder {
     /// Fails with [`ErrorKind::Damaged`] and the [offset](Error::offset) when a checksum does not
     /// match, a length is over [`MAX_HEADERS`] or [`MAX_PAYLOAD`], or a header is malformed.
     pub fn next_frame(&mut self) -> Result<Option<Frame>> {
-        // A frame that lies whole in one chunk is a slice of it.
-        if self.partial.is_empty()
-            && let Some(chunk) = self.chunks.front_mut()
-            && let Some(prelude) = Prelude::read(chunk, self.offset, &mut self.hasher)?
-            && let Some(bytes) = chunk.get(..prelude.total)
-        {
-            prelude.check(bytes, self.offset, &mut self.hasher, &mut self.last)?;
-            let bytes = chunk.split_to(prelude.total);
-            if chunk.is_empty() {
-                self.chunks.pop_front();
-            }
-            return Ok(Some(self.deliver(bytes, &prelude)));
-        }
-        // One that lies across chunks is put together: the prelude first, then the length it names.
-        if !self.gather(PRELUDE_LENGTH) {
-            return Ok(None);
-        }
-        let Some(prelude) = Prelude::read(&self.partial, self.offset, &mut self.hasher)? else {
-            return Ok(None);
+        let Self { input, offset, last, hasher } = self;
+        let Some(prelude) = input.peek(PRELUDE_LENGTH).and_then(<[u8]>::first_chunk) else { return Ok(None) };
+        let prelude = Prelude::read(prelude, *offset, hasher)?;
+        let Some(bytes) = input.peek(prelude.total()) else { return Ok(None) };
+        prelude.check(bytes, *offset, hasher, last)?;
+        let frame = Frame {
+            bytes: input.take(prelude.total()),
+            headers: prelude.headers,
+            types: last.types,
+            offset: *offset,
         };
-        if !self.gather(prelude.total) {
-            return Ok(None);
-        }
-        prelude.check(&self.partial, self.offset, &mut self.hasher, &mut self.last)?;
-        let bytes = self.partial.split().freeze();
-        Ok(Some(self.deliver(bytes, &prelude)))
+        *offset += u64::from(prelude.total);
+        Ok(Some(frame))
     }
 
     /// Says whether the stream may end here: between two frames it may.
@@ -115,13 +99,16 @@ impl FrameDecoder {
     ///
     /// [`next_frame`]: Self::next_frame
     pub fn finish(&self) -> Result<()> {
-        let found = self.partial.len() + self.chunks.iter().map(Bytes::len).sum::<usize>();
+        let found = self.input.len();
         if found == 0 {
             return Ok(());
         }
-        let expected = match Prelude::read(&self.partial, self.offset, &mut self.hasher.clone()) {
-            Ok(Some(prelude)) => format!("{} bytes expected", prelude.total),
-            _ => format!("at least {MIN_FRAME} bytes expected"),
+        // A prelude that is whole has been found right.
+        let expected = match self.input.partial.first_chunk::<PRELUDE_LENGTH>() {
+            Some([t0, t1, t2, t3, ..]) => {
+                format!("{} bytes expected", u32::from_be_bytes([*t0, *t1, *t2, *t3]))
+            }
+            None => format!("at least {MIN_FRAME} bytes expected"),
         };
         let end = self.offset + found as u64;
         Err(Error::new(
@@ -138,24 +125,55 @@ impl FrameDecoder {
     pub fn offset(&self) -> u64 {
         self.offset
     }
+}
 
-    fn deliver(&mut self, bytes: Bytes, prelude: &Prelude) -> Frame {
-        let offset = self.offset;
-        self.offset += prelude.total as u64;
-        Frame { bytes, headers: prelude.headers, types: self.last.types, offset }
+/// What was pushed and not yet read.
+#[derive(Debug, Default)]
+struct Input {
+    chunks: VecDeque<Bytes>,
+    /// The beginning of a frame that lies across chunks; never more than that one frame.
+    partial: BytesMut,
+}
+
+impl Input {
+    /// The first `length` bytes, or `None` while fewer have come. Only what lies across chunks is moved.
+    fn peek(&mut self, length: usize) -> Option<&[u8]> {
+        if self.partial.is_empty() && self.chunks.front().is_some_and(|chunk| chunk.len() >= length) {
+            return self.chunks.front()?.get(..length);
+        }
+        self.gather(length)
     }
 
-    /// Moves bytes into the partial frame until it has `length`; `false` when too few have come.
-    fn gather(&mut self, length: usize) -> bool {
+    /// Moves bytes into the partial frame until it has `length`.
+    #[cold]
+    fn gather(&mut self, length: usize) -> Option<&[u8]> {
         while self.partial.len() < length {
-            let Some(chunk) = self.chunks.front_mut() else { return false };
+            let chunk = self.chunks.front_mut()?;
             let missing = length - self.partial.len();
             self.partial.extend_from_slice(&chunk.split_to(missing.min(chunk.len())));
-            if chunk.is_empty() {
-                self.chunks.pop_front();
-            }
+            self.drop_empty();
         }
-        true
+        self.partial.get(..length)
+    }
+
+    /// Takes the first `length` bytes, which have come.
+    fn take(&mut self, length: usize) -> Bytes {
+        match self.chunks.front_mut() {
+            Some(chunk) if self.partial.is_empty() => {
+                let bytes = chunk.split_to(length);
+                self.drop_empty();
+                bytes
+            }
+            _ => self.partial.split_to(length).freeze(),
+        }
+    }
+
+    fn drop_empty(&mut self) {
+        self.chunks.pop_front_if(|chunk| chunk.is_empty());
+    }
+
+    fn len(&self) -> usize {
+        self.partial.len() + self.chunks.iter().map(Bytes::len).sum::<usize>()
     }
 }
 
@@ -269,39 +287,48 @@ pub enum HeaderValue<'a> {
 /// The lengths that open a frame, found plausible.
 struct Prelude {
     /// Of the whole frame.
-    total: usize,
+    total: u32,
     /// Of the headers.
     headers: u32,
 }
 
 impl Prelude {
-    /// The prelude at the beginning of `bytes`, or `None` if it is not whole yet. The hasher is left behind the
-    /// lengths.
-    fn read(bytes: &[u8], offset: u64, hasher: &mut Hasher) -> Result<Option<Self>> {
-        let Some((lengths, rest)) = bytes.split_first_chunk::<LENGTHS>() else { return Ok(None) };
-        let Some((checksum, _)) = rest.split_first_chunk::<CHECKSUM_LENGTH>() else { return Ok(None) };
+    /// Leaves the hasher behind the lengths.
+    fn read(bytes: &[u8; PRELUDE_LENGTH], offset: u64, hasher: &mut Hasher) -> Result<Self> {
+        let [lengths @ .., c0, c1, c2, c3] = bytes;
         hasher.reset();
         hasher.update(lengths);
-        check_crc("prelude", hasher, *checksum, offset, offset + LENGTHS as u64)?;
+        check_crc("prelude", hasher, [*c0, *c1, *c2, *c3], offset, offset + LENGTHS as u64)?;
 
         let [t0, t1, t2, t3, h0, h1, h2, h3] = *lengths;
-        let total = u32::from_be_bytes([t0, t1, t2, t3]) as usize;
-        let announced = u32::from_be_bytes([h0, h1, h2, h3]);
-        let headers = announced as usize;
+        let prelude = Self {
+            total: u32::from_be_bytes([t0, t1, t2, t3]),
+            headers: u32::from_be_bytes([h0, h1, h2, h3]),
+        };
+        if prelude.is_plausible() { Ok(prelude) } else { Err(prelude.implausible(offset)) }
+    }
+
+    fn is_plausible(&self) -> bool {
+        let (total, headers) = (self.total(), self.headers as usize);
+        headers <= MAX_HEADERS && total >= MIN_FRAME + headers && total - MIN_FRAME - headers <= MAX_PAYLOAD
+    }
+
+    #[cold]
+    fn implausible(&self, offset: u64) -> Error {
+        let (total, headers) = (self.total(), self.headers as usize);
+        let least = MIN_FRAME.saturating_add(headers);
         let fault = if headers > MAX_HEADERS {
             format!("at most {MAX_HEADERS} bytes of headers expected, {headers} announced")
-        } else if total < MIN_FRAME + headers {
-            format!(
-                "with {headers} bytes of headers at least {} bytes expected, {total} announced",
-                MIN_FRAME + headers
-            )
-        } else if total - MIN_FRAME - headers > MAX_PAYLOAD {
-            let payload = total - MIN_FRAME - headers;
-            format!("at most {MAX_PAYLOAD} bytes of payload expected, {payload} announced")
+        } else if total < least {
+            format!("with {headers} bytes of headers at least {least} bytes expected, {total} announced")
         } else {
-            return Ok(Some(Self { total, headers: announced }));
+            format!("at most {MAX_PAYLOAD} bytes of payload expected, {} announced", total - least)
         };
-        Err(Error::damaged(offset, format!("the frame at byte {offset} cannot be: {fault}")))
+        Error::damaged(offset, format!("the frame at byte {offset} cannot be: {fault}"))
+    }
+
+    fn total(&self) -> usize {
+        self.total as usize
     }
 
     /// Checks the checksum and the headers of the frame that `bytes` are, whose lengths have been hashed. The
@@ -500,8 +527,13 @@ mod tests {
         for _ in 0..64 {
             decoder.push(frame.clone());
             assert!(decoder.next_frame().unwrap().is_none());
-            let held = decoder.partial.capacity() + decoder.chunks.iter().map(Bytes::len).sum::<usize>();
-            assert!(held <= 2 * decoder.partial.len() + 64, "{held} bytes for {}", decoder.partial.len());
+            let held =
+                decoder.input.partial.capacity() + decoder.input.chunks.iter().map(Bytes::len).sum::<usize>();
+            assert!(
+                held <= 2 * decoder.input.partial.len() + 64,
+                "{held} bytes for {}",
+                decoder.input.partial.len()
+            );
             frame = vec![0; 1000];
         }
     }
