@@ -11,6 +11,7 @@ use std::process::Command;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=Cargo.toml");
     // A linker of the user's own choice may not know what is asked of it.
     let (linker, flags) = (var("RUSTC_LINKER"), var("CARGO_ENCODED_RUSTFLAGS"));
     let chosen =
@@ -26,7 +27,7 @@ fn main() {
     let script = Path::new(&var("OUT_DIR")).join("no-unwind-tables.ld");
     let discarded = "SECTIONS { /DISCARD/ : { *(.eh_frame .eh_frame_hdr .gcc_except_table .gcc_except_table.*) } } \
                      INSERT AFTER .rodata;\n";
-    if std::fs::write(&script, discarded).is_ok() {
+    if aborts() && std::fs::write(&script, discarded).is_ok() {
         link(&format!("--script={}", script.display()));
     }
     if unpacks_addresses() {
@@ -40,6 +41,12 @@ fn main() {
     if lld.is_some() || !by_compiler {
         link("--icf=all");
     }
+}
+
+/// Whether the profile has programs abort, which Cargo does not tell: by the manifest's text.
+fn aborts() -> bool {
+    let manifest = Path::new(&var("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    std::fs::read_to_string(manifest).is_ok_and(|text| text.contains("panic = \"abort\""))
 }
 
 /// Whether what loads the program knows packed addresses: the GNU C library does from 2.36 on, and a program
