@@ -253,7 +253,8 @@ fn silence_has_an_end() {
     drop(listener);
     let output = pumice(&home).args(["chat", "Hi", "--endpoint-url", &url]).output().unwrap();
     assert_eq!(output.status.code(), Some(4));
-    assert!(stderr(&output).contains("no connection"), "{}", stderr(&output));
+    let server = url.strip_prefix("http://").unwrap();
+    assert!(stderr(&output).contains(&format!("no connection to {server}\n")), "{}", stderr(&output));
     assert!(stderr(&output).contains("hint: "), "{}", stderr(&output));
 }
 
@@ -670,4 +671,8 @@ fn a_stream_that_is_used_wrongly_has_an_error_event() {
     let output = with_input(pumice(&home).arg("stream"), "{}");
     assert_eq!(output.status.code(), Some(2));
     assert!(only_error(&output).contains(": missing field `model`"), "{output:?}");
+    // What the hint says is enough, is.
+    let told = only_error(&output);
+    let (_, least) = told.split_once("\nhint: the least that is asked is ").unwrap();
+    pumice::assistant::Input::from_json(least).unwrap();
 }

@@ -113,6 +113,16 @@ fn plain(home: &TempDir, server: &Server, flags: &[&str]) -> Vec<String> {
     keys(&output)
 }
 
+#[test]
+fn an_endpoint_of_the_runtime_is_said_not_to_be_the_lists() {
+    let (home, server) = (home(), control());
+    let output =
+        run(pumice(&home, &server).args(["models", "list", "--endpoint-url", "http://127.0.0.1:9"]), &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let warning = "warning: --endpoint-url is the runtime's, and models are listed by the control plane";
+    assert!(stderr(&output).starts_with(warning), "{}", stderr(&output));
+}
+
 const HAIKU: &str = "amazon-bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
 #[test]

@@ -119,8 +119,11 @@ impl Transport for Http {
             if request.uri().scheme() == Some(&Scheme::HTTPS) {
                 self.roots.first()?;
             }
-            let request = request.try_into().map_err(failure)?;
-            let response = self.client.execute(request).await.map_err(failure)?;
+            // The URL may have a password, the server's name has none.
+            let (host, port) = (request.uri().host().unwrap_or_default(), request.uri().port());
+            let server = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+            let request = request.try_into().map_err(|error| failure(error, &server))?;
+            let response = self.client.execute(request).await.map_err(|error| failure(error, &server))?;
             Ok(::http::Response::from(response).map(|body| Box::pin(Chunks(body)) as Body))
         })
     }
@@ -136,7 +139,7 @@ impl Stream for Chunks {
         loop {
             let frame = match std::task::ready!(Pin::new(&mut self.0).poll_frame(task)) {
                 None => return Poll::Ready(None),
-                Some(Err(error)) => return Poll::Ready(Some(Err(failure(error)))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(failure(error, "the server")))),
                 Some(Ok(frame)) => frame,
             };
             if let Ok(data) = frame.into_data() {
@@ -152,7 +155,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// What a failure of reqwest's means. Its text may hold the URL, which is left out.
-fn failure(error: reqwest::Error) -> Error {
+fn failure(error: reqwest::Error, server: &str) -> Error {
     if let Some(fault) = certificate_fault(&error) {
         return Error::new(ErrorKind::Connect, format!("the server's certificate is not accepted: {fault}"))
             .with_retryable(false)
@@ -175,14 +178,17 @@ fn failure(error: reqwest::Error) -> Error {
     if error.is_builder() || error.is_request() && error.url().is_none() {
         Error::new(ErrorKind::InvalidInput, "the request is not one that HTTP can carry")
     } else if error.is_connect() && error.is_timeout() {
-        Error::new(ErrorKind::Timeout, "connecting took longer than the connect timeout allows")
-            .with_hint("check the network, --region and --endpoint-url, and HTTPS_PROXY")
+        Error::new(
+            ErrorKind::Timeout,
+            format!("connecting to {server} took longer than the connect timeout allows"),
+        )
+        .with_hint("check the network, --region and --endpoint-url, and HTTPS_PROXY")
     } else if causes(&error).any(is_no_tls) {
         Error::new(ErrorKind::Damaged, "what came is not TLS").with_hint(
             "a server of plain http has a URL that begins with http:// (--endpoint-url, HTTPS_PROXY)",
         )
     } else if error.is_connect() {
-        Error::new(ErrorKind::Connect, "no connection to the server")
+        Error::new(ErrorKind::Connect, format!("no connection to {server}"))
             .with_hint("check the network, --region and --endpoint-url, and HTTPS_PROXY")
     } else if causes(&error).any(is_of_the_encoding) {
         Error::new(ErrorKind::Damaged, "what came is not HTTP as it should be").with_hint(FOREIGN_HINT)

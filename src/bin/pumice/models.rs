@@ -23,6 +23,12 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             return Err(Failure::usage(format!("--{one} or --{other} expected, both found")));
         }
     }
+    if args.text("endpoint-url")?.is_some() {
+        report.warning(
+            "--endpoint-url is the runtime's, and models are listed by the control plane: \
+             AWS_ENDPOINT_URL_BEDROCK names another",
+        );
+    }
     match words.as_deref() {
         Some(["show", _])
             if let Some(flag) = ["plain", "provider", "all"].iter().find(|flag| args.has(flag)) =>

@@ -37,7 +37,12 @@ fn tell(model: &Model, failure: Failure, output: &mut Output) -> Failure {
 
 /// Reads the input and asks. `model` becomes the input's, as soon as it is known.
 async fn begin(args: &Args, report: &Report, model: &mut Model) -> Result<AssistantStream, Failure> {
-    let mut input = Input::from_json(&input::read_text("standard input", std::io::stdin().lock())?)?;
+    let text = input::read_text("standard input", std::io::stdin().lock())?;
+    let mut input = Input::from_json(&text).map_err(|error| {
+        Failure::from(error).hint(
+            r#"the least that is asked is {"model": {"id": "MODEL"}, "context": {"messages": [{"role": "user", "content": "Hi"}]}}"#,
+        )
+    })?;
     model.clone_from(&input.model);
     let session = Session::over(input.configure(Config::new()), args, report)?;
     let named = Some(input.model.id.as_str()).filter(|id| !id.trim().is_empty());
