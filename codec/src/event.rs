@@ -138,7 +138,6 @@ impl<'a> FrameContent<'a> {
 }
 
 /// The type of the event that a frame carries, or the error that it tells of.
-#[doc(hidden)]
 pub(crate) fn event_type(frame: &Frame) -> Result<&str> {
     match FrameContent::of(frame)? {
         FrameContent::Event { event_type } => Ok(event_type),
@@ -148,7 +147,6 @@ pub(crate) fn event_type(frame: &Frame) -> Result<&str> {
 }
 
 /// The error that an exception or error frame tells of.
-#[doc(hidden)]
 pub fn service_error(code: &str, message: Cow<'_, str>) -> Error {
     Error::new(ErrorKind::of_service(code, None), message).with_code(code)
 }
@@ -221,7 +219,6 @@ impl Frame {
 }
 
 /// Reads what an event carries.
-#[doc(hidden)]
 pub(crate) fn payload<T: DeserializeOwned>(frame: &Frame) -> Result<T> {
     let json = frame.payload();
     // Models may write half of a surrogate pair, which no text can hold.

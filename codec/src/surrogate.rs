@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 /// The same JSON with this in place of the escapes of lone surrogates (`\ud83d` with no `\ude00` behind it).
 /// What is not JSON stays what it is, for a parser to complain of.
-#[doc(hidden)]
 pub fn lone_surrogates<'a>(json: &'a str, replacement: &str) -> Cow<'a, str> {
     let mut kept = String::new();
     // Everything before `copied` is in `kept`, but for what was left out.
@@ -47,7 +46,6 @@ fn surrogate(json: &str, at: usize) -> Option<Half> {
 }
 
 /// The escape of U+FFFD, which stands for what cannot be read.
-#[doc(hidden)]
 pub(crate) const REPLACEMENT: &str = "\\ufffd";
 /// The length of `\ud83d`.
 const ESCAPE: usize = 6;

@@ -119,11 +119,8 @@ impl Transport for Http {
             if request.uri().scheme() == Some(&Scheme::HTTPS) {
                 self.roots.first()?;
             }
-            // The URL may have a password, the server's name has none.
-            let (host, port) = (request.uri().host().unwrap_or_default(), request.uri().port());
-            let server = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-            let request = request.try_into().map_err(|error| failure(error, &server))?;
-            let response = self.client.execute(request).await.map_err(|error| failure(error, &server))?;
+            let request = request.try_into().map_err(failure)?;
+            let response = self.client.execute(request).await.map_err(failure)?;
             Ok(::http::Response::from(response).map(|body| Box::pin(Chunks(body)) as Body))
         })
     }
@@ -139,7 +136,7 @@ impl Stream for Chunks {
         loop {
             let frame = match std::task::ready!(Pin::new(&mut self.0).poll_frame(task)) {
                 None => return Poll::Ready(None),
-                Some(Err(error)) => return Poll::Ready(Some(Err(failure(error, "the server")))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(failure(error)))),
                 Some(Ok(frame)) => frame,
             };
             if let Ok(data) = frame.into_data() {
@@ -154,8 +151,8 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// What a failure of reqwest's means. Its text may hold the URL, which is left out.
-fn failure(error: reqwest::Error, server: &str) -> Error {
+/// What a failure of reqwest's means. Its text may hold the URL, of which the server alone is told.
+fn failure(error: reqwest::Error) -> Error {
     if let Some(fault) = certificate_fault(&error) {
         return Error::new(ErrorKind::Connect, format!("the server's certificate is not accepted: {fault}"))
             .with_retryable(false)
@@ -178,17 +175,15 @@ fn failure(error: reqwest::Error, server: &str) -> Error {
     if error.is_builder() || error.is_request() && error.url().is_none() {
         Error::new(ErrorKind::InvalidInput, "the request is not one that HTTP can carry")
     } else if error.is_connect() && error.is_timeout() {
-        Error::new(
-            ErrorKind::Timeout,
-            format!("connecting to {server} took longer than the connect timeout allows"),
-        )
-        .with_hint("check the network, --region and --endpoint-url, and HTTPS_PROXY")
+        let message = format!("connecting to {} took longer than the connect timeout allows", server(&error));
+        Error::new(ErrorKind::Timeout, message)
+            .with_hint("check the network, --region and --endpoint-url, and HTTPS_PROXY")
     } else if causes(&error).any(is_no_tls) {
         Error::new(ErrorKind::Damaged, "what came is not TLS").with_hint(
             "a server of plain http has a URL that begins with http:// (--endpoint-url, HTTPS_PROXY)",
         )
     } else if error.is_connect() {
-        Error::new(ErrorKind::Connect, format!("no connection to {server}"))
+        Error::new(ErrorKind::Connect, format!("no connection to {}", server(&error)))
             .with_hint("check the network, --region and --endpoint-url, and HTTPS_PROXY")
     } else if causes(&error).any(is_of_the_encoding) {
         Error::new(ErrorKind::Damaged, "what came is not HTTP as it should be").with_hint(FOREIGN_HINT)
@@ -196,6 +191,14 @@ fn failure(error: reqwest::Error, server: &str) -> Error {
         Error::new(ErrorKind::BrokenOff, "the connection broke off")
     }
     .with_source(error.without_url())
+}
+
+/// The server that was asked, without the rest of the URL, which may have a password.
+fn server(error: &reqwest::Error) -> String {
+    let url = error.url();
+    let host = url.and_then(reqwest::Url::host_str).unwrap_or("the server");
+    let port = url.and_then(reqwest::Url::port).map(|port| format!(":{port}"));
+    host.to_owned() + &port.unwrap_or_default()
 }
 
 /// What a failed handshake says of the server's certificate.
