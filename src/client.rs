@@ -28,7 +28,7 @@ use crate::inference_profile::{
     ListInferenceProfilesResponse,
 };
 use crate::invoke_model::{InvokeModelRequest, InvokeModelResponse, ResponseStreamEvent};
-use crate::operation::{self, AnswerForm, Call, Operation};
+use crate::operation::{self, AnswerForm, Call, NEXT_TOKEN, Operation};
 use crate::refusal;
 use crate::shape::{Blob, Document, Members};
 use crate::stream::{EventStream, FrameStream};
@@ -86,7 +86,8 @@ impl Client {
     /// Converse: the whole answer at once.
     ///
     /// Like all calls here, it fails with an [`ErrorKind`] that says what the service, the network or the
-    /// input was at fault for; with [`ErrorKind::Damaged`] when the answer is not the JSON of a response.
+    /// input was at fault for; with [`ErrorKind::Damaged`] when the response is not the JSON that it should be, or
+    /// lacks a member that the API requires.
     pub async fn converse(&self, request: &ConverseRequest) -> Result<ConverseResponse> {
         self.read(&Call::converse(request)?).await
     }
@@ -186,7 +187,7 @@ impl Client {
                 members.insert(member, Document::write(&Blob(answer.into_body()))?);
                 Document::write(&members)
             }
-            AnswerForm::Json | AnswerForm::Stream { .. } => self.read(&call).await,
+            AnswerForm::Json { .. } | AnswerForm::Stream { .. } => self.read(&call).await,
         }
     }
 
@@ -284,5 +285,3 @@ impl Client {
 const MOST_PAGES: usize = 1000;
 /// What a list may have, in bytes.
 const LONGEST_LIST: usize = 64 * 1024 * 1024;
-/// The token of a list's next page, in a request and in an answer.
-const NEXT_TOKEN: &str = "nextToken";

@@ -27,7 +27,6 @@ use crate::foundation_model::{GetFoundationModelRequest, ListFoundationModelsReq
 use crate::guardrail::ApplyGuardrailRequest;
 use crate::inference_profile::{GetInferenceProfileRequest, ListInferenceProfilesRequest};
 use crate::invoke_model::InvokeModelRequest;
-use crate::refusal::FOREIGN_HINT;
 use crate::shape::{Blob, Document, Members};
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
@@ -113,19 +112,37 @@ impl Operation {
         headers.get(*name)?.to_str().ok()
     }
 
-    /// An answer that is to be a JSON object.
-    pub(crate) fn read_json<T: DeserializeOwned>(self, body: &[u8]) -> Result<T> {
-        let name = self.name();
-        let damaged = |fault| {
-            let message = format!("the answer is not the JSON of a {name} response: {fault}");
-            Error::new(ErrorKind::Damaged, message)
+    /// What a successful response was expected to be, where its body is something else: a gateway, and at times
+    /// the service itself, reports an error with status 200. `None` where the body may be the response.
+    ///
+    /// `null` counts as absent.
+    pub(crate) fn expected_instead(self, body: &[u8]) -> Option<String> {
+        let only;
+        let required = match self.answer_form() {
+            AnswerForm::Json { required } => required,
+            AnswerForm::Pages { items } => {
+                only = [items];
+                &only[..]
+            }
+            AnswerForm::Payload { .. } | AnswerForm::Stream { .. } => return None,
         };
-        match body.trim_ascii_start().first() {
-            Some(b'{') => from_json(body)
-                .map_err(|source| damaged("an object of another form found").with_source(source)),
-            Some(_) => Err(damaged("something else than an object found").with_hint(FOREIGN_HINT)),
-            None => Err(damaged("nothing found").with_hint(FOREIGN_HINT)),
-        }
+        let name = self.name();
+        let Ok(members) = from_json::<Members>(body) else {
+            return Some(format!("a JSON object as the {name} response"));
+        };
+        let has = |member: &str| members.named(member).is_some_and(|value| value.text() != "null");
+        let missing = required.iter().copied().filter(|member| !has(member)).collect::<Vec<_>>();
+        // A page whose items were all filtered out leads to the next one.
+        let is_page = matches!(self.answer_form(), AnswerForm::Pages { .. }) && has(NEXT_TOKEN);
+        (!missing.is_empty() && !is_page).then(|| format!("{} in the {name} response", missing.join(", ")))
+    }
+
+    /// Reads the body of a response as its type.
+    pub(crate) fn read_json<T: DeserializeOwned>(self, body: &[u8]) -> Result<T> {
+        from_json(body).map_err(|source| {
+            let message = format!("expected a {} response, found JSON of another form", self.name());
+            Error::new(ErrorKind::Damaged, message).with_source(source)
+        })
     }
 
     /// The table of all operations.
@@ -139,7 +156,7 @@ impl Operation {
                 path: "/model/{modelId}/converse",
                 members: &[],
                 others: Place::Json,
-                answer: AnswerForm::Json,
+                answer: AnswerForm::Json { required: &["output", "stopReason", "usage", "metrics"] },
             },
             Self::ConverseStream => Binding {
                 name: "ConverseStream",
@@ -202,7 +219,7 @@ impl Operation {
                 path: "/model/{modelId}/count-tokens",
                 members: &[],
                 others: Place::Json,
-                answer: AnswerForm::Json,
+                answer: AnswerForm::Json { required: &["inputTokens"] },
             },
             Self::ApplyGuardrail => Binding {
                 name: "ApplyGuardrail",
@@ -211,7 +228,7 @@ impl Operation {
                 path: "/guardrail/{guardrailIdentifier}/version/{guardrailVersion}/apply",
                 members: &[],
                 others: Place::Json,
-                answer: AnswerForm::Json,
+                answer: AnswerForm::Json { required: &["usage", "action", "outputs", "assessments"] },
             },
             Self::ListFoundationModels => Binding {
                 name: "ListFoundationModels",
@@ -225,7 +242,7 @@ impl Operation {
                     ("byInferenceType", Place::Query("byInferenceType")),
                 ],
                 others: Place::QueryByName,
-                answer: AnswerForm::Json,
+                answer: AnswerForm::Json { required: &["modelSummaries"] },
             },
             Self::GetFoundationModel => Binding {
                 name: "GetFoundationModel",
@@ -234,7 +251,7 @@ impl Operation {
                 path: "/foundation-models/{modelIdentifier}",
                 members: &[],
                 others: Place::QueryByName,
-                answer: AnswerForm::Json,
+                answer: AnswerForm::Json { required: &["modelDetails"] },
             },
             Self::ListInferenceProfiles => Binding {
                 name: "ListInferenceProfiles",
@@ -256,7 +273,7 @@ impl Operation {
                 path: "/inference-profiles/{inferenceProfileIdentifier}",
                 members: &[],
                 others: Place::QueryByName,
-                answer: AnswerForm::Json,
+                answer: AnswerForm::Json { required: &["inferenceProfileName"] },
             },
         }
     }
@@ -308,8 +325,9 @@ enum Place {
 
 /// How an operation is answered.
 pub(crate) enum AnswerForm {
-    /// With a JSON object.
-    Json,
+    /// With a JSON object that has these members: those that the service's model requires, and the one member of
+    /// a response that has no other, which the service always sends.
+    Json { required: &'static [&'static str] },
     /// With a JSON object for each page. All have a list in the member `items`, and all but the last
     /// `nextToken`, which a request takes for the next page.
     Pages { items: &'static str },
@@ -547,4 +565,6 @@ impl Serialize for JsonBody<'_> {
     }
 }
 
+/// The token of a list's next page, in a request and in a response.
+pub(crate) const NEXT_TOKEN: &str = "nextToken";
 const MODEL_ID: &str = "modelId";

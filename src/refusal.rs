@@ -18,24 +18,12 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
 
 /// The error that an answer tells of.
 ///
-/// The code is that of the `x-amzn-ErrorType` header, else the body's `code`, else its `__type`. An
-/// answer that has none is not Bedrock's own: a proxy's or a gateway's, of which the first text is shown.
+/// An answer that has neither code nor message is not Bedrock's own: a proxy's or a gateway's, of which the first
+/// text is shown.
 pub(crate) fn error(head: &Parts, body: &[u8], now: SystemTime) -> Error {
     let status = head.status.as_u16();
-    let members = from_json::<Members>(body).unwrap_or_default();
-    let string = |name| members.named(name)?.read::<String>().ok();
-    let header =
-        head.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let code = [header, string("code"), string("Code"), string("__type")]
-        .into_iter()
-        .flatten()
-        .map(|code| bare_code(&code).to_owned())
-        .find(|code| !code.is_empty());
+    let (code, message) = told(&head.headers, body);
     let kind = ErrorKind::of_service(code.as_deref().unwrap_or_default(), Some(status));
-
-    let message =
-        string("message").or_else(|| string("Message")).filter(|message| !message.trim().is_empty());
-    let message = message.map(|message| beginning(&message, LONGEST_MESSAGE));
     let reason = head.status.canonical_reason().unwrap_or("no known status");
     let error = match (code, message) {
         (Some(code), Some(message)) => Error::new(kind, message).with_code(code),
@@ -64,15 +52,57 @@ pub(crate) fn may_be(media_type: &str, headers: &HeaderMap) -> bool {
     found.split(';').next().is_some_and(|found| found.trim().eq_ignore_ascii_case(media_type))
 }
 
-/// The error that a successful answer of another media type is.
-pub(crate) fn of_another_kind(head: &Parts, body: &[u8], expected: &str) -> Error {
+/// The error that a successful response is which is not the `expected` one.
+pub(crate) fn unexpected(head: &Parts, body: &[u8], expected: &str) -> Error {
     let status = head.status.as_u16();
-    let found = head.headers.get(CONTENT_TYPE).map(|found| String::from_utf8_lossy(found.as_bytes()));
-    let (found, text) = (found.unwrap_or_default(), first_text(body));
-    Error::new(ErrorKind::Damaged, format!("HTTP {status} with {expected} expected, {found} found: {text}"))
+    let (code, message) = told(&head.headers, body);
+    let members = from_json::<Members>(body);
+    let found = match (&code, message, members) {
+        (_, Some(message), _) => format!("an error: {message}"),
+        (Some(_), None, _) => "an error without a message".into(),
+        (None, None, Ok(members)) if members.is_empty() => "an empty object".into(),
+        // The values may be a model's output, which is not for an error.
+        (None, None, Ok(members)) => {
+            let names = members.iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+            format!("an object of {}", first_text(names.as_bytes()))
+        }
+        (None, None, Err(_)) => match (body.trim_ascii_start().first(), first_text(body)) {
+            (Some(b'{'), _) => "damaged JSON".into(),
+            (_, text) if text.is_empty() => "an empty body".into(),
+            (_, text) => {
+                let kind =
+                    head.headers.get(CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()));
+                format!("{} that says: {text}", kind.unwrap_or("text".into()))
+            }
+        },
+    };
+    let error = Error::new(ErrorKind::Damaged, format!("HTTP {status}: expected {expected}, found {found}"))
         .with_status(status)
         .with_request_id(request_id(&head.headers))
-        .with_hint(FOREIGN_HINT)
+        .with_hint(FOREIGN_HINT);
+    match code {
+        Some(code) => error.with_code(code),
+        None => error,
+    }
+}
+
+/// The code and the message of an error that a response tells of.
+///
+/// The code is that of the `x-amzn-ErrorType` header, else the body's `code`, else its `__type`. An operation that
+/// the endpoint does not have is reported in an object `Output`, by the service's framework.
+fn told(headers: &HeaderMap, body: &[u8]) -> (Option<String>, Option<String>) {
+    let body = from_json::<Members>(body).unwrap_or_default();
+    let output = body.named("Output").and_then(|output| output.read::<Members>().ok()).unwrap_or_default();
+    let string = |name| body.named(name).or_else(|| output.named(name))?.read::<String>().ok();
+    let header = headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let code = [header, string("code"), string("Code"), string("__type")]
+        .into_iter()
+        .flatten()
+        .map(|code| bare_code(&code).to_owned())
+        .find(|code| !code.is_empty());
+    let message =
+        string("message").or_else(|| string("Message")).filter(|message| !message.trim().is_empty());
+    (code, message.map(|message| beginning(&message, LONGEST_MESSAGE)))
 }
 
 /// `aws.protocoltests#ThrottlingException:http://...` is `ThrottlingException`.

@@ -428,7 +428,10 @@ async fn a_profile_without_a_telling_name_is_looked_up_once() {
     let plain = json!([{"text": "Hi"}]);
 
     let arn = "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-sonnet-4-5-20250929-v1:0";
-    let control = Server::start([Answer::whole(200, json!({"models": [{"modelArn": arn}]}).to_string())]);
+    let control = Server::start([Answer::whole(
+        200,
+        json!({"inferenceProfileName": "n", "models": [{"modelArn": arn}]}).to_string(),
+    )]);
     assert_eq!(ask("found", &control, &runtime).await, point);
     assert_eq!(ask("found", &control, &runtime).await, point);
     assert_eq!(control.requests().len(), 1);

@@ -113,7 +113,7 @@ fn a_list_is_one_line_with_all_pages() {
 
 #[test]
 fn what_cannot_be_is_refused_and_what_was_refused_is_told() {
-    let server = Server::start([Answer::whole(200, "<html>")]);
+    let server = Server::start([Answer::whole(200, "<html>Sign in")]);
     for (arguments, request, code, said) in [
         (&[][..], "{}", 2, "OPERATION expected"),
         (&["CountTokens", "Converse"], "{}", 2, "one OPERATION expected"),
@@ -125,7 +125,7 @@ fn what_cannot_be_is_refused_and_what_was_refused_is_told() {
         (&["InvokeModel"], r#"{"modelId":"m","trace":"a\r\nb: c"}"#, 2, "trace: "),
         (&["InvokeModel"], r#"{"modelId":"m","messages":[]}"#, 2, "messages: "),
         (&["GetFoundationModel"], r#"{"modelIdentifier":""}"#, 2, "modelIdentifier: "),
-        (&["Converse"], r#"{"modelId":"m"}"#, 1, "not the JSON of a Converse response"),
+        (&["Converse"], r#"{"modelId":"m"}"#, 1, "found application/json that says: Sign in"),
     ] {
         let output = call(arguments, request, &server);
         let stderr = String::from_utf8(output.stderr).unwrap();

@@ -128,7 +128,8 @@ fn events_are_printed_as_they_arrive_and_under_the_apis_names() {
 #[test]
 fn a_whole_answer_is_one_line() {
     let home = home();
-    let body = "{\n \"output\": {\"message\": {\"role\": \"assistant\", \"content\": [{\"text\": \"Hi\\n\"}]}}, \"n\": 1e400}\n";
+    let body = "{\n \"output\": {\"message\": {\"role\": \"assistant\", \"content\": [{\"text\": \"Hi\\n\"}]}}, \
+        \"stopReason\": \"end_turn\", \"usage\": {}, \"metrics\": {}, \"n\": 1e400}\n";
     let server = Server::start([Answer::whole(200, body)]);
     let mut command = pumice(&home);
     command.args(["converse", "--no-stream", "--request", "-", "--endpoint-url", &server.url]);

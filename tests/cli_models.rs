@@ -334,8 +334,9 @@ fn a_profile_that_is_not_listed_is_asked_for_or_goes_by_its_name() {
         ),
     );
     let window = |get: Answer| {
-        let none = Answer::whole(200, "{}").only_for("/inference-profiles?");
-        let server = Server::start([Answer::whole(200, "{}").only_for("/foundation-models"), none, get]);
+        let none = Answer::whole(200, r#"{"inferenceProfileSummaries":[]}"#).only_for("/inference-profiles?");
+        let models = Answer::whole(200, r#"{"modelSummaries":[]}"#).only_for("/foundation-models");
+        let server = Server::start([models, none, get]);
         let output = run(&mut pumice(&home, &server), &["models", "list", "--json", "--refresh"]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         serde_json::from_slice::<Value>(&output.stdout).unwrap()["models"][0]["contextWindow"].clone()
@@ -382,8 +383,10 @@ fn a_service_that_fails_leaves_the_last_list_and_says_so() {
         std::mem::forget(gate);
         answer
     };
-    let failures: [(&dyn Fn() -> Answer, i32); 3] = [
+    let failures: [(&dyn Fn() -> Answer, i32); 5] = [
         (&|| Answer::refusal(403, "AccessDeniedException", "not allowed"), 3),
+        (&|| Answer::whole(200, r#"{"message":"Forbidden"}"#), 1),
+        (&|| Answer::whole(200, "{}"), 1),
         (&|| Answer::refusal(429, "ThrottlingException", "slow down"), 4),
         (&hang, 4),
     ];
@@ -391,7 +394,8 @@ fn a_service_that_fails_leaves_the_last_list_and_says_so() {
         json!({ "modelSummaries": [model("newcomer.one", "New Comer", &["ON_DEMAND"])] }).to_string();
     for (failure, exit) in failures {
         let home = home();
-        let none = || Answer::whole(200, "{}").only_for("/inference-profiles");
+        let none =
+            || Answer::whole(200, r#"{"inferenceProfileSummaries":[]}"#).only_for("/inference-profiles");
         let list = |server: &Server| {
             let arguments = ["models", "list", "--plain", "--refresh", "--timeout", "0.5"];
             run(&mut pumice(&home, server), &arguments)

@@ -382,8 +382,12 @@ fn healthy(streamed: bool) -> Vec<Act> {
     let (content_type, body) = if streamed {
         ("application/vnd.amazon.eventstream", server::text_answer(&[HEALTHY]).concat())
     } else {
-        let json =
-            serde_json::json!({"output": {"message": {"role": "assistant", "content": [{"text": HEALTHY}]}}});
+        let json = serde_json::json!({
+            "output": {"message": {"role": "assistant", "content": [{"text": HEALTHY}]}},
+            "stopReason": "end_turn",
+            "usage": {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3},
+            "metrics": {"latencyMs": 1},
+        });
         ("application/json", json.to_string().into_bytes())
     };
     let head =

@@ -6,9 +6,15 @@
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod capture;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::Arc;
 
+use capture::{Capture, call_by_members, call_typed, least_request};
+use pumice::ErrorKind;
+use pumice::operation::Operation;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -208,6 +214,73 @@ fn what_is_unknown_is_found() {
         let (_, debug) = types()[name](json).unwrap();
         assert!(kept_unknown(&debug).is_some(), "{debug}");
     }
+}
+
+/// Members of responses that may be absent although the model requires them, and the other way round.
+const LENIENT: &[(&str, &str)] = &[
+    ("GetInferenceProfile", "inferenceProfileArn"),
+    ("GetInferenceProfile", "models"),
+    ("GetInferenceProfile", "inferenceProfileId"),
+    ("GetInferenceProfile", "status"),
+    ("GetInferenceProfile", "type"),
+];
+const STRICT: &[(&str, &str)] = &[
+    ("GetFoundationModel", "modelDetails"),
+    ("ListFoundationModels", "modelSummaries"),
+    ("ListInferenceProfiles", "inferenceProfileSummaries"),
+];
+
+#[tokio::test]
+async fn a_response_without_a_required_member_is_damaged() {
+    let shapes = shapes();
+    let lines = include_str!("model/bedrock.txt").lines();
+    let mut checked = 0;
+    for (operation, output) in lines.filter_map(|line| line.strip_prefix("operation ")).map(|line| {
+        let words = line.split(' ').collect::<Vec<_>>();
+        (Operation::named(words[0]).unwrap(), words[2])
+    }) {
+        if operation.is_streamed() || operation == Operation::InvokeModel {
+            continue;
+        }
+        let Shape::Structure(members) = &shapes[output] else { panic!("{output}") };
+        let listed = |list: &[(&str, &str)], member: &Member| list.contains(&(operation.name(), member.name));
+        let must = |member: &Member| member.required && !listed(LENIENT, member) || listed(STRICT, member);
+        let least = object(&shapes, members.iter().filter(|member| must(member)));
+        let mut cases = vec![(least.clone(), None)];
+        for member in members.iter().filter(|member| must(member)) {
+            let (mut absent, mut null) = (least.clone(), least.clone());
+            absent.as_object_mut().unwrap().remove(member.name);
+            null[member.name] = Value::Null;
+            cases.extend([(absent, Some(member.name)), (null, Some(member.name))]);
+        }
+        for (response, missing) in cases {
+            let answered = |typed: bool| {
+                let client = capture::client(&Arc::new(Capture::answering([response.to_string()])));
+                async move {
+                    let request = least_request(operation).to_string();
+                    if typed {
+                        call_typed(&client, operation, &request).await
+                    } else {
+                        call_by_members(&client, operation, &request).await
+                    }
+                }
+            };
+            for typed in [false, true] {
+                let answer = answered(typed).await;
+                match (answer, missing) {
+                    (Ok(_), None) => {}
+                    (Err(error), Some(missing)) => {
+                        assert_eq!(error.kind(), ErrorKind::Damaged, "{response}: {error}");
+                        let expected = format!("expected {missing} in the {} response", operation.name());
+                        assert!(error.message().contains(&expected), "{response}: {error}");
+                        checked += 1;
+                    }
+                    (answer, _) => panic!("{operation:?} {missing:?}: {response}: {answer:?}"),
+                }
+            }
+        }
+    }
+    assert_eq!(checked, 4 * (4 + 1 + 4 + 1 + 1 + 1 + 1));
 }
 
 /// What of a value was kept as something unknown, if anything was.

@@ -123,8 +123,8 @@ async fn calls(client: Client) -> String {
 async fn a_recording_answers_as_the_service_did() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("calls.jsonl");
-    let whole =
-        r#"{"output":{"message":{"role":"assistant","content":[{"text":"Aye"}]}},"stopReason":"end_turn"}"#;
+    let whole = r#"{"output":{"message":{"role":"assistant","content":[{"text":"Aye"}]}},"stopReason":"end_turn",
+        "usage":{"inputTokens":1,"outputTokens":1,"totalTokens":2},"metrics":{"latencyMs":1}}"#;
     let half = text_answer(&["Hel", "lo"]).concat();
     let (left, right) = half.split_at(150);
     let server = Server::start([

@@ -251,7 +251,10 @@ async fn the_arn_of_a_model_names_the_region() {
 
 #[tokio::test]
 async fn without_a_body_there_is_no_content_type() {
-    let server = server::Server::start([server::Answer::whole(200, "the answer")]);
+    let server = server::Server::start([
+        server::Answer::whole(200, "the answer"),
+        server::Answer::whole(200, r#"{"inferenceProfileSummaries":[]}"#),
+    ]);
     let config = Config::new().context(keys(context())).endpoint_url(&server.url);
     let client = Client::new(config);
     let answer = client.send(&call(Operation::InvokeModel, &json!({"modelId": "m"})).unwrap()).await;

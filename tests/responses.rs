@@ -39,8 +39,9 @@ async fn answers_are_read_as_botocore_reads_them() {
                 call_by_members(&client, operation, &params).await
             };
             assert_eq!(capture.count(), 1, "{name}");
-            // botocore takes a body that is no JSON, or none at all, for an answer without members.
-            if case["body"].as_str().is_some_and(|body| !body.trim_start().starts_with('{')) {
+            // botocore takes a body that is no JSON, or none at all, for a response without members, and lets
+            // required members be absent.
+            if case["body"].as_str().is_some_and(|body| !body.trim_start().starts_with('{') || body == "{}") {
                 assert_eq!(*expected, json!({}), "{name}");
                 let error = answer.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Damaged, "{name}");
@@ -127,6 +128,48 @@ async fn an_answer_that_is_no_json_object_is_damaged() {
                 assert_eq!(error.kind(), ErrorKind::Damaged, "{operation:?} {body:?}");
                 assert!(error.message().contains(operation.name()), "{error}");
                 assert_eq!((error.status(), error.request_id()), (Some(200), Some("req-1")));
+            }
+        }
+    }
+}
+
+/// Gateways, and at times the service, report an error with status 200.
+#[tokio::test]
+async fn a_200_that_is_an_error_is_damaged_and_told() {
+    let coral =
+        r#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}"#;
+    for operation in Operation::ALL {
+        if operation == Operation::InvokeModel {
+            continue;
+        }
+        for (body, code, found) in [
+            (r#"{"message":"Forbidden"}"#, None, "found an error: Forbidden"),
+            (
+                r#"{"__type":"a.b#AccessDeniedException"}"#,
+                Some("AccessDeniedException"),
+                "found an error without a message",
+            ),
+            (coral, Some("UnknownOperationException"), "found an error without a message"),
+            (r#"{"code":"Throttled","Message":"slow"}"#, Some("Throttled"), "found an error: slow"),
+            ("{}", None, "found an empty object"),
+            (r#"{"id":"1","choices":["sekret"]}"#, None, "found an object of id, choices"),
+            ("<html><title>Free Wifi</title>Sign in", None, "found text/html that says: Free Wifi Sign in"),
+        ] {
+            for typed in [false, true] {
+                let mut capture = Capture::answering([body]);
+                let kind = if body.starts_with('<') { "text/html" } else { "application/json" };
+                capture.headers.push(("content-type".into(), kind.into()));
+                let client = capture::client(&Arc::new(capture));
+                let params = least_request(operation).to_string();
+                let answer = if typed {
+                    call_typed(&client, operation, &params).await
+                } else {
+                    call_by_members(&client, operation, &params).await
+                };
+                let error = answer.unwrap_err();
+                assert_eq!((error.kind(), error.code()), (ErrorKind::Damaged, code), "{operation:?} {body}");
+                assert!(error.message().contains(found), "{operation:?} {body}: {error}");
+                assert!(error.hint().is_some_and(|hint| hint.contains("gateway")), "{error:?}");
             }
         }
     }

@@ -269,7 +269,7 @@ fn a_recording_makes_the_program_write_call_and_send_nothing() {
             400,
             r#"{"message":"on-demand throughput isn’t supported; use an inference profile"}"#,
         ),
-        ("Converse", 200, r#"{"output":{}}"#),
+        ("Converse", 200, r#"{"output":{},"stopReason":"x","usage":{},"metrics":{}}"#),
         ("ListFoundationModels", 200, &list),
     ] {
         let text = recording(&server.url, operation, &json!({"status": status, "headers": headers}), body);

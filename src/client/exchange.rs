@@ -308,7 +308,7 @@ impl Exchanges {
         if let AnswerForm::Stream { closing_event } = call.operation.answer_form() {
             if !refusal::may_be(MEDIA_TYPE, &head.headers) {
                 let body = read_beginning(body, config.idle_timeout).await;
-                return Err(refusal::of_another_kind(&head, &redaction.body(&body), MEDIA_TYPE));
+                return Err(refusal::unexpected(&head, &redaction.body(&body), MEDIA_TYPE));
             }
             let response = Response::from_parts(head, body);
             let mut frames = FrameStream::new(response, closing_event, config.idle_timeout);
@@ -317,6 +317,9 @@ impl Exchanges {
         }
         let located = |error: Error| error.with_status(head.status.as_u16()).with_request_id(id.as_deref());
         let body = read_whole(body, config.idle_timeout, LONGEST_ANSWER).await.map_err(located)?;
+        if let Some(expected) = call.operation.expected_instead(&body) {
+            return Err(refusal::unexpected(&head, &redaction.body(&body), &expected));
+        }
         Ok(Answer::Whole(Response::from_parts(head, body)))
     }
 

@@ -1023,6 +1023,7 @@ fn whole(chance: &mut Chance, attempt: usize) -> Content {
         "output": {"message": {"role": "assistant", "content": [{"text": text}]}},
         "stopReason": "end_turn",
         "usage": {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3},
+        "metrics": {"latencyMs": 1},
     })
     .to_string();
     match chance.below(8) {
