@@ -1,6 +1,8 @@
 //! The world as the client sees it: environment, files, clock, chance and child processes. The real one,
 //! or one made for a test; nothing else in the library looks at the process it runs in.
 
+mod lock;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -17,6 +19,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::profile::Profiles;
 use crate::{Error, ErrorKind, Result};
+
+pub use lock::Lock;
 
 /// Environment, files, clock, chance and child processes; see the [module](self).
 ///
@@ -203,6 +207,35 @@ impl Context {
     fn name_beside(&self, path: &Path) -> io::Result<PathBuf> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         Ok(path.with_file_name(format!(".{}.{:016x}", name.to_string_lossy(), self.random())))
+    }
+
+    /// Locks a file against others who lock it, so that nothing they write is lost between the reading and the
+    /// writing here. Waits for another's lock, and fails with [`TimedOut`](io::ErrorKind::TimedOut) after
+    /// `limit`. Blocks.
+    ///
+    /// The file need not exist; of a symbolic link, the file that it leads to is locked. Where there can be no
+    /// lock, because the folder is not there or cannot be written to, or because its file system has no locks,
+    /// there is none, and that is no error. A made world has no other programs.
+    pub fn lock(&self, path: &Path, limit: Duration) -> io::Result<Lock> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(lock) = self.try_lock(path) {
+                return Ok(lock);
+            }
+            if Instant::now() >= deadline {
+                let message = format!("another program has it locked, for more than {limit:?} by now");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// [`lock`](Self::lock), without waiting: `None` while another holds the lock.
+    pub(crate) fn try_lock(&self, path: &Path) -> Option<Lock> {
+        match self.0 {
+            World::Real => Lock::of(path),
+            World::Made(_) => Some(Lock::NONE),
+        }
     }
 
     /// Makes a folder, and those that it is in, for the user alone (mode 0700, where there are modes).

@@ -1,6 +1,6 @@
 //! Writes down what another transport does.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -38,7 +38,8 @@ pub struct Recorder {
 
 impl Recorder {
     /// Records into a file, which is begun anew with the first exchange. A file that holds something
-    /// else than a recording is not overwritten: the first exchange fails, before anything is sent.
+    /// else than a recording is not overwritten, nor is one that another recorder is writing: the first exchange
+    /// fails, before anything is sent.
     pub fn new(inner: Arc<dyn Transport>, path: impl Into<PathBuf>) -> Self {
         let tape = Tape { path: path.into(), file: Mutex::new(None) };
         Self { inner, tape: Arc::new(tape), exchanges: AtomicU64::new(0) }
@@ -123,6 +124,10 @@ fn open(path: &Path) -> io::Result<File> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
     if is_file {
+        // Until the recording ends. Where there are no locks, it is written without one.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program records into it"));
+        }
         let mut first = Vec::new();
         (&mut file).take(LONGEST_HEADING).read_to_end(&mut first)?;
         let heading = first.split(|byte| *byte == b'\n').next().unwrap_or_default();

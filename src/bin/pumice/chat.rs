@@ -42,7 +42,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Some(prompt) => {
             contents.push(TextContent::new(prompt).into());
             let how = if json { How::Json } else { How::Text(None) };
-            chat.turn(contents, how).await.map(|_| ())
+            chat.turn(contents, how).await
         }
     }
 }
@@ -79,19 +79,22 @@ impl Chat<'_> {
             let mut contents = files.clone();
             contents.push(TextContent::new(line).into());
             let mut interrupt = Held::new();
+            let before = self.conversation.messages().len();
             match self.turn(contents, How::Text(Some(&mut interrupt))).await {
-                Ok(true) => files.clear(),
-                Ok(false) => {}
+                Ok(()) => {}
                 // Nobody reads the answers any more.
                 Err(failure) if failure.exit == Exit::Closed => return Err(failure),
                 Err(failure) => self.report.failure(&failure),
+            }
+            if self.conversation.messages().len() > before {
+                files.clear();
             }
         }
         Ok(())
     }
 
-    /// A question and its answer. They are kept if anything came of it, and it says so.
-    async fn turn(&mut self, contents: Vec<Content>, how: How<'_>) -> Result<bool, Failure> {
+    /// A question and its answer. They are kept if anything came of it.
+    async fn turn(&mut self, contents: Vec<Content>, how: How<'_>) -> Result<(), Failure> {
         let mut question = UserMessage::new().content(Contents(contents));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         question.timestamp = Number::from_u128(now.as_millis());
@@ -101,7 +104,7 @@ impl Chat<'_> {
             Ok(Some((message, failure))) => (message, failure),
             other => {
                 self.conversation.messages().truncate(before);
-                return other.map(|_| false);
+                return other.map(|_| ());
             }
         };
         if failure.is_some() && message.blocks().is_empty() {
@@ -110,7 +113,7 @@ impl Chat<'_> {
             self.conversation.messages().push(message.into());
             self.conversation.save()?;
         }
-        failure.map_or(Ok(true), Err)
+        failure.map_or(Ok(()), Err)
     }
 
     /// Asks, and shows the answer. Gives the message, with what it failed of in its middle; nothing where the

@@ -1,9 +1,12 @@
 //! `pumice config`: the settings file.
 
+use std::io;
+
 use pumice::context::Context;
 use pumice::settings::{self, Settings};
 use serde_json::Value;
 
+use crate::LONGEST_LOCK;
 use crate::args::Args;
 use crate::failure::Failure;
 use crate::output::{Output, Report};
@@ -23,14 +26,13 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         settings.warnings.iter().for_each(|warning| report.warning(warning));
         Ok::<_, Failure>(())
     };
-    // What a link leads to is written, and not the link.
+    let unwritable =
+        |error: io::Error| Failure::usage(format!("the settings file {file} cannot be written: {error}"));
+    // From reading to writing, so that nothing is lost that another program sets.
+    let lock = || context.lock(&path, LONGEST_LOCK).map_err(unwritable);
     let write = |text: &str| {
         check(text)?;
-        let path = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
-        let folder = path.parent().map_or(Ok(()), |folder| context.create_private_folder(folder));
-        folder
-            .and_then(|()| context.write_private(&path, text.as_bytes()))
-            .map_err(|error| Failure::usage(format!("the settings file {file} cannot be written: {error}")))
+        context.write_private(&path, text.as_bytes()).map_err(unwritable)
     };
     let not_set = |text: &str, member: &str| {
         let set = Settings::paths(text).unwrap_or_default();
@@ -55,10 +57,15 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             }
         }
         ["set", member, value] => {
+            path.parent()
+                .map_or(Ok(()), |folder| context.create_private_folder(folder))
+                .map_err(unwritable)?;
+            let _lock = lock()?;
             write(&Settings::set(&text()?, member, value)?)?;
             report.detail(format_args!("{file}: {member} is set"));
         }
         ["unset", member] => {
+            let _lock = lock()?;
             let text = text()?;
             let without = Settings::unset(&text, member)?.ok_or_else(|| not_set(&text, member))?;
             write(&without)?;

@@ -1,5 +1,9 @@
 //! A conversation that is kept in a file: JSON in pi-ai's form of a context.
 
+use std::ffi::OsStr;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hasher as _};
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 use pumice::assistant::{Content, Context, Input, Message, Model};
@@ -7,6 +11,7 @@ use pumice::context::Context as World;
 use pumice::shape::Document;
 use serde_json::Value;
 
+use crate::LONGEST_LOCK;
 use crate::args::Args;
 use crate::failure::Failure;
 
@@ -15,6 +20,8 @@ pub(crate) struct Conversation {
     /// Of a model that is yet to be named.
     pub(crate) input: Input,
     file: Option<PathBuf>,
+    /// What the file held when it was last read or written here.
+    known: Option<u64>,
 }
 
 impl Conversation {
@@ -22,15 +29,18 @@ impl Conversation {
     pub(crate) fn open(args: &Args) -> Result<Self, Failure> {
         let from = args.path("continue");
         let file = args.path("save").or(from).map(Path::to_owned);
+        let mut known = None;
         if let Some(file) = &file {
             if file.as_os_str().is_empty() {
                 let flag = if args.has("save") { "save" } else { "continue" };
                 return Err(Failure::usage(format!("--{flag}: a file expected, an empty name found")));
             }
             check_place(file)?;
+            // Before the conversation is read, so that a change in between is found when it is saved.
+            known = content(file).map_err(|error| Failure::unreadable(file.display(), &error))?;
         }
         let context = from.map_or_else(|| Ok(Context::new()), read)?;
-        Ok(Self { input: Input::new(Model::new(""), context), file })
+        Ok(Self { input: Input::new(Model::new(""), context), file, known })
     }
 
     /// Whether what is said is kept in a file.
@@ -51,16 +61,75 @@ impl Conversation {
         })
     }
 
-    /// Writes the file anew, at once and whole, for the user alone.
-    pub(crate) fn save(&self) -> Result<(), Failure> {
+    /// Writes the file anew, at once and whole, for the user alone. What another program has written to it since
+    /// it was read stays: then this conversation goes into a new file beside it, now and from now on.
+    pub(crate) fn save(&mut self) -> Result<(), Failure> {
         let Some(file) = &self.file else { return Ok(()) };
         let unsaved = |fault: &dyn std::fmt::Display| {
             Failure::unsaved(format!("the conversation cannot be saved in {}: {fault}", file.display()))
         };
         let mut json = serde_json::to_string_pretty(&self.input.context).map_err(|fault| unsaved(&fault))?;
         json.push('\n');
-        World::real().write_private(file, json.as_bytes()).map_err(|fault| unsaved(&fault))
+        let write =
+            |file: &Path| World::real().write_private(file, json.as_bytes()).map_err(|fault| unsaved(&fault));
+        let mut hasher = DefaultHasher::new();
+        hasher.write(json.as_bytes());
+        let written = Some(hasher.finish());
+
+        let lock = World::real().lock(file, LONGEST_LOCK);
+        let fault = match (&lock, content(file)) {
+            (Err(fault), _) => fault.to_string(),
+            (_, Err(fault)) => fault.to_string(),
+            (Ok(_), Ok(found)) if found.is_some() && found != self.known => {
+                "another program has changed it meanwhile".to_owned()
+            }
+            _ => {
+                write(file)?;
+                self.known = written;
+                return Ok(());
+            }
+        };
+        let instead = new_file_beside(file).map_err(|fault| unsaved(&fault))?;
+        write(&instead)?;
+        let failure = unsaved(&format_args!("{fault}; it is saved in {} instead", instead.display()))
+            .hint(format!("pumice chat --continue {} goes on with it", instead.display()));
+        (self.file, self.known) = (Some(instead), written);
+        Err(failure)
     }
+}
+
+/// Tells one content of a file from another; `None` where there is no file.
+fn content(file: &Path) -> io::Result<Option<u64>> {
+    let mut file = match File::open(file) {
+        Ok(file) => BufReader::new(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut hasher = DefaultHasher::new();
+    loop {
+        let piece = file.fill_buf()?;
+        if piece.is_empty() {
+            return Ok(Some(hasher.finish()));
+        }
+        hasher.write(piece);
+        let length = piece.len();
+        file.consume(length);
+    }
+}
+
+/// Makes an empty file whose name is that of another with a number: `talk-2.json` beside `talk.json`.
+fn new_file_beside(file: &Path) -> io::Result<PathBuf> {
+    let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let (stem, extension) = (part(file.file_stem()), part(file.extension()));
+    let dot = if extension.is_empty() { "" } else { "." };
+    for number in 2.. {
+        let path = file.with_file_name(format!("{stem}-{number}{dot}{extension}"));
+        match File::create_new(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|_| path),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 fn read(path: &Path) -> Result<Context, Failure> {
@@ -68,9 +137,7 @@ fn read(path: &Path) -> Result<Context, Failure> {
     let bytes = std::fs::read(path).map_err(|error| {
         let failure = Failure::unreadable(&shown, &error);
         match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                failure.hint(format!("--save {shown} begins a conversation there"))
-            }
+            io::ErrorKind::NotFound => failure.hint(format!("--save {shown} begins a conversation there")),
             _ => failure,
         }
     })?;

@@ -20,6 +20,7 @@ mod stream;
 
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use args::{Args, Command};
 use failure::Failure;
@@ -69,3 +70,6 @@ fn block_on(work: Pin<Box<dyn Future<Output = Result<(), Failure>> + '_>>) -> Re
         .map_err(|error| Failure::temporary(format!("the runtime could not be started: {error}")))?
         .block_on(work)
 }
+
+/// How long another program may keep a file locked that this one is to change.
+const LONGEST_LOCK: Duration = Duration::from_secs(1);

@@ -1,12 +1,14 @@
 //! What the user says at a terminal: lines with editing, and the history of those said before.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use pumice::context::Context;
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
 use rustyline::{Behavior, Config, Editor};
 
+use crate::LONGEST_LOCK;
 use crate::failure::Failure;
 use crate::output::Report;
 
@@ -77,7 +79,17 @@ impl Prompter {
         }
         let _ = self.editor.add_history_entry(line);
         let Some(path) = &self.history else { return };
-        // Another conversation may have added to it meanwhile.
+        if let Err(error) = self.keep_in(path, line) {
+            report.warning(format_args!("{} cannot be written: {error}", path.display()));
+            self.history = None;
+        }
+    }
+
+    /// Adds to the file what another conversation may have added to meanwhile.
+    fn keep_in(&self, path: &Path, line: &str) -> io::Result<()> {
+        let context = Context::real();
+        path.parent().map_or(Ok(()), |folder| context.create_private_folder(folder))?;
+        let _lock = context.lock(path, LONGEST_LOCK)?;
         let mut kept = self.kept();
         if kept.last().is_none_or(|last| last != line) {
             kept.push(line.to_owned());
@@ -85,13 +97,7 @@ impl Prompter {
         let first = kept.len().saturating_sub(MOST_KEPT);
         let lines =
             kept.iter().skip(first).map(|line| serde_json::Value::from(line.as_str()).to_string() + "\n");
-        let lines = lines.collect::<String>();
-        let context = Context::real();
-        let folder = path.parent().map_or(Ok(()), |folder| context.create_private_folder(folder));
-        if let Err(error) = folder.and_then(|()| context.write_private(path, lines.as_bytes())) {
-            report.warning(format_args!("{} cannot be written: {error}", path.display()));
-            self.history = None;
-        }
+        context.write_private(path, lines.collect::<String>().as_bytes())
     }
 }
 
