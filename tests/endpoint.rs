@@ -1,30 +1,13 @@
 //! Endpoints, regions and their sources: own tables, and what botocore made of the same settings.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod capture;
+
 use std::collections::HashMap;
 
-use pumice::endpoint::{
-    Endpoint, EndpointSettings, EndpointSource, Region, RegionSource, Service, region_of_arn,
-};
+use pumice::endpoint::{Endpoint, EndpointSettings, Region, RegionSource, Service, region_of_arn};
 use pumice::profile::Profiles;
 use pumice::{ErrorKind, Result};
-
-fn vectors() -> Option<serde_json::Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/vectors/endpoints.json");
-    let Ok(text) = std::fs::read_to_string(path) else {
-        println!("skipped: {path} is not there");
-        return None;
-    };
-    Some(serde_json::from_str(&text).unwrap())
-}
-
-fn service(name: &serde_json::Value) -> Service {
-    match name.as_str().unwrap() {
-        "bedrock-runtime" => Service::Runtime,
-        "bedrock" => Service::Control,
-        other => panic!("{other}"),
-    }
-}
 
 fn no_env(_: &str) -> Option<String> {
     None
@@ -53,49 +36,22 @@ fn region(name: &str) -> Result<Endpoint> {
 
 #[test]
 fn botocore_resolves_the_same() {
-    let Some(vectors) = vectors() else { return };
+    let Some(vectors) = capture::vectors("endpoints.json") else { return };
     let cases = vectors["resolution"].as_array().unwrap();
     assert!(cases.len() >= 104);
     for case in cases {
-        let settings = EndpointSettings {
-            region: case["region"].as_str(),
-            use_fips: case["use_fips"].as_bool(),
-            use_dual_stack: case["use_dualstack"].as_bool(),
-            ..Default::default()
-        };
-        let endpoint = Endpoint::resolve(service(&case["service"]), &settings, no_env);
-        if case["error"].is_string() {
-            assert_eq!(endpoint.expect_err(&case.to_string()).kind(), ErrorKind::InvalidInput, "{case}");
-            continue;
-        }
-        let endpoint = endpoint.unwrap_or_else(|error| panic!("{case}: {error}"));
-        assert_eq!(endpoint.url(), case["url"], "{case}");
-        assert_eq!(endpoint.region(), case["signing_region"], "{case}");
-        assert_eq!(*endpoint.source(), EndpointSource::Rules);
+        capture::assert_resolution(case);
     }
 }
 
 #[test]
 fn botocore_lets_the_same_setting_win() {
-    let Some(vectors) = vectors() else { return };
+    let Some(vectors) = capture::vectors("endpoints.json") else { return };
     let cases = vectors["precedence"].as_array().unwrap();
     assert!(cases.len() >= 16);
     for case in cases {
         let note = case["note"].as_str().unwrap();
-        let profiles =
-            Profiles::parse(case["config_file"].as_str().map(|text| ("config", text)), None).unwrap();
-        let profile = profiles.profile("default").map(|profile| (&profiles, profile));
-        let env = |name: &str| case["env"][name].as_str().map(str::to_owned);
-        let ambient = Region::resolve(profile, env);
-        let settings = EndpointSettings {
-            url: case["endpoint_url"].as_str(),
-            region: case["region"].as_str().or(ambient.as_ref().map(Region::name)),
-            use_fips: case["fips"].as_bool(),
-            use_dual_stack: case["ds"].as_bool(),
-            profile,
-            fallback_url: None,
-        };
-        let endpoint = Endpoint::resolve(service(&case["service"]), &settings, env);
+        let endpoint = capture::configured_endpoint(case);
         let result = &case["result"];
         match note {
             // The rule set makes it an error; botocore drops the wish for dual-stack without a word.

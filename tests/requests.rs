@@ -10,11 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use capture::{Capture, call_by_members, call_typed, context, keys, least_request};
+use capture::{Capture, call_by_members, call_typed, context, keys, least_request, query};
 use http::Request;
-use percent_encoding::percent_decode_str;
 use pumice::operation::{Call, Operation};
-use pumice::transport::Transport;
 use pumice::{Client, Config, ErrorKind};
 use serde_json::{Value, json};
 
@@ -51,112 +49,11 @@ async fn requests_are_those_of_botocore() {
             *left_out.entry(operation_name).or_insert(0) += 1;
             continue;
         };
-        assert_eq!(operation.service().endpoint_prefix(), case["service"], "{name}");
-        let params = case["params"].to_string();
-        for typed in [false, true] {
-            let capture = Arc::new(Capture::default());
-            let client = client_of(case, &capture);
-            let answer = if typed {
-                call_typed(&client, operation, &params).await
-            } else {
-                call_by_members(&client, operation, &params).await
-            };
-            assert_eq!(answer.unwrap_err().status(), Some(400), "{name}");
-            compare(&format!("{name}, typed: {typed}"), &case["request"], &capture.only_request());
-        }
+        capture::assert_request(case, operation).await;
         *compared.entry(operation_name).or_insert(0) += 1;
     }
     println!("held: {compared:?}\nof operations that are not offered: {left_out:?}");
     assert!(compared.len() >= 9 && compared.values().sum::<i32>() >= 57, "{compared:?}");
-}
-
-/// A client that is set up as the case's was.
-fn client_of(case: &Value, capture: &Arc<Capture>) -> Client {
-    let strings = |at: &str| {
-        let members = case[at].as_object().unwrap().clone().into_iter();
-        members.filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
-    };
-    let mut context = context();
-    for (name, value) in strings("env") {
-        context = context.with_env(name, value);
-    }
-    for (name, value) in strings("credentials") {
-        let name = match name.as_str() {
-            "access_key_id" => "AWS_ACCESS_KEY_ID",
-            "secret_access_key" => "AWS_SECRET_ACCESS_KEY",
-            "session_token" => "AWS_SESSION_TOKEN",
-            _ => panic!("{name}"),
-        };
-        context = context.with_env(name, value);
-    }
-    // What botocore takes in code is taken from the environment here.
-    for (name, value) in case["client_config"].as_object().unwrap() {
-        let variable = match name.as_str() {
-            "use_fips_endpoint" => "AWS_USE_FIPS_ENDPOINT",
-            "use_dualstack_endpoint" => "AWS_USE_DUALSTACK_ENDPOINT",
-            _ => panic!("{name}"),
-        };
-        context = context.with_env(variable, value.to_string());
-    }
-    if let Some(url) = case["endpoint_url"].as_str() {
-        let service = case["service"].as_str().unwrap().replace('-', "_").to_uppercase();
-        context = context.with_env(format!("AWS_ENDPOINT_URL_{service}"), url);
-    }
-    let transport: Arc<dyn Transport> = capture.clone();
-    let config = Config::new().context(context).transport(transport);
-    Client::new(config.region(case["region"].as_str().unwrap()))
-}
-
-fn compare(name: &str, expected: &Value, request: &Request<Bytes>) {
-    assert_eq!(request.method().as_str(), expected["method"], "{name}");
-    assert_eq!(request.uri().path(), expected["path"], "{name}");
-    let mut query = query(request);
-    let mut expected_query = expected["query_params"].as_array().unwrap().clone();
-    query.sort_by_key(Value::to_string);
-    expected_query.sort_by_key(Value::to_string);
-    assert_eq!(query, expected_query, "{name}");
-
-    let mut headers = BTreeMap::from([("host".to_owned(), request.uri().authority().unwrap().to_string())]);
-    for (name, value) in request.headers() {
-        headers.insert(name.to_string(), value.to_str().unwrap().to_owned());
-    }
-    let mut expected_headers = expected["headers"].as_object().unwrap().clone();
-    if expected["authorization_comparable"] == false {
-        // The signature is over bytes that may differ: scope and signed headers are the same.
-        let up_to_signature = |text: &str| text.split("Signature=").next().unwrap().to_owned();
-        headers.entry("authorization".to_owned()).and_modify(|value| *value = up_to_signature(value));
-        expected_headers["authorization"] =
-            up_to_signature(expected_headers["authorization"].as_str().unwrap()).into();
-    }
-    headers.retain(|name, _| !name.starts_with("amz-sdk-") && name != "content-length");
-    assert_eq!(json!(headers), Value::Object(expected_headers), "{name}");
-
-    match expected["body_kind"].as_str().unwrap() {
-        "empty" => assert!(request.body().is_empty(), "{name}"),
-        "bytes" => {
-            assert_eq!(
-                *request.body(),
-                capture::decoded(expected["body_base64"].as_str().unwrap()),
-                "{name}"
-            );
-        }
-        "json" => {
-            let body = serde_json::from_slice(request.body()).unwrap();
-            let (body, expected) = (capture::numbers_alike(&body), capture::numbers_alike(&expected["body"]));
-            assert_eq!(body, expected, "{name}");
-        }
-        kind => panic!("{name}: {kind}"),
-    }
-}
-
-/// The query as a list of pairs.
-fn query(request: &Request<Bytes>) -> Vec<Value> {
-    let decode = |text: &str| percent_decode_str(text).decode_utf8().unwrap().into_owned();
-    let pairs = request.uri().query().into_iter().flat_map(|query| query.split('&'));
-    pairs
-        .map(|pair| pair.split_once('=').unwrap())
-        .map(|(key, value)| json!([decode(key), decode(value)]))
-        .collect()
 }
 
 /// What is sent, without any vectors.

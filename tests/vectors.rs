@@ -5,6 +5,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod capture;
 mod tape;
 
 use std::collections::BTreeMap;
@@ -12,9 +13,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::SystemTime;
 
-use aws_credential_types::Credentials;
 use aws_smithy_eventstream::frame::read_message_from;
 use aws_smithy_types::event_stream::HeaderValue as Judged;
 use bytes::Bytes;
@@ -22,7 +21,6 @@ use pumice::converse::{ConverseRequest, Message};
 use pumice::frame::{Frame, FrameDecoder, HeaderValue};
 use pumice::reply::ReplyBuilder;
 use pumice::shape::Blob;
-use pumice::sign::{Scope, sign};
 use pumice::{Error, ErrorKind, Event};
 use serde_json::{Map, Value, json};
 
@@ -309,39 +307,7 @@ fn every_signature_is_that_of_botocore() {
     let vectors = vectors["vectors"].as_array().unwrap();
     assert_eq!(vectors.len(), 22);
     for vector in vectors {
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let (request, keys) = (&vector["request"], &vector["credentials"]);
-        let mut signed =
-            http::Request::builder().method(&*text(&request["method"])).uri(text(&request["url"]));
-        for (name, value) in request["headers_signed"].as_object().unwrap() {
-            if !matches!(&**name, "host" | "x-amz-date" | "x-amz-security-token") {
-                signed = signed.header(name, text(value));
-            }
-        }
-        let credentials = Credentials::new(
-            text(&keys["access_key_id"]),
-            text(&keys["secret_access_key"]),
-            keys["session_token"].as_str().map(str::to_owned),
-            None,
-            "vectors",
-        );
-        let (region, service) = (text(&vector["region"]), text(&vector["signing_name"]));
-        let scope = Scope { region: &region, service: &service };
-        let signed = signed.body(Bytes::from(base64(&request["body_base64"]))).unwrap();
-        let headers = sign(&signed, &credentials, scope, time(&text(&vector["timestamp"]))).unwrap();
-
-        let mut expected = BTreeMap::from([("authorization", &vector["authorization"])]);
-        for name in ["x-amz-date", "x-amz-security-token"] {
-            expected.extend(request["headers_signed"].get(name).map(|value| (name, value)));
-        }
-        let found = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
-        let expected = expected.into_iter().map(|(name, value)| (name, value.as_str().unwrap()));
-        assert_eq!(
-            found.collect::<BTreeMap<_, _>>(),
-            expected.collect::<BTreeMap<_, _>>(),
-            "{}",
-            vector["name"]
-        );
+        capture::assert_signature(vector);
     }
 }
 
@@ -406,11 +372,6 @@ fn from_hex(text: &str) -> Vec<u8> {
 
 fn dashed(hex: &str) -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
-}
-
-fn time(stamp: &str) -> SystemTime {
-    let format = time::format_description::parse_borrowed::<2>("[year][month][day]T[hour][minute][second]Z");
-    time::PrimitiveDateTime::parse(stamp, &format.unwrap()).unwrap().assume_utc().into()
 }
 
 /// The frames of a stream, and the error that ends them.

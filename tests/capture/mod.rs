@@ -1,23 +1,29 @@
-//! A client whose transport keeps what it is given and answers with what the test says, and the vectors
-//! that lie beside the repository.
+//! A client whose transport keeps what it is given and answers with what the test says, and how it is held against
+//! vectors: those of `tests/conformance/`, and the ones that lie beside the repository.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "part of tests")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, SystemTime};
 
+use aws_credential_types::Credentials;
 use bytes::Bytes;
 use futures_core::Stream;
 use http::{Request, Response};
+use percent_encoding::percent_decode_str;
 use pumice::context::Context;
 use pumice::converse::ConverseRequest;
+use pumice::endpoint::{Endpoint, EndpointSettings, EndpointSource, Region, Service};
 use pumice::operation::{Call, Operation};
+use pumice::profile::Profiles;
+use pumice::sign::{Scope, sign};
 use pumice::transport::{Sending, Transport};
-use pumice::{Client, Config, Result};
+use pumice::{Client, Config, ErrorKind, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -200,5 +206,190 @@ pub fn numbers_alike(value: &Value) -> Value {
             members.iter().map(|(name, value)| (name.clone(), numbers_alike(value))).collect()
         }
         other => other.clone(),
+    }
+}
+
+/// Makes a case's call, by the members of its request and by its types, and compares what is sent.
+pub async fn assert_request(case: &Value, operation: Operation) {
+    let name = case["name"].as_str().unwrap();
+    assert_eq!(operation.service().endpoint_prefix(), case["service"], "{name}");
+    let params = case["params"].to_string();
+    for typed in [false, true] {
+        let capture = Arc::new(Capture::default());
+        let client = client_of(case, &capture);
+        let answer = if typed {
+            call_typed(&client, operation, &params).await
+        } else {
+            call_by_members(&client, operation, &params).await
+        };
+        assert_eq!(answer.unwrap_err().status(), Some(400), "{name}");
+        compare(&format!("{name}, typed: {typed}"), &case["request"], &capture.only_request());
+    }
+}
+
+/// A client that is set up as the case's was.
+fn client_of(case: &Value, capture: &Arc<Capture>) -> Client {
+    let strings = |at: &str| {
+        let members = case[at].as_object().unwrap().clone().into_iter();
+        members.filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
+    };
+    let mut context = context();
+    for (name, value) in strings("env") {
+        context = context.with_env(name, value);
+    }
+    for (name, value) in strings("credentials") {
+        let name = match name.as_str() {
+            "access_key_id" => "AWS_ACCESS_KEY_ID",
+            "secret_access_key" => "AWS_SECRET_ACCESS_KEY",
+            "session_token" => "AWS_SESSION_TOKEN",
+            _ => panic!("{name}"),
+        };
+        context = context.with_env(name, value);
+    }
+    // What botocore takes in code is taken from the environment here.
+    for (name, value) in case["client_config"].as_object().unwrap() {
+        let variable = match name.as_str() {
+            "use_fips_endpoint" => "AWS_USE_FIPS_ENDPOINT",
+            "use_dualstack_endpoint" => "AWS_USE_DUALSTACK_ENDPOINT",
+            _ => panic!("{name}"),
+        };
+        context = context.with_env(variable, value.to_string());
+    }
+    if let Some(url) = case["endpoint_url"].as_str() {
+        let service = case["service"].as_str().unwrap().replace('-', "_").to_uppercase();
+        context = context.with_env(format!("AWS_ENDPOINT_URL_{service}"), url);
+    }
+    let transport: Arc<dyn Transport> = capture.clone();
+    let config = Config::new().context(context).transport(transport);
+    Client::new(config.region(case["region"].as_str().unwrap()))
+}
+
+fn compare(name: &str, expected: &Value, request: &Request<Bytes>) {
+    assert_eq!(request.method().as_str(), expected["method"], "{name}");
+    assert_eq!(request.uri().path(), expected["path"], "{name}");
+    let mut query = query(request);
+    let mut expected_query = expected["query_params"].as_array().unwrap().clone();
+    query.sort_by_key(Value::to_string);
+    expected_query.sort_by_key(Value::to_string);
+    assert_eq!(query, expected_query, "{name}");
+
+    let mut headers = BTreeMap::from([("host".to_owned(), request.uri().authority().unwrap().to_string())]);
+    for (name, value) in request.headers() {
+        headers.insert(name.to_string(), value.to_str().unwrap().to_owned());
+    }
+    let mut expected_headers = expected["headers"].as_object().unwrap().clone();
+    if expected["authorization_comparable"] == false {
+        // The signature is over bytes that may differ: scope and signed headers are the same.
+        let up_to_signature = |text: &str| text.split("Signature=").next().unwrap().to_owned();
+        headers.entry("authorization".to_owned()).and_modify(|value| *value = up_to_signature(value));
+        expected_headers["authorization"] =
+            up_to_signature(expected_headers["authorization"].as_str().unwrap()).into();
+    }
+    headers.retain(|name, _| !name.starts_with("amz-sdk-") && name != "content-length");
+    assert_eq!(json!(headers), Value::Object(expected_headers), "{name}");
+
+    match expected["body_kind"].as_str().unwrap() {
+        "empty" => assert!(request.body().is_empty(), "{name}"),
+        "bytes" => {
+            assert_eq!(*request.body(), decoded(expected["body_base64"].as_str().unwrap()), "{name}");
+        }
+        "json" => {
+            let body = serde_json::from_slice(request.body()).unwrap();
+            let (body, expected) = (numbers_alike(&body), numbers_alike(&expected["body"]));
+            assert_eq!(body, expected, "{name}");
+        }
+        kind => panic!("{name}: {kind}"),
+    }
+}
+
+/// The query as a list of pairs.
+pub fn query(request: &Request<Bytes>) -> Vec<Value> {
+    let decode = |text: &str| percent_decode_str(text).decode_utf8().unwrap().into_owned();
+    let pairs = request.uri().query().into_iter().flat_map(|query| query.split('&'));
+    pairs
+        .map(|pair| pair.split_once('=').unwrap())
+        .map(|(key, value)| json!([decode(key), decode(value)]))
+        .collect()
+}
+
+/// Signs a vector's request, and compares the headers that the signature adds.
+pub fn assert_signature(vector: &Value) {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (request, keys) = (&vector["request"], &vector["credentials"]);
+    let mut signed = http::Request::builder().method(&*text(&request["method"])).uri(text(&request["url"]));
+    // Only vectors with headers that others change on the way have a list of those.
+    let unsigned = request["headers_unsigned"].as_object().into_iter().flatten();
+    for (name, value) in request["headers_signed"].as_object().unwrap().iter().chain(unsigned) {
+        if !matches!(&**name, "host" | "x-amz-date" | "x-amz-security-token") {
+            signed = signed.header(name, text(value));
+        }
+    }
+    let credentials = Credentials::new(
+        text(&keys["access_key_id"]),
+        text(&keys["secret_access_key"]),
+        keys["session_token"].as_str().map(str::to_owned),
+        None,
+        "vectors",
+    );
+    let (region, service) = (text(&vector["region"]), text(&vector["signing_name"]));
+    let scope = Scope { region: &region, service: &service };
+    let signed = signed.body(Bytes::from(decoded(request["body_base64"].as_str().unwrap()))).unwrap();
+    let headers = sign(&signed, &credentials, scope, time(&text(&vector["timestamp"]))).unwrap();
+
+    let mut expected = BTreeMap::from([("authorization", &vector["authorization"])]);
+    for name in ["x-amz-date", "x-amz-security-token"] {
+        expected.extend(request["headers_signed"].get(name).map(|value| (name, value)));
+    }
+    let found = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+    let expected = expected.into_iter().map(|(name, value)| (name, value.as_str().unwrap()));
+    assert_eq!(found.collect::<BTreeMap<_, _>>(), expected.collect::<BTreeMap<_, _>>(), "{}", vector["name"]);
+}
+
+fn time(stamp: &str) -> SystemTime {
+    let format = time::format_description::parse_borrowed::<2>("[year][month][day]T[hour][minute][second]Z");
+    time::PrimitiveDateTime::parse(stamp, &format.unwrap()).unwrap().assume_utc().into()
+}
+
+/// The endpoint by the rules alone.
+pub fn assert_resolution(case: &Value) {
+    let settings = EndpointSettings {
+        region: case["region"].as_str(),
+        use_fips: case["use_fips"].as_bool(),
+        use_dual_stack: case["use_dualstack"].as_bool(),
+        ..Default::default()
+    };
+    let endpoint = Endpoint::resolve(service(&case["service"]), &settings, |_| None);
+    if case["error"].is_string() {
+        assert_eq!(endpoint.unwrap_err().kind(), ErrorKind::InvalidInput, "{case}");
+        return;
+    }
+    let endpoint = endpoint.unwrap_or_else(|error| panic!("{case}: {error}"));
+    assert_eq!(endpoint.url(), case["url"], "{case}");
+    assert_eq!(endpoint.region(), case["signing_region"], "{case}");
+    assert_eq!(*endpoint.source(), EndpointSource::Rules);
+}
+
+/// The endpoint by what a case has in the environment, in the config file and in code.
+pub fn configured_endpoint(case: &Value) -> Result<Endpoint> {
+    let profiles = Profiles::parse(case["config_file"].as_str().map(|text| ("config", text)), None).unwrap();
+    let profile = profiles.profile("default").map(|profile| (&profiles, profile));
+    let env = |name: &str| case["env"][name].as_str().map(str::to_owned);
+    let ambient = Region::resolve(profile, env);
+    let settings = EndpointSettings {
+        url: case["endpoint_url"].as_str(),
+        region: case["region"].as_str().or(ambient.as_ref().map(Region::name)),
+        use_fips: case["fips"].as_bool(),
+        use_dual_stack: case["ds"].as_bool(),
+        profile,
+        fallback_url: None,
+    };
+    Endpoint::resolve(service(&case["service"]), &settings, env)
+}
+
+fn service(name: &Value) -> Service {
+    match name.as_str().unwrap() {
+        "bedrock-runtime" => Service::Runtime,
+        "bedrock" => Service::Control,
+        other => panic!("{other}"),
     }
 }
