@@ -33,7 +33,7 @@ pub struct AnswerBuilder {
     message: AssistantMessage,
     /// In the order they began.
     blocks: Vec<Block>,
-    /// Where the blocks are, by the service's index.
+    /// Where the blocks are that have not ended, by the service's index.
     places: BTreeMap<u32, usize>,
     names: ToolNames,
     cost: Option<Cost>,
@@ -149,7 +149,9 @@ impl AnswerBuilder {
                 }
             }
             Event::ContentBlockStop(event) => {
-                if let Some(content_index) = self.places.get(&event.content_block_index).copied() {
+                // A block ends once: a second stop would repeat all of it, and what else comes under this index
+                // is another block.
+                if let Some(content_index) = self.places.remove(&event.content_block_index) {
                     told.extend(self.end(content_index));
                 }
             }
@@ -296,7 +298,7 @@ impl AnswerBuilder {
 
     fn add_arguments(&mut self, index: u32, delta: String, told: &mut VecDeque<AssistantEvent>) {
         let Some(content_index) = self.places.get(&index).copied() else { return };
-        if let Some(Block::ToolCall { json, partial, whole: None, .. }) = self.blocks.get_mut(content_index) {
+        if let Some(Block::ToolCall { json, partial, .. }) = self.blocks.get_mut(content_index) {
             if self.gathers {
                 json.push_str(&delta);
                 partial.push(&delta);
@@ -366,7 +368,7 @@ const REDACTED: &str = "[Reasoning redacted]";
 mod tests {
     use super::*;
     use crate::assistant::{Context, Input, Surroundings, Tool};
-    use crate::converse::{ContentBlockDeltaEvent, MessageStartEvent};
+    use crate::converse::{ContentBlockDeltaEvent, ContentBlockStopEvent, MessageStartEvent};
     use serde_json::json;
 
     fn begun(start: Value) -> Event {
@@ -437,6 +439,26 @@ mod tests {
         told_of(&mut answer, delta(1, json!({"text": "a"})));
         assert_eq!(told_of(&mut answer, delta(1, json!({"reasoningContent": {"text": "b"}}))), []);
         assert_eq!(answer.message().text(), "a");
+    }
+
+    #[test]
+    fn a_block_ends_once_and_what_comes_after_it_is_another() {
+        let mut answer = answer();
+        let stop = |index: u32| Event::ContentBlockStop(ContentBlockStopEvent::new(index));
+        let start = json!({"toolUse": {"toolUseId": "1", "name": "t"}});
+        told_of(&mut answer, delta(0, json!({"text": "a"})));
+        told_of(&mut answer, delta(1, json!({"reasoningContent": {"text": "b"}})));
+        told_of(&mut answer, begun(json!({"contentBlockIndex": 2, "start": start})));
+        told_of(&mut answer, delta(2, json!({"toolUse": {"input": "{}"}})));
+        for index in 0..3 {
+            assert_eq!(told_of(&mut answer, stop(index)).len(), 1, "{index}");
+            assert_eq!(told_of(&mut answer, stop(index)), [], "{index}");
+        }
+        assert_eq!(told_of(&mut answer, delta(2, json!({"toolUse": {"input": "{}"}}))), []);
+        let told = told_of(&mut answer, delta(0, json!({"text": "c"})));
+        assert_eq!(told[0], AssistantEvent::TextStart { content_index: 3 });
+        let message = answer.message();
+        assert_eq!((message.text(), message.blocks().len()), ("ac".to_owned(), 4));
     }
 
     #[test]
