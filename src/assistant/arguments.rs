@@ -13,7 +13,8 @@ use pumice_codec::internal::lone_surrogates;
 ///
 /// What is shown is never taken back: a string grows, a number, `true` or a key is there when it has ended,
 /// an escape when it is complete. From the first fault on, nothing more is added; what is wrong is
-/// said at the end.
+/// said at the end. The same goes for what is nested deeper than 127 levels, or under keys of more than 4096
+/// bytes in all: it is in the whole alone.
 ///
 /// ```
 /// use pumice::assistant::PartialArguments;
@@ -32,6 +33,8 @@ pub struct PartialArguments {
     state: State,
     /// What has come of a key, a number, a literal or an escape.
     pending: String,
+    /// What the last piece adds to the string that is being read.
+    added: String,
     /// A high surrogate whose low one has not come yet.
     high: Option<u16>,
 }
@@ -78,6 +81,7 @@ impl PartialArguments {
             open: Vec::new(),
             state: State::Outside,
             pending: String::new(),
+            added: String::new(),
             high: None,
         }
     }
@@ -85,10 +89,9 @@ impl PartialArguments {
     /// Takes the next piece.
     pub fn push(&mut self, piece: &str) {
         let mut rest = piece;
-        while let Some(next) = rest.chars().next() {
-            if self.state == State::Ended {
-                return;
-            }
+        while self.state != State::Ended
+            && let Some(next) = rest.chars().next()
+        {
             let plain = match self.state {
                 State::String | State::Key => rest.find(['"', '\\']).unwrap_or(rest.len()),
                 _ => 0,
@@ -103,6 +106,7 @@ impl PartialArguments {
             self.character(next);
             rest = rest.get(next.len_utf8()..).unwrap_or_default();
         }
+        self.append();
     }
 
     /// The arguments as far as they have come: always an object.
@@ -133,7 +137,9 @@ impl PartialArguments {
                 if let Some(Open::Object(open)) = self.open.last_mut() {
                     *open = key;
                 }
-                State::BeforeColon
+                let keys =
+                    self.open.iter().map(|open| if let Open::Object(key) = open { key.len() } else { 0 });
+                if keys.sum::<usize>() > LONGEST_PATH { State::Ended } else { State::BeforeColon }
             }
             (State::Key, '\\') => State::Escape { key: true },
             (State::BeforeColon, ':') => State::BeforeValue,
@@ -155,6 +161,7 @@ impl PartialArguments {
             }
             (State::String, '"') => {
                 self.high = None;
+                self.append();
                 State::BeforeComma
             }
             (State::String, '\\') => State::Escape { key: false },
@@ -223,17 +230,19 @@ impl PartialArguments {
     /// Appends to the string or key that is being read.
     fn text(&mut self, text: &str) {
         self.high = None;
-        if self.state == State::Key {
-            self.pending.push_str(text);
-        } else {
-            self.append(text);
-        }
+        let to = if self.state == State::Key { &mut self.pending } else { &mut self.added };
+        to.push_str(text);
     }
 
-    fn append(&mut self, text: &str) {
-        if let Some(Value::String(string)) = descend(&mut self.value, &self.open) {
-            string.push_str(text);
+    /// Appends what was added to the string that is being read: it is looked for once for each piece, and not for
+    /// each escape.
+    fn append(&mut self) {
+        if !self.added.is_empty()
+            && let Some(Value::String(string)) = descend(&mut self.value, &self.open)
+        {
+            string.push_str(&self.added);
         }
+        self.added.clear();
     }
 
     fn escape(&mut self, key: bool, escaped: char) -> State {
@@ -294,7 +303,7 @@ impl PartialArguments {
             self.pending.push(character);
             State::Key
         } else {
-            self.append(character.encode_utf8(&mut [0; 4]));
+            self.added.push(character);
             State::String
         }
     }
@@ -306,8 +315,8 @@ impl Default for PartialArguments {
     }
 }
 
-/// What stands at the end of this path: the member of the key, or the last item. As deep as it may be, it
-/// is found in a bounded number of steps.
+/// What stands at the end of this path: the member of the key, or the last item. Depth and keys of a path are
+/// bounded, so that it is found in a bounded time.
 fn descend<'v>(mut value: &'v mut Value, path: &[Open]) -> Option<&'v mut Value> {
     for open in path {
         value = match open {
@@ -411,6 +420,8 @@ fn mended(text: &str) -> Cow<'_, str> {
 
 /// How deep arguments may be nested: as deep as the parser of the whole goes.
 const DEEPEST: usize = 127;
+/// How long the keys may be on the way to a value that is shown before the whole has come, in bytes.
+const LONGEST_PATH: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -489,6 +500,23 @@ mod tests {
         parse_arguments(&nested(DEEPEST)).unwrap();
         assert_eq!(shown(&nested(DEEPEST)), serde_json::from_str::<Value>(&nested(DEEPEST)).unwrap());
         assert!(parse_arguments(&nested(DEEPEST + 1)).unwrap_err().starts_with("JSON of at most 127 levels"));
+    }
+
+    #[test]
+    fn keys_that_are_compared_for_each_piece_are_bounded() {
+        let under = |key: usize, value: &str| format!(r#"{{"{}":{value}"#, "k".repeat(key));
+        let text = |escapes: usize| format!(r#""{}"#, "\\n".repeat(escapes));
+        assert_eq!(shown(&under(LONGEST_PATH, &text(3)))["k".repeat(LONGEST_PATH)], "\n\n\n");
+        assert_eq!(shown(&under(LONGEST_PATH - 1, r#"{"ab": 1"#)), json!({"k".repeat(LONGEST_PATH - 1): {}}));
+
+        // The key would be compared for each of these.
+        let text = under(5_000_000, &text(200_000));
+        let mut arguments = PartialArguments::new();
+        arguments.push(&text);
+        (0..200_000).for_each(|_| arguments.push("\\n"));
+        assert_eq!(arguments.value(), &json!({}));
+        let whole = parse_arguments(&format!("{text}\"}}")).unwrap();
+        assert_eq!(whole.text().len(), text.len() + 2);
     }
 
     #[test]
