@@ -99,10 +99,16 @@ pub(crate) fn inference_profiles(profiles: Result<&[String], &Error>, region: &s
         Err(error) => format!("{place}; here they could not be listed: {error}"),
         Ok([]) => format!("{place}, and in {region} none of them serves this model"),
         Ok([one]) => format!("in {region} this model is called as {one}; --auto-profile does so by itself"),
-        Ok([first, others @ ..]) => format!(
-            "in {region} this model is called as {first} (or as {}); --auto-profile takes the first by itself",
-            others.join(", ")
-        ),
+        Ok([first, others @ ..]) => {
+            let named = others.get(..MOST_NAMED).unwrap_or(others);
+            let more = others.len() - named.len();
+            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+            let named = named.join(", ");
+            format!(
+                "in {region} this model is called as {first} (or as {named}{more}); --auto-profile takes the first \
+                 by itself"
+            )
+        }
     }
 }
 
@@ -117,6 +123,9 @@ fn sso_profile(link: &str) -> Option<&str> {
     let rest = link.strip_prefix("profile ")?;
     link.contains("sso").then(|| rest.split(' ').next()).flatten()
 }
+
+/// How many other profiles a hint names.
+const MOST_NAMED: usize = 5;
 
 /// What services and models say when a conversation does not fit.
 const TOO_LONG: [&str; 6] = [

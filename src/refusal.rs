@@ -9,11 +9,12 @@ use time::format_description::well_known::Rfc2822;
 
 use crate::shape::Members;
 use crate::{Error, ErrorKind};
-use pumice_codec::internal::from_json;
+use pumice_codec::internal::{from_json, shortened};
 
 /// The service's id of the request, by which AWS support finds it.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get("x-amzn-requestid")?.to_str().ok()
+    let id = headers.get("x-amzn-requestid")?.to_str().ok()?;
+    Some(id.get(..LONGEST_ID).unwrap_or(id))
 }
 
 /// The error that an answer tells of.
@@ -102,7 +103,7 @@ fn told(headers: &HeaderMap, body: &[u8]) -> (Option<String>, Option<String>) {
         .find(|code| !code.is_empty());
     let message =
         string("message").or_else(|| string("Message")).filter(|message| !message.trim().is_empty());
-    (code, message.map(|message| beginning(&message, LONGEST_MESSAGE)))
+    (code, message)
 }
 
 /// `aws.protocoltests#ThrottlingException:http://...` is `ThrottlingException`.
@@ -147,22 +148,15 @@ fn first_text(body: &[u8]) -> String {
     }
     let line = words.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let line = line.collect::<Vec<_>>().join(" ");
-    beginning(&line, LONGEST_TEXT)
-}
-
-fn beginning(text: &str, characters: usize) -> String {
-    match text.char_indices().nth(characters) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
-    }
+    shortened(line, LONGEST_TEXT)
 }
 
 /// What to look at when an answer is not Bedrock's.
 pub(crate) const FOREIGN_HINT: &str = "this is not how Bedrock answers: a proxy, a gateway or another \
      server did; check --endpoint-url, --region and HTTPS_PROXY";
+/// What is kept of an id, in characters, which are ASCII.
+const LONGEST_ID: usize = 200;
 /// How much of a foreign answer is looked at, in bytes.
 const LONGEST_BODY: usize = 16 * 1024;
-/// How much of a message of the service's is kept, in characters.
-const LONGEST_MESSAGE: usize = 4000;
 /// How much of it is shown, in characters.
 const LONGEST_TEXT: usize = 300;

@@ -153,6 +153,28 @@ fn a_refusal_cannot_do_anything_to_a_terminal() {
 }
 
 #[test]
+fn what_strangers_say_does_not_fill_the_screen() {
+    let home = home();
+    let long = "x".repeat(5_000_000);
+    for last in [
+        exception("modelStreamErrorException", &long),
+        server::error_frame(&"c".repeat(30_000), &"m".repeat(30_000)),
+        message_stop(&long),
+        tool(&long, &long),
+        event("metadata", &json!({"usage": long}).to_string()),
+    ] {
+        for arguments in [&["chat", "-v", "Hi"][..], &["chat", "--json", "Hi"]] {
+            let server = Server::start([Answer::stream([message_start(), text(0, "Hi"), last.clone()])]);
+            let output = pumice(home.path()).args(arguments).args(["--endpoint-url", &server.url]).output();
+            let output = output.unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(said.len() < 15_000, "{arguments:?}: {} bytes: {said:.200}", said.len());
+            assert!(output.status.code().is_some_and(|code| code <= 5), "{said:.200}");
+        }
+    }
+}
+
+#[test]
 fn names_from_a_list_stay_in_their_line() {
     let home = home();
     let name = format!("Nova {HARM}\nforged.model-v1:0  forged");

@@ -58,7 +58,8 @@ pub enum ErrorKind {
 /// A failure of any part of this library: a [kind](ErrorKind) to decide by, the service's own words to
 /// show, and often a [hint](Self::hint) that names the next step. It is one word wide.
 ///
-/// No error text, and no `Debug` of one, holds a credential, a signature or a whole payload.
+/// No error text, and no `Debug` of one, holds a credential, a signature or a whole payload. What is longer than
+/// 4000 characters (a code or a request id: 200) ends with `…`, for the service decides how long it is.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -141,7 +142,7 @@ impl Error {
         );
         Self(Box::new(Inner {
             kind,
-            message: message.into(),
+            message: shortened(message.into(), LONGEST_MESSAGE),
             code: None,
             status: None,
             request_id: None,
@@ -165,7 +166,7 @@ impl Error {
     }
 
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
-        self.0.code = Some(code.into());
+        self.0.code = Some(shortened(code.into(), LONGEST_NAME));
         self
     }
 
@@ -179,12 +180,12 @@ impl Error {
     }
 
     pub fn with_request_id(mut self, request_id: Option<&str>) -> Self {
-        self.0.request_id = request_id.map(str::to_owned);
+        self.0.request_id = request_id.map(|id| shortened(id.to_owned(), LONGEST_NAME));
         self
     }
 
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(hint.into());
+        self.0.hint = Some(shortened(hint.into(), LONGEST_MESSAGE));
         self
     }
 
@@ -194,9 +195,11 @@ impl Error {
     }
 
     /// Adds a hint where there is none.
-    pub fn or_hint(mut self, hint: Option<String>) -> Self {
-        self.0.hint = self.0.hint.or(hint);
-        self
+    pub fn or_hint(self, hint: Option<String>) -> Self {
+        match hint {
+            Some(hint) if self.hint().is_none() => self.with_hint(hint),
+            _ => self,
+        }
     }
 
     pub fn with_retryable(mut self, retryable: bool) -> Self {
@@ -313,6 +316,23 @@ impl StdError for Error {
     }
 }
 
+/// As many characters of a text, with `…` in place of what is behind them.
+pub fn shortened(mut text: String, characters: usize) -> String {
+    // A text has no more characters than bytes.
+    if text.len() > characters
+        && let Some((at, _)) = text.char_indices().nth(characters)
+    {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
+}
+
+/// What is kept of a message or a hint, in characters.
+const LONGEST_MESSAGE: usize = 4000;
+/// What is kept of a code or a request id, in characters.
+const LONGEST_NAME: usize = 200;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -358,6 +378,18 @@ mod tests {
         }
         assert_eq!(ErrorKind::of_service("", None), ErrorKind::Service);
         assert_eq!(ErrorKind::of_service("é", Some(400)), ErrorKind::Validation);
+    }
+
+    #[test]
+    fn a_stranger_does_not_decide_how_long_an_error_is() {
+        assert_eq!(shortened("éé".into(), 2), "éé");
+        assert_eq!(shortened("ééé".into(), 2), "éé…");
+        let long = "é".repeat(5_000_000);
+        let error = Error::new(ErrorKind::Service, long.as_str()).with_hint(long.as_str());
+        let error = error.with_code(long.as_str()).with_request_id(Some(&long));
+        let length = |text: Option<&str>| text.unwrap().chars().count();
+        assert_eq!((length(Some(error.message())), length(error.hint())), (4001, 4001));
+        assert_eq!((length(error.code()), length(error.request_id())), (201, 201));
     }
 
     #[test]

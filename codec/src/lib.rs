@@ -43,6 +43,7 @@ pub use event::{Event, FrameContent};
 /// an [`Error`].
 #[doc(hidden)]
 pub mod internal {
+    pub use crate::error::shortened;
     pub use crate::event::service_error;
     pub use crate::shape::{Text, from_json, next_name, optional, required};
     pub use crate::surrogate::lone_surrogates;

@@ -23,6 +23,7 @@ use crate::converse::{
 };
 use crate::shape::Blob;
 use crate::{Error, ErrorKind, Result};
+use pumice_codec::internal::shortened;
 
 /// Folds the events of an answer, in time linear in their length.
 ///
@@ -193,6 +194,7 @@ impl AnswerBuilder {
         };
         self.message.raw_stop_reason = Some(raw.to_string());
         if reason == StopReason::Error {
+            let raw = shortened(raw.to_string(), LONGEST_REASON);
             return self.fail_with(&format!("Provider stopped with: {raw}"));
         }
         AssistantEvent::Done { message: Box::new(self.end_with(reason)) }
@@ -359,6 +361,9 @@ fn tool_call(start: &ToolUseBlockStart, json: &str, names: &ToolNames) -> ToolCa
         Err(fault) => call.arguments(Value::Object(serde_json::Map::new())).arguments_error(fault),
     }
 }
+
+/// How much of a reason to stop that is not known is told, in characters.
+const LONGEST_REASON: usize = 200;
 
 /// What stands in place of thoughts that the provider encrypted.
 const REDACTED: &str = "[Reasoning redacted]";

@@ -4,6 +4,7 @@ use std::error::Error as _;
 
 use super::message::{Diagnostic, DiagnosticDetails};
 use crate::{Error, ErrorKind};
+use pumice_codec::internal::shortened;
 
 /// What went wrong. `begun` says whether the answer had.
 pub(super) fn text(error: &Error, begun: bool) -> String {
@@ -37,9 +38,8 @@ fn prefixed(error: &Error, begun: bool) -> String {
     };
     let mut text = format!("{prefix}{}", error.message());
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    if let Some(deepest) =
-        causes.last().map(ToString::to_string).filter(|cause| !text.contains(cause.as_str()))
-    {
+    let deepest = causes.last().map(|cause| shortened(cause.to_string(), LONGEST_CAUSE));
+    if let Some(deepest) = deepest.filter(|cause| !text.contains(cause.as_str())) {
         text.push_str(": ");
         text.push_str(&deepest);
     }
@@ -79,6 +79,9 @@ const PREFIXES: [(&str, &str); 5] = [
     ("ThrottlingException", "Throttling error"),
     ("ServiceUnavailableException", "Service unavailable"),
 ];
+
+/// How much of a cause is told, in characters: one of a reader of JSON quotes what it found.
+const LONGEST_CAUSE: usize = 1000;
 
 const DATA_RETENTION: &str = " See https://docs.aws.amazon.com/bedrock/latest/userguide/data-retention.html for \
                               supported data retention modes.";

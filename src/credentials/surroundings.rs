@@ -21,6 +21,7 @@ use crate::redaction::Redaction;
 use crate::retry::Retry;
 use crate::transport::{Http, HttpConfig, Transport};
 use crate::{Error, ErrorKind, Result};
+use pumice_codec::internal::shortened;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -311,11 +312,7 @@ pub(super) fn refused(status: u16, code: &str, message: &str) -> Error {
 /// A text from elsewhere, for a message: one line, not much of it.
 pub(super) fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    let line = words.collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST_TEXT) {
-        Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
-        None => line,
-    }
+    shortened(words.collect::<Vec<_>>().join(" "), LONGEST_TEXT)
 }
 
 /// An error of credentials that names what failed, and why, in one sentence.

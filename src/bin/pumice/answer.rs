@@ -8,7 +8,7 @@ use pumice::assistant::{AssistantEvent, AssistantMessage, AssistantStream, Conte
 
 use crate::failure::Failure;
 use crate::interrupt::Held;
-use crate::output::{Output, Report};
+use crate::output::{Output, Report, beginning};
 
 /// An answer that is shown as it comes.
 pub(crate) struct Answer<'a> {
@@ -123,9 +123,9 @@ impl<'a> Answer<'a> {
         for (place, block) in message.blocks().iter().enumerate() {
             if let Content::ToolCall(call) = block {
                 let arguments = self.arguments.get(&place).map_or("{}", String::as_str);
-                let note =
-                    format_args!("the model asks for the tool {} with {}", call.name, beginning(arguments));
-                self.report.note(note);
+                let (name, arguments) =
+                    (beginning(&call.name, LONGEST_NOTE), beginning(arguments, LONGEST_NOTE));
+                self.report.note(format_args!("the model asks for the tool {name} with {arguments}"));
             }
         }
         match message.raw_stop_reason.as_deref() {
@@ -133,7 +133,10 @@ impl<'a> Answer<'a> {
             Some("max_tokens") => {
                 self.report.note("the answer was cut off: it reached the limit of tokens (--max-tokens)");
             }
-            Some(other) => self.report.note(format_args!("the answer ended with {other}")),
+            Some(other) => {
+                let other = beginning(other, LONGEST_NOTE);
+                self.report.note(format_args!("the answer ended with {other}"));
+            }
             None if message.stop_reason == Some(StopReason::Aborted) => {
                 self.report.note("the answer was ended with Ctrl-C");
             }
@@ -185,14 +188,7 @@ fn price(dollars: f64) -> String {
     format!("${dollars:.*}", usize::try_from(digits).unwrap_or(8))
 }
 
-/// As much as a note has room for.
-fn beginning(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_NOTE) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
-    }
-}
-
+/// What a note has of a text of the model's, in characters.
 const LONGEST_NOTE: usize = 500;
 
 #[cfg(test)]

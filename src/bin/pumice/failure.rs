@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use pumice::{Error, ErrorKind};
 
+use crate::output::beginning;
+
 /// The exit codes, but for 0 and for 130, after Ctrl-C.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -29,6 +31,9 @@ impl From<Exit> for ExitCode {
         Self::from(exit as u8)
     }
 }
+
+/// How much of a cause is told, in characters.
+const LONGEST_CAUSE: usize = 1000;
 
 /// The exit code after Ctrl-C.
 pub(crate) const INTERRUPTED: u8 = 130;
@@ -128,7 +133,8 @@ impl From<&Error> for Failure {
         let mut causes = Vec::new();
         let mut cause = error.source();
         while let Some(found) = cause {
-            causes.push(found.to_string());
+            // One of a reader of JSON quotes what it found.
+            causes.push(beginning(&found.to_string(), LONGEST_CAUSE).into_owned());
             cause = found.source();
         }
         Self {

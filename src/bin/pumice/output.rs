@@ -244,8 +244,8 @@ impl Report {
     }
 
     fn line(&self, label: &str, text: &str) {
-        // What is not pumice's own does not begin a line.
-        let text = escaped(text, Form::Text).replace('\n', "\n  ");
+        // What is not pumice's own does not begin a line, and does not fill the screen.
+        let text = escaped(&beginning(text, LONGEST_TOLD), Form::Text).replace('\n', "\n  ");
         self.write(&format!("{label} {text}\n"));
     }
 
@@ -282,6 +282,17 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     }
     Cow::Owned(line)
 }
+
+/// As many characters of a text, with `…` in place of what is behind them.
+pub(crate) fn beginning(text: &str, characters: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(characters).and_then(|(at, _)| text.get(..at)) {
+        Some(beginning) => Cow::Owned(format!("{beginning}…")),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// How much is told at once, in characters: the message of an error with its code.
+const LONGEST_TOLD: usize = 4300;
 
 fn escaped(text: &str, form: Form) -> String {
     let mut escaped = String::with_capacity(text.len());
