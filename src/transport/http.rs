@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
@@ -14,12 +14,14 @@ use ::http::uri::Scheme;
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::Body as _;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{NoProxy, Proxy};
 use rustls::CertificateError;
+use tokio::sync::Semaphore;
 
 use super::roots::{self, Roots};
 use super::{Body, Sending, Transport};
-use crate::context::Context;
+use crate::context::{Context, on_own_thread};
 use crate::refusal::FOREIGN_HINT;
 use crate::{Error, ErrorKind, Result};
 
@@ -84,6 +86,10 @@ impl Http {
     /// A transport with its own pool of connections. Fails when a proxy's URL is not what it should be; a
     /// file of certificates is read with the first call that needs it.
     pub fn new(config: &HttpConfig, context: &Context) -> Result<Self> {
+        Self::with_lookup(config, context, |name| Ok((name, 0).to_socket_addrs()?.collect()))
+    }
+
+    fn with_lookup(config: &HttpConfig, context: &Context, lookup: Lookup) -> Result<Self> {
         let roots = Arc::new(Roots::new(context, config.authorities.clone()));
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(roots::tls_config(&roots, config.client_certificate.as_ref())?)
@@ -94,6 +100,7 @@ impl Http {
             .user_agent(concat!("pumice/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(config.connect_timeout)
             .pool_idle_timeout(config.pool_idle_timeout)
+            .dns_resolver(Resolver { lookup, room: Arc::new(Semaphore::new(MOST_LOOKUPS)) })
             // What the process's environment says is asked of the context, below.
             .no_proxy();
         let proxies = if config.proxies { proxies(config, context)? } else { Vec::new() };
@@ -122,6 +129,29 @@ impl Transport for Http {
             let request = request.try_into().map_err(failure)?;
             let response = self.client.execute(request).await.map_err(failure)?;
             Ok(::http::Response::from(response).map(|body| Box::pin(Chunks(body)) as Body))
+        })
+    }
+}
+
+/// Looks up names. The system's resolver cannot be interrupted, and may take more than a minute: hence not on the
+/// threads that a runtime waits for when it is dropped.
+struct Resolver {
+    lookup: Lookup,
+    room: Arc<Semaphore>,
+}
+
+type Lookup = fn(&str) -> io::Result<Vec<SocketAddr>>;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (lookup, room) = (self.lookup, Arc::clone(&self.room));
+        Box::pin(async move {
+            let place = room.acquire_owned().await?;
+            let found = on_own_thread(move || {
+                let _place = place;
+                lookup(name.as_str())
+            });
+            Ok(Box::new(found.await?.into_iter()) as Addrs)
         })
     }
 }
@@ -272,4 +302,35 @@ fn proxies(config: &HttpConfig, context: &Context) -> Result<Vec<Proxy>> {
         proxies.push(proxy.no_proxy(exceptions.clone()));
     }
     Ok(proxies)
+}
+
+/// How many names are looked up at the same time, each on a thread of its own.
+const MOST_LOOKUPS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_resolver_that_never_answers_holds_neither_the_call_nor_the_runtime() {
+        let never: Lookup = |_| {
+            loop {
+                thread::park();
+            }
+        };
+        let (done, ended) = channel();
+        thread::spawn(move || {
+            let config = HttpConfig { connect_timeout: Duration::from_millis(50), ..HttpConfig::default() };
+            let http = Http::with_lookup(&config, &Context::made(), never).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let request = Request::get("http://localhost/").body(Bytes::new()).unwrap();
+            let result = runtime.block_on(http.send(request)).map(drop);
+            drop(runtime);
+            done.send(result.unwrap_err().kind())
+        });
+        assert_eq!(ended.recv_timeout(Duration::from_mins(1)).unwrap(), ErrorKind::Timeout);
+    }
 }

@@ -66,10 +66,38 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
 /// there once, and not once for each command.
 fn block_on(work: Pin<Box<dyn Future<Output = Result<(), Failure>> + '_>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime
-        .map_err(|error| Failure::temporary(format!("the runtime could not be started: {error}")))?
-        .block_on(work)
+    let runtime =
+        runtime.map_err(|error| Failure::temporary(format!("the runtime could not be started: {error}")))?;
+    let result = runtime.block_on(work);
+    // Dropping it would wait for work that blocks, such as a read of the terminal.
+    runtime.shutdown_background();
+    result
 }
 
 /// How long another program may keep a file locked that this one is to change.
 const LONGEST_LOCK: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn work_that_blocks_holds_back_no_result() {
+        let (done, ended) = channel();
+        thread::spawn(move || {
+            let result = block_on(Box::pin(async {
+                tokio::task::spawn_blocking(|| {
+                    loop {
+                        thread::park();
+                    }
+                });
+                Err(Failure::usage("the error"))
+            }));
+            done.send(result.unwrap_err().message)
+        });
+        assert_eq!(ended.recv_timeout(Duration::from_mins(1)).unwrap(), "the error");
+    }
+}
