@@ -27,6 +27,7 @@ mod login;
 mod process;
 mod profile;
 mod secret;
+mod session;
 mod sso;
 mod sts;
 mod surroundings;

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use pumice::context::Context;
-use serde_json::Value;
+use serde_json::{Value, json};
 use server::{Answer, Server, text_answer};
 use tempfile::TempDir;
 
@@ -20,20 +20,23 @@ fn home() -> TempDir {
 
 /// Starts the program in an environment of its own, in its home folder.
 fn start(home: &TempDir, server: &Server, args: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_pumice"))
-        .args(args)
+    started(command(home, server).env("AWS_BEARER_TOKEN_BEDROCK", "t").args(args))
+}
+
+fn command(home: &TempDir, server: &Server) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
+    command
         .current_dir(home)
         .env_clear()
         .env("HOME", home.path())
-        .env("AWS_BEARER_TOKEN_BEDROCK", "t")
         .env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &server.url)
         .env("AWS_MAX_ATTEMPTS", "1")
-        .env("PUMICE_MODEL", "m")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+        .env("PUMICE_MODEL", "m");
+    command
+}
+
+fn started(command: &mut Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Its exit code, and what it said on standard error.
@@ -188,4 +191,80 @@ fn a_recording_is_written_by_one_program_alone() {
     assert_eq!(replayed.stdout, b"first\n");
     // It is free again.
     assert_eq!(end(start(&home, &server, &["chat", "--record", "r.jsonl", "Hi"])).0, Some(0));
+}
+
+/// Four programs, each of which finds a session at its end; what refreshes it is good once.
+fn refreshes_once(config: &str, cache: &str, session: &Value, token: &Value, services: &[(&str, &str)]) {
+    let home = home();
+    for (file, text) in [(".aws/config", config), (cache, &session.to_string())] {
+        let file = home.path().join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    let (renewed, gate) = Answer::whole(200, "").gate();
+    let refused = Answer::whole(400, r#"{"error":"invalid_grant"}"#);
+    let tokens = Server::start([renewed.chunk(token.to_string()), refused]);
+    let server = Server::start([answer("Hi")]);
+    let program = || {
+        let mut command = command(&home, &server);
+        command.args(["chat", "Hi"]).envs(services.iter().copied());
+        for service in ["AWS_ENDPOINT_URL_SSO_OIDC", "AWS_ENDPOINT_URL_SIGNIN"] {
+            command.env(service, &tokens.url);
+        }
+        started(&mut command)
+    };
+    let programs = [(); 4].map(|()| program());
+    while tokens.requests().is_empty() {
+        std::thread::yield_now();
+    }
+    drop(gate);
+    for program in programs {
+        assert_eq!(end(program), (Some(0), String::new()));
+    }
+    assert_eq!(tokens.requests().len(), 1);
+    let file = home.path().join(cache);
+    let kept: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(kept["refreshToken"], "second");
+    if cfg!(unix) {
+        assert_eq!(names(file.parent().unwrap()).len(), 1);
+    }
+}
+
+#[test]
+fn programs_that_find_an_sso_token_at_its_end_refresh_it_once() {
+    let portal = Server::start([Answer::whole(
+        200,
+        r#"{"roleCredentials":{"accessKeyId":"A","secretAccessKey":"s","sessionToken":"t","expiration":4070908800000}}"#,
+    )]);
+    refreshes_once(
+        "[default]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Dev\nregion = eu-west-1\n\
+         [sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://corp.awsapps.com/start\n",
+        // The SHA-1 of `corp`.
+        ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json",
+        &json!({
+            "accessToken": "old", "expiresAt": "2020-01-01T00:00:00Z", "clientId": "c", "clientSecret": "s",
+            "refreshToken": "first", "registrationExpiresAt": "2099-01-01T00:00:00Z",
+        }),
+        &json!({"accessToken": "new", "expiresIn": 3600, "refreshToken": "second"}),
+        &[("AWS_ENDPOINT_URL_SSO", &portal.url)],
+    );
+    let asked = portal.requests();
+    assert_eq!(asked.len(), 4);
+    assert!(asked.iter().all(|request| request.header("x-amz-sso_bearer_token") == Some("new")));
+}
+
+#[test]
+fn programs_that_find_a_login_session_at_its_end_refresh_it_once() {
+    let key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIFDZHUzOG1Pzq+6F0mjMlOSp1syN9LRPBuHMoCFXTcXhoAoGCCqGSM49\nAwEHoUQDQgAE9qhj+KtcdHj1kVgwxWWWw++tqoh7H7UHs7oXh8jBbgF47rrYGC+t\ndjiIaHK3dBvvdE7MGj5HsepzLm3Kj91bqA==\n-----END EC PRIVATE KEY-----\n";
+    let keys = |id: &str| json!({"accessKeyId": id, "secretAccessKey": "s", "sessionToken": "t"});
+    let mut old = keys("ASIA1");
+    old["expiresAt"] = "2020-01-01T00:00:00Z".into();
+    refreshes_once(
+        "[default]\nlogin_session = arn:aws:iam::123456789012:user/jo\nregion = eu-west-1\n",
+        // The SHA-256 of the session.
+        ".aws/login/cache/0ea03fbb86266908786ec00fead68e6efc82077e8b31cb39b90d5ca40cd87a66.json",
+        &json!({"accessToken": old, "clientId": "c", "refreshToken": "first", "dpopKey": key}),
+        &json!({"accessToken": keys("ASIA2"), "expiresIn": 900, "refreshToken": "second"}),
+        &[],
+    );
 }

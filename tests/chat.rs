@@ -500,6 +500,35 @@ mod terminal {
     }
 
     #[test]
+    fn a_conversation_whose_file_another_program_changes_goes_on_in_one_of_its_own() {
+        let home = home();
+        let texts = ["one", "two", "three"];
+        let server = Server::start(texts.map(|text| Answer::stream(text_answer(&[text]))));
+        fs::write(home.path().join("a.png"), PNG).unwrap();
+        let file = home.path().join("c.json");
+        let mut terminal = Terminal::open(&home, &server, &["-f", "a.png", "--save", "c.json"], 200);
+        terminal.prompt();
+        fs::write(&file, "theirs").unwrap();
+        terminal.write("go\r");
+        terminal.until("it is saved in c-2.json instead");
+        terminal.prompt();
+        for text in &texts[1..] {
+            terminal.write("go on\r");
+            terminal.until(text);
+            let said = terminal.prompt();
+            assert!(!said.contains("error"), "{said:?}");
+        }
+        terminal.write(CTRL_D);
+        assert!(terminal.end().1.success());
+        assert_eq!(fs::read(&file).unwrap(), b"theirs");
+        assert_eq!(kept(&home.path().join("c-2.json"))["messages"].as_array().unwrap().len(), 6);
+        // The image is in the first question alone.
+        let last = asked(&server).pop().unwrap();
+        let images = last.to_string().matches("\"image\"").count();
+        assert_eq!(images, 1);
+    }
+
+    #[test]
     fn a_paste_of_many_lines_is_one_question() {
         let home = home();
         let server = Server::start([Answer::stream(text_answer(&["ok"]))]);

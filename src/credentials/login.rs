@@ -6,7 +6,7 @@
 //! [sign in through the AWS CLI](https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sign-in.html),
 //! and [RFC 9449](https://www.rfc-editor.org/rfc/rfc9449).
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use ::http::Method;
 use aws_credential_types::Credentials as Keys;
@@ -19,7 +19,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::expired;
-use super::secret::{Fields, Secret, hashed_name, in_file, timestamp};
+use super::secret::{Fields, Secret, hashed_name, timestamp};
+use super::session::{self, Session};
 use super::surroundings::{Fault, Surroundings, Way, failed, refusal, request, secret_body};
 use crate::{Error, ErrorKind, Result};
 
@@ -37,25 +38,15 @@ pub(super) async fn load(surroundings: &Surroundings, profile: &str, session: &s
     };
     let path = folder.ok_or_else(|| fault("no home folder for its login session"))?.join(name);
     let unreadable = |why: &str| fault(&format!("the login session in {}: {why}", path.display()));
-    let read = in_file(context, &path).map_err(|fault| unreadable(&fault))?;
-    let held = Held::read(&read).map_err(|error| unreadable(&error.to_string()))?;
-
-    let now = context.now();
-    if now + WINDOW < held.expires {
-        return Ok(held.keys);
-    }
-    let error = match held.refresh(surroundings, profile).await {
-        Ok((keys, changed)) => {
-            // The keys are good even if they cannot be kept.
-            let _ = context.write_private(&path, &changed);
-            return Ok(keys);
-        }
-        Err(_) if now < held.expires => return Ok(held.keys),
-        Err(error) => error,
+    let read = |text: &[u8]| {
+        let held = Held::read(text)?;
+        Ok(Session { value: held.keys, expires: held.expires, refreshable: true })
     };
-    Err(match error {
+    let refresh =
+        |text: Zeroizing<Vec<u8>>| async move { Held::read(&text)?.refresh(surroundings, profile).await };
+    session::current(surroundings, &path, unreadable, read, refresh).await.map_err(|fault| match fault {
         Fault::Broken(error) if error.hint().is_none() => Fault::Broken(error.with_hint(log_in())),
-        error => error,
+        fault => fault,
     })
 }
 
@@ -197,14 +188,13 @@ const BEFORE_PRIVATE: &[u8] = &[0x30, 0x77, 0x02, 0x01, 0x01, 0x04, 0x20];
 const BEFORE_PUBLIC: &[u8] =
     &[0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0xa1, 0x44, 0x03, 0x42, 0x00];
 const KEYS: [&str; 3] = ["accessKeyId", "secretAccessKey", "sessionToken"];
-/// How long before their end keys are refreshed.
-const WINDOW: Duration = Duration::from_mins(5);
 
 #[cfg(test)]
 mod tests {
     use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 
     use super::*;
+    use std::time::Duration;
 
     const PEM: &str = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIFDZHUzOG1Pzq+6F0mjMlOSp1syN9LRPBuHMoCFXTcXhoAoGCCqGSM49\nAwEHoUQDQgAE9qhj+KtcdHj1kVgwxWWWw++tqoh7H7UHs7oXh8jBbgF47rrYGC+t\ndjiIaHK3dBvvdE7MGj5HsepzLm3Kj91bqA==\n-----END EC PRIVATE KEY-----\n";
 

@@ -14,7 +14,8 @@ use ring::digest::SHA1_FOR_LEGACY_USE_ONLY;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::secret::{Fields, Secret, hashed_name, in_file, timestamp};
+use super::secret::{Fields, Secret, hashed_name, timestamp};
+use super::session::{self, Session};
 use super::surroundings::{Fault, Surroundings, Way, refusal, request, secret_body};
 use crate::profile::{Profiles, Section};
 use crate::{Error, ErrorKind, Result};
@@ -108,65 +109,54 @@ impl Sso {
             Error::new(ErrorKind::Credentials, message).with_hint(self.log_in())
         };
         let path = self.cache_file(surroundings).ok_or_else(|| fault("no home folder for its SSO token"))?;
-        let unreadable = |why: String| fault(&format!("the SSO token in {}: {why}", path.display()));
-        let text = in_file(context, &path).map_err(unreadable)?;
-        let read = || {
-            let fields = Fields::read("the file", &text)?;
-            let (token, expires) = (fields.required("accessToken")?, fields.time("expiresAt")?);
+        let file = &path.display();
+        let unreadable = |why: &str| fault(&format!("the SSO token in {file}: {why}"));
+        let read = |text: &[u8]| {
+            let fields = Fields::read("the file", text)?;
+            let (value, expires) = (fields.required("accessToken")?, fields.time("expiresAt")?);
             let expires = expires.ok_or_else(|| fields.expected("expiresAt", "a time as"))?;
-            Ok((token, expires, fields.time("registrationExpiresAt")?, fields))
+            let registered = fields.time("registrationExpiresAt")?.is_some_and(|end| context.now() < end);
+            let refreshable = self.session.is_some()
+                && registered
+                && REFRESHING.iter().all(|name| fields.string(name).is_some());
+            Ok(Session { value, expires, refreshable })
         };
-        let (token, expires, registered, fields) =
-            read().map_err(|error: Error| unreadable(error.to_string()))?;
-
-        let now = context.now();
-        if now + WINDOW < expires {
-            return Ok(token);
-        }
-        let held = [fields.string("clientId"), fields.string("clientSecret"), fields.string("refreshToken")];
-        if let (Some(_), Some(registered), [Some(id), Some(secret), Some(refresh)]) =
-            (&self.session, registered, held)
-            && now < registered
-        {
-            match self.refresh(surroundings, [&id, &secret, &refresh]).await {
-                Ok((token, seconds, refresh)) => {
-                    let json = |text: &str| Zeroizing::new(json!(text).to_string());
-                    let (access, expires) = (json(token.text()), json(&timestamp(now + seconds)));
-                    let refresh = refresh.as_ref().map(|refresh| json(refresh.text()));
-                    let mut changed = vec![("accessToken", &**access), ("expiresAt", &**expires)];
-                    changed.extend(refresh.as_ref().map(|refresh| ("refreshToken", &***refresh)));
-                    // The token is good even if it cannot be kept.
-                    let _ = context.write_private(&path, &fields.with(&changed));
-                    return Ok(token);
-                }
-                Err(Fault::Broken(error)) if expires <= now => {
-                    return Err(Fault::Broken(error.with_hint(self.log_in())));
-                }
-                Err(Fault::Offline(url)) if expires <= now => return Err(Fault::Offline(url)),
-                Err(_) => return Ok(token),
+        let refresh = |text: Zeroizing<Vec<u8>>| async move {
+            let session = read(&text)?;
+            if !session.refreshable {
+                let at = timestamp(session.expires);
+                return Err(fault(&format!("the SSO token in {file} expired at {at}")).into());
             }
-        }
-        if now < expires {
-            return Ok(token);
-        }
-        Err(fault(&format!("the SSO token in {} expired at {}", path.display(), timestamp(expires))).into())
+            let now = context.now();
+            let fields = Fields::read("the file", &text)?;
+            let (token, seconds, refresh) = self.refresh(surroundings, &fields).await?;
+            let json = |text: &str| Zeroizing::new(json!(text).to_string());
+            let (access, expires) = (json(token.text()), json(&timestamp(now + seconds)));
+            let refresh = refresh.as_ref().map(|refresh| json(refresh.text()));
+            let mut changed = vec![("accessToken", &**access), ("expiresAt", &**expires)];
+            changed.extend(refresh.as_ref().map(|refresh| ("refreshToken", &***refresh)));
+            Ok((token, fields.with(&changed)))
+        };
+        session::current(surroundings, &path, unreadable, read, refresh).await.map_err(|fault| match fault {
+            Fault::Broken(error) if error.hint().is_none() => Fault::Broken(error.with_hint(self.log_in())),
+            fault => fault,
+        })
     }
 
     /// A new token, how long it is good, and with what it can be refreshed in its turn.
     async fn refresh(
         &self,
         surroundings: &Surroundings,
-        [id, secret, refresh]: [&Secret; 3],
+        held: &Fields<'_>,
     ) -> Result<(Secret, Duration, Option<Secret>), Fault> {
         let region = &self.region;
         let base = surroundings.service("sso_oidc", region, |suffix| format!("oidc.{region}.{suffix}"))?;
-        let json = |secret: &Secret| Zeroizing::new(json!(secret.text()).to_string());
-        let body = Fields::read("", b"{}")?.with(&[
-            ("grantType", "\"refresh_token\""),
-            ("clientId", &json(id)),
-            ("clientSecret", &json(secret)),
-            ("refreshToken", &json(refresh)),
-        ]);
+        let mut members = vec![("grantType", Zeroizing::new("\"refresh_token\"".to_owned()))];
+        for name in REFRESHING {
+            members.push((name, Zeroizing::new(json!(held.required(name)?.text()).to_string())));
+        }
+        let members = members.iter().map(|(name, json)| (*name, &***json)).collect::<Vec<_>>();
+        let body = Fields::read("", b"{}")?.with(&members);
         let headers = [("content-type", "application/json")];
         let request = request(Method::POST, &base.join("/token", &[])?, &headers, secret_body(body))?;
         let what = format!("the profile {}: the SSO token could not be refreshed", self.profile);
@@ -193,5 +183,5 @@ impl Sso {
     }
 }
 
-/// How long before its end a token is refreshed.
-const WINDOW: Duration = Duration::from_mins(5);
+/// The members of the file that refresh its token.
+const REFRESHING: [&str; 3] = ["clientId", "clientSecret", "refreshToken"];
