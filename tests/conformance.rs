@@ -1,10 +1,11 @@
-//! What other programs make of the same input: botocore's signatures, requests and endpoints.
+//! What other programs make of the same input: botocore's signatures, requests, endpoints and credentials.
 //!
 //! The files in `tests/conformance/` are made by `tools/conformance/make.sh`. Nothing else is needed to run this.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod capture;
+mod chain;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -62,4 +63,18 @@ fn endpoints_are_those_of_botocore() {
         assert_eq!(endpoint.url(), expected["url"], "{name}");
         assert_eq!(endpoint.region(), expected["signing_region"], "{name}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_are_those_of_botocore() {
+    let cases = cases("chain.json", "cases");
+    assert!(cases.len() >= 50);
+    let mut faults = Vec::new();
+    for case in cases {
+        let exception = case.get("pumice").map(|otherwise| &otherwise["access_key_id"]);
+        if let Err(fault) = chain::chain_holds(&case, &case["botocore"], exception).await {
+            faults.push(format!("{}: {fault}", case["name"]));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

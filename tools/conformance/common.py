@@ -15,7 +15,9 @@ import botocore
 import botocore.awsrequest
 import botocore.compat
 import botocore.config
+import botocore.credentials
 import botocore.session
+import botocore.tokens
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
 KEYS = {"access_key_id": "AKIDEXAMPLE", "secret_access_key": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
@@ -36,7 +38,7 @@ botocore.compat.datetime = types.SimpleNamespace(datetime=Frozen, timezone=datet
 
 @contextlib.contextmanager
 def surroundings(env, files=()):
-    """A process environment of these variables alone, and a home with these files; gives the home's path.
+    """A process environment of these variables alone, and a home with these files alone.
 
     `$HOME` in values and files stands for the home.
     """
@@ -44,11 +46,16 @@ def surroundings(env, files=()):
         for name, text in dict(files).items():
             path = pathlib.Path(home, name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text.replace("$HOME", home))
+            path.write_bytes(text.replace("$HOME", home).encode())
         known = {"HOME": home, "PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true"}
         known.update((name, value.replace("$HOME", home)) for name, value in env.items())
-        with mock.patch.dict(os.environ, known, clear=True):
-            yield home
+        # botocore looks its home up when it is imported.
+        caches = (botocore.credentials.SSOProvider, botocore.tokens.SSOTokenProvider)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(mock.patch.dict(os.environ, known, clear=True))
+            for cache in caches:
+                stack.enter_context(mock.patch.object(cache, "_SSO_TOKEN_CACHE_DIR", f"{home}/.aws/sso/cache"))
+            yield
 
 
 def call(service, operation, params, region=None, credentials=None, config=None, endpoint_url=None, answer=None):
