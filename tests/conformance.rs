@@ -1,4 +1,5 @@
-//! What other programs make of the same input: botocore's signatures, requests, endpoints and credentials.
+//! What other programs make of the same input: botocore's signatures, requests, endpoints, credentials and
+//! events.
 //!
 //! The files in `tests/conformance/` are made by `tools/conformance/make.sh`. Nothing else is needed to run this.
 
@@ -6,13 +7,18 @@
 
 mod capture;
 mod chain;
+mod frames;
+mod tape;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use pumice::ErrorKind;
+use aws_smithy_eventstream::frame::read_message_from;
+use bytes::Bytes;
+use pumice::frame::FrameDecoder;
 use pumice::operation::Operation;
-use serde_json::Value;
+use pumice::{ErrorKind, Event};
+use serde_json::{Value, json};
 
 /// A list of a file in `tests/conformance/`.
 fn cases(file: &str, list: &str) -> Vec<Value> {
@@ -77,4 +83,89 @@ async fn credentials_are_those_of_botocore() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn frames_are_those_of_botocore() {
+    let whole = cases("frames.json", "frames");
+    let mut types = HashSet::new();
+    for case in &whole {
+        let (name, bytes) = (&case["name"], decoded(&case["frame"]));
+        for piece in [1, bytes.len()] {
+            let mut decoder = FrameDecoder::new();
+            for piece in bytes.chunks(piece) {
+                decoder.push(piece.to_vec());
+            }
+            let frame = decoder.next_frame().unwrap().unwrap();
+            decoder.finish().unwrap();
+            assert_eq!(json!(frames::headers_of(&frame)), case["headers"], "{name}");
+            assert_eq!(frame.payload(), decoded(&case["payload"]), "{name}");
+        }
+        let judged = read_message_from(Bytes::from(bytes)).unwrap();
+        assert_eq!(json!(frames::headers_of_judged(&judged)), case["headers"], "{name}");
+        assert_eq!(**judged.payload(), decoded(&case["payload"]), "{name}");
+        for header in case["headers"].as_array().unwrap() {
+            types.insert((header["type"].to_string(), (header["value"] == true)));
+        }
+    }
+    assert_eq!(types.len(), 10, "{types:?}");
+
+    let damaged = cases("frames.json", "damaged");
+    assert!(damaged.len() >= 12);
+    for case in &damaged {
+        let (frames, error) = frames::read(&decoded(&case["frame"])).unwrap_err();
+        let part = match case["error"].as_str().unwrap() {
+            "ChecksumMismatch" => " checksum ",
+            "InvalidHeadersLength" => " bytes of headers expected",
+            "InvalidPayloadLength" => " bytes of payload expected",
+            "DuplicateHeader" => "found again",
+            "KeyError" => "type",
+            other => panic!("{other}"),
+        };
+        assert_eq!((frames.len(), error.kind()), (0, ErrorKind::Damaged), "{}: {error}", case["name"]);
+        assert!(error.message().contains(part), "{}: {error}", case["name"]);
+    }
+}
+
+#[tokio::test]
+async fn events_are_those_of_botocore() {
+    let streams = cases("frames.json", "streams");
+    assert!(streams.len() >= 12);
+    for case in &streams {
+        let (name, stream) = (&case["name"], decoded(&case["stream"]));
+        let (events, error) = if case["operation"] == "ConverseStream" {
+            frames::events(&stream).await
+        } else {
+            let frames = frames::read(&stream).unwrap();
+            (frames.iter().map(|frame| Event::from_frame(frame).unwrap()).collect(), None)
+        };
+        let expected = case["events"].as_array().unwrap();
+        assert_eq!(events.len(), expected.len(), "{name}: {events:?}");
+        for (event, expected) in events.iter().map(frames::event_json).zip(expected) {
+            assert!(frames::covers(&event, expected), "{name}: {event} is not {expected}");
+        }
+        // What has no type is kept as it came, and would be the same JSON.
+        let untyped = format!("{events:?}");
+        let untyped = untyped.contains("Unknown") || untyped.contains("Members([(");
+        let of_later = ["later versions of the API", "model in its own form"].map(Value::from).contains(name);
+        assert_eq!(untyped, of_later, "{name}: {events:?}");
+        let expected = case.get("pumice").unwrap_or(&case["error"]);
+        let Some(error) = error else {
+            assert!(expected.is_null(), "{name}: {expected}");
+            continue;
+        };
+        if expected["broken_off"] == true {
+            assert_eq!(error.kind(), ErrorKind::BrokenOff, "{name}");
+            assert_eq!(error.offset(), Some(stream.len() as u64), "{name}");
+        } else if expected["damaged"].is_string() {
+            assert_eq!(error.kind(), ErrorKind::Damaged, "{name}");
+        } else {
+            assert_eq!(error.code(), expected["code"].as_str(), "{name}: {error}");
+            assert_eq!(error.message(), expected["message"], "{name}");
+        }
+    }
+}
+
+fn decoded(base64: &Value) -> Vec<u8> {
+    capture::decoded(base64.as_str().unwrap())
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod capture;
+mod frames;
 mod tape;
 
 use std::collections::BTreeMap;
@@ -15,10 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use aws_smithy_eventstream::frame::read_message_from;
-use aws_smithy_types::event_stream::HeaderValue as Judged;
 use bytes::Bytes;
-use pumice::converse::{ConverseRequest, Message};
-use pumice::frame::{Frame, FrameDecoder, HeaderValue};
+use frames::{covers, event_json, events, headers_of, headers_of_judged, hex, read};
+use pumice::frame::Frame;
 use pumice::reply::ReplyBuilder;
 use pumice::shape::Blob;
 use pumice::{Error, ErrorKind, Event};
@@ -110,22 +110,7 @@ fn smithy_rs_frames() {
         }
         let [frame] = &read(&stream).unwrap()[..] else { panic!("one frame expected") };
         let judged = read_message_from(Bytes::from(stream)).unwrap();
-        let headers = judged.headers().iter().map(|header| {
-            let (type_, value): (_, Value) = match header.value() {
-                Judged::Bool(value) => ("boolean", (*value).into()),
-                Judged::Byte(value) => ("byte", (*value).into()),
-                Judged::Int16(value) => ("short", (*value).into()),
-                Judged::Int32(value) => ("integer", (*value).into()),
-                Judged::Int64(value) => ("long", (*value).into()),
-                Judged::ByteArray(bytes) => ("binary", Blob::from(bytes.clone()).to_base64().into()),
-                Judged::String(text) => ("string", text.as_str().into()),
-                Judged::Timestamp(time) => ("timestamp", time.to_millis().unwrap().into()),
-                Judged::Uuid(value) => ("uuid", format!("{value:032x}").into()),
-                other => panic!("{other:?} is unknown"),
-            };
-            json!({ "name": header.name().as_str(), "type": type_, "value": value })
-        });
-        assert_eq!(headers_of(frame), headers.collect::<Vec<_>>(), "{}", file.display());
+        assert_eq!(headers_of(frame), headers_of_judged(&judged), "{}", file.display());
         assert_eq!(frame.payload(), judged.payload());
     }
 }
@@ -360,11 +345,6 @@ fn base64(value: &Value) -> Vec<u8> {
     Blob::from_base64(value.as_str().unwrap()).unwrap().0.to_vec()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
 fn from_hex(text: &str) -> Vec<u8> {
     let digits = text.chars().filter_map(|digit| digit.to_digit(16)).collect::<Vec<_>>();
     digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap()).collect()
@@ -372,24 +352,6 @@ fn from_hex(text: &str) -> Vec<u8> {
 
 fn dashed(hex: &str) -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
-}
-
-/// The frames of a stream, and the error that ends them.
-fn read(stream: &[u8]) -> Result<Vec<Frame>, (Vec<Frame>, Error)> {
-    let mut decoder = FrameDecoder::new();
-    decoder.push(Bytes::copy_from_slice(stream));
-    let mut frames = Vec::new();
-    loop {
-        match decoder.next_frame() {
-            Ok(Some(frame)) => frames.push(frame),
-            Ok(None) => break,
-            Err(error) => return Err((frames, error)),
-        }
-    }
-    match decoder.finish() {
-        Ok(()) => Ok(frames),
-        Err(error) => Err((frames, error)),
-    }
 }
 
 fn assert_damaged(stream: &[u8], file: &Path) -> Error {
@@ -400,77 +362,6 @@ fn assert_damaged(stream: &[u8], file: &Path) -> Error {
     assert!(offset < stream.len() as u64, "{}: {error}", file.display());
     assert!(error.message().contains("at byte 0"), "{}: {error}", file.display());
     error
-}
-
-/// `{"name":…,"type":…,"value":…}`
-fn headers_of(frame: &Frame) -> Vec<Value> {
-    let headers = frame.headers().map(|(name, value)| {
-        let (type_, value): (_, Value) = match value {
-            HeaderValue::Bool(value) => ("boolean", value.into()),
-            HeaderValue::Byte(value) => ("byte", value.into()),
-            HeaderValue::Short(value) => ("short", value.into()),
-            HeaderValue::Integer(value) => ("integer", value.into()),
-            HeaderValue::Long(value) => ("long", value.into()),
-            HeaderValue::ByteArray(bytes) => ("binary", Blob::from(bytes.to_vec()).to_base64().into()),
-            HeaderValue::String(text) => ("string", text.into()),
-            HeaderValue::Timestamp(value) => ("timestamp", value.into()),
-            HeaderValue::Uuid(bytes) => ("uuid", hex(&bytes).into()),
-        };
-        json!({ "name": name, "type": type_, "value": value })
-    });
-    headers.collect()
-}
-
-/// The events that a client gets of a stream, and the error that ends it.
-async fn events(stream: &[u8]) -> (Vec<Event>, Option<Error>) {
-    let client = tape::client(&tape::of_stream(stream.chunks(100)));
-    let request = ConverseRequest::new("m").message(Message::user("Hi"));
-    let mut read = Vec::new();
-    let mut events = match client.converse_stream(&request).await {
-        Ok(events) => events,
-        Err(error) => return (read, Some(error)),
-    };
-    loop {
-        match events.next_event().await {
-            Ok(Some(event)) => read.push(event),
-            Ok(None) => return (read, None),
-            Err(error) => return (read, Some(error)),
-        }
-    }
-}
-
-/// `{"contentBlockDelta":…}`
-fn event_json(event: &Event) -> Value {
-    let (name, value) = match event {
-        Event::MessageStart(event) => ("messageStart", serde_json::to_value(event)),
-        Event::ContentBlockStart(event) => ("contentBlockStart", serde_json::to_value(event)),
-        Event::ContentBlockDelta(event) => ("contentBlockDelta", serde_json::to_value(event)),
-        Event::ContentBlockStop(event) => ("contentBlockStop", serde_json::to_value(event)),
-        Event::MessageStop(event) => ("messageStop", serde_json::to_value(event)),
-        Event::Metadata(event) => ("metadata", serde_json::to_value(event)),
-        Event::Unknown { event_type, payload } => (event_type.as_str(), serde_json::to_value(payload)),
-        other => panic!("{other:?} is unknown"),
-    };
-    json!({ name: value.unwrap() })
-}
-
-/// Whether all that botocore says is there. It drops what it does not know, and we do not.
-fn covers(ours: &Value, theirs: &Value) -> bool {
-    let Value::Object(members) = theirs else {
-        return match (ours, theirs) {
-            (Value::Array(ours), Value::Array(theirs)) => {
-                ours.len() == theirs.len()
-                    && ours.iter().zip(theirs).all(|(ours, theirs)| covers(ours, theirs))
-            }
-            _ => ours == theirs,
-        };
-    };
-    members.iter().all(|(name, theirs)| match (name.as_str(), ours.get(name)) {
-        ("$base64", _) => ours == theirs,
-        ("SDK_UNKNOWN_MEMBER", _) => ours.get(theirs["name"].as_str().unwrap()).is_some(),
-        (_, Some(ours)) => covers(ours, theirs),
-        (_, None) => false,
-    })
 }
 
 /// The answer that the JSON in these frames adds up to, in the form of a Converse response.

@@ -14,6 +14,6 @@ alone() {
 
 python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
     --no-deps --target "$work/python" --requirement "$here/requirements.txt"
-for name in requests endpoints chain; do
+for name in requests endpoints chain frames; do
     alone python3 "$here/make_$name.py" "$into"
 done
