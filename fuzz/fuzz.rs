@@ -17,7 +17,9 @@ static TARGET: LazyLock<&Target> = LazyLock::new(|| {
 
 libfuzzer_sys::fuzz_target!(
     init: if let Some(folder) = std::env::var_os("SEEDS") {
-        for (number, seed) in (TARGET.seeds)().iter().enumerate() {
+        let captures = inputs::seeds::repository().join("../shared/captures");
+        let captures = captures.is_dir().then_some(captures);
+        for (number, seed) in (TARGET.seeds)(captures.as_deref()).iter().enumerate() {
             let file = std::path::Path::new(&folder).join(format!("seed-{number:04}"));
             std::fs::write(file, seed).expect("SEEDS: a folder to write to expected");
         }

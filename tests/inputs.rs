@@ -8,8 +8,9 @@
 
 #[path = "inputs/mod.rs"]
 mod inputs;
+mod shared;
 
-use inputs::{TARGETS, Target};
+use inputs::{Captures, TARGETS, Target};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -17,41 +18,54 @@ use proptest::test_runner::TestRunner;
 
 #[test]
 fn frames() {
-    hold(&TARGETS[0]);
+    hold(&TARGETS[0], None);
 }
 
 #[test]
 fn events() {
-    hold(&TARGETS[1]);
+    hold(&TARGETS[1], None);
 }
 
 #[test]
 fn types() {
-    hold(&TARGETS[2]);
+    hold(&TARGETS[2], None);
 }
 
 #[test]
 fn profiles() {
-    hold(&TARGETS[3]);
+    hold(&TARGETS[3], None);
 }
 
 #[test]
 fn settings() {
-    hold(&TARGETS[4]);
+    hold(&TARGETS[4], None);
 }
 
 #[test]
 fn recordings() {
-    hold(&TARGETS[5]);
+    hold(&TARGETS[5], None);
 }
 
 #[test]
 fn arguments() {
-    hold(&TARGETS[6]);
+    hold(&TARGETS[6], None);
 }
 
-fn hold(target: &Target) {
-    let seeds = (target.seeds)();
+#[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
+fn with_what_other_clients_recorded() {
+    let captures = shared::path("captures");
+    for target in &TARGETS {
+        // The others have no seeds of theirs.
+        if ["frames", "events", "types", "arguments"].contains(&target.name) {
+            assert!((target.seeds)(Some(&captures)).len() > (target.seeds)(None).len(), "{}", target.name);
+            hold(target, Some(&captures));
+        }
+    }
+}
+
+fn hold(target: &Target, captures: Captures) {
+    let seeds = (target.seeds)(captures);
     assert!(!seeds.is_empty());
     for seed in &seeds {
         (target.run)(seed);

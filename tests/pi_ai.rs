@@ -1,17 +1,14 @@
 //! Recorded runs of pi-ai's Bedrock provider: what it was given, and the request that it sent or the events that
 //! it gave. The assistant does the same, but for differences that are listed here, each with its reason;
 //! `docs/differences.md` explains them.
-//!
-//! The runs lie beside the repository and are not a part of it. Where they are not there, this says so and
-//! passes.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 #![allow(clippy::type_complexity, reason = "tables")]
 
 mod server;
+mod shared;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -117,6 +114,7 @@ const ANSWERS: [(&str, &str, &[(&str, &str)]); 7] = [
 ];
 
 #[tokio::test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
 async fn requests() {
     for (name, input, case) in cases("request") {
         let server = Server::start([Answer::stream(server::text_answer(&["ok"]))]);
@@ -156,6 +154,7 @@ async fn requests() {
 }
 
 #[tokio::test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
 async fn answers() {
     for (name, input, case) in cases("response") {
         let answers = case["server"].as_array().unwrap().iter().map(answer).collect::<Vec<_>>();
@@ -310,11 +309,7 @@ fn answer(answer: &Value) -> Answer {
 
 /// The cases of one kind.
 fn cases(kind: &str) -> Vec<(String, Document, Value)> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors/pi-ai.json");
-    let Ok(json) = std::fs::read_to_string(&file) else {
-        println!("skipped: there is no {}", file.display());
-        return Vec::new();
-    };
+    let json = std::fs::read_to_string(shared::path("vectors/pi-ai.json")).unwrap();
     let all = serde_json::from_str::<BTreeMap<String, Members>>(&json).unwrap();
     let mut cases = Vec::new();
     for (name, mut case) in all {

@@ -1,9 +1,8 @@
 //! What was really sent, read into the types and written back, is what it was.
-//!
-//! The requests, answers and recordings lie beside the repository and are not a part of it. Where they
-//! are not there, these tests say so and pass.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod shared;
 
 use std::fs;
 use std::path::PathBuf;
@@ -29,10 +28,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 #[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
 fn requests_of_another_client() {
-    let Some(file) = shared("vectors/requests.json") else { return };
     let mut compared = 0;
-    for case in json(&file)["cases"].as_array().unwrap() {
+    for case in shared::json("vectors/requests.json")["cases"].as_array().unwrap() {
         let params = case["params"].to_string();
         let bodies = match case["operation"].as_str().unwrap() {
             "Converse" | "ConverseStream" => {
@@ -62,10 +61,10 @@ fn requests_of_another_client() {
 }
 
 #[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
 fn answers_to_another_client() {
-    let Some(file) = shared("vectors/responses.json") else { return };
     let mut compared = 0;
-    for case in json(&file)["cases"].as_array().unwrap() {
+    for case in shared::json("vectors/responses.json")["cases"].as_array().unwrap() {
         let Some(body) = case["body"].as_str().filter(|body| body.starts_with('{')) else { continue };
         let written = match case["operation"].as_str().unwrap() {
             "Converse" => round_trip::<ConverseResponse>(body),
@@ -80,8 +79,9 @@ fn answers_to_another_client() {
 }
 
 #[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
 fn recorded_requests() {
-    let Some(folder) = shared("captures/converse-stream") else { return };
+    let folder = shared::path("captures/converse-stream");
     let mut compared = 0;
     for file in files(&folder, "json") {
         let capture = json(&file);
@@ -99,12 +99,10 @@ fn recorded_requests() {
 }
 
 #[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
 fn recorded_events() {
-    let (Some(captures), Some(made)) =
-        (shared("captures/converse-stream"), shared("vectors/eventstream/made"))
-    else {
-        return;
-    };
+    let captures = shared::path("captures/converse-stream");
+    let made = shared::path("vectors/eventstream/made");
     let mut compared = 0;
     for file in files(&captures, "bin").chain(files(&made, "bin")) {
         let mut decoder = FrameDecoder::new();
@@ -130,8 +128,9 @@ fn recorded_events() {
 }
 
 #[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
 fn recorded_lists_of_models_and_profiles() {
-    let Some(folder) = shared("captures/control-plane") else { return };
+    let folder = shared::path("captures/control-plane");
     let mut compared = 0;
     for file in files(&folder, "json") {
         let capture = json(&file);
@@ -147,16 +146,6 @@ fn recorded_lists_of_models_and_profiles() {
         compared += 1;
     }
     assert!(compared > 3, "{compared}");
-}
-
-/// A file or folder beside the repository.
-fn shared(path: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
-    if !path.exists() {
-        println!("skipped: {} is not there", path.display());
-        return None;
-    }
-    Some(path)
 }
 
 fn files(folder: &PathBuf, extension: &str) -> impl Iterator<Item = PathBuf> {

@@ -1,12 +1,11 @@
 //! What others wrote and what others read: the encoding's published vectors, streams with the events that
 //! botocore makes of them, bodies that Bedrock really sent, and signed requests.
-//!
-//! They lie beside the project, in `../shared`; where that is absent, each test says so and passes.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod capture;
 mod frames;
+mod shared;
 mod tape;
 
 use std::collections::BTreeMap;
@@ -25,8 +24,9 @@ use pumice::{Error, ErrorKind, Event};
 use serde_json::{Map, Value, json};
 
 #[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
 fn aws_sdk_go_frames() {
-    let Some(folder) = shared("vectors/eventstream/aws-sdk-go") else { return };
+    let folder = shared::path("vectors/eventstream/aws-sdk-go");
     for file in files(&folder.join("encoded/positive"), "") {
         let stream = fs::read(&file).unwrap();
         let expected = json_file(&folder.join("decoded/positive").join(file.file_name().unwrap()));
@@ -55,8 +55,9 @@ fn aws_sdk_go_frames() {
 }
 
 #[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
 fn botocore_frames() {
-    let Some(folder) = shared("vectors/eventstream/botocore") else { return };
+    let folder = shared::path("vectors/eventstream/botocore");
     let expected = json_file(&folder.join("expected.json"));
     for (name, expected) in expected.as_object().unwrap() {
         let file = folder.join(name).with_extension("bin");
@@ -100,8 +101,9 @@ fn botocore_frames() {
 }
 
 #[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
 fn smithy_rs_frames() {
-    let Some(folder) = shared("vectors/eventstream/smithy-rs") else { return };
+    let folder = shared::path("vectors/eventstream/smithy-rs");
     for file in files(&folder, "bin") {
         let stream = fs::read(&file).unwrap();
         if file.file_name().unwrap().to_str().unwrap().starts_with("invalid") {
@@ -117,8 +119,9 @@ fn smithy_rs_frames() {
 
 /// Where botocore is content with less, or says less, we say what is wrong.
 #[tokio::test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
 async fn made_streams_give_the_events_and_errors_of_botocore() {
-    let Some(folder) = shared("vectors/eventstream/made") else { return };
+    let folder = shared::path("vectors/eventstream/made");
     let index = json_file(&folder.join("index.json"));
     for made in index["streams"].as_array().unwrap() {
         let name = made["name"].as_str().unwrap();
@@ -183,8 +186,9 @@ async fn made_streams_give_the_events_and_errors_of_botocore() {
 }
 
 #[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
 fn what_bedrock_sent_folds_into_what_its_json_says() {
-    let Some(captures) = shared("captures") else { return };
+    let captures = shared::path("captures");
     let mut seen = BTreeMap::<String, usize>::new();
     for file in streams(&captures) {
         let stream = fs::read(&file).unwrap();
@@ -229,8 +233,9 @@ fn what_bedrock_sent_folds_into_what_its_json_says() {
 }
 
 #[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
 fn the_program_decodes_what_is_whole_and_says_where_it_is_not() {
-    let Some(shared) = shared("") else { return };
+    let shared = shared::path("");
     let (mut whole, mut broken) = (0, 0);
     for file in streams(&shared) {
         let stream = fs::read(&file).unwrap();
@@ -286,9 +291,9 @@ fn the_program_decodes_what_is_whole_and_says_where_it_is_not() {
 }
 
 #[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
 fn every_signature_is_that_of_botocore() {
-    let Some(file) = shared("vectors/sigv4.json") else { return };
-    let vectors = json_file(&file);
+    let vectors = shared::json("vectors/sigv4.json");
     let vectors = vectors["vectors"].as_array().unwrap();
     assert_eq!(vectors.len(), 22);
     for vector in vectors {
@@ -299,16 +304,6 @@ fn every_signature_is_that_of_botocore() {
 /// The value types in the order of their numbers.
 const TYPES: [&str; 10] =
     ["boolean", "boolean", "byte", "short", "integer", "long", "binary", "string", "timestamp", "uuid"];
-
-/// A file or folder of those that lie beside the project.
-fn shared(path: &str) -> Option<PathBuf> {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    if !shared.is_dir() {
-        println!("skipped: there is no {}", shared.display());
-        return None;
-    }
-    Some(shared.join(path))
-}
 
 /// The files in a folder that have this extension, in order.
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {

@@ -1,11 +1,10 @@
 //! A client whose transport keeps what it is given and answers with what the test says, and how it is held against
-//! vectors: those of `tests/conformance/`, and the ones that lie beside the repository.
+//! vectors.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "part of tests")]
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll};
@@ -181,16 +180,6 @@ pub fn least_request(operation: Operation) -> Value {
         Operation::GetInferenceProfile => json!({"inferenceProfileIdentifier": "p"}),
         _ => json!({"modelId": "m"}),
     }
-}
-
-/// A file of the vectors, or `None`, and a word about it, where they are not there.
-pub fn vectors(name: &str) -> Option<Value> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors").join(name);
-    if !path.exists() {
-        println!("skipped: {} is not there", path.display());
-        return None;
-    }
-    Some(serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
 }
 
 pub fn decoded(base64: &str) -> Vec<u8> {

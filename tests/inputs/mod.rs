@@ -10,6 +10,7 @@ pub mod seeds;
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
+use std::path::Path;
 use std::time::SystemTime;
 
 use pumice::assistant::{
@@ -49,8 +50,11 @@ use serde_json::Value;
 pub struct Target {
     pub name: &'static str,
     pub run: fn(&[u8]),
-    pub seeds: fn() -> Vec<Vec<u8>>,
+    pub seeds: fn(Captures) -> Vec<Vec<u8>>,
 }
+
+/// The folder of other clients' captures, where its contents are to be among the seeds.
+pub type Captures<'a> = Option<&'a Path>;
 
 pub static TARGETS: [Target; 7] = [
     Target { name: "frames", run: frames, seeds: seeds::frames },

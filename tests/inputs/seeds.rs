@@ -1,5 +1,5 @@
-//! Where inputs begin: the recordings in `fixtures/`, what other clients recorded where that lies beside the
-//! repository, and a few texts that show every form.
+//! Where inputs begin: the recordings in `fixtures/`, a few texts that show every form, and the captures of other
+//! clients where a folder of them is given.
 
 use std::path::{Path, PathBuf};
 
@@ -8,14 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 use pumice::frame::FrameDecoder;
 use serde_json::Value;
 
-use super::TYPES;
+use super::{Captures, TYPES};
 
-pub fn frames() -> Vec<Vec<u8>> {
-    streams().into_iter().map(|stream| [vec![7], stream].concat()).collect()
+pub fn frames(captures: Captures) -> Vec<Vec<u8>> {
+    streams(captures).into_iter().map(|stream| [vec![7], stream].concat()).collect()
 }
 
-pub fn events() -> Vec<Vec<u8>> {
-    let recorded = streams().into_iter().map(|stream| unframed(&stream));
+pub fn events(captures: Captures) -> Vec<Vec<u8>> {
+    let recorded = streams(captures).into_iter().map(|stream| unframed(&stream));
     recorded.chain([FRAMES.iter().flat_map(|(headers, payload)| parts(headers, payload)).collect()]).collect()
 }
 
@@ -33,9 +33,9 @@ fn parts(headers: &[(&str, &str)], payload: &str) -> Vec<u8> {
     [&length(bytes.len())[..], &length(payload.len()), &bytes, payload.as_bytes()].concat()
 }
 
-pub fn types() -> Vec<Vec<u8>> {
+pub fn types(captures: Captures) -> Vec<Vec<u8>> {
     let mut texts = Vec::new();
-    for line in recordings().iter().flat_map(|text| text.split(|byte| *byte == b'\n')) {
+    for line in recordings(captures).iter().flat_map(|text| text.split(|byte| *byte == b'\n')) {
         let Ok(line) = serde_json::from_slice::<Value>(line) else { continue };
         if let Some(request) = line["request"]["json"].as_object() {
             let mut request = request.clone();
@@ -47,8 +47,8 @@ pub fn types() -> Vec<Vec<u8>> {
             line["event"].as_object().into_iter().flat_map(|event| event.values()).map(Value::to_string),
         );
     }
-    for capture in captures("json").iter().filter_map(|capture| serde_json::from_slice::<Value>(capture).ok())
-    {
+    for capture in captured(captures, "json") {
+        let Ok(capture) = serde_json::from_slice::<Value>(&capture) else { continue };
         if let Some(body) = capture["request"]["body"].as_object() {
             let mut body = body.clone();
             body.insert("modelId".into(), "m".into());
@@ -73,21 +73,21 @@ pub fn types() -> Vec<Vec<u8>> {
     seeds
 }
 
-pub fn profiles() -> Vec<Vec<u8>> {
+pub fn profiles(_: Captures) -> Vec<Vec<u8>> {
     PROFILES.map(|text| text.as_bytes().to_vec()).to_vec()
 }
 
-pub fn settings() -> Vec<Vec<u8>> {
+pub fn settings(_: Captures) -> Vec<Vec<u8>> {
     SETTINGS.map(|text| text.as_bytes().to_vec()).to_vec()
 }
 
-pub fn recordings() -> Vec<Vec<u8>> {
+pub fn recordings(_: Captures) -> Vec<Vec<u8>> {
     files(&repository().join("fixtures"), "jsonl")
 }
 
-pub fn arguments() -> Vec<Vec<u8>> {
+pub fn arguments(captures: Captures) -> Vec<Vec<u8>> {
     let mut seeds = ARGUMENTS.map(|text| [b"\x03", text.as_bytes()].concat()).to_vec();
-    for stream in streams() {
+    for stream in streams(captures) {
         let mut decoder = FrameDecoder::new();
         decoder.push(stream);
         let mut json = String::new();
@@ -101,9 +101,9 @@ pub fn arguments() -> Vec<Vec<u8>> {
 }
 
 /// The bodies of every recorded stream.
-fn streams() -> Vec<Vec<u8>> {
-    let mut streams = captures("bin");
-    for recording in recordings() {
+fn streams(captures: Captures) -> Vec<Vec<u8>> {
+    let mut streams = captured(captures, "bin");
+    for recording in recordings(captures) {
         let mut body = Vec::new();
         for line in recording.split(|byte| *byte == b'\n') {
             let line = serde_json::from_slice::<Value>(line).unwrap_or_default();
@@ -132,13 +132,9 @@ fn unframed(mut stream: &[u8]) -> Vec<u8> {
     parts
 }
 
-fn captures(extension: &str) -> Vec<Vec<u8>> {
-    let shared = repository().join("../shared/captures");
-    let Ok(folders) = std::fs::read_dir(&shared) else {
-        println!("without what others recorded: {} is not there", shared.display());
-        return Vec::new();
-    };
-    let folders = folders.map(|folder| folder.unwrap().path()).filter(|path| path.is_dir());
+fn captured(captures: Captures, extension: &str) -> Vec<Vec<u8>> {
+    let entries = captures.into_iter().flat_map(|captures| std::fs::read_dir(captures).unwrap());
+    let folders = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
     folders.flat_map(|folder| files(&folder, extension)).collect()
 }
 
@@ -152,7 +148,7 @@ fn files(folder: &Path, extension: &str) -> Vec<Vec<u8>> {
 }
 
 /// The folder of the package that is tested, which the fuzzers' lies in.
-fn repository() -> &'static Path {
+pub fn repository() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package
         .parent()
