@@ -31,15 +31,15 @@
 
 mod check;
 mod edit;
+mod json5;
 mod reference;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_credential_types::Token;
-use jsonc_parser::ast;
 use serde_json::Value;
 
 use crate::config::{Config, Headers};
@@ -70,7 +70,7 @@ pub struct Settings {
     pub headers: Headers,
     /// How to connect: proxy, authorities and client certificate of `request`.
     pub http: HttpConfig,
-    /// The longest silence of a call.
+    /// The longest silence of a call; [`Duration::MAX`] where there is no limit.
     pub timeout: Option<Duration>,
     /// The longest answer of models that say nothing else, in tokens.
     pub max_tokens: Option<u64>,
@@ -199,7 +199,7 @@ impl Settings {
         let text = without_mark(text);
         let Some(root) = parse(file, text)? else { return Ok(Self::default()) };
         let warnings = check::check(file, text, &root, env)?;
-        let mut root = Value::from(root);
+        let mut root = root.to_json();
         let env = env.unwrap_or(&|_| None);
         reference::expand(&mut root, env);
         Ok(Self { warnings, ..Self::read(&root, env) })
@@ -211,10 +211,10 @@ impl Settings {
         check::members()
     }
 
-    /// The paths of all that is set in a text of settings, within the sections that count: members and items of
-    /// lists, each as [`get`](Self::get) takes it.
-    pub fn paths(text: &str) -> Result<Vec<String>> {
-        Ok(edit::paths(&Self::sections(text)?))
+    /// The path within the sections that count which was likely meant by one under which nothing is set: it leads
+    /// to something that is. `None` if nothing is near.
+    pub fn nearest_path(text: &str, path: &str) -> Result<Option<String>> {
+        edit::nearest_path(&Self::sections(text)?, path)
     }
 
     /// What a text of settings says under a path such as `agents.defaults.model.primary` or
@@ -237,7 +237,7 @@ impl Settings {
     /// The sections that count, with secrets (keys, headers) left out.
     pub fn sections(text: &str) -> Result<Value> {
         let root = parse("the settings", without_mark(text))?;
-        Ok(root.map_or_else(|| serde_json::json!({}), |root| sections(root.into())))
+        Ok(root.map_or_else(|| serde_json::json!({}), |root| sections(root.to_json())))
     }
 
     /// The region of the file, which counts where neither code nor environment nor profile name one: that in
@@ -371,8 +371,9 @@ impl Settings {
             headers.set(&name, value);
         }
         let timeout = |section: Option<&Value>, name: &str, unit: f64| {
-            let seconds = section?.get(name)?.as_f64()? * unit;
-            Duration::try_from_secs_f64(seconds).ok()
+            // A number that JSON cannot hold is a text here, and larger than any clock can.
+            let seconds = section?.get(name)?.as_f64().unwrap_or(f64::INFINITY) * unit;
+            Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
         };
         let discovery = Discovery::read(
             of(plugin, "discovery").as_ref(),
@@ -422,8 +423,16 @@ impl Settings {
         let primary = choice.and_then(|choice| choice.as_str().or_else(|| choice.get("primary")?.as_str()));
         let fallbacks = choice.and_then(|choice| choice.get("fallbacks")?.as_array()).into_iter().flatten();
         // A model of another provider's is another program's: what can be called is the next one.
-        let mut order = primary.into_iter().chain(fallbacks.filter_map(Value::as_str));
-        let mut order = order.by_ref().filter_map(|named| settings.model_id(named).ok()).collect::<Vec<_>>();
+        let order = primary.into_iter().chain(fallbacks.filter_map(Value::as_str));
+        let mut ids = HashMap::new();
+        for (alias, id) in &settings.aliases {
+            ids.entry(alias.to_ascii_lowercase()).or_insert(id.as_str());
+        }
+        let id = |named: &str| {
+            let of_alias = ids.get(&named.trim().to_ascii_lowercase()).copied();
+            of_alias.or_else(|| our_model(named)).map(str::to_owned)
+        };
+        let mut order = order.filter_map(id).collect::<Vec<_>>();
         if !order.is_empty() {
             settings.primary = Some(order.remove(0));
         }
@@ -563,23 +572,26 @@ impl Params {
 /// or one that begins so.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count() / 3).max(2);
-    known
-        .map(|known| (distance(word, known), known))
-        .filter(|(distance, known)| *distance <= limit || word.len() > 2 && known.starts_with(word))
-        .min()
-        .map(|(_, known)| known)
+    let near = |known: &'a str| match known.strip_prefix(word) {
+        Some(rest) if word.len() > 2 => Some((rest.chars().count(), known)),
+        _ => Some((distance(word, known, limit)?, known)),
+    };
+    known.filter_map(near).min().map(|(_, known)| known)
 }
 
 /// The word of a list of which this is a slip: one or two changes of a letter away, and less than half of it.
 fn near_miss<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = 2.min(word.chars().count().saturating_sub(1) / 2);
-    let near = known.map(|known| (distance(word, known), known)).filter(|(distance, _)| *distance <= limit);
-    near.min().map(|(_, known)| known)
+    known.filter_map(|known| Some((distance(word, known, limit)?, known))).min().map(|(_, known)| known)
 }
 
-/// The changes of a letter (Levenshtein) between two words.
-fn distance(from: &str, to: &str) -> usize {
+/// The changes of a letter (Levenshtein) between two words, unless they are more than the limit.
+fn distance(from: &str, to: &str, limit: usize) -> Option<usize> {
     let to = to.chars().collect::<Vec<_>>();
+    // The time is that of both lengths multiplied: a stranger's word may be of any length.
+    if from.chars().count().abs_diff(to.len()) > limit {
+        return None;
+    }
     let mut row = (0..=to.len()).collect::<Vec<_>>();
     for (line, left) in from.chars().enumerate() {
         let mut diagonal = line;
@@ -593,7 +605,7 @@ fn distance(from: &str, to: &str) -> usize {
             (diagonal, last) = (above, *cell);
         }
     }
-    row.last().copied().unwrap_or_default()
+    row.last().copied().filter(|changes| *changes <= limit)
 }
 
 /// The text of a settings file, or `None` if there is no file.
@@ -612,15 +624,12 @@ fn unreadable(path: &Path, fault: &dyn std::fmt::Display) -> Error {
 }
 
 /// Reads a text of JSON5, in which there may be nothing but comments; `file` names it in errors.
-fn parse<'a>(file: &str, text: &'a str) -> Result<Option<ast::Value<'a>>> {
-    match jsonc_parser::parse_to_ast(text, &jsonc_parser::CollectOptions::default(), &edit::options()) {
-        Ok(parsed) => Ok(parsed.value),
-        Err(error) => {
-            let (line, column) = check::position(text, error.range().start);
-            let fault = format!("{file}:{line}:{column}: JSON5 expected: {}", error.kind());
-            Err(Error::new(ErrorKind::InvalidInput, fault))
-        }
-    }
+fn parse<'a>(file: &str, text: &'a str) -> Result<Option<json5::Node<'a>>> {
+    json5::parse(text).map_err(|fault| {
+        let (line, column) = check::position(text, fault.at);
+        let fault = format!("{file}:{line}:{column}: invalid JSON5: {}", fault.what);
+        Error::new(ErrorKind::InvalidInput, fault)
+    })
 }
 
 /// A text without the mark of its encoding that some editors put first.
@@ -814,9 +823,11 @@ mod tests {
             ("regoin", "region", 2),
             ("chat", "chat", 0),
         ] {
-            assert_eq!(distance(from, to), changes, "{from} {to}");
+            assert_eq!(distance(from, to, 3), Some(changes), "{from} {to}");
+            assert_eq!(changes.checked_sub(1).and_then(|limit| distance(from, to, limit)), None);
         }
         assert_eq!(nearest("regoin", ["region", "profile"].into_iter()), Some("region"));
         assert_eq!(nearest("xyzzy", ["region", "profile"].into_iter()), None);
+        assert_eq!(nearest("reg", ["x", "region-of-the-world"].into_iter()), Some("region-of-the-world"));
     }
 }

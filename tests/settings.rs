@@ -209,7 +209,7 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
     for (text, said) in [
         (
             "{\n  models: {\n    bedrockDiscovery: { refreshIntervall: 5 },",
-            "2:11: JSON5 expected: Unterminated object",
+            "2:11: invalid JSON5: expected a } for this {, found the end of the text",
         ),
         (
             "{ models: { bedrockDiscovery: { refreshIntervall: 5 } } }",
@@ -234,6 +234,10 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         (
             "{ models: { bedrockDiscovery: { refreshInterval: Infinity } } }",
             "a whole number from 0 expected, Infinity found",
+        ),
+        (
+            "{ models: { providers: { bedrock: { models: [{ id: 'x', cost: { input: Infinity } }] } } } }",
+            "a number from 0 expected, Infinity found",
         ),
         (
             "{ models: { bedrockDiscovery: { defaultMaxTokens: 0 } } }",
@@ -345,8 +349,8 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
             "agents.defaults.params.temperature: a number from 0 to 1 expected, 9 found",
         ),
         ("[]", "settings.json5:1:1: the settings: an object expected, a list found"),
-        ("{ a: 1 b: 2 }", "JSON5 expected"),
-        ("{ a: 'unterminated }", "JSON5 expected"),
+        ("{ a: 1 b: 2 }", "1:8: invalid JSON5: expected a comma or }"),
+        ("{ a: 'unterminated }", "1:6: invalid JSON5: expected a ' after this string"),
     ] {
         let error = Settings::parse("settings.json5", text).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
@@ -446,6 +450,68 @@ fn what_is_added_stands_as_its_neighbours_do() {
         // Set once more, nothing changes.
         assert_eq!(Settings::set(expected, path, value).unwrap(), expected);
     }
+}
+
+/// Legal JSON5 that is rarely seen: names with escapes, comments before the colon, other white space and other ends of
+/// lines than usual, every form of a string.
+#[test]
+fn members_of_unusual_files_are_found_set_and_removed() {
+    let text = "\u{feff}{\u{feff} mod\\u0065ls/* , } */: { 'bedrock\\x44iscovery' // a: 1,\u{2028} :\u{a0}{ region/**/:'eu-\\\nwest-1',\
+        refreshInterval: +0xE10, } } }";
+    let path = "models.bedrockDiscovery.region";
+    assert_eq!(settings(text).discovery.region.as_deref(), Some("eu-west-1"));
+    assert_eq!(settings(text).discovery.refresh_interval, Duration::from_hours(1));
+    assert_eq!(Settings::get(text, path).unwrap(), Some("eu-west-1".into()));
+    let whole = text.trim_start_matches('\u{feff}');
+    let set = Settings::set(text, path, "us-east-1").unwrap();
+    assert_eq!(set, whole.replace("'eu-\\\nwest-1'", "\"us-east-1\""));
+    let unset = Settings::unset(text, path).unwrap().unwrap();
+    assert_eq!(unset, whole.replace("region/**/:'eu-\\\nwest-1',", ""));
+    let added = Settings::set(text, "models.mode", "merge").unwrap();
+    assert_eq!(Settings::get(&added, "models.mode").unwrap(), Some("merge".into()));
+    assert_eq!(settings(&added).discovery, settings(text).discovery);
+
+    // What is added or removed at the end of a line does not end up in its comment.
+    for end in ["\n", "\r", "\r\n", "\u{2028}"] {
+        let text = format!("{{{end}a: 1, // one{end}b: 2 // two{end}}}");
+        let text = Settings::set(&text, "c", "3").unwrap();
+        assert_eq!(Settings::get(&text, "c").unwrap(), Some(3.into()), "{text:?}");
+        let text = Settings::unset(&text, "b").unwrap().unwrap();
+        let text = Settings::unset(&text, "c").unwrap().unwrap();
+        assert_eq!(Settings::get(&text, "a").unwrap(), Some(1.into()), "{text:?}");
+        assert_eq!(text.matches("//").count(), 2, "{text:?}");
+    }
+    // Of two members of a name, the one that counts.
+    assert_eq!(Settings::set("{ a: 1, a: 2 }", "a", "3").unwrap(), "{ a: 1, a: 3 }");
+}
+
+#[test]
+fn a_number_of_seconds_that_no_clock_holds_is_no_limit() {
+    let timeout = |text: &str| {
+        settings(&format!("{{models:{{providers:{{bedrock:{{timeoutSeconds:{text}}}}}}}}}")).timeout.unwrap()
+    };
+    assert_eq!(timeout("0x1e"), Duration::from_secs(30));
+    for text in ["1e300", "1e400", "Infinity", "+Infinity"] {
+        assert_eq!(timeout(text), Duration::MAX, "{text}");
+    }
+    assert_eq!(
+        settings("{agents:{defaults:{model:{primary:'m',timeoutMs:1e308}}}}").timeout,
+        Some(Duration::MAX)
+    );
+}
+
+#[test]
+fn of_many_warnings_the_first_are_told_and_the_others_counted() {
+    let members = (0..20_000).map(|number| format!("m{number}:1,")).collect::<Vec<_>>().concat();
+    let settings =
+        settings(&format!("{{models:{{providers:{{bedrock:{{{members}}}}}}},agents:{{{members}}}}}"));
+    assert_eq!(settings.warnings.len(), 21);
+    assert!(
+        settings.warnings[19].contains("bedrock.m19: there is no such member here"),
+        "{:?}",
+        settings.warnings
+    );
+    assert_eq!(settings.warnings[20], "settings.json5: 19980 more such warnings");
 }
 
 #[test]

@@ -2,10 +2,8 @@
 
 use std::collections::HashSet;
 
-use jsonc_parser::ast::{ObjectProp, Value};
-use jsonc_parser::common::Ranged as _;
-
 use super::edit::{Step, shown};
+use super::json5::{Member, Node, Value, number};
 use super::reference::{self, Env};
 use super::{PROVIDERS, is_our_provider, is_ours, near_miss, nearest};
 use crate::endpoint::{BaseUrl, is_region};
@@ -14,9 +12,12 @@ use crate::{Error, ErrorKind, Result};
 /// Checks the sections that are ours, and gives what is to be said of members that have no effect. Errors
 /// and warnings name file, line, column and member, and errors the nearest right one. Without an environment,
 /// references to variables are taken to be right.
-pub(super) fn check(file: &str, text: &str, root: &Value<'_>, env: Option<Env<'_>>) -> Result<Vec<String>> {
-    let mut checker = Checker { file, text, env, way: Vec::new(), warnings: Vec::new() };
+pub(super) fn check(file: &str, text: &str, root: &Node<'_>, env: Option<Env<'_>>) -> Result<Vec<String>> {
+    let mut checker = Checker { file, text, env, way: Vec::new(), warnings: Vec::new(), untold: 0 };
     checker.value(root, &ROOT)?;
+    if checker.untold > 0 {
+        checker.warnings.push(format!("{file}: {} more such warnings", checker.untold));
+    }
     Ok(checker.warnings)
 }
 
@@ -35,20 +36,6 @@ pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
-/// A number as JSON5 writes it.
-fn number(text: &str) -> Option<f64> {
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => (-1.0, digits),
-        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let hex = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X"));
-    let value = match hex {
-        Some(hex) => u32::from_str_radix(hex, 16).ok().map(f64::from)?,
-        None => digits.parse::<f64>().ok()?,
-    };
-    value.is_finite().then_some(sign * value)
-}
-
 /// What a member may be.
 enum Kind {
     Anything,
@@ -59,8 +46,9 @@ enum Kind {
     Region,
     /// What calls can be put under.
     Url,
-    /// A number from the first on, or above it.
+    /// A number from this on.
     From(f64),
+    /// A number above this, which may be `Infinity`.
     Above(f64),
     /// A number from 0 to 1.
     Share,
@@ -155,45 +143,48 @@ struct Checker<'a> {
     /// The way to the value that is looked at.
     way: Vec<Step>,
     warnings: Vec<String>,
+    /// How many warnings there are beside those.
+    untold: usize,
 }
 
 impl Checker<'_> {
-    fn value(&mut self, value: &Value<'_>, kind: &'static Kind) -> Result<()> {
-        let word = match value {
-            Value::StringLit(text) if !matches!(kind, Kind::Key) => {
-                match reference::expanded(&text.value, self.env) {
+    fn value(&mut self, node: &Node<'_>, kind: &'static Kind) -> Result<()> {
+        let word = match &node.value {
+            Value::String(text) if !matches!(kind, Kind::Key) => {
+                match reference::expanded(text, self.env) {
                     Ok(Some(word)) => Some(word),
                     // What it stands for is not known here.
                     Ok(None) => return Ok(()),
-                    Err(name) => return Err(self.fault(value.start(), &unset(&name))),
+                    Err(name) => return Err(self.fault(node.range.start, &unset(&name))),
                 }
             }
             _ => None,
         };
-        let expected = match (kind, value) {
-            (Kind::Denied(why), Value::BooleanLit(literal)) if literal.value => (*why).to_owned(),
-            (Kind::Always(why), Value::BooleanLit(literal)) if !literal.value => {
-                self.warn(value.start(), why);
+        let expected = match (kind, &node.value) {
+            (Kind::Denied(why), Value::Bool(true)) => (*why).to_owned(),
+            (Kind::Always(why), Value::Bool(false)) => {
+                self.warn(node.range.start, why);
                 return Ok(());
             }
-            (Kind::Anything, _)
-            | (Kind::Switch | Kind::Denied(_) | Kind::Always(_), Value::BooleanLit(_)) => return Ok(()),
-            (Kind::TextOr(_) | Kind::Text | Kind::Secret, Value::StringLit(_))
+            (Kind::Anything, _) | (Kind::Switch | Kind::Denied(_) | Kind::Always(_), Value::Bool(_)) => {
+                return Ok(());
+            }
+            (Kind::TextOr(_) | Kind::Text | Kind::Secret, Value::String(_))
                 if word.as_deref().is_some_and(|word| !word.trim().is_empty()) =>
             {
                 return Ok(());
             }
-            (Kind::Region | Kind::Url, Value::StringLit(_)) => {
+            (Kind::Region | Kind::Url, Value::String(_)) => {
                 match misfit(kind, word.as_deref().unwrap_or_default()) {
                     Some(fault) => fault,
                     None => return Ok(()),
                 }
             }
-            (Kind::Word { ours, others }, Value::StringLit(text)) => {
-                let word = word.as_deref().unwrap_or(&text.value);
+            (Kind::Word { ours, others }, Value::String(text)) => {
+                let word = word.as_deref().unwrap_or(text);
                 if others.contains(&word) {
                     let fault = format!("{word:?} means nothing here: only {} does", list(ours));
-                    self.warn(value.start(), &fault);
+                    self.warn(node.range.start, &fault);
                 }
                 if ours.contains(&word) || others.contains(&word) {
                     return Ok(());
@@ -209,44 +200,45 @@ impl Checker<'_> {
                 if !word.as_deref().is_some_and(|word| words.contains(&word)) {
                     let found = match word {
                         Some(word) => format!("{word:?}"),
-                        None => described(value),
+                        None => described(&node.value),
                     };
                     let fault = format!("{} expected, {found} found: it has no effect", list(words));
-                    self.warn(value.start(), &fault);
+                    self.warn(node.range.start, &fault);
                 }
                 return Ok(());
             }
-            (Kind::Key | Kind::Secret, Value::Object(_)) | (Kind::Key, Value::StringLit(_)) => {
-                return self.reference(value, kind);
+            (Kind::Key | Kind::Secret, Value::Object(_)) | (Kind::Key, Value::String(_)) => {
+                return self.reference(node, kind);
             }
-            (Kind::From(_) | Kind::Above(_) | Kind::Share | Kind::Whole(_), Value::NumberLit(literal)) => {
-                if number(literal.value).is_some_and(|number| fits(kind, number)) {
+            (Kind::From(_) | Kind::Above(_) | Kind::Share | Kind::Whole(_), Value::Number(text)) => {
+                if fits(kind, number(text)) {
                     return Ok(());
                 }
-                format!("{} expected, {} found", expected(kind), literal.value)
+                format!("{} expected, {text} found", expected(kind))
             }
-            (Kind::List(kind), Value::Array(list)) => {
-                for (at, value) in list.elements.iter().enumerate() {
-                    self.step(Step::At(at), |checker| checker.value(value, kind))?;
+            (Kind::List(kind), Value::List(items)) => {
+                for (at, item) in items.iter().enumerate() {
+                    self.step(Step::At(at), |checker| checker.value(item, kind))?;
                 }
                 return Ok(());
             }
-            (Kind::Map(kind), Value::Object(object)) => {
-                return self.members(&object.properties, |_| Ok(Some(*kind)));
+            (Kind::Map(kind), Value::Object(members)) => {
+                return self.members(members, |_| Ok(Some(*kind)));
             }
-            (Kind::Some(is_ours, shown, kind), Value::Object(object)) => {
-                return self.entries(&object.properties, *is_ours, shown, kind);
+            (Kind::Some(is_ours, shown, kind), Value::Object(members)) => {
+                return self.entries(members, *is_ours, shown, kind);
             }
-            (Kind::TextOr(kind), value @ Value::Object(_)) => return self.value(value, kind),
-            (Kind::Object(Object { owner: Some(owner), .. }), Value::Object(object))
-                if object.get_string(owner).is_none_or(|name| !is_our_provider(&name.value)) =>
+            (Kind::TextOr(kind), Value::Object(_)) => return self.value(node, kind),
+            (Kind::Object(Object { owner: Some(owner), .. }), Value::Object(_))
+                if !text(node, owner).is_some_and(is_our_provider) =>
             {
                 return Ok(());
             }
-            (Kind::Object(known), Value::Object(object)) => {
-                let has = |name: &str| object.properties.iter().any(|member| member.name.as_str() == name);
-                self.members(&object.properties, |name| known.member(name, has))?;
-                let mode = object.get_string("mode").map(|mode| &*mode.value);
+            (Kind::Object(known), Value::Object(members)) => {
+                let names = members.iter().map(|member| &*member.name).collect::<HashSet<_>>();
+                let has = |name: &str| names.contains(name);
+                self.members(members, |name| known.member(name, has))?;
+                let mode = text(node, "mode");
                 let needs = known.needs.iter().filter(|(word, _)| Some(*word) == mode).map(|(_, name)| name);
                 match known.required.iter().chain(needs).find(|name| !has(name)) {
                     Some(missing) => format!("the member {missing} expected, none found"),
@@ -255,24 +247,24 @@ impl Checker<'_> {
             }
             (kind, found) => format!("{} expected, {} found", expected(kind), described(found)),
         };
-        Err(self.fault(value.start(), &expected))
+        Err(self.fault(node.range.start, &expected))
     }
 
     /// Checks a key, or a reference to a variable, which is to be set.
-    fn reference(&mut self, value: &Value<'_>, kind: &'static Kind) -> Result<()> {
-        if let Value::Object(_) = value {
-            self.value(value, &REFERENCE)?;
+    fn reference(&mut self, node: &Node<'_>, kind: &'static Kind) -> Result<()> {
+        if let Value::Object(_) = &node.value {
+            self.value(node, &REFERENCE)?;
         }
-        let name = reference::variable(&value.clone().into());
+        let name = reference::variable(&node.to_json());
         if let (Some(name), Some(env)) = (name, self.env)
             && !reference::is_marker(&name)
             && env(&name).is_none()
         {
             if let Kind::Secret = kind {
-                return Err(self.fault(value.start(), &unset(&name)));
+                return Err(self.fault(node.range.start, &unset(&name)));
             }
             // There may be other credentials.
-            self.warn(value.start(), &unset(&name));
+            self.warn(node.range.start, &unset(&name));
         }
         Ok(())
     }
@@ -281,12 +273,12 @@ impl Checker<'_> {
     /// one looks like it.
     fn entries(
         &mut self,
-        members: &[ObjectProp<'_>],
+        members: &[Member<'_>],
         is_ours: fn(&str) -> bool,
         shown: &str,
         kind: &'static Kind,
     ) -> Result<()> {
-        let absent = !members.iter().any(|member| is_ours(member.name.as_str()));
+        let absent = !members.iter().any(|member| is_ours(&member.name));
         let providers = if absent && shown == OUR_NAME { &PROVIDERS[..] } else { &[] };
         self.members(members, |name| match near_miss(name, providers.iter().copied()) {
             _ if is_ours(name) => Ok(Some(kind)),
@@ -298,25 +290,25 @@ impl Checker<'_> {
     /// Checks the members of an object, each as what `kind` takes it for; `None` is none of ours.
     fn members(
         &mut self,
-        members: &[ObjectProp<'_>],
+        members: &[Member<'_>],
         kind: impl Fn(&str) -> Result<Option<&'static Kind>, String>,
     ) -> Result<()> {
         let mut seen = HashSet::new();
         for member in members {
-            let name = member.name.as_str();
+            let name = &*member.name;
             let step = Step::Member(name.to_owned());
             let again = !seen.insert(name);
             self.step(step, |checker| match kind(name) {
                 Ok(None) => Ok(()),
                 Ok(Some(Kind::Idle(why))) => {
-                    checker.warn(member.name.start(), why);
+                    checker.warn(member.start, why);
                     Ok(())
                 }
                 Ok(Some(_)) if again => {
-                    Err(checker.fault(member.name.start(), "one such member expected, a second found"))
+                    Err(checker.fault(member.start, "one such member expected, a second found"))
                 }
                 Ok(Some(kind)) => checker.value(&member.value, kind),
-                Err(fault) => Err(checker.fault(member.name.start(), &fault)),
+                Err(fault) => Err(checker.fault(member.start, &fault)),
             })?;
         }
         Ok(())
@@ -334,7 +326,12 @@ impl Checker<'_> {
     }
 
     fn warn(&mut self, offset: usize, fault: &str) {
-        self.warnings.push(self.said(offset, fault));
+        // Each is looked up in the text, and read by a person.
+        if self.warnings.len() < MOST_WARNINGS {
+            self.warnings.push(self.said(offset, fault));
+        } else {
+            self.untold += 1;
+        }
     }
 
     fn said(&self, offset: usize, fault: &str) -> String {
@@ -385,7 +382,7 @@ fn misfit(kind: &Kind, text: &str) -> Option<String> {
 
 fn fits(kind: &Kind, number: f64) -> bool {
     match kind {
-        Kind::From(least) => number >= *least,
+        Kind::From(least) => number >= *least && number.is_finite(),
         Kind::Above(limit) => number > *limit,
         Kind::Share => (0.0..=1.0).contains(&number),
         Kind::Whole(least) => number >= *least && number.fract() == 0.0 && number < LARGEST,
@@ -418,13 +415,21 @@ fn expected(kind: &Kind) -> String {
 
 fn described(value: &Value<'_>) -> String {
     match value {
-        Value::StringLit(text) if text.value.trim().is_empty() => "a blank one".into(),
-        Value::StringLit(_) => "a text".into(),
-        Value::NumberLit(number) => number.value.to_owned(),
-        Value::BooleanLit(value) => value.value.to_string(),
+        Value::String(text) if text.trim().is_empty() => "a blank one".into(),
+        Value::String(_) => "a text".into(),
+        Value::Number(number) => (*number).to_owned(),
+        Value::Bool(value) => value.to_string(),
         Value::Object(_) => "an object".into(),
-        Value::Array(_) => "a list".into(),
-        Value::NullKeyword(_) => "null".into(),
+        Value::List(_) => "a list".into(),
+        Value::Null => "null".into(),
+    }
+}
+
+/// The text of a member, if it is one.
+fn text<'n>(node: &'n Node<'_>, name: &str) -> Option<&'n str> {
+    match &node.member(name)?.value.value {
+        Value::String(text) => Some(text),
+        _ => None,
     }
 }
 
@@ -441,6 +446,8 @@ fn unset(name: &str) -> String {
     format!("the environment variable {name} is not set")
 }
 
+/// How many warnings are told one by one.
+const MOST_WARNINGS: usize = 20;
 /// Beyond this, not every whole number can be told from the next.
 const LARGEST: f64 = 9_007_199_254_740_992.0;
 

@@ -2,11 +2,8 @@
 
 use std::ops::Range;
 
-use jsonc_parser::ParseOptions;
-use jsonc_parser::ast::{ObjectPropName, Value};
-use jsonc_parser::common::Ranged as _;
-
-use super::parse;
+use super::json5::{LINE_ENDS, Node, Value};
+use super::{nearest, parse};
 use crate::{Error, ErrorKind, Result};
 
 /// A step of the way to a member.
@@ -74,37 +71,40 @@ pub(super) fn shown(steps: &[Step]) -> String {
     text
 }
 
-/// The paths of all members and items, as [`steps`] reads them.
-pub(super) fn paths(root: &serde_json::Value) -> Vec<String> {
-    fn walk(value: &serde_json::Value, way: &mut Vec<Step>, found: &mut Vec<String>) {
-        let members = value.as_object().into_iter().flatten();
-        let members = members.map(|(name, value)| (Step::Member(name.clone()), value));
-        let items = value.as_array().into_iter().flatten().enumerate();
-        for (step, value) in members.chain(items.map(|(at, value)| (Step::At(at), value))) {
-            way.push(step);
-            found.push(shown(way));
-            walk(value, way, found);
-            way.pop();
-        }
+/// The path that was likely meant: step by step the name there is, or the nearest to it, as far as they lead.
+pub(super) fn nearest_path(root: &serde_json::Value, path: &str) -> Result<Option<String>> {
+    let (mut at, mut way) = (root, Vec::new());
+    for step in steps(path)? {
+        let next = match (step, at) {
+            (Step::Member(name), serde_json::Value::Object(members)) => {
+                let near = || nearest(&name, members.keys().map(String::as_str));
+                let found = members.get_key_value(&name).or_else(|| members.get_key_value(near()?));
+                found.map(|(name, value)| (Step::Member(name.clone()), value))
+            }
+            (Step::At(index), value) => value.get(index).map(|value| (Step::At(index), value)),
+            _ => None,
+        };
+        let Some((step, value)) = next else { break };
+        way.push(step);
+        at = value;
     }
-    let mut found = Vec::new();
-    walk(root, &mut Vec::new(), &mut found);
-    found
+    Ok(Some(shown(&way)).filter(|way| !way.is_empty()))
 }
 
 /// The value of a member.
 pub(super) fn get(text: &str, path: &str) -> Result<Option<serde_json::Value>> {
-    let Some(mut at) = parse("the settings", text)? else { return Ok(None) };
-    for step in steps(path)? {
-        let next = match (step, at) {
-            (Step::Member(name), Value::Object(mut object)) => object.take(&name).map(|member| member.value),
-            (Step::At(at), Value::Array(list)) => list.elements.into_iter().nth(at),
+    let Some(root) = parse("the settings", text)? else { return Ok(None) };
+    let mut at = &root;
+    for step in &steps(path)? {
+        let next = match (step, &at.value) {
+            (Step::Member(name), _) => at.member(name).map(|member| &member.value),
+            (Step::At(index), Value::List(items)) => items.get(*index),
             _ => None,
         };
         let Some(next) = next else { return Ok(None) };
         at = next;
     }
-    Ok(Some(at.into()))
+    Ok(Some(at.to_json()))
 }
 
 /// The text with a member set, objects on the way to it made as needed. `value` is JSON5, or else a text
@@ -112,7 +112,7 @@ pub(super) fn get(text: &str, path: &str) -> Result<Option<serde_json::Value>> {
 pub(super) fn set(text: &str, path: &str, value: &str) -> Result<String> {
     let steps = steps(path)?;
     let value = match parse("", value) {
-        Ok(Some(parsed)) => parsed.text(value).to_owned(),
+        Ok(Some(parsed)) => value.get(parsed.range).unwrap_or_default().to_owned(),
         _ => serde_json::Value::from(value).to_string(),
     };
     let Some(root) = parse("the settings", text)? else {
@@ -120,10 +120,10 @@ pub(super) fn set(text: &str, path: &str, value: &str) -> Result<String> {
         let head = if text.is_empty() { String::new() } else { format!("{text}\n") };
         return set(&format!("{head}{{\n}}\n"), path, &value);
     };
-    let quoted = match &root {
-        Value::Object(object) => {
-            matches!(object.properties.first().map(|m| &m.name), Some(ObjectPropName::String(_)))
-        }
+    let quoted = match &root.value {
+        Value::Object(members) => members.first().is_some_and(|member| {
+            text.get(member.start..).is_some_and(|member| member.starts_with(['"', '\'']))
+        }),
         _ => false,
     };
     let mut at = &root;
@@ -135,12 +135,10 @@ pub(super) fn set(text: &str, path: &str, value: &str) -> Result<String> {
             let done = if done.is_empty() { "the settings".into() } else { shown(done) };
             Error::new(ErrorKind::InvalidInput, format!("{done}: {expected} expected, something else found"))
         };
-        let next = match (step, at) {
-            (Step::Member(name), Value::Object(object)) => object.get(name).map(|member| &member.value),
-            (Step::At(index), Value::Array(list)) if *index <= list.elements.len() => {
-                list.elements.get(*index)
-            }
-            (Step::At(_), Value::Array(_)) => {
+        let next = match (step, &at.value) {
+            (Step::Member(name), Value::Object(_)) => at.member(name).map(|member| &member.value),
+            (Step::At(index), Value::List(items)) if *index <= items.len() => items.get(*index),
+            (Step::At(_), Value::List(_)) => {
                 return Err(wrong("an index of the list, or the one after its last,"));
             }
             (Step::Member(_), _) => return Err(wrong("an object")),
@@ -162,7 +160,7 @@ pub(super) fn set(text: &str, path: &str, value: &str) -> Result<String> {
         };
         return Ok(inside.map_or_else(|| text.to_owned(), |inside| inside.append(text, &made)));
     }
-    Ok(spliced(text, at.start()..at.end(), &value))
+    Ok(spliced(text, at.range.clone(), &value))
 }
 
 /// The text without a member, or `None` if there is none.
@@ -173,12 +171,12 @@ pub(super) fn unset(text: &str, path: &str) -> Result<Option<String>> {
     let mut found = None;
     for step in &steps {
         let inside = Inside::of(at);
-        let (index, value) = match (step, at) {
-            (Step::Member(name), Value::Object(object)) => {
-                let index = object.properties.iter().position(|member| member.name.as_str() == name);
-                (index, index.and_then(|index| object.properties.get(index)).map(|member| &member.value))
+        let (index, value) = match (step, &at.value) {
+            (Step::Member(name), Value::Object(members)) => {
+                let index = members.iter().rposition(|member| member.name == *name);
+                (index, index.and_then(|index| members.get(index)).map(|member| &member.value))
             }
-            (Step::At(index), Value::Array(list)) => (Some(*index), list.elements.get(*index)),
+            (Step::At(index), Value::List(items)) => (Some(*index), items.get(*index)),
             _ => (None, None),
         };
         let (Some(inside), Some(index), Some(value)) = (inside, index, value) else { return Ok(None) };
@@ -192,30 +190,31 @@ pub(super) fn unset(text: &str, path: &str) -> Result<Option<String>> {
 struct Inside {
     /// Without the brackets.
     range: Range<usize>,
-    /// What is in it, each without its comma.
-    items: Vec<Range<usize>>,
+    /// What is in it, each with the place of its comma, if it has one.
+    items: Vec<(Range<usize>, Option<usize>)>,
     is_list: bool,
 }
 
 impl Inside {
-    fn of(value: &Value<'_>) -> Option<Self> {
-        let items = match value {
-            Value::Object(object) => {
-                object.properties.iter().map(|member| member.start()..member.end()).collect()
+    fn of(node: &Node<'_>) -> Option<Self> {
+        let item = |start: usize, value: &Node<'_>| (start..value.range.end, value.comma);
+        let items = match &node.value {
+            Value::Object(members) => {
+                members.iter().map(|member| item(member.start, &member.value)).collect()
             }
-            Value::Array(list) => list.elements.iter().map(|item| item.start()..item.end()).collect(),
+            Value::List(items) => items.iter().map(|value| item(value.range.start, value)).collect(),
             _ => return None,
         };
-        let is_list = matches!(value, Value::Array(_));
-        Some(Self { range: value.start() + 1..value.end() - 1, items, is_list })
+        let is_list = matches!(node.value, Value::List(_));
+        Some(Self { range: node.range.start + 1..node.range.end - 1, items, is_list })
     }
 
     /// The text with one more item at the end: on a line of its own if the others are.
     fn append(&self, text: &str, item: &str) -> String {
         let inside = text.get(self.range.clone()).unwrap_or_default();
         let end = self.range.start + inside.trim_end().len();
-        let Some(last) = self.items.last() else {
-            return if inside.contains('\n') {
+        let Some((last, comma)) = self.items.last() else {
+            return if inside.contains(LINE_ENDS) {
                 let line = format!("\n{}  {item},", indent(text, self.range.start));
                 spliced(text, end..end, &line)
             } else {
@@ -223,8 +222,7 @@ impl Inside {
                 spliced(text, end..self.range.end, &item)
             };
         };
-        let comma = comma_after(text, last.end);
-        let (before, after) = if inside.contains('\n') {
+        let (before, after) = if inside.contains(LINE_ENDS) {
             (format!("\n{}", indent(text, last.start)), if comma.is_some() { "," } else { "" })
         } else {
             (" ".to_owned(), "")
@@ -238,10 +236,9 @@ impl Inside {
 
     /// The text without one item: with its line, if nothing else is on it. Comments stay.
     fn remove(&self, text: &str, index: usize) -> String {
-        let Some(item) = self.items.get(index) else { return text.to_owned() };
+        let Some((item, behind)) = self.items.get(index).cloned() else { return text.to_owned() };
         let blank = |part: Range<usize>| text.get(part).is_some_and(|part| part.trim().is_empty());
-        let behind = comma_after(text, item.end);
-        let before = || comma_after(text, self.items.get(index.checked_sub(1)?)?.end);
+        let before = || self.items.get(index.checked_sub(1)?)?.1;
         let mut cut = item.clone();
         let mut comma = behind.or_else(before);
         if let Some(at) = behind.filter(|at| blank(item.end..*at)) {
@@ -264,23 +261,6 @@ impl Inside {
     }
 }
 
-/// Where the comma behind an item is, if there is one: behind white space and comments.
-fn comma_after(text: &str, offset: usize) -> Option<usize> {
-    let mut rest = text.get(offset..)?;
-    loop {
-        rest = rest.trim_start();
-        if rest.starts_with(',') {
-            return Some(text.len() - rest.len());
-        } else if rest.starts_with("//") {
-            rest = rest.split_once('\n')?.1;
-        } else if rest.starts_with("/*") {
-            rest = rest.split_once("*/")?.1;
-        } else {
-            return None;
-        }
-    }
-}
-
 /// The white space at the beginning of a line.
 fn indent(text: &str, offset: usize) -> &str {
     let before = text.get(..offset).unwrap_or_default();
@@ -299,9 +279,4 @@ fn key(name: &str, quoted: bool) -> String {
 fn spliced(text: &str, range: Range<usize>, with: &str) -> String {
     let (before, after) = (text.get(..range.start), text.get(range.end..));
     [before.unwrap_or_default(), with, after.unwrap_or_default()].concat()
-}
-
-/// JSON5 as it is written down: commas between members are no matter of taste.
-pub(super) fn options() -> ParseOptions {
-    ParseOptions { allow_missing_commas: false, ..ParseOptions::default() }
 }

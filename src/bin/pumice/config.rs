@@ -35,8 +35,7 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         context.write_private(&path, text.as_bytes()).map_err(unwritable)
     };
     let not_set = |text: &str, member: &str| {
-        let set = Settings::paths(text).unwrap_or_default();
-        let near = settings::nearest(member, set.iter().map(String::as_str));
+        let near = Settings::nearest_path(text, member).unwrap_or_default();
         let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         Failure::usage(format!("{file}: {member} is not set{near}"))
     };
