@@ -1,5 +1,5 @@
 //! What other programs make of the same input: botocore's signatures, requests, endpoints, credentials and
-//! events.
+//! events, pi-ai's requests and events.
 //!
 //! The files in `tests/conformance/` are made by `tools/conformance/make.sh`. Nothing else is needed to run this.
 
@@ -8,6 +8,8 @@
 mod capture;
 mod chain;
 mod frames;
+mod pi;
+mod server;
 mod tape;
 
 use std::collections::{HashMap, HashSet};
@@ -17,14 +19,31 @@ use aws_smithy_eventstream::frame::read_message_from;
 use bytes::Bytes;
 use pumice::frame::FrameDecoder;
 use pumice::operation::Operation;
+use pumice::shape::{Document, Members};
 use pumice::{ErrorKind, Event};
 use serde_json::{Value, json};
 
 /// A list of a file in `tests/conformance/`.
 fn cases(file: &str, list: &str) -> Vec<Value> {
+    serde_json::from_str::<Value>(&text(file)).unwrap()[list].as_array().unwrap().clone()
+}
+
+fn text(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(file);
-    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_slice::<Value>(&text).unwrap()[list].as_array().unwrap().clone()
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A list of pi-ai's cases: their names, their inputs and the rest. The texts of an input may hold lone surrogates,
+/// which no `Value` can.
+fn pi_ai_cases(list: &str) -> Vec<(String, Document, Value)> {
+    let mut file = serde_json::from_str::<Members>(&text("pi-ai.json")).unwrap();
+    let cases = file.remove(list).unwrap().read::<Vec<Members>>().unwrap();
+    let parts = cases.into_iter().map(|mut case| {
+        let input = case.remove("input").unwrap();
+        let case = serde_json::to_value(&case).unwrap();
+        (case["name"].as_str().unwrap().to_owned(), input, case)
+    });
+    parts.collect()
 }
 
 #[tokio::test]
@@ -168,4 +187,25 @@ async fn events_are_those_of_botocore() {
 
 fn decoded(base64: &Value) -> Vec<u8> {
     capture::decoded(base64.as_str().unwrap())
+}
+
+#[tokio::test]
+async fn requests_are_those_of_pi_ai() {
+    let cases = pi_ai_cases("requests");
+    assert!(cases.len() >= 30);
+    for (name, input, case) in cases {
+        let reasons = case["differs"].as_array().unwrap().iter().map(|reason| reason.as_str().unwrap());
+        pi::assert_request(&name, &input, &case, reasons).await;
+    }
+}
+
+#[tokio::test]
+async fn events_are_those_of_pi_ai() {
+    let cases = pi_ai_cases("answers");
+    assert!(cases.len() >= 18);
+    for (name, input, case) in cases {
+        let edits = case["pumice"].as_object().unwrap().iter();
+        let edits = edits.map(|(pointer, here)| (pointer.as_str(), here.as_str().unwrap()));
+        pi::assert_answer(&name, &input, &case, edits).await;
+    }
 }

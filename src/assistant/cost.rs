@@ -26,8 +26,10 @@ pub(super) fn usage(counted: &TokenUsage, cost: Option<&Cost>) -> Usage {
     let cost_input = dollars(rates.input, input);
     let cost_output = dollars(rates.output, output);
     let cost_cache_read = dollars(rates.cache_read, cache_read);
-    let cost_cache_write = dollars(rates.cache_write, cache_write - cache_write_1h)
-        + dollars(HOUR_FACTOR * rates.input, cache_write_1h);
+    // In pi-ai's order, so that the last digit is the same.
+    let cost_cache_write = (rates.cache_write * count(cache_write - cache_write_1h)
+        + HOUR_FACTOR * rates.input * count(cache_write_1h))
+        / 1e6;
     let usage = Usage::new()
         .input(input)
         .output(output)
@@ -74,9 +76,13 @@ impl Rates {
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "no answer takes 2^53 tokens")]
 fn dollars(rate: f64, tokens: u64) -> f64 {
-    rate / 1e6 * tokens as f64
+    rate / 1e6 * count(tokens)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "no response takes 2^53 tokens")]
+fn count(tokens: u64) -> f64 {
+    tokens as f64
 }
 
 /// What writing for an hour costs, in prices of the prompt.

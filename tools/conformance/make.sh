@@ -17,3 +17,9 @@ python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ig
 for name in requests endpoints chain frames; do
     alone python3 "$here/make_$name.py" "$into"
 done
+
+# Node looks for packages beside the script.
+mkdir "$work/node"
+cp "$here/package.json" "$here/make_pi_ai.mjs" "$work/node"
+npm install --prefix "$work/node" --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+alone node --no-warnings "$work/node/make_pi_ai.mjs" "$into"
