@@ -129,20 +129,21 @@ impl Config {
         self
     }
 
-    /// The longest that a connection may take to be made, TLS included. 10 seconds unless set.
+    /// The longest that a connection may take to be made, TLS included. 10 seconds unless set;
+    /// [`Duration::MAX`] is no limit.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.http.connect_timeout = timeout;
         self
     }
 
-    /// The longest to wait for the head of an answer. 300 seconds unless set.
+    /// The longest to wait for the head of an answer. 300 seconds unless set; [`Duration::MAX`] is no limit.
     pub fn first_byte_timeout(mut self, timeout: Duration) -> Self {
         self.first_byte_timeout = timeout;
         self
     }
 
     /// The longest silence within an answer. 300 seconds unless set: a model may think for minutes.
-    /// There is no limit to the whole.
+    /// [`Duration::MAX`] is no limit. There is no limit to the whole.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self

@@ -212,13 +212,13 @@ impl Context {
 
     /// Locks a file against others who lock it, so that nothing they write is lost between the reading and the
     /// writing here. Waits for another's lock, and fails with [`TimedOut`](io::ErrorKind::TimedOut) after
-    /// `limit`. Blocks.
+    /// `limit`; [`Duration::MAX`] is no limit. Blocks.
     ///
     /// The file need not exist; of a symbolic link, the file that it leads to is locked. Where there can be no
     /// lock, because the folder is not there or cannot be written to, or because its file system has no locks,
     /// there is none, and that is no error. A made world has no other programs.
     pub fn lock(&self, path: &Path, limit: Duration) -> io::Result<Lock> {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + bounded(limit);
         loop {
             if let Some(lock) = self.try_lock(path) {
                 return Ok(lock);
@@ -253,7 +253,7 @@ impl Context {
 
     /// Runs a command in the system's shell (`sh -c`, on Windows `cmd.exe /C`), with nothing on its standard
     /// input, and waits for its end. After `limit` it is killed, and the error is
-    /// [`TimedOut`](io::ErrorKind::TimedOut). Blocks.
+    /// [`TimedOut`](io::ErrorKind::TimedOut); [`Duration::MAX`] is no limit. Blocks.
     pub fn run(&self, command: &str, limit: Duration) -> io::Result<Ran> {
         match &self.0 {
             World::Real => run(command, limit),
@@ -475,8 +475,13 @@ fn create_private(path: &Path) -> io::Result<fs::File> {
     options.open(path)
 }
 
+/// A limit on time that can be added to any clock's. What is longer than a century is no limit for anyone.
+pub(crate) fn bounded(limit: Duration) -> Duration {
+    limit.min(Duration::from_hours(100 * 365 * 24))
+}
+
 fn run(command: &str, limit: Duration) -> io::Result<Ran> {
-    let deadline = Instant::now() + limit;
+    let deadline = Instant::now() + bounded(limit);
     let (shell, flag) = if cfg!(windows) { ("cmd.exe", "/C") } else { ("sh", "-c") };
     let mut child = Command::new(shell)
         .args([flag, command])

@@ -19,7 +19,8 @@ use crate::{Error, ErrorKind};
 pub struct Retry {
     /// The most attempts that one call makes, the first included; at least 1.
     pub max_attempts: u32,
-    /// How long a call may wait out throttling in all, beside those attempts. None by default.
+    /// How long a call may wait out throttling in all, beside those attempts. None by default;
+    /// [`Duration::MAX`] is no limit.
     pub patience: Option<Duration>,
     /// Whether the client also limits how often it calls, once it has been throttled. Not by default.
     pub adaptive: bool,
@@ -43,7 +44,7 @@ impl Retry {
     }
 
     /// For agents, which would rather wait than fail: three attempts, and throttling (as well as a model
-    /// that is being made ready) is waited out for as long as `budget` in all.
+    /// that is being made ready) is waited out for as long as `budget` in all; [`Duration::MAX`] is no limit.
     pub fn patient(budget: Duration) -> Self {
         Self { patience: Some(budget), ..Self::standard() }
     }
@@ -85,7 +86,8 @@ fn pause(error: &Error, attempt: u32, random: f64) -> Duration {
         _ => Duration::from_millis(50),
     };
     let longest = base.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(MAX_BACKOFF);
-    let delay = longest.mul_f64(random.clamp(0.0, 1.0));
+    let random = if random.is_nan() { 0.0 } else { random.clamp(0.0, 1.0) };
+    let delay = longest.mul_f64(random);
     match error.retry_after() {
         Some(asked) => asked.clamp(delay, delay + MAX_EXTENSION),
         None => delay,

@@ -107,7 +107,7 @@ pub struct Discovery {
     pub region: Option<String>,
     /// The providers whose models are listed, by [`Model::is_of`]; all if there is none.
     pub provider_filter: Vec<String>,
-    /// For how long a list is kept, in whole seconds. 0: not at all.
+    /// For how long a list is kept, in whole seconds. 0: not at all; [`Duration::MAX`]: for ever.
     pub refresh_interval: Duration,
     /// The limits of models of which nothing is known.
     pub default_limits: Limits,

@@ -1,7 +1,7 @@
 //! How far this machine's clock is from the service's. A signature is good for five minutes.
 //!
 //! Each answer tells it: the `Date` of the service, against the middle of the exchange here. It counts
-//! when it is more than four minutes, and is left alone where an answer may be old (`Age`) or the
+//! when it is more than four minutes and less than a century, and is left alone where an answer may be old (`Age`) or the
 //! exchange took so long that its middle says nothing. Source: the AWS SDKs, which do the same.
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -37,7 +37,8 @@ impl ClockSkew {
         }
         let date = http_date(headers.get(DATE)?.to_str().ok()?)?;
         let difference = seconds_between(sent + took / 2, date);
-        let counted = if difference.unsigned_abs() > TOLERANCE.as_secs() { difference } else { 0 };
+        let counts = TOLERANCE.as_secs()..FARTHEST.as_secs();
+        let counted = if counts.contains(&difference.unsigned_abs()) { difference } else { 0 };
         let before = self.seconds.swap(counted, Ordering::Relaxed);
         (counted.abs_diff(before) > TOLERANCE.as_secs()).then_some(counted)
     }
@@ -80,6 +81,8 @@ fn seconds_between(from: SystemTime, to: SystemTime) -> i64 {
 
 /// What a signature's date may differ by without being refused, and then some.
 const TOLERANCE: Duration = Duration::from_mins(4);
+/// No clock is farther off, and a signature's date must stay within four digits of a year.
+const FARTHEST: Duration = Duration::from_hours(100 * 365 * 24);
 const LONGEST_EXCHANGE: Duration = Duration::from_mins(15);
 
 #[cfg(test)]
@@ -119,6 +122,8 @@ mod tests {
         for (headers, answered) in [
             (old, NOW),
             (dated("yesterday"), NOW),
+            (dated("Fri, 31 Dec 9999 23:59:59 GMT"), NOW),
+            (dated("Sat, 01 Jan 0000 00:00:00 GMT"), NOW),
             (HeaderMap::new(), NOW),
             (dated("Fri, 02 Jan 2026 03:07:05 GMT"), NOW),
             (dated("Fri, 02 Jan 2026 03:34:05 GMT"), NOW + 1000),

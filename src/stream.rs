@@ -9,6 +9,7 @@ use futures_core::Stream;
 use http::{HeaderMap, Response};
 use tokio::time::{Instant, Sleep};
 
+use crate::context::bounded;
 use crate::frame::{Frame, FrameDecoder};
 use crate::refusal::request_id;
 use crate::transport::Body;
@@ -196,7 +197,7 @@ impl FrameStream {
 
     /// Ready when nothing has come for too long.
     fn poll_idle(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
-        let timeout = self.idle_timeout;
+        let timeout = bounded(self.idle_timeout);
         let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         if !self.waiting {
             self.waiting = true;

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials as Keys;
 use ring::digest::{Algorithm, digest};
 use serde_json::value::RawValue;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 use zeroize::Zeroizing;
 
 use crate::context::Context;
@@ -174,7 +174,8 @@ pub(super) fn hashed_name(algorithm: &'static Algorithm, key: &str) -> String {
 pub(super) fn time(text: &str) -> Option<SystemTime> {
     // The AWS CLI has written its caches with the zone's name.
     let text = text.strip_suffix("UTC").map_or_else(|| text.to_owned(), |text| format!("{text}Z"));
-    OffsetDateTime::parse(&text, &Rfc3339).ok().map(Into::into)
+    // In another zone the year 9999 may be over.
+    OffsetDateTime::parse(&text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC).map(Into::into)
 }
 
 /// A time, to the second, in the form that [`time`] reads.
@@ -230,7 +231,7 @@ mod tests {
         for text in ["2030-01-02T03:04:05Z", "2030-01-02T03:04:05UTC", "2030-01-02T05:04:05+02:00"] {
             assert_eq!(time(text), Some(at), "{text}");
         }
-        assert_eq!(time("tomorrow"), None);
+        assert_eq!((time("tomorrow"), time("9999-12-31T23:59:59-01:00")), (None, None));
 
         let text = br#"{"s": 60, "ms": 1893553445678, "long": 9223372036854775807, "minus": -1}"#;
         let fields = Fields::read("x", text).unwrap();

@@ -55,7 +55,8 @@ pub struct Listing {
 impl Listing {
     /// When the control plane was asked.
     pub fn fetched(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(self.inventory.fetched)
+        // What was kept may have been damaged.
+        UNIX_EPOCH + Duration::from_secs(self.inventory.fetched.min(LATEST))
     }
 }
 
@@ -65,7 +66,8 @@ impl Directory {
         Self::with_refresh_interval(client, Duration::from_hours(1))
     }
 
-    /// What this client can see, with answers used for this long, in whole seconds. 0: nothing is kept.
+    /// What this client can see, with answers used for this long, in whole seconds. 0: nothing is kept;
+    /// [`Duration::MAX`]: they are used for ever.
     pub fn with_refresh_interval(client: Client, interval: Duration) -> Self {
         Self(Arc::new(Inner { client, refresh_interval: interval, flight: Mutex::new(None) }))
     }
@@ -292,5 +294,7 @@ fn hex(text: &str) -> String {
 
 /// How many profiles are asked for at once: as many as may be.
 const PAGE: u32 = 1000;
+/// The end of the year 9999, in seconds since 1970.
+const LATEST: u64 = 253_402_300_799;
 /// How long a listing may take, its retries included.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);

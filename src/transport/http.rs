@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 
 use super::roots::{self, Roots};
 use super::{Body, Sending, Transport};
-use crate::context::{Context, on_own_thread};
+use crate::context::{Context, bounded, on_own_thread};
 use crate::refusal::FOREIGN_HINT;
 use crate::{Error, ErrorKind, Result};
 
@@ -31,9 +31,9 @@ use crate::{Error, ErrorKind, Result};
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpConfig {
-    /// The longest that a connection may take to be made, TLS included: 10 seconds.
+    /// The longest that a connection may take to be made, TLS included: 10 seconds. [`Duration::MAX`]: no limit.
     pub connect_timeout: Duration,
-    /// How long an idle connection is kept for the next call: 60 seconds.
+    /// How long an idle connection is kept for the next call: 60 seconds. [`Duration::MAX`]: no limit.
     pub pool_idle_timeout: Duration,
     /// Whether the environment's proxies are heeded: yes, but for what is on this machine's own link.
     pub proxies: bool,
@@ -98,8 +98,8 @@ impl Http {
             .retry(reqwest::retry::never())
             .referer(false)
             .user_agent(concat!("pumice/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(config.connect_timeout)
-            .pool_idle_timeout(config.pool_idle_timeout)
+            .connect_timeout(bounded(config.connect_timeout))
+            .pool_idle_timeout(bounded(config.pool_idle_timeout))
             .dns_resolver(Resolver { lookup, room: Arc::new(Semaphore::new(MOST_LOOKUPS)) })
             // What the process's environment says is asked of the context, below.
             .no_proxy();

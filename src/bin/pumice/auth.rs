@@ -1,18 +1,15 @@
 //! `pumice auth`: which credentials will be used, and where calls go.
 
 use std::fmt::Write as _;
-use std::time::SystemTime;
 
 use pumice::credentials::{Credentials, Search, Tried, TriedOutcome};
 use pumice::endpoint::{Endpoint, Region, RegionSource};
 use pumice::{Client, Identity};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::args::Args;
 use crate::failure::Failure;
-use crate::output::{Output, Report, one_line};
+use crate::output::{Output, Report, one_line, rfc3339};
 use crate::session;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
@@ -131,10 +128,6 @@ fn region_source(place: &Place) -> String {
         RegionSource::Given => "--region".into(),
         source => source.to_string(),
     }
-}
-
-fn rfc3339(time: SystemTime) -> Option<String> {
-    OffsetDateTime::from(time).format(&Rfc3339).ok()
 }
 
 const SIGV4: &str = "sigv4";

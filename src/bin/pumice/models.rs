@@ -2,18 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::time::SystemTime;
 
 use pumice::ErrorKind;
 use pumice::models::{Cost, Directory, Facts, Inventory, Listing, Model, Offer};
 use pumice::settings::{is_our_provider, nearest};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::args::Args;
 use crate::failure::Failure;
-use crate::output::{Output, Report, one_line};
+use crate::output::{Output, Report, one_line, rfc3339};
 use crate::session::Session;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
@@ -539,7 +536,7 @@ impl Column {
             }
         };
         let blank = self.width.saturating_sub(width_of(&shown));
-        format!("{shown}{:blank$}", "")
+        shown + &" ".repeat(blank)
     }
 }
 
@@ -572,7 +569,7 @@ fn tokens(tokens: u64) -> String {
         0..1000 => tokens.to_string(),
         1000..1_000_000 => format!("{}k", (tokens + 500) / 1000),
         _ => {
-            let hundredths = (tokens + 5_000) / 10_000;
+            let hundredths = tokens.saturating_add(5_000) / 10_000;
             let (whole, rest) = (hundredths / 100, hundredths % 100);
             match rest {
                 0 => format!("{whole}M"),
@@ -584,10 +581,6 @@ fn tokens(tokens: u64) -> String {
 
 fn price(cost: Option<&Cost>) -> String {
     cost.map_or("?".into(), |cost| format!("{}/{}", cost.input, cost.output))
-}
-
-fn rfc3339(time: SystemTime) -> Option<String> {
-    OffsetDateTime::from(time).format(&Rfc3339).ok()
 }
 
 /// The heads of the columns.

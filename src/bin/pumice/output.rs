@@ -7,8 +7,11 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use pumice::Progress;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::args::Args;
 use crate::failure::{Exit, Failure};
@@ -281,6 +284,12 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(line)
+}
+
+/// A time in UTC: `2030-01-02T03:04:05Z`. `None` where it is not in the years from 1970 to 9999.
+pub(crate) fn rfc3339(time: SystemTime) -> Option<String> {
+    let since = i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()?;
+    OffsetDateTime::from_unix_timestamp(since).ok()?.format(&Rfc3339).ok()
 }
 
 /// As many characters of a text, with `…` in place of what is behind them.

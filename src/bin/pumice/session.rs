@@ -188,9 +188,8 @@ fn with_flags(mut config: Config, args: &Args, settings: &Settings) -> Result<Co
         config = config.endpoint_url(url);
     }
     let seconds = args.number::<f64>("timeout", "a number of seconds above 0", |seconds| seconds > 0.0)?;
-    let timeout = seconds.map(Duration::try_from_secs_f64).transpose();
-    let timeout = timeout
-        .map_err(|_| Failure::usage("--timeout: a number of seconds that a clock can hold expected"))?;
+    // More than a clock can hold is no limit.
+    let timeout = seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
     if let Some(timeout) = timeout.or(settings.timeout) {
         config = config.first_byte_timeout(timeout).idle_timeout(timeout);
     }
