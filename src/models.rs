@@ -137,11 +137,14 @@ impl Model {
     /// Whether the model is of this provider: by its name, or by what the id of the foundation model begins
     /// with; in any case.
     pub fn is_of(&self, provider: &str) -> bool {
-        let wanted = provider.trim();
+        self.providers().any(|name| name.eq_ignore_ascii_case(provider.trim()))
+    }
+
+    /// What [`is_of`](Self::is_of) takes for its provider, in any case.
+    pub fn providers(&self) -> impl Iterator<Item = &str> {
         let id = catalog::id_of_arn(self.base.as_deref().unwrap_or(&self.id));
         // Of an id that is not known, a region may be the first part.
-        let mut parts = id.split('.').take(2);
-        self.provider.eq_ignore_ascii_case(wanted) || parts.any(|part| part.eq_ignore_ascii_case(wanted))
+        std::iter::once(self.provider.as_str()).chain(id.split('.').take(2))
     }
 }
 

@@ -114,6 +114,41 @@ fn plain(home: &TempDir, server: &Server, flags: &[&str]) -> Vec<String> {
 }
 
 #[test]
+fn a_list_of_any_size_is_listed() {
+    const MANY: usize = 3000;
+    let home = home();
+    let numbered = |one: &Value| {
+        let one = one.to_string();
+        let all = (0..MANY).map(|number| one.replace('@', &number.to_string())).collect::<Vec<_>>();
+        format!("[{}]", all.join(","))
+    };
+    let models = numbered(&model("m.@", "P@", &["ON_DEMAND"]));
+    let system = numbered(&profile("us.m.@", "m.@", "SYSTEM_DEFINED"));
+    let wide = profile(&"w".repeat(70_000), "m.1", "APPLICATION");
+    let server = Server::start([
+        Answer::whole(200, format!(r#"{{"modelSummaries":{models}}}"#)).only_for("/foundation-models"),
+        Answer::whole(200, format!(r#"{{"inferenceProfileSummaries":{system}}}"#)).only_for("type=SYSTEM"),
+        Answer::whole(200, json!({"inferenceProfileSummaries": [wide]}).to_string()).only_for("type=APPL"),
+    ]);
+    let (listed, aliases) = (numbered(&json!({"id": "m.@", "name": "Ours @"})), numbered(&json!("us.m.@")));
+    configure(
+        &home,
+        &format!(
+            "{{models:{{providers:{{bedrock:{{models:{listed}}}}}}},agents:{{defaults:{{model:{{fallbacks:{aliases}}}}}}}}}"
+        ),
+    );
+    assert_eq!(plain(&home, &server, &[]).len(), 2 * MANY + 1);
+    // Cells are padded to the widest of their column, and that has an end.
+    let output = run(pumice(&home, &server).args(["models", "list"]), &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output).lines().count(), 2 * MANY + 2);
+    assert!(stdout(&output).lines().all(|line| line.len() < 1000));
+    // Of many providers, some are named.
+    let output = run(pumice(&home, &server).args(["models", "list", "--provider", "none"]), &[]);
+    assert!(stderr(&output).ends_with(" more\n") && stderr(&output).len() < 1000, "{}", stderr(&output));
+}
+
+#[test]
 fn an_endpoint_of_the_runtime_is_said_not_to_be_the_lists() {
     let (home, server) = (home(), control());
     let output =

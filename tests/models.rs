@@ -207,6 +207,34 @@ fn each_condition_of_the_rule_counts() {
 }
 
 #[test]
+fn each_id_is_looked_up_and_not_searched_for() {
+    // Compared each with each, these would be billions of comparisons.
+    const MANY: usize = 30_000;
+    let one = serde_json::to_string(&model("m.@", &[])).unwrap();
+    let two = serde_json::to_string(&profile("us.m.@", "m.@", &[])).unwrap();
+    let list = |of: &str| {
+        let of = |number: usize| of.replace('@', &(number % MANY).to_string());
+        // Each comes twice.
+        (0..2 * MANY).map(of).collect::<Vec<_>>().join(",")
+    };
+    let text = format!(
+        r#"{{"fetched":0,"foundationModels":[{}],"inferenceProfiles":[{}]}}"#,
+        list(&one),
+        list(&two)
+    );
+    let inventory = serde_json::from_str::<Inventory>(&text).unwrap();
+    let offers = inventory.offers();
+    assert_eq!(offers.len(), 2 * MANY);
+    for (number, offer) in offers.iter().enumerate() {
+        match number.checked_sub(MANY) {
+            None => assert_eq!(offer.served_by, [format!("us.m.{number}")]),
+            Some(number) => assert_eq!(offer.base_id(), Some(format!("m.{number}").as_str())),
+        }
+        assert_eq!(offer.obstacle, None);
+    }
+}
+
+#[test]
 fn a_profile_of_an_application_is_called_by_its_arn_and_known_by_its_model() {
     let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3";
     let ours = profile(

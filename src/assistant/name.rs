@@ -1,31 +1,37 @@
 //! Names and ids that the service takes, in place of those that it would refuse.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Names, each of which is given once.
 #[derive(Debug, Clone, Default)]
-struct Taken(HashMap<String, u32>);
+struct Taken {
+    names: HashSet<String>,
+    /// The number to try next behind each beginning, so that no number is tried twice.
+    next: HashMap<String, u32>,
+}
 
 impl Taken {
     /// The name, or with a number behind it if it is taken: at most [`LONGEST`] characters.
     fn take(&mut self, wanted: String) -> String {
-        let mut number = match self.0.get(&wanted) {
-            None => {
-                self.0.insert(wanted.clone(), 2);
-                return wanted;
-            }
-            Some(number) => *number,
-        };
+        if self.names.insert(wanted.clone()) {
+            return wanted;
+        }
+        let mut ending = "_2".to_owned();
+        let mut number = 2;
         loop {
-            let ending = format!("_{number}");
-            let room = LONGEST.saturating_sub(ending.len());
-            let numbered = wanted.chars().take(room).chain(ending.chars()).collect::<String>();
-            number += 1;
-            if !self.0.contains_key(&numbered) {
-                // So that the next search begins where this one ended.
-                self.0.insert(wanted, number);
-                self.0.insert(numbered.clone(), 2);
-                return numbered;
+            let mut name = wanted.chars().take(LONGEST.saturating_sub(ending.len())).collect::<String>();
+            let next = self.next.entry(name.clone()).or_insert(number);
+            number = number.max(*next);
+            let length = ending.len();
+            ending = format!("_{number}");
+            // A longer number leaves room for a shorter beginning.
+            if ending.len() == length {
+                number += 1;
+                *next = number;
+                name.push_str(&ending);
+                if self.names.insert(name.clone()) {
+                    return name;
+                }
             }
         }
     }
@@ -168,5 +174,14 @@ mod tests {
         let mut taken = Taken::default();
         let last = (0..100_000).map(|_| taken.take("call_1".into())).last();
         assert_eq!(last.as_deref(), Some("call_1_100000"));
+        assert_eq!(taken.take("call_1_7".into()), "call_1_7_2");
+
+        // Of different names that are alike up to where the number begins, none tries the numbers of the others.
+        let mut taken = Taken::default();
+        for name in (0..50_000).map(|number| format!("{}{number:05}", "n".repeat(59))) {
+            assert_eq!(taken.take(name.clone()), name);
+            assert_eq!(taken.take(name.clone()).len(), LONGEST, "{name}");
+        }
+        assert_eq!(taken.names.len(), 100_000);
     }
 }

@@ -84,11 +84,12 @@ fn object(schema: &Map<String, Value>) -> Result<Map<String, Value>, String> {
     if schema.get("additionalProperties").is_some_and(|additional| *additional != Value::Bool(false)) {
         return Err("its schema allows additionalProperties".into());
     }
-    let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+    let required = required.filter_map(Value::as_str).collect::<HashSet<_>>();
     let mut properties = Map::new();
     for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         let property = narrowed(property)?;
-        let optional = !required.iter().any(|found| found == name.as_str());
+        let optional = !required.contains(name.as_str());
         let property = if optional && !is_nullable(&property) {
             json!({"anyOf": [property, {"type": "null"}]})
         } else {

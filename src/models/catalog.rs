@@ -114,10 +114,13 @@ pub fn find(id: &str) -> Option<&'static Entry> {
 /// What is known of a model of this name, in any case, or of the longest name that is part of this one: the
 /// last resort for a profile of an application, whose ARN says nothing.
 pub fn find_by_name(name: &str) -> Option<&'static Entry> {
+    static NAMES: OnceLock<Vec<(String, &Entry)>> = OnceLock::new();
+    let known = || entries().iter().map(|entry| (entry.name.to_lowercase(), entry)).collect();
     let name = name.to_lowercase();
-    let named = || entries().iter().filter(|entry| has_words(&name, &entry.name.to_lowercase()));
-    let longest = named().map(|entry| entry.name.len()).max()?;
-    let mut named = named().filter(|entry| entry.name.len() == longest).peekable();
+    let named = NAMES.get_or_init(known).iter().filter(|(known, _)| has_words(&name, known));
+    let named = named.map(|(_, entry)| *entry).collect::<Vec<_>>();
+    let longest = named.iter().map(|entry| entry.name.len()).max()?;
+    let mut named = named.into_iter().filter(|entry| entry.name.len() == longest).peekable();
     let first = named.peek().copied();
     named.find(|entry| entry.regions.contains(&NO_REGION)).or(first)
 }

@@ -1,5 +1,6 @@
 //! Which models can be called: a rule over the answers of the control plane, and over nothing else.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::Facts;
@@ -31,26 +32,36 @@ structure! {
 
 impl Inventory {
     /// Every id that there is, and what stands in the way of calling it, if anything does: foundation
-    /// models, then inference profiles, in the order they came in, no profile twice.
+    /// models, then inference profiles, in the order they came in, no model and no profile twice.
     ///
     /// A model can be called when it is active, reads text, answers in text and in a stream, and takes
     /// calls on demand; an inference profile when it is active and its model, which is in the list, is
     /// all of that but the last.
     pub fn offers(&self) -> Vec<Offer<'_>> {
-        let profiles = self.inference_profiles.as_deref().unwrap_or_default();
-        let mut of_profiles = Vec::<Offer<'_>>::new();
-        for offer in profiles.iter().filter_map(|profile| self.of_profile(profile)) {
-            if !of_profiles.iter().any(|found| found.id == offer.id) {
-                of_profiles.push(offer);
+        let mut models = HashMap::new();
+        for model in &self.foundation_models {
+            if let Some(id) = non_blank(model.model_id.as_deref()) {
+                models.entry(id).or_insert(model);
             }
         }
+        let (mut of_profiles, mut seen) = (Vec::new(), HashSet::new());
+        let mut serving = HashMap::<_, Vec<_>>::new();
+        for profile in self.inference_profiles.iter().flatten() {
+            let Some(offer) = of_profile(profile, &models).filter(|offer| seen.insert(offer.id)) else {
+                continue;
+            };
+            if let (Some(base), None) = (offer.base_id(), &offer.obstacle) {
+                serving.entry(base).or_default().push(offer.id);
+            }
+            of_profiles.push(offer);
+        }
         let of_models = self.foundation_models.iter().filter_map(|model| {
-            let id = non_blank(model.model_id.as_deref())?;
-            let serving = of_profiles.iter().filter(|offer| offer.base_id() == Some(id));
-            let served_by = serving.filter(|offer| offer.obstacle.is_none()).map(|offer| offer.id).collect();
+            // Of models of one id, the first.
+            let (id, model) = models.remove_entry(non_blank(model.model_id.as_deref())?)?;
             let on_demand =
                 model.inference_types_supported.iter().flatten().any(|t| *t == InferenceType::OnDemand);
             let obstacle = obstacle_of(model).or_else(|| (!on_demand).then_some(Obstacle::NotOnDemand));
+            let served_by = serving.remove(id).unwrap_or_default();
             Some(Offer { id, model: Some(model), profile: None, served_by, obstacle })
         });
         let mut offers = of_models.collect::<Vec<_>>();
@@ -67,22 +78,23 @@ impl Inventory {
                 .any(|known| known.as_deref() == Some(id))
         })
     }
+}
 
-    fn of_profile<'a>(&'a self, profile: &'a InferenceProfileSummary) -> Option<Offer<'a>> {
-        let id = match profile.kind {
-            Some(InferenceProfileType::Application) => profile.inference_profile_arn.as_deref(),
-            _ => profile.inference_profile_id.as_deref(),
-        };
-        let base = base_of(profile);
-        let named = |model: &&FoundationModelSummary| base.is_some() && model.model_id.as_deref() == base;
-        let model = self.foundation_models.iter().find(named);
-        let obstacle = match (&profile.status, model) {
-            (Some(InferenceProfileStatus::Active), Some(model)) => obstacle_of(model),
-            (Some(InferenceProfileStatus::Active), None) => Some(Obstacle::ModelNotListed),
-            (status, _) => Some(Obstacle::ProfileNotActive(status.as_ref().map(ToString::to_string))),
-        };
-        Some(Offer { id: non_blank(id)?, model, profile: Some(profile), served_by: Vec::new(), obstacle })
-    }
+fn of_profile<'a>(
+    profile: &'a InferenceProfileSummary,
+    models: &HashMap<&str, &'a FoundationModelSummary>,
+) -> Option<Offer<'a>> {
+    let id = match profile.kind {
+        Some(InferenceProfileType::Application) => profile.inference_profile_arn.as_deref(),
+        _ => profile.inference_profile_id.as_deref(),
+    };
+    let model = base_of(profile).and_then(|base| models.get(base).copied());
+    let obstacle = match (&profile.status, model) {
+        (Some(InferenceProfileStatus::Active), Some(model)) => obstacle_of(model),
+        (Some(InferenceProfileStatus::Active), None) => Some(Obstacle::ModelNotListed),
+        (status, _) => Some(Obstacle::ProfileNotActive(status.as_ref().map(ToString::to_string))),
+    };
+    Some(Offer { id: non_blank(id)?, model, profile: Some(profile), served_by: Vec::new(), obstacle })
 }
 
 /// An id that a call may take: of a foundation model, or of an inference profile.

@@ -1,6 +1,6 @@
 //! `pumice models`: which models can be called, and what is known of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 
 use pumice::ErrorKind;
@@ -100,8 +100,11 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
             row.model.is_of(provider)
         });
         if rows.is_empty() && !others.is_empty() {
-            let others = others.into_iter().collect::<Vec<_>>().join(", ");
-            report.note(format_args!("no model in this list is of {provider:?}; providers are {others}"));
+            let more = others.len().saturating_sub(MOST_NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let others = others.into_iter().take(MOST_NAMED).collect::<Vec<_>>().join(", ");
+            report
+                .note(format_args!("no model in this list is of {provider:?}; providers are {others}{more}"));
         }
     }
 
@@ -145,7 +148,7 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
     let row = match rows.iter().find(|row| row.model.id == id) {
         Some(row) => row,
         None if known || found.bases.contains_key(&id) => {
-            let facts = told(inventory, &found.bases, &id).or(Facts::known(&id));
+            let facts = Told::new(inventory, &found.bases).facts(&id).or(Facts::known(&id));
             &Row {
                 model: facts.model(&id, session.settings.discovery.default_limits),
                 source: if found.bases.contains_key(&id) { Source::Service } else { Source::Catalogue },
@@ -221,10 +224,18 @@ async fn look(
             "inference profiles are missing, and models that only they serve: {error}{advice}"
         ));
     }
-    for model in session.settings.models.iter().filter(|model| is_application_profile(&model.id)) {
-        if listing.inventory.profile(&model.id).is_none() {
-            resolve(&directory, &model.id, &mut found.bases, report).await;
-        }
+    let inventory = &listing.inventory;
+    let told = [&inventory.inference_profiles, &inventory.resolved_profiles].into_iter().flatten().flatten();
+    let told = told.flat_map(|profile| [&profile.inference_profile_id, &profile.inference_profile_arn]);
+    let told = told.flatten().map(String::as_str).collect::<HashSet<_>>();
+    let ids = session.settings.models.iter().map(|model| model.id.as_str());
+    let unknown = ids.filter(|id| is_application_profile(id) && !told.contains(id)).collect::<Vec<_>>();
+    // Each is a call. What is told is kept, so that the next time others are asked for.
+    for id in unknown.iter().take(MOST_RESOLVED) {
+        resolve(&directory, id, &mut found.bases, report).await;
+    }
+    if let Some(left @ 1..) = unknown.len().checked_sub(MOST_RESOLVED) {
+        report.note(format_args!("{left} more inference profiles of the settings were not looked up"));
     }
     found.listing = Some(listing);
     Ok(found)
@@ -240,29 +251,33 @@ async fn resolve(directory: &Directory, id: &str, bases: &mut BTreeMap<String, S
 
 /// The models of the settings, then those of the list.
 fn rows(session: &Session, inventory: Option<&Inventory>, bases: &BTreeMap<String, String>) -> Vec<Row> {
-    let offers = inventory.map(Inventory::offers).unwrap_or_default();
+    let told = Told::new(inventory, bases);
     let limits = session.settings.discovery.default_limits;
-    let filter = &session.settings.discovery.provider_filter;
+    let filter = session.settings.discovery.provider_filter.iter();
+    let filter = filter.map(|provider| provider.trim().to_ascii_lowercase()).collect::<HashSet<_>>();
     let left_out = |model: &Model| {
         if session.settings.replaces && !session.settings.models.is_empty() {
             Some("models.mode is replace")
-        } else if filter.is_empty() || filter.iter().any(|provider| model.is_of(provider)) {
+        } else if filter.is_empty()
+            || model.providers().any(|provider| filter.contains(&provider.to_ascii_lowercase()))
+        {
             None
         } else {
             Some("providerFilter leaves it out")
         }
     };
     let of_settings = || Facts { max_tokens: session.settings.max_tokens, ..Facts::default() };
-    let configured =
-        session.settings.configured_models(|id| told(inventory, bases, id)).into_iter().map(|model| {
-            let offer = offers.iter().find(|offer| offer.id == model.id);
-            // Who lists a model wants to call it, whatever the service says of it.
-            Row { reason: None, source: Source::Settings, ..Row::of(model, offer) }
-        });
+    let configured = session.settings.configured_models(|id| told.facts(id)).into_iter().map(|model| {
+        let offer = told.offer(&model.id);
+        // Who lists a model wants to call it, whatever the service says of it.
+        Row { reason: None, source: Source::Settings, ..Row::of(model, offer) }
+    });
     let mut rows = configured.collect::<Vec<_>>();
-    let mut discovered = offers
+    let listed = session.settings.models.iter().map(|model| model.id.as_str()).collect::<HashSet<_>>();
+    let mut discovered = told
+        .offers
         .iter()
-        .filter(|offer| rows.iter().all(|row| row.model.id != offer.id))
+        .filter(|offer| !listed.contains(offer.id))
         .map(|offer| {
             let model = of_settings().or(offer.facts()).model(offer.id, limits);
             Row { left_out: left_out(&model), ..Row::of(model, Some(offer)) }
@@ -276,16 +291,34 @@ fn rows(session: &Session, inventory: Option<&Inventory>, bases: &BTreeMap<Strin
     rows
 }
 
-/// What the service told of an id, or of the model that an inference profile leads to.
-fn told(inventory: Option<&Inventory>, bases: &BTreeMap<String, String>, id: &str) -> Facts {
-    let offers = inventory.map(Inventory::offers).unwrap_or_default();
-    let facts = |id: &str| offers.iter().find(|offer| offer.id == id).map(Offer::facts);
-    let of_base = || {
-        let base = bases.get(id)?;
-        let known = facts(base).unwrap_or_else(|| Facts::known(base));
-        Some(Facts { base: Some(base.clone()), name: None, ..known })
-    };
-    facts(id).or_else(of_base).unwrap_or_default()
+/// What the service told, by id.
+struct Told<'a> {
+    offers: Vec<Offer<'a>>,
+    places: HashMap<&'a str, usize>,
+    bases: &'a BTreeMap<String, String>,
+}
+
+impl<'a> Told<'a> {
+    fn new(inventory: Option<&'a Inventory>, bases: &'a BTreeMap<String, String>) -> Self {
+        let offers = inventory.map(Inventory::offers).unwrap_or_default();
+        // A foundation model stands before a profile of its id.
+        let places = offers.iter().enumerate().rev().map(|(place, offer)| (offer.id, place)).collect();
+        Self { offers, places, bases }
+    }
+
+    fn offer(&self, id: &str) -> Option<&Offer<'a>> {
+        self.offers.get(*self.places.get(id)?)
+    }
+
+    /// What it told of an id, or of the model that an inference profile leads to.
+    fn facts(&self, id: &str) -> Facts {
+        let of_base = || {
+            let base = self.bases.get(id)?;
+            let known = self.offer(base).map_or_else(|| Facts::known(base), Offer::facts);
+            Some(Facts { base: Some(base.clone()), name: None, ..known })
+        };
+        self.offer(id).map(Offer::facts).or_else(of_base).unwrap_or_default()
+    }
 }
 
 fn is_application_profile(id: &str) -> bool {
@@ -496,7 +529,7 @@ struct Column {
 
 fn column(head: &'static str, rows: &[Row], cell: impl Fn(&Row) -> String) -> Column {
     let cells = rows.iter().map(|row| one_line(&cell(row)).into_owned()).collect::<Vec<_>>();
-    let width = cells.iter().map(|cell| width_of(cell)).max().unwrap_or_default().max(head.len());
+    let width = cells.iter().map(|cell| width_of(cell)).max().unwrap_or_default().max(head.len()).min(WIDEST);
     Column { head, cells, width }
 }
 
@@ -592,6 +625,12 @@ const CONTEXT: &str = "CONTEXT";
 const OUTPUT: &str = "OUTPUT";
 const PRICE: &str = "$/M IN/OUT";
 const REASONING: &str = "REASONING";
+/// How wide a column may be, whatever is in one of its cells: as wide are all the others.
+const WIDEST: usize = 300;
+/// How many providers a note names.
+const MOST_NAMED: usize = 20;
+/// How many inference profiles of the settings are looked up at a time.
+const MOST_RESOLVED: usize = 50;
 /// What a reason is not cut below, in characters.
 const LEAST_REASON: usize = 24;
 /// What a name is not cut below, in characters.
