@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
 
 mod answer;
-#[path = "../tests/tape/mod.rs"]
+#[path = "../tests/support/src/tape/mod.rs"]
 mod tape;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};

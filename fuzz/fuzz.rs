@@ -3,12 +3,9 @@
 
 #![no_main]
 
-#[path = "../tests/inputs/mod.rs"]
-mod inputs;
-
 use std::sync::LazyLock;
 
-use inputs::{TARGETS, Target};
+use support::inputs::{TARGETS, Target};
 
 static TARGET: LazyLock<&Target> = LazyLock::new(|| {
     let name = std::env::var("TARGET").expect("TARGET: the name of a target expected");
@@ -17,7 +14,7 @@ static TARGET: LazyLock<&Target> = LazyLock::new(|| {
 
 libfuzzer_sys::fuzz_target!(
     init: if let Some(folder) = std::env::var_os("SEEDS") {
-        let captures = inputs::seeds::repository().join("../shared/captures");
+        let captures = support::repository().join("../shared/captures");
         let captures = captures.is_dir().then_some(captures);
         for (number, seed) in (TARGET.seeds)(captures.as_deref()).iter().enumerate() {
             let file = std::path::Path::new(&folder).join(format!("seed-{number:04}"));

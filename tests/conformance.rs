@@ -5,15 +5,12 @@
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-mod capture;
-mod chain;
-mod frames;
-mod pi;
-mod server;
-mod tape;
-
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use support::capture;
+use support::chain;
+use support::frames;
+use support::pi;
 
 use aws_smithy_eventstream::frame::read_message_from;
 use bytes::Bytes;

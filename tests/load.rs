@@ -5,19 +5,17 @@
 //! which tells figures.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
-mod memory;
-mod server;
-
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use support::server;
 
-use memory::resident_kib;
 use pumice::context::Context;
 use pumice::converse::{ConverseRequest, Message};
 use pumice::frame::MAX_PAYLOAD;
 use pumice::retry::Retry;
 use pumice::{Client, Config, ErrorKind, Event, EventStream};
+use support::memory::resident_kib;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Barrier;

@@ -1,15 +1,13 @@
 //! Ten thousand calls, a tenth of which fail in one way or another: nothing of them is left behind.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
-mod memory;
-mod server;
-
-use memory::resident_kib;
 use pumice::context::Context;
 use pumice::converse::{ConverseRequest, Message};
 use pumice::retry::Retry;
 use pumice::{Client, Config};
-use server::{Answer, Server, text_answer};
+use support::memory::resident_kib;
+use support::server;
+use support::server::{Answer, Server, text_answer};
 
 const CALLS: usize = 10_000;
 

@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each bench uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "part of a bench")]
 
-#[path = "../../tests/server/mod.rs"]
+#[path = "../../tests/support/src/server/mod.rs"]
 pub mod server;
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What was known of models when this version was made: limits and prices, which the service's API does
 //! not tell.
 //!
-//! `cargo run --example catalog -- TABLE` makes the data file anew. Prices are of public price lists: an
+//! `cargo run -p pumice-tools --bin catalog -- TABLE` makes the data file anew. Prices are of public price lists: an
 //! account may pay others.
 
 use std::sync::OnceLock;

@@ -17,7 +17,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
-#[path = "../../../tests/server/mod.rs"]
+#[path = "../../../tests/support/src/server/mod.rs"]
 mod frames;
 
 pub struct Server {

@@ -1,0 +1,154 @@
+//! `pumice call`, end to end: an operation's request in, its answer out.
+
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+use support::server;
+
+use serde_json::{Value, json};
+use support::server::{Answer, Server};
+
+/// Runs `pumice call` with this on standard input, both services being this server.
+fn call(arguments: &[&str], request: &str, server: &Server) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
+    command
+        .env_clear()
+        .env("AWS_ACCESS_KEY_ID", "AKIDTEST")
+        .env("AWS_SECRET_ACCESS_KEY", "sekret-key")
+        .env("AWS_ENDPOINT_URL_BEDROCK", &server.url)
+        .env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &server.url)
+        .args(["call", "--request", "-"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A program that has seen enough of its arguments does not read.
+    let _ = child.stdin.take().unwrap().write_all(request.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// Standard output of a call that succeeded.
+fn answer(arguments: &[&str], request: &Value, server: &Server) -> String {
+    let output = call(arguments, &request.to_string(), server);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn an_answer_of_json_is_one_line_as_it_came() {
+    let server = Server::start([Answer::whole(200, "{\n  \"inputTokens\": 1e1,\n  \"new\" : [1]\n}\n")]);
+    let request = json!({"modelId": "m:0", "input": {"invokeModel": {"body": "e30="}}, "new": 1});
+    let line = answer(&["CountTokens"], &request, &server);
+    assert_eq!(line, "{  \"inputTokens\": 1e1,  \"new\" : [1]}\n");
+    let sent = &server.requests()[0];
+    assert_eq!(sent.line, "POST /model/m%3A0/count-tokens HTTP/1.1");
+    assert_eq!(sent.json(), json!({"input": {"invokeModel": {"body": "e30="}}, "new": 1}));
+}
+
+#[test]
+fn an_invocation_is_its_members_or_its_body_alone() {
+    let body = b"\x00\xff\n";
+    let server = Server::start([Answer::whole(200, *body)
+        .header("content-type", "image/png")
+        .header("x-amzn-bedrock-service-tier", "flex")]);
+    let request = json!({"modelId": "m", "body": "eyJhIjoxfQ==", "contentType": "application/json", "serviceTier": "flex"});
+    let line = answer(&["InvokeModel"], &request, &server);
+    assert_eq!(line.matches('\n').count(), 1);
+    assert_eq!(
+        serde_json::from_str::<Value>(&line).unwrap(),
+        json!({"body": "AP8K", "contentType": "image/png", "serviceTier": "flex"})
+    );
+    let sent = &server.requests()[0];
+    assert_eq!(sent.body, br#"{"a":1}"#);
+    assert_eq!(sent.header("x-amzn-bedrock-service-tier"), Some("flex"));
+
+    let output = call(&["InvokeModel", "--raw"], &request.to_string(), &server);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &body[..]));
+}
+
+#[test]
+fn a_stream_is_a_line_an_event() {
+    let chunk = server::event("chunk", r#"{"bytes":"e30="}"#);
+    let server = Server::start([Answer::stream([chunk.clone(), chunk])]);
+    let lines = answer(&["InvokeModelWithResponseStream"], &json!({"modelId": "m"}), &server);
+    assert_eq!(lines, "{\"chunk\":{\"bytes\":\"e30=\"}}\n".repeat(2));
+
+    let server = Server::start([Answer::stream(server::text_answer(&["Hi"]))]);
+    let lines = answer(&["ConverseStream"], &json!({"modelId": "m", "messages": []}), &server);
+    assert!(lines.starts_with("{\"messageStart\":"), "{lines}");
+
+    let exception = server::exception("modelTimeoutException", "too long");
+    let server = Server::start([Answer::stream([server::event("chunk", "{}"), exception])]);
+    let output = call(&["InvokeModelWithResponseStream"], r#"{"modelId":"m"}"#, &server);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(5), &b"{\"chunk\":{}}\n"[..]));
+}
+
+#[test]
+fn a_list_is_one_line_with_all_pages() {
+    let page = |items: Value, token: &str| {
+        json!({"inferenceProfileSummaries": items, "nextToken": token}).to_string()
+    };
+    let server = Server::start([
+        Answer::whole(200, page(json!([{"inferenceProfileId": "a"}]), "t+1")),
+        Answer::whole(200, page(json!([{"inferenceProfileId": "b"}]), "")),
+    ]);
+    let line = answer(&["ListInferenceProfiles"], &json!({"typeEquals": "APPLICATION"}), &server);
+    assert_eq!(
+        line,
+        "{\"inferenceProfileSummaries\":[{\"inferenceProfileId\":\"a\"},{\"inferenceProfileId\":\"b\"}]}\n"
+    );
+    let lines = server.requests().iter().map(|request| request.line.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        lines,
+        [
+            "GET /inference-profiles?type=APPLICATION HTTP/1.1",
+            "GET /inference-profiles?type=APPLICATION&nextToken=t%2B1 HTTP/1.1"
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_be_is_refused_and_what_was_refused_is_told() {
+    let server = Server::start([Answer::whole(200, "<html>Sign in")]);
+    for (arguments, request, code, said) in [
+        (&[][..], "{}", 2, "OPERATION expected"),
+        (&["CountTokens", "Converse"], "{}", 2, "one OPERATION expected"),
+        (&["InvokModel"], "{}", 2, "did you mean InvokeModel?"),
+        (&["StartAsyncInvoke"], "{}", 2, "no operation \"StartAsyncInvoke\""),
+        (&["Converse", "--raw"], "{}", 2, "--raw goes with InvokeModel"),
+        (&["InvokeModel"], "[]", 2, "one JSON object"),
+        (&["InvokeModel"], "{}", 2, "no model is named"),
+        (&["InvokeModel"], r#"{"modelId":"m","trace":"a\r\nb: c"}"#, 2, "trace: "),
+        (&["InvokeModel"], r#"{"modelId":"m","messages":[]}"#, 2, "messages: "),
+        (&["GetFoundationModel"], r#"{"modelIdentifier":""}"#, 2, "modelIdentifier: "),
+        (&["Converse"], r#"{"modelId":"m"}"#, 1, "found application/json that says: Sign in"),
+    ] {
+        let output = call(arguments, request, &server);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?} {request}: {stderr}");
+        assert!(stderr.starts_with("error: ") && stderr.contains(said), "{stderr}");
+        assert!(output.stdout.is_empty());
+    }
+    // Beside the look for models that could be named.
+    let calls = server.requests().into_iter().filter(|request| request.line.starts_with("POST "));
+    assert_eq!(calls.count(), 1);
+}
+
+#[test]
+fn a_recording_answers_the_operation_of_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recording.jsonl");
+    let server = Server::start([
+        Answer::whole(200, "the body").header("content-type", "text/plain"),
+        Answer::whole(200, r#"{"inputTokens":7}"#),
+    ]);
+    let path = path.to_str().unwrap();
+    let recorded = answer(&["InvokeModel", "--record", path], &json!({"modelId": "m"}), &server);
+    let replayed = answer(&["InvokeModel", "--replay", path], &json!({}), &server);
+    assert_eq!((server.requests().len(), replayed), (1, recorded));
+    let output = call(&["CountTokens", "--replay", path], "{}", &server);
+    assert_eq!(output.status.code(), Some(2));
+}

@@ -1,0 +1,585 @@
+//! `pumice chat` in conversation: kept in files, with images and documents, and at a terminal.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use support::server;
+
+use serde_json::{Value, json};
+use support::server::{Answer, Server, text_answer};
+use tempfile::TempDir;
+
+const SONNET: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+
+fn home() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// The program in an environment of its own, in its home folder.
+fn chat(home: &TempDir, server: &Server, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
+    command.args(["chat", "--endpoint-url", &server.url]).args(args).current_dir(home).env_clear();
+    command.envs(environment(home)).stdin(Stdio::null()).output().unwrap()
+}
+
+fn environment(home: &TempDir) -> [(&'static str, String); 5] {
+    [
+        ("HOME", home.path().display().to_string()),
+        ("TERM", "xterm".into()),
+        ("AWS_BEARER_TOKEN_BEDROCK", "t".into()),
+        ("AWS_MAX_ATTEMPTS", "1".into()),
+        ("PUMICE_MODEL", SONNET.into()),
+    ]
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+fn kept(file: &Path) -> Value {
+    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
+}
+
+fn asked(server: &Server) -> Vec<Value> {
+    server.requests().iter().map(server::Received::json).collect()
+}
+
+#[test]
+fn a_conversation_is_kept_and_goes_on() {
+    let home = home();
+    let server = Server::start(["one", "two", "three"].map(|text| Answer::stream(text_answer(&[text]))));
+    let file = home.path().join("c.json");
+    let said = |args: &[&str]| {
+        let output = chat(&home, &server, args);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(said(&["--save", "c.json", "-s", "S", "first"]), "one\n");
+    #[cfg(unix)]
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions()),
+        0o100_600
+    );
+    let conversation = kept(&file);
+    assert_eq!(conversation["systemPrompt"], "S");
+    assert_eq!(conversation["messages"][0]["content"], json!([{"type": "text", "text": "first"}]));
+    let answer = &conversation["messages"][1];
+    assert_eq!(
+        (&answer["role"], &answer["content"], &answer["model"], &answer["stopReason"]),
+        (&json!("assistant"), &json!([{"type": "text", "text": "one"}]), &json!(SONNET), &json!("stop"))
+    );
+    assert!(answer["usage"]["cost"]["total"].as_f64().unwrap() > 0.0, "the catalogue's prices");
+
+    // Another program's members stay, and the model is that of the last answer.
+    let mut edited = conversation.clone();
+    edited["note"] = json!({"mine": [1]});
+    edited["messages"][1]["model"] = "anthropic.claude-opus-4-8".into();
+    fs::write(&file, edited.to_string()).unwrap();
+    assert_eq!(said(&["--continue", "c.json", "second"]), "two\n");
+    assert_eq!(
+        said(&["--continue", "c.json", "--save", "d.json", "-m", SONNET, "--json", "third"]).lines().count(),
+        5
+    );
+    assert_eq!(kept(&file)["messages"].as_array().unwrap().len(), 4);
+    let conversation = kept(&home.path().join("d.json"));
+    assert_eq!(conversation["messages"].as_array().unwrap().len(), 6);
+    assert_eq!(conversation["note"], json!({"mine": [1]}));
+
+    let requests = server.requests();
+    assert!(requests[1].line.contains("anthropic.claude-opus-4-8"), "{}", requests[1].line);
+    assert!(requests[2].line.contains("claude-sonnet-4-5"), "{}", requests[2].line);
+    let point = json!({"cachePoint": {"type": "default"}});
+    assert_eq!(
+        requests[2].json()["messages"],
+        json!([
+            {"role": "user", "content": [{"text": "first"}]},
+            {"role": "assistant", "content": [{"text": "one"}]},
+            {"role": "user", "content": [{"text": "second"}]},
+            {"role": "assistant", "content": [{"text": "two"}]},
+            {"role": "user", "content": [{"text": "third"}, point]}
+        ])
+    );
+    assert_eq!(requests[2].json()["system"], json!([{"text": "S"}, point]));
+}
+
+#[test]
+fn a_file_that_is_no_conversation_says_where_and_stays() {
+    let home = home();
+    let server = Server::start([Answer::stream(text_answer(&["never"]))]);
+    let file = home.path().join("c.json");
+    for (content, fault) in [
+        (&b"{\"messages\": [\n  {\"role\": \"user\", \"content\": 7}]}"[..], "line 2 column 31"),
+        (b"{\"messages\": [", "line 1 column 14"),
+        (b"", "line 1 column 0"),
+        (b"{}", "JSON without \"messages\" found"),
+        (b"{\"messages\": [\xff", "at byte 14"),
+        (
+            br#"{"messages": [{"role": "user", "content": "a"}, {"role": "narrator", "content": "b"}]}"#,
+            "message 2: the role user, assistant, toolResult or system expected, \"narrator\" found",
+        ),
+        (
+            br#"{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "song"}]}]}"#,
+            "message 1, block 2: the type text, thinking, toolCall, image or document expected, \"song\" found",
+        ),
+    ] {
+        fs::write(&file, content).unwrap();
+        let output = chat(&home, &server, &["--continue", "c.json", "Hi"]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(stderr(&output).starts_with("error: c.json: "), "{output:?}");
+        assert!(stderr(&output).contains(fault), "{fault}: {output:?}");
+        assert_eq!(fs::read(&file).unwrap(), content);
+    }
+    let absent = chat(&home, &server, &["--continue", "no.json", "Hi"]);
+    assert_eq!(absent.status.code(), Some(2));
+    assert!(stderr(&absent).contains("hint: --save no.json begins a conversation there"), "{absent:?}");
+    for place in ["no/c.json", "."] {
+        let output = chat(&home, &server, &["--save", place, "Hi"]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(
+            stderr(&output).starts_with(&format!("error: {place}: a file for the conversation expected"))
+        );
+    }
+    let empty = chat(&home, &server, &["--save", "", "Hi"]);
+    assert_eq!(empty.status.code(), Some(2), "{empty:?}");
+    assert!(stderr(&empty).starts_with("error: --save: a file expected, an empty name found"), "{empty:?}");
+    let too_long = "a".repeat(300);
+    let mut refused = vec![too_long.as_str()];
+    if cfg!(unix) {
+        let pipe = home.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+        refused.push("pipe");
+    }
+    for place in refused {
+        let output = chat(&home, &server, &["--save", place, "Hi"]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(stderr(&output).contains("the conversation cannot be saved there: "), "{output:?}");
+    }
+    assert_eq!(server.requests().len(), 0, "all this is found out before anything is asked");
+}
+
+#[test]
+fn what_came_of_a_failed_answer_is_kept_and_nothing_else() {
+    let home = home();
+    let broken = [
+        server::message_start(),
+        server::text(0, "par"),
+        server::exception("modelStreamErrorException", "oh"),
+    ];
+    let server = Server::start([
+        Answer::refusal(400, "ValidationException", "no"),
+        Answer::stream(broken),
+        Answer::stream(text_answer(&["whole"])),
+    ]);
+    let file = home.path().join("c.json");
+    assert_eq!(chat(&home, &server, &["--save", "c.json", "a"]).status.code(), Some(1));
+    assert!(!file.exists());
+    let output = chat(&home, &server, &["--save", "c.json", "b"]);
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(5), &b"par\n"[..]), "{output:?}");
+    assert_eq!(kept(&file)["messages"][1]["stopReason"], "error");
+    assert_eq!(kept(&file)["messages"][1]["content"][0]["text"], "par");
+    assert_eq!(chat(&home, &server, &["--continue", "c.json", "c"]).status.code(), Some(0));
+    // Half an answer is worse than none: the questions stand together.
+    let messages = &asked(&server)[2]["messages"];
+    assert_eq!(messages.as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&messages[0]["content"][0]["text"], &messages[0]["content"][1]["text"]),
+        (&json!("b"), &json!("c"))
+    );
+}
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+
+#[test]
+fn files_go_with_the_question_as_what_they_are() {
+    let home = home();
+    let server = Server::start([Answer::stream(text_answer(&["ok"]))]);
+    fs::write(home.path().join("looks.txt"), PNG).unwrap();
+    fs::write(home.path().join("notes.md"), "# N").unwrap();
+    let output = chat(&home, &server, &["-f", "looks.txt", "--file", "notes.md", "What", "is this?"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(
+        asked(&server)[0]["messages"][0]["content"],
+        json!([
+            {"image": {"format": "png", "source": {"bytes": "iVBORw0KGgoAAAANSUhEUg=="}}},
+            {"document": {"format": "md", "name": "notes md", "source": {"bytes": "IyBO"}}},
+            {"text": "What is this?"}
+        ])
+    );
+}
+
+#[test]
+fn files_that_the_service_would_refuse_are_not_sent() {
+    let home = home();
+    let server = Server::start([Answer::stream(text_answer(&["never"]))]);
+    let write = |name: &str, content: &[u8]| fs::write(home.path().join(name), content).unwrap();
+    write("a.png", PNG);
+    write("a.txt", b"text");
+    write("a.exe", b"MZ\0\0");
+    write("large.gif", &[&b"GIF89a"[..], &vec![0; 4_000_000]].concat());
+    let fails = |args: &[&str], fault: &str| {
+        let output = chat(&home, &server, args);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(stderr(&output).contains(fault), "{fault}: {output:?}");
+    };
+    fails(&["-f", "a.exe", "?"], "error: a.exe: an image (PNG, JPEG, GIF, WebP) or a document");
+    fails(&["-f", "no.png", "?"], "error: no.png cannot be read: ");
+    fails(&["-f", "large.gif", "?"], "large.gif: an image of at most 3.75 MB expected, 3.81 MB found");
+    fails(
+        &[&["-f", "a.txt"].repeat(6)[..], &["?"]].concat(),
+        "at most 5 documents in one message expected, 6 found",
+    );
+    fails(
+        &[&["-f", "a.png"].repeat(21)[..], &["?"]].concat(),
+        "at most 20 images in one message expected, 21 found",
+    );
+    fails(&["-m", "amazon.nova-micro-v1:0", "-f", "a.png", "?"], "amazon.nova-micro-v1:0 takes no images");
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn half_a_surrogate_pair_is_no_damage() {
+    let home = home();
+    let delta = r#"{"contentBlockIndex":0,"delta":{"text":"a\ud83db \ud83d\ude00"}}"#;
+    let frames = [server::message_start(), server::event("contentBlockDelta", delta)];
+    let frames = [&frames[..], &[server::block_stop(0), server::message_stop("end_turn")]].concat();
+    let server = Server::start([Answer::stream(frames)]);
+    let output = chat(&home, &server, &["Hi"]);
+    assert_eq!(std::str::from_utf8(&output.stdout), Ok("a\u{fffd}b 😀\n"), "{output:?}");
+}
+
+#[test]
+fn thinking_knows_less_in_govcloud() {
+    let home = home();
+    let server = Server::start([Answer::stream(text_answer(&["ok"]))]);
+    for region in ["us-gov-west-1", "us-east-1"] {
+        let output = chat(
+            &home,
+            &server,
+            &["--region", region, "-m", "anthropic.claude-opus-4-8", "--think", "low", "Hi"],
+        );
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+    let fields = asked(&server)
+        .into_iter()
+        .map(|body| body["additionalModelRequestFields"].clone())
+        .collect::<Vec<_>>();
+    assert_eq!(fields[0], json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}));
+    assert_eq!(fields[1]["thinking"]["display"], "summarized");
+    assert_eq!(fields[1]["anthropic_beta"], json!(["thinking-binding-controls-2026-08-01"]));
+}
+
+#[test]
+fn what_the_settings_say_of_a_model_counts() {
+    let home = home();
+    let server = Server::start([Answer::stream(text_answer(&["ok"]))]);
+    let settings = r#"{
+        models: { providers: { "amazon-bedrock": {
+            families: [{ match: ["newcomer"], thinking: "reasoning", temperature: "notWithThinking" }],
+            models: [
+                { id: "acme.x1", name: "Newcomer One", reasoning: true, maxTokens: 900 },
+                { id: "acme.x2", name: "Newcomer Two", reasoning: true },
+            ],
+        } } },
+        agents: { defaults: {
+            params: { temperature: 0.3, serviceTier: "fast" },
+            models: { "amazon-bedrock/acme.x1": { params: { thinking: "high", serviceTier: "flex" } } },
+        } },
+    }"#;
+    fs::write(home.path().join("s.json5"), settings).unwrap();
+    for args in [
+        &["-m", "acme.x1"][..],
+        &["-m", "acme.x2"],
+        &["-m", "acme.x1", "--think", "low", "--max-tokens", "7"],
+    ] {
+        let output = chat(&home, &server, &[&["--config", "s.json5"], args, &["Hi"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(stderr(&output).starts_with("warning: "), "the service tier is none: {output:?}");
+    }
+    let bodies = asked(&server);
+    let text = json!([{"role": "user", "content": [{"text": "Hi"}]}]);
+    assert_eq!(
+        bodies[0],
+        json!({
+            "messages": text, "inferenceConfig": {"maxTokens": 900}, "serviceTier": {"type": "flex"},
+            "additionalModelRequestFields": {"reasoning": {"effort": "high"}}
+        })
+    );
+    assert_eq!(bodies[1], json!({"messages": text, "inferenceConfig": {"temperature": 0.3}}));
+    assert_eq!(bodies[2]["additionalModelRequestFields"], json!({"reasoning": {"effort": "low"}}));
+    assert_eq!(bodies[2]["inferenceConfig"], json!({"maxTokens": 7}));
+}
+
+#[cfg(target_os = "linux")]
+mod terminal {
+    use std::io::{Read as _, Write as _};
+    use std::process::{Child, ExitStatus};
+
+    use super::*;
+
+    /// The program at a terminal.
+    struct Terminal {
+        pty: pty_process::blocking::Pty,
+        child: Child,
+        /// What it has written so far, and how much of that has been waited for.
+        written: Vec<u8>,
+        seen: usize,
+    }
+
+    impl Terminal {
+        fn open(home: &TempDir, server: &Server, args: &[&str], columns: u16) -> Self {
+            let (pty, pts) = pty_process::blocking::open().unwrap();
+            pty.resize(pty_process::Size::new(10, columns)).unwrap();
+            let command = pty_process::blocking::Command::new(env!("CARGO_BIN_EXE_pumice"))
+                .args(["chat", "--endpoint-url", &server.url])
+                .args(args)
+                .current_dir(home)
+                .env_clear()
+                .envs(environment(home));
+            Self { pty, child: command.spawn(pts).unwrap(), written: Vec::new(), seen: 0 }
+        }
+
+        /// Reads until this has been written, behind what was waited for before; gives what came up to there.
+        fn until(&mut self, text: &str) -> String {
+            loop {
+                let new = &self.written[self.seen..];
+                if let Some(at) = new.windows(text.len()).position(|window| window == text.as_bytes()) {
+                    let end = self.seen + at + text.len();
+                    let came = String::from_utf8_lossy(&self.written[self.seen..end]).into_owned();
+                    self.seen = end;
+                    return came;
+                }
+                assert!(self.read(), "{text:?} expected: {:?}", String::from_utf8_lossy(&self.written));
+            }
+        }
+
+        fn read(&mut self) -> bool {
+            let mut piece = [0; 4096];
+            // The end of a terminal's other side is an error.
+            let length = self.pty.read(&mut piece).unwrap_or_default();
+            self.written.extend(&piece[..length]);
+            length > 0
+        }
+
+        /// Waits for the prompt.
+        fn prompt(&mut self) -> String {
+            // Pastes are told apart while, and only while, a line is read.
+            self.until("\x1b[?2004h")
+        }
+
+        fn write(&mut self, text: &str) {
+            self.pty.write_all(text.as_bytes()).unwrap();
+        }
+
+        /// Reads to the end.
+        fn end(mut self) -> (String, ExitStatus) {
+            while self.read() {}
+            let rest = String::from_utf8_lossy(&self.written[self.seen..]).into_owned();
+            (rest, self.child.wait().unwrap())
+        }
+    }
+
+    const CTRL_A: &str = "\x01";
+    const CTRL_C: &str = "\x03";
+    const CTRL_D: &str = "\x04";
+    const UP: &str = "\x1b[A";
+
+    #[test]
+    fn a_conversation_goes_on_until_ctrl_d() {
+        let home = home();
+        let think = json!({"contentBlockIndex": 0, "delta": {"reasoningContent": {"text": "Hm."}}});
+        let thinking = [
+            vec![
+                server::message_start(),
+                server::event("contentBlockDelta", &think.to_string()),
+                server::block_stop(0),
+            ],
+            vec![
+                server::text(1, "one"),
+                server::block_stop(1),
+                server::message_stop("end_turn"),
+                server::metadata(12, 7),
+            ],
+        ];
+        let server = Server::start([
+            Answer::stream(thinking.concat()),
+            Answer::refusal(429, "ThrottlingException", "Too many"),
+            Answer::stream(text_answer(&["two"])),
+        ]);
+        fs::write(home.path().join("a.png"), PNG).unwrap();
+        let mut terminal = Terminal::open(&home, &server, &["-f", "a.png", "--save", "c.json"], 80);
+        terminal.prompt();
+        terminal.write("frist\x1b[D\x1b[D\x1b[D\x1b[D\x1b[3~\x1b[Ci\x7fir\x7f\x7f\x7fir\r");
+        terminal.until("\x1b[2mHm.\x1b[0m");
+        let last = terminal.until(" in all\x1b[0m");
+        assert!(last.contains("one\r\n\x1b[2mus.anthropic.claude-sonnet-4-5"), "{last:?}");
+        assert!(last.contains(" · 12 tokens in, 7 out · $0.0001"), "{last:?}");
+        assert!(last.contains(" · first token after "), "{last:?}");
+
+        // A failure is told, and is no end; what was asked is in the history.
+        terminal.prompt();
+        terminal.write(" second\r");
+        terminal.until("Too many");
+        terminal.prompt();
+        terminal.write(&format!("thrown away{CTRL_C}"));
+        terminal.prompt();
+        terminal.write(&format!("{UP}{CTRL_A}again: \r"));
+        terminal.until("two");
+        terminal.prompt();
+        terminal.write(CTRL_D);
+        let (_, status) = terminal.end();
+        assert!(status.success());
+
+        let bodies = asked(&server);
+        assert_eq!(bodies.len(), 3);
+        let first = bodies[0]["messages"][0]["content"][1]["text"].as_str().unwrap();
+        assert!(bodies[0]["messages"][0]["content"][0]["image"].is_object());
+        let messages = bodies[2]["messages"].as_array().unwrap();
+        assert_eq!(messages.len(), 3, "the second question was not answered: {messages:?}");
+        assert_eq!(messages[1]["content"][1], json!({"text": "one"}));
+        assert_eq!(messages[2]["content"][0]["text"].as_str().unwrap(), format!("again: {first}"));
+        assert_eq!(kept(&home.path().join("c.json"))["messages"].as_array().unwrap().len(), 4);
+        let history = home.path().join(".local/state/pumice/chat-history.jsonl");
+        let lines = fs::read_to_string(&history).unwrap();
+        let lines =
+            lines.lines().map(|line| serde_json::from_str::<String>(line).unwrap()).collect::<Vec<_>>();
+        assert_eq!(lines, [first.to_owned(), format!("again: {first}")], "not what begins with a space");
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&history).unwrap().permissions());
+        assert_eq!(mode, 0o100_600);
+
+        // It is there in the next conversation, and stays bounded.
+        let many = (0..1500).map(|number| format!("\"{number}\"")).collect::<Vec<_>>().join("\n");
+        fs::write(&history, many + "\ndamaged\n\"日本 for the second time\"\n").unwrap();
+        server.then(Answer::stream(text_answer(&["three"])));
+        let mut terminal = Terminal::open(&home, &server, &[], 20);
+        terminal.prompt();
+        terminal.write(&format!("{UP}!\r"));
+        terminal.prompt();
+        terminal.write(CTRL_D);
+        assert!(terminal.end().1.success());
+        assert_eq!(asked(&server)[3]["messages"][0]["content"][0]["text"], "日本 for the second time!");
+        let lines = fs::read_to_string(&history).unwrap();
+        assert_eq!(lines.lines().count(), 1000);
+        assert!(lines.ends_with("\"1499\"\n\"日本 for the second time\"\n\"日本 for the second time!\"\n"));
+    }
+
+    #[test]
+    fn ctrl_c_ends_the_answer_and_not_the_conversation() {
+        let home = home();
+        let (answer, closed) =
+            Answer::stream([server::message_start(), server::text(0, "and so on")]).await_close();
+        let (silent, _gate) = Answer::whole(200, "").gate();
+        let server = Server::start([answer, silent, Answer::stream(text_answer(&["better"]))]);
+        let mut terminal = Terminal::open(&home, &server, &["--save", "c.json"], 80);
+        terminal.prompt();
+        terminal.write("go\r");
+        terminal.until("and so on");
+        terminal.write(CTRL_C);
+        closed.recv().unwrap();
+        terminal.until("the answer was ended with Ctrl-C");
+        terminal.prompt();
+        // It need not have begun.
+        terminal.write("go\r");
+        terminal.until("\x1b[?2004l");
+        while server.requests().len() < 2 {
+            std::thread::yield_now();
+        }
+        terminal.write(CTRL_C);
+        terminal.prompt();
+        terminal.write("once more\r");
+        terminal.until("better");
+        terminal.prompt();
+        terminal.write(CTRL_D);
+        assert!(terminal.end().1.success());
+        let conversation = kept(&home.path().join("c.json"));
+        let reasons = [1, 3].map(|at| conversation["messages"][at]["stopReason"].clone());
+        assert_eq!(reasons, ["aborted", "stop"]);
+        assert_eq!(conversation["messages"].as_array().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn a_conversation_whose_file_another_program_changes_goes_on_in_one_of_its_own() {
+        let home = home();
+        let texts = ["one", "two", "three"];
+        let server = Server::start(texts.map(|text| Answer::stream(text_answer(&[text]))));
+        fs::write(home.path().join("a.png"), PNG).unwrap();
+        let file = home.path().join("c.json");
+        let mut terminal = Terminal::open(&home, &server, &["-f", "a.png", "--save", "c.json"], 200);
+        terminal.prompt();
+        fs::write(&file, "theirs").unwrap();
+        terminal.write("go\r");
+        terminal.until("it is saved in c-2.json instead");
+        terminal.prompt();
+        for text in &texts[1..] {
+            terminal.write("go on\r");
+            terminal.until(text);
+            let said = terminal.prompt();
+            assert!(!said.contains("error"), "{said:?}");
+        }
+        terminal.write(CTRL_D);
+        assert!(terminal.end().1.success());
+        assert_eq!(fs::read(&file).unwrap(), b"theirs");
+        assert_eq!(kept(&home.path().join("c-2.json"))["messages"].as_array().unwrap().len(), 6);
+        // The image is in the first question alone.
+        let last = asked(&server).pop().unwrap();
+        let images = last.to_string().matches("\"image\"").count();
+        assert_eq!(images, 1);
+    }
+
+    #[test]
+    fn a_paste_of_many_lines_is_one_question() {
+        let home = home();
+        let server = Server::start([Answer::stream(text_answer(&["ok"]))]);
+        let mut terminal = Terminal::open(&home, &server, &[], 24);
+        terminal.prompt();
+        terminal.write("\x1b[200~fn main() {\r\n    日本\n}\x1b[201~\r");
+        terminal.until("ok");
+        terminal.prompt();
+        terminal.write(CTRL_D);
+        assert!(terminal.end().1.success());
+        let bodies = asked(&server);
+        assert_eq!(bodies.len(), 1);
+        assert_eq!(bodies[0]["messages"][0]["content"][0]["text"], "fn main() {\n    日本\n}");
+    }
+
+    #[test]
+    fn a_question_that_is_asked_once_ends_with_ctrl_c() {
+        let home = home();
+        let (answer, _closed) =
+            Answer::stream([server::message_start(), server::text(0, "and so on")]).await_close();
+        let server = Server::start([answer]);
+        let mut terminal = Terminal::open(&home, &server, &["Hi"], 80);
+        terminal.until("and so on");
+        terminal.write(CTRL_C);
+        assert_eq!(terminal.end().1.code(), Some(130));
+        let terminal = Terminal::open(&home, &server, &["--json"], 80);
+        let (said, status) = terminal.end();
+        assert_eq!(status.code(), Some(2));
+        assert!(said.contains("--json: a prompt expected"), "{said}");
+    }
+}
+
+#[test]
+fn what_is_sent_otherwise_than_asked_is_said() {
+    let home = home();
+    let server = Server::start((0..3).map(|_| Answer::stream(text_answer(&["one"]))));
+    let said = |args: &[&str]| {
+        let output = chat(&home, &server, args);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        stderr(&output).to_owned()
+    };
+    for json in [&[][..], &["--json"]] {
+        let args = ["--think", "low", "--max-tokens", "500", "--temperature", "0.5", "Hi"];
+        let told = said(&[json, &args].concat());
+        let limit = "limit of tokens: 500 asked for, 2548 sent: what is thought at the level low counts too";
+        assert!(told.contains(limit), "{told}");
+        let temperature = "temperature: 0.5 asked for, none sent: the model refuses one beside thinking";
+        assert!(told.contains(temperature), "{told}");
+    }
+    let told = said(&["-m", "meta.llama3-70b-instruct-v1:0", "--think", "low", "Hi"]);
+    let thinking =
+        "thinking: low asked for, nothing sent: meta.llama3-70b-instruct-v1:0 is not known to think";
+    assert!(told.contains(thinking), "{told}");
+    assert_eq!(asked(&server)[0]["inferenceConfig"], json!({"maxTokens": 2548}));
+}

@@ -1,0 +1,17 @@
+//! The program, as its users run it.
+
+mod at_once;
+mod call;
+mod chat;
+mod cli_models;
+mod credentials;
+mod decode;
+mod faults;
+mod fixtures;
+mod numbers;
+mod program;
+mod secrets;
+mod stream;
+mod tls;
+mod untrusted;
+mod vectors;

@@ -1,0 +1,331 @@
+//! Which servers are trusted: certificates made here, and a server on loopback that shows them.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+
+use pumice::context::Context;
+use pumice::converse::{ConverseRequest, Message};
+use pumice::retry::Retry;
+use pumice::transport::HttpConfig;
+use pumice::{Client, Config, ErrorKind, Event};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use support::server::text_answer;
+use tempfile::TempDir;
+
+/// An authority of the test's own, in a file as people keep it.
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    folder: TempDir,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("ca.pem"), issuer.pem()).unwrap();
+        Self { issuer, folder }
+    }
+
+    fn file(&self) -> String {
+        self.folder.path().join("ca.pem").display().to_string()
+    }
+
+    /// Serves one answer over TLS with a certificate of this authority's. Gives the port.
+    fn serve(&self, params: &CertificateParams, end: End) -> u16 {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        serve(certificate.der().clone(), &key, None, end)
+    }
+
+    /// The same as `localhost`, to clients with a certificate of another's alone.
+    fn serve_to(&self, clients: &Self) -> u16 {
+        let key = KeyPair::generate().unwrap();
+        let certificate = named("localhost").signed_by(&key, &self.issuer).unwrap();
+        serve(certificate.der().clone(), &key, Some(clients), End::Closed)
+    }
+}
+
+/// How an answer ends, whose length its head does not say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// As TLS has it.
+    Closed,
+    /// With the connection alone: anybody on the way may have closed it.
+    CutOff,
+    /// In something that is no TLS.
+    Garbage,
+}
+
+/// Serves one answer over TLS, to clients with a certificate of an authority alone, where one is given.
+fn serve(certificate: CertificateDer<'static>, key: &KeyPair, clients: Option<&Authority>, end: End) -> u16 {
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(authority.issuer.der().clone()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let config = builder.with_single_cert(vec![certificate], key).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut connection = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+        // A client that does not trust the server goes away here.
+        let mut request = Vec::new();
+        while !request.ends_with(b"}]}]}") {
+            let mut piece = [0; 4096];
+            match tls.read(&mut piece) {
+                Ok(length) if length > 0 => request.extend_from_slice(&piece[..length]),
+                _ => return,
+            }
+        }
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.amazon.eventstream\r\nconnection: close\r\n\r\n";
+        tls.write_all(head.as_bytes()).unwrap();
+        tls.write_all(&text_answer(&["over TLS"]).concat()).unwrap();
+        match end {
+            End::Closed => {
+                connection.send_close_notify();
+                let _ = connection.complete_io(&mut stream);
+            }
+            End::CutOff => {}
+            End::Garbage => stream.write_all(b"no record of TLS begins like this").unwrap(),
+        }
+    });
+    port
+}
+
+/// A certificate for a name.
+fn named(name: &str) -> CertificateParams {
+    CertificateParams::new(vec![name.to_owned()]).unwrap()
+}
+
+/// A certificate for `localhost` that is valid in these years.
+fn valid(from: i32, until: i32) -> CertificateParams {
+    let mut params = named("localhost");
+    params.not_before = rcgen::date_time_ymd(from, 1, 1);
+    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    params
+}
+
+/// The text of an answer, as far as it came.
+async fn call(url: String, context: Context) -> (String, pumice::Result<()>) {
+    call_with(url, context, HttpConfig::default()).await
+}
+
+async fn call_with(url: String, context: Context, http: HttpConfig) -> (String, pumice::Result<()>) {
+    let context = context.with_env("AWS_BEARER_TOKEN_BEDROCK", "token");
+    let config = Config::new().context(context).endpoint_url(url).retry(Retry::standard());
+    let client = Client::new(config.http(http));
+    let request = ConverseRequest::new("m").message(Message::user("Hi"));
+    let mut text = String::new();
+    let read = async {
+        let mut events = client.converse_stream(&request).await?;
+        while let Some(event) = events.next_event().await? {
+            if let Event::ContentBlockDelta(event) = event {
+                text += event.delta.as_text().unwrap_or_default();
+            }
+        }
+        Ok(())
+    };
+    let end = read.await;
+    (text, end)
+}
+
+/// The program, which says "Hi" to this port.
+fn chat(port: u16) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
+    command
+        .env_clear()
+        .env("HOME", "/no/such/home")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_BEARER_TOKEN_BEDROCK", "token")
+        .args(["chat", "-m", "m", "--endpoint-url", &format!("https://localhost:{port}"), "Hi"]);
+    command
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_where_it_is_named() {
+    let authority = Authority::new();
+    for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
+        let port = authority.serve(&named("localhost"), End::Closed);
+        let context = Context::made().with_env(variable, authority.file());
+        let (text, end) = call(format!("https://localhost:{port}"), context).await;
+        end.unwrap();
+        assert_eq!(text, "over TLS");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_wrong_is_an_error_that_says_so_and_is_not_tried_again() {
+    let authority = Authority::new();
+    let trusted = || Context::made().with_env("AWS_CA_BUNDLE", authority.file());
+    let other = Authority::new();
+    let mut for_clients = named("localhost");
+    for_clients.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let own_key = KeyPair::generate().unwrap();
+    let signed_by_itself = named("localhost").self_signed(&own_key).unwrap();
+    let by = |authority: &Authority, params| authority.serve(&params, End::Closed);
+    // Each server takes one connection alone.
+    let cases = [
+        // Neither the bundled roots nor the system's know it.
+        ("unknown issuer", by(&authority, named("localhost")), Context::made(), "AWS_CA_BUNDLE"),
+        // What is named takes the place of all others.
+        ("another's", by(&other, named("localhost")), trusted(), "AWS_CA_BUNDLE"),
+        (
+            "its own",
+            serve(signed_by_itself.der().clone(), &own_key, None, End::Closed),
+            trusted(),
+            "AWS_CA_BUNDLE",
+        ),
+        ("wrong name", by(&authority, named("bedrock.example")), trusted(), "--endpoint-url"),
+        ("wildcard", by(&authority, named("*.localhost")), trusted(), "--endpoint-url"),
+        ("expired", by(&authority, valid(2019, 2020)), trusted(), "clock"),
+        ("not yet valid", by(&authority, valid(2900, 2901)), trusted(), "clock"),
+        ("not a server's", by(&authority, for_clients), trusted(), "AWS_CA_BUNDLE"),
+    ];
+    for (name, port, context, hint) in cases {
+        let (text, end) = call(format!("https://localhost:{port}"), context).await;
+        let error = end.unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Connect, false), "{name}: {error:?}");
+        assert!(error.to_string().contains("the server's certificate is not accepted"), "{name}: {error}");
+        assert!(error.hint().unwrap().contains(hint), "{name}: {error:?}");
+        assert_eq!(text, "", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_for_credentials_is_trusted_no_sooner() {
+    let authority = Authority::new();
+    let port = authority.serve(&named("localhost"), End::Closed);
+    let context = Context::made()
+        .with_env("AWS_REGION", "eu-west-1")
+        .with_env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
+        .with_env("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")
+        .with_file("/token", "sekret")
+        .with_env("AWS_ENDPOINT_URL_STS", format!("https://localhost:{port}"));
+    let client = Client::new(Config::new().context(context).endpoint_url("http://127.0.0.1:9"));
+    let error = client.converse(&ConverseRequest::new("m")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
+    assert!(error.to_string().contains("the server's certificate is not accepted"), "{error}");
+    assert!(error.hint().unwrap().contains("AWS_CA_BUNDLE"), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_answer_whose_end_anybody_could_have_made_is_not_complete() {
+    let authority = Authority::new();
+    for (end, kind) in [(End::CutOff, ErrorKind::BrokenOff), (End::Garbage, ErrorKind::Damaged)] {
+        let port = authority.serve(&named("localhost"), end);
+        let end_is_garbage = end == End::Garbage;
+        let context = Context::made().with_env("AWS_CA_BUNDLE", authority.file());
+        let (text, end) = call(format!("https://localhost:{port}"), context).await;
+        assert_eq!(end.unwrap_err().kind(), kind);
+        // What came together with a record that is none is not given out.
+        assert!(text == "over TLS" || end_is_garbage && text.is_empty(), "{text}");
+    }
+}
+
+/// The server takes one connection alone: another attempt would find nobody.
+#[tokio::test]
+async fn a_server_without_tls_is_told_by_its_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+    });
+    let error = call(format!("https://localhost:{port}"), Context::made()).await.1.unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Damaged, "what came is not TLS"));
+    assert!(error.hint().unwrap().contains("http://"), "{error:?}");
+}
+
+#[test]
+fn the_program_names_the_certificate_and_what_to_do_and_no_switch_turns_that_off() {
+    let authority = Authority::new();
+    let serve = || authority.serve(&named("localhost"), End::Closed);
+    let trusted = chat(serve()).env("AWS_CA_BUNDLE", authority.file()).output().unwrap();
+    assert_eq!((trusted.status.code(), trusted.stdout.as_slice()), (Some(0), b"over TLS\n".as_slice()));
+
+    // What turns verification off elsewhere.
+    let elsewhere = [
+        ("AWS_CLI_NO_VERIFY_SSL", "true"),
+        ("AWS_NO_VERIFY_SSL", "true"),
+        ("NODE_TLS_REJECT_UNAUTHORIZED", "0"),
+        ("PYTHONHTTPSVERIFY", "0"),
+        ("CURL_INSECURE", "1"),
+        ("GIT_SSL_NO_VERIFY", "1"),
+    ];
+    let refused = chat(serve()).envs(elsewhere).output().unwrap();
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!((refused.status.code(), refused.stdout.as_slice()), (Some(4), b"".as_slice()), "{told}");
+    assert!(told.contains("the server's certificate is not accepted"), "{told}");
+    assert!(told.lines().any(|line| line.starts_with("hint: ") && line.contains("AWS_CA_BUNDLE")), "{told}");
+
+    for switch in ["--insecure", "-k", "--no-verify-ssl", "--no-check-certificate"] {
+        let refused = chat(1).arg(switch).output().unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{switch}");
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "no certificate here").unwrap();
+    for file in [empty.display().to_string(), "/no/such/bundle.pem".to_owned()] {
+        let context = Context::made().with_env("AWS_CA_BUNDLE", &file);
+        let error = call("https://localhost:1".to_owned(), context).await.1.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("AWS_CA_BUNDLE") && error.to_string().contains(&file), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn authorities_and_a_certificate_of_its_own_come_with_the_configuration() {
+    let authority = Authority::new();
+    let mut http = HttpConfig::default();
+    http.authorities = Some(authority.issuer.pem());
+    let url = |port| format!("https://localhost:{port}");
+    call_with(url(authority.serve(&named("localhost"), End::Closed)), Context::made(), http.clone())
+        .await
+        .1
+        .unwrap();
+    // What the environment names counts first.
+    let other = Authority::new();
+    let context = Context::made().with_env("AWS_CA_BUNDLE", other.file());
+    let port = authority.serve(&named("localhost"), End::Closed);
+    call_with(url(port), context, http.clone()).await.1.unwrap_err();
+
+    let clients = Authority::new();
+    let port = authority.serve_to(&clients);
+    call_with(url(port), Context::made(), http.clone()).await.1.unwrap_err();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["us".to_owned()]).unwrap();
+    let certificate = certificate.signed_by(&key, &clients.issuer).unwrap();
+    http.client_certificate = Some((certificate.pem(), key.serialize_pem()));
+    let port = authority.serve_to(&clients);
+    call_with(url(port), Context::made(), http.clone()).await.1.unwrap();
+
+    http.client_certificate = Some((certificate.pem(), "no key".to_owned()));
+    let error = call_with(url(1), Context::made(), http).await.1.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("a key in PEM form expected"), "{error}");
+}

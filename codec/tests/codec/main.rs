@@ -1,0 +1,4 @@
+//! The codec: frames, and the API's types.
+
+mod frame;
+mod round_trip;

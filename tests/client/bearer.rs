@@ -1,0 +1,156 @@
+//! Bearer token or signature: the choice, against botocore's.
+//!
+//! Where this client means to differ: a blank token is none, white space around a token goes, and plain
+//! http is allowed to this machine. What botocore can be told in code this client can be told by
+//! [`Config::profile`], which passes over the environment, and by [`Config::unauthorised`]; a preference in
+//! code it does not know.
+
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use std::sync::Arc;
+use support::shared;
+
+use pumice::context::Context;
+use pumice::operation::Operation;
+use pumice::transport::Transport;
+use pumice::{Client, Config, Error, ErrorKind};
+use support::capture::{Capture, call_by_members, context, keys, least_request};
+
+/// What the one request that was sent is authorised by, or why none was sent.
+async fn authorisation(config: Config, operation: Operation) -> Result<Option<String>, Error> {
+    let capture = Arc::new(Capture::default());
+    let transport: Arc<dyn Transport> = capture.clone();
+    let client = Client::new(config.transport(transport));
+    let params = least_request(operation).to_string();
+    let error = call_by_members(&client, operation, &params).await.unwrap_err();
+    if capture.count() == 0 {
+        return Err(error);
+    }
+    let request = capture.only_request();
+    let header = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
+    // The date and the session token belong to a signature.
+    let signed = header.as_deref().is_some_and(|header| header.starts_with("AWS4-"));
+    assert_eq!(request.headers().contains_key("x-amz-date"), signed);
+    Ok(header)
+}
+
+#[tokio::test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
+async fn the_choice_is_botocores() {
+    let vectors = shared::json("vectors/bearer.json");
+    let (mut compared, mut left_out) = (0, Vec::new());
+    for case in vectors.as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let expected = case["result"].as_str().unwrap();
+        let mut context = context();
+        if case["keys"] == true {
+            context = keys(context);
+        }
+        for (variable, value) in case["env"].as_object().unwrap() {
+            context = context.with_env(variable, value.as_str().unwrap());
+        }
+        let operation = match case["service"].as_str().unwrap() {
+            "bedrock" => Operation::ListFoundationModels,
+            _ => Operation::Converse,
+        };
+        let mut config = Config::new().region("us-east-1").context(context);
+        if let Some(url) = case["endpoint_url"].as_str() {
+            config = config.endpoint_url(url);
+        }
+        match case["config"].as_str().unwrap() {
+            "{}" => {}
+            code if code.contains("UNSIGNED") => config = config.unauthorised(),
+            _ => {
+                left_out.push(name);
+                continue;
+            }
+        }
+        let found = authorisation(config, operation).await;
+        match name {
+            "empty token + keys" => assert_signed(name, found),
+            "empty token, no keys" => assert_eq!(found.unwrap_err().kind(), ErrorKind::Credentials, "{name}"),
+            "whitespace token" => assert_eq!(found.unwrap().as_deref(), Some("Bearer tok"), "{name}"),
+            "token over http endpoint" | "token over http loopback endpoint, no keys" => {
+                assert_eq!(found.unwrap().as_deref(), Some("Bearer tok-123"), "{name}");
+            }
+            _ if expected.starts_with("Bearer ") => {
+                assert_eq!(found.unwrap().as_deref(), Some(expected), "{name}");
+            }
+            _ if expected.starts_with("AWS4-") => assert_signed(name, found),
+            _ if expected == "NO AUTHORIZATION" => assert_eq!(found.unwrap(), None, "{name}"),
+            _ => {
+                let error = found.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Credentials, "{name}");
+                assert!(
+                    expected.starts_with("NoCredentialsError") || expected.starts_with("NoAuthTokenError")
+                );
+                if expected.starts_with("NoAuthTokenError") {
+                    assert!(error.message().contains("AWS_AUTH_SCHEME_PREFERENCE"), "{name}: {error}");
+                }
+            }
+        }
+        compared += 1;
+    }
+    println!("held: {compared}; a preference in code: {left_out:?}");
+    assert!(compared >= 19, "{compared}");
+    assert!(left_out.iter().all(|name| name.contains(" code ")), "{left_out:?}");
+}
+
+fn assert_signed(name: &str, found: Result<Option<String>, Error>) {
+    let found = found.unwrap().unwrap();
+    assert!(found.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"), "{name}: {found}");
+}
+
+#[tokio::test]
+async fn a_token_goes_in_the_clear_to_this_machine_alone() {
+    let config = |url: &str| {
+        let context = context().with_env("AWS_BEARER_TOKEN_BEDROCK", "sekret-token");
+        Config::new().context(context).endpoint_url(url)
+    };
+    for url in ["http://127.0.0.1:8080", "http://[::1]", "http://localhost/p", "https://bedrock.example"] {
+        let found = authorisation(config(url), Operation::Converse).await;
+        assert_eq!(found.unwrap().as_deref(), Some("Bearer sekret-token"), "{url}");
+    }
+    for url in ["http://bedrock.example", "http://10.0.0.1:8080", "http://localhost.example"] {
+        let error = authorisation(config(url), Operation::Converse).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}");
+        assert!(!format!("{error}{error:?}").contains("sekret"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_preference_counts_by_its_first_known_scheme() {
+    let in_env = |preference: &str| keys(context()).with_env("AWS_AUTH_SCHEME_PREFERENCE", preference);
+    let in_profile = |preference: &str| {
+        let file = format!("[default]\nregion = us-east-1\nauth_scheme_preference = {preference}\n");
+        keys(context()).with_env("HOME", "/home").with_file("/home/.aws/config", file)
+    };
+    for (preference, bearer) in [
+        ("httpBearerAuth", true),
+        (" sigv4a ,\thttpBearerAuth, sigv4", true),
+        ("smithy.api#httpBearerAuth", true),
+        ("sigv4, httpBearerAuth", false),
+        ("aws.auth#sigv4,httpBearerAuth", false),
+        ("httpbearerauth", false),
+        ("noAuth,,foo", false),
+    ] {
+        for context in [in_env(preference), in_profile(preference)] {
+            let found = authorisation(Config::new().context(context.clone()), Operation::Converse).await;
+            if bearer {
+                assert_eq!(found.unwrap_err().kind(), ErrorKind::Credentials, "{preference}");
+            } else {
+                assert_signed(preference, found);
+            }
+            assert_token_wins(context).await;
+        }
+    }
+    // The environment's counts before the profile's.
+    let both = in_profile("httpBearerAuth").with_env("AWS_AUTH_SCHEME_PREFERENCE", "sigv4");
+    assert_signed("both", authorisation(Config::new().context(both), Operation::Converse).await);
+}
+
+async fn assert_token_wins(context: Context) {
+    let context = context.with_env("AWS_BEARER_TOKEN_BEDROCK", "tok");
+    let found = authorisation(Config::new().context(context), Operation::Converse).await;
+    assert_eq!(found.unwrap().as_deref(), Some("Bearer tok"));
+}

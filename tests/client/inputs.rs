@@ -1,0 +1,133 @@
+//! Bytes that anyone may have written: what must hold for each kind of them holds for every seed, for
+//! seeds that were damaged at random, and for what is random altogether.
+//!
+//! `PROPTEST_CASES` says how many of them, 256 by itself. A fuzzer goes on from here for as long as one likes:
+//! `fuzz/run`.
+
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::TestRunner;
+use support::inputs::{Captures, TARGETS, Target};
+use support::shared;
+
+#[test]
+fn frames() {
+    hold(&TARGETS[0], None);
+}
+
+#[test]
+fn events() {
+    hold(&TARGETS[1], None);
+}
+
+#[test]
+fn types() {
+    hold(&TARGETS[2], None);
+}
+
+#[test]
+fn profiles() {
+    hold(&TARGETS[3], None);
+}
+
+#[test]
+fn settings() {
+    hold(&TARGETS[4], None);
+}
+
+#[test]
+fn recordings() {
+    hold(&TARGETS[5], None);
+}
+
+#[test]
+fn arguments() {
+    hold(&TARGETS[6], None);
+}
+
+#[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
+fn with_what_other_clients_recorded() {
+    let captures = shared::path("captures");
+    for target in &TARGETS {
+        // The others have no seeds of theirs.
+        if ["frames", "events", "types", "arguments"].contains(&target.name) {
+            assert!((target.seeds)(Some(&captures)).len() > (target.seeds)(None).len(), "{}", target.name);
+            hold(target, Some(&captures));
+        }
+    }
+}
+
+fn hold(target: &Target, captures: Captures) {
+    let seeds = (target.seeds)(captures);
+    assert!(!seeds.is_empty());
+    for seed in &seeds {
+        (target.run)(seed);
+    }
+    let mut runner =
+        TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
+    let damaged = (any::<Index>(), vec((any::<Index>(), damage()), 1..8))
+        .prop_map(|(seed, damages)| damages.into_iter().fold(seed.get(&seeds).clone(), inflict));
+    let inputs = prop_oneof![4 => damaged, 1 => vec(any::<u8>(), 0..512)];
+    runner
+        .run(&inputs, |input| {
+            (target.run)(&input);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[derive(Debug, Clone)]
+enum Damage {
+    /// Another byte in the place of one.
+    Changed(u8),
+    Removed(usize),
+    Added(Vec<u8>),
+    /// The bytes from here on are not there.
+    Cut,
+    /// Bytes from elsewhere in the input are here as well.
+    Copied(Index, usize),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    // What means something in one of the inputs.
+    let words = [
+        "{", "[", "\"", "\\", "\\ud83d", "\n", "\0", ",", ":", "null", "1e400", "-", "/*", "\u{feff}", "=",
+        "é",
+    ];
+    prop_oneof![
+        any::<u8>().prop_map(Damage::Changed),
+        (1usize..32).prop_map(Damage::Removed),
+        proptest::sample::select(words.to_vec()).prop_map(|word| Damage::Added(word.into())),
+        vec(any::<u8>(), 1..8).prop_map(Damage::Added),
+        Just(Damage::Cut),
+        (any::<Index>(), 1usize..64).prop_map(|(from, length)| Damage::Copied(from, length)),
+    ]
+}
+
+fn inflict(mut input: Vec<u8>, (at, damage): (Index, Damage)) -> Vec<u8> {
+    if input.is_empty() {
+        return input;
+    }
+    let at = at.index(input.len());
+    let end = |from: usize, length: usize| (from + length).min(input.len());
+    match damage {
+        Damage::Changed(byte) => input[at] = byte,
+        Damage::Removed(length) => {
+            input.drain(at..end(at, length));
+        }
+        Damage::Added(bytes) => {
+            input.splice(at..at, bytes);
+        }
+        Damage::Cut => input.truncate(at),
+        Damage::Copied(from, length) => {
+            let from = from.index(input.len());
+            let copied = input[from..end(from, length)].to_vec();
+            input.splice(at..at, copied);
+        }
+    }
+    input
+}

@@ -1,0 +1,15 @@
+//! The client: calls, credentials, endpoints, recordings, settings and the list of models.
+
+mod bearer;
+mod client;
+mod credentials;
+mod endpoint;
+mod errors;
+mod event;
+mod model;
+mod models;
+mod profile;
+mod recording;
+mod requests;
+mod responses;
+mod settings;

@@ -1,0 +1,4 @@
+//! Conversations: what models accept, and pi-ai's dialect.
+
+mod assistant;
+mod pi_ai;

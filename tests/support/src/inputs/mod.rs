@@ -1,0 +1,383 @@
+//! What is done with bytes that anyone may have written, and what must hold whatever they are: a function
+//! for each kind of input. `tests/inputs.rs` gives them seeds, damaged seeds and chance; the package in
+//! `fuzz/` gives them what a fuzzer thinks of.
+
+#![allow(dead_code, unreachable_pub, reason = "each user uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "part of tests")]
+
+pub mod framing;
+pub mod seeds;
+
+use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::path::Path;
+use std::time::SystemTime;
+
+use pumice::assistant::{
+    AnswerBuilder, AssistantEvent, AssistantMessage, Content, Input, Model, PartialArguments, Prepared,
+    Surroundings,
+};
+use pumice::context::Context;
+use pumice::converse::{
+    ContentBlockDeltaEvent, ContentBlockStartEvent, ContentBlockStopEvent, ConverseRequest, ConverseResponse,
+    ConverseStreamMetadataEvent, MessageStartEvent, MessageStopEvent,
+};
+use pumice::count_tokens::{CountTokensRequest, CountTokensResponse};
+use pumice::foundation_model::{
+    GetFoundationModelRequest, GetFoundationModelResponse, ListFoundationModelsRequest,
+    ListFoundationModelsResponse,
+};
+use pumice::frame::{Frame, FrameDecoder};
+use pumice::guardrail::{ApplyGuardrailRequest, ApplyGuardrailResponse};
+use pumice::inference_profile::{
+    GetInferenceProfileRequest, InferenceProfileSummary, ListInferenceProfilesRequest,
+    ListInferenceProfilesResponse,
+};
+use pumice::invoke_model::{InvokeModelRequest, InvokeModelResponse, PayloadPart, ResponseStreamEvent};
+use pumice::operation::{Call, Operation};
+use pumice::profile::Profiles;
+use pumice::reply::ReplyBuilder;
+use pumice::retry::Retry;
+use pumice::settings::Settings;
+use pumice::shape::Members;
+use pumice::transport::Replay;
+use pumice::{Client, Config, ErrorKind, Event};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// A kind of input, and what is done with it.
+pub struct Target {
+    pub name: &'static str,
+    pub run: fn(&[u8]),
+    pub seeds: fn(Captures) -> Vec<Vec<u8>>,
+}
+
+/// The folder of other clients' captures, where its contents are to be among the seeds.
+pub type Captures<'a> = Option<&'a Path>;
+
+pub static TARGETS: [Target; 7] = [
+    Target { name: "frames", run: frames, seeds: seeds::frames },
+    Target { name: "events", run: events, seeds: seeds::events },
+    Target { name: "types", run: types, seeds: seeds::types },
+    Target { name: "profiles", run: profiles, seeds: seeds::profiles },
+    Target { name: "settings", run: settings, seeds: seeds::settings },
+    Target { name: "recordings", run: recordings, seeds: seeds::recordings },
+    Target { name: "arguments", run: arguments, seeds: seeds::arguments },
+];
+
+/// Bytes into the frame reader: whole, and in pieces whose lengths the first byte decides. The cuts make no
+/// difference, to the frames or to the fault.
+pub fn frames(data: &[u8]) {
+    let Some((&cuts, stream)) = data.split_first() else { return };
+    let whole = read_frames(std::iter::once(stream));
+    // A linear congruence, which visits lengths from 1 to 64.
+    let mut state = u32::from(cuts);
+    let mut rest = stream;
+    let pieces = std::iter::from_fn(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let length = ((state >> 24) as usize % 64 + 1).min(rest.len());
+        let (piece, after) = rest.split_at(length);
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    });
+    assert_eq!(read_frames(pieces), whole);
+}
+
+/// The frames of a stream, and what ended it.
+#[allow(clippy::type_complexity, reason = "compared as a whole")]
+fn read_frames<'a>(
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> (Vec<(u64, String, Vec<u8>)>, Option<(ErrorKind, String, Option<u64>)>) {
+    let mut decoder = FrameDecoder::new();
+    let mut frames = Vec::new();
+    let told = |error: pumice::Error| Some((error.kind(), error.to_string(), error.offset()));
+    for piece in pieces {
+        decoder.push(piece.to_vec());
+        loop {
+            match decoder.next_frame() {
+                Ok(Some(frame)) => {
+                    let headers = format!("{:?}", frame.headers().collect::<Vec<_>>());
+                    frames.push((frame.offset(), headers, frame.payload().to_vec()));
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    let again = decoder.next_frame().unwrap_err();
+                    assert_eq!(again.to_string(), error.to_string());
+                    return (frames, told(error));
+                }
+            }
+        }
+    }
+    (frames, decoder.finish().err().and_then(told))
+}
+
+/// Frames with checksums put right, into events of every kind and on into whole replies. The input is, for
+/// each frame, two lengths (of headers and payload, each `u16`), headers and payload.
+pub fn events(data: &[u8]) {
+    let mut reply = ReplyBuilder::new();
+    let mut answer = AnswerBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
+    let mut told = VecDeque::new();
+    for frame in framed(data) {
+        // Frames that are no messages, and payloads that are not what they should be, are errors.
+        let _ = ResponseStreamEvent::from_frame(&frame);
+        if let Ok(line) = frame.to_event_json() {
+            assert!(!line.contains(['\n', '\r']), "{line:?}");
+            read_json::<Members>(&line).unwrap();
+        }
+        let Ok(event) = Event::from_frame(&frame) else { continue };
+        reply.push(event.clone());
+        // A message of the user's is an error, and tells of nothing.
+        let _ = answer.push(event, &mut told);
+        for told in told.drain(..) {
+            serde_json::to_string(&told).unwrap();
+        }
+    }
+    written_and_read(&reply.finish());
+    let (AssistantEvent::Done { message } | AssistantEvent::Error { error: message }) = answer.finish()
+    else {
+        panic!("the last event expected")
+    };
+    for call in message.tool_calls() {
+        read_json::<Members>(call.arguments.as_ref().unwrap().text()).unwrap();
+    }
+    let json = serde_json::to_string(&message).unwrap();
+    read_json::<AssistantMessage>(&json).unwrap();
+}
+
+fn framed(mut data: &[u8]) -> Vec<Frame> {
+    let mut decoder = FrameDecoder::new();
+    while let Some((&[h0, h1, p0, p1], rest)) = data.split_first_chunk() {
+        let (headers, rest) = rest.split_at(rest.len().min(u16::from_be_bytes([h0, h1]).into()));
+        let (payload, rest) = rest.split_at(rest.len().min(u16::from_be_bytes([p0, p1]).into()));
+        data = rest;
+        decoder.push(framing::frame(headers, payload));
+    }
+    // Behind headers that cannot be, nothing more is read.
+    std::iter::from_fn(|| decoder.next_frame().ok().flatten()).collect()
+}
+
+/// JSON into the type that the first byte names, and back.
+pub fn types(data: &[u8]) {
+    let Some((&which, text)) = data.split_first() else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    TYPES[usize::from(which) % TYPES.len()](text);
+    let operation = Operation::ALL[usize::from(which) % Operation::ALL.len()];
+    if let Ok(members) = serde_json::from_str(text) {
+        // What is wrong with a request is an error.
+        let _ = Call::new(operation, &members);
+    }
+}
+
+pub const TYPES: [fn(&str); 26] = [
+    round_trip::<ConverseRequest>,
+    round_trip::<ConverseResponse>,
+    round_trip::<MessageStartEvent>,
+    round_trip::<ContentBlockStartEvent>,
+    round_trip::<ContentBlockDeltaEvent>,
+    round_trip::<ContentBlockStopEvent>,
+    round_trip::<MessageStopEvent>,
+    round_trip::<ConverseStreamMetadataEvent>,
+    round_trip::<InvokeModelRequest>,
+    round_trip::<InvokeModelResponse>,
+    round_trip::<PayloadPart>,
+    round_trip::<CountTokensRequest>,
+    round_trip::<CountTokensResponse>,
+    round_trip::<ApplyGuardrailRequest>,
+    round_trip::<ApplyGuardrailResponse>,
+    round_trip::<ListFoundationModelsRequest>,
+    round_trip::<ListFoundationModelsResponse>,
+    round_trip::<GetFoundationModelRequest>,
+    round_trip::<GetFoundationModelResponse>,
+    round_trip::<ListInferenceProfilesRequest>,
+    round_trip::<ListInferenceProfilesResponse>,
+    round_trip::<GetInferenceProfileRequest>,
+    round_trip::<InferenceProfileSummary>,
+    round_trip::<AssistantMessage>,
+    round_trip::<Members>,
+    asked,
+];
+
+fn round_trip<T: DeserializeOwned + Serialize + PartialEq + Debug>(text: &str) {
+    let Ok(value) = serde_json::from_str::<T>(text) else { return };
+    written_and_read(&value);
+    // A member that nobody knows changes nothing, and is kept.
+    let Some(members) = text.trim_start().strip_prefix('{') else { return };
+    let comma = if members.trim_start().starts_with('}') { "" } else { "," };
+    let with = read_json::<T>(&format!("{{{UNHEARD_OF}{comma}{members}")).unwrap();
+    let json = serde_json::to_string(&with).unwrap();
+    assert!(json.contains(UNHEARD_OF), "{json}");
+}
+
+const UNHEARD_OF: &str = r#""unheardOf":{"a":[1,null]}"#;
+
+/// What is written is read as what it was.
+fn written_and_read<T: DeserializeOwned + Serialize + PartialEq + Debug>(value: &T) {
+    let json = serde_json::to_string(value).unwrap();
+    let again = read_json::<T>(&json).unwrap();
+    assert_eq!(serde_json::to_string(&again).unwrap(), json);
+}
+
+/// A conversation into the request that it is asked with.
+fn asked(text: &str) {
+    let Ok(input) = Input::from_json(text) else { return };
+    let json = serde_json::to_string(&input).unwrap();
+    assert_eq!(serde_json::to_string(&Input::from_json(&json).unwrap()).unwrap(), json);
+    if let Ok(prepared) = Prepared::new(&input, &Surroundings::default()) {
+        written_and_read(prepared.request());
+        read_json::<Members>(std::str::from_utf8(&prepared.request().body().unwrap()).unwrap()).unwrap();
+    }
+}
+
+fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|fault| format!("{fault}: {text}"))
+}
+
+/// The two AWS files, with a NUL between them, into profiles.
+pub fn profiles(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (config, credentials) = match text.split_once('\0') {
+        Some((config, credentials)) => (config, Some(("credentials", credentials))),
+        None => (text, None),
+    };
+    let Ok(profiles) = Profiles::parse(Some(("config", config)), credentials) else { return };
+    for name in profiles.names() {
+        let profile = profiles.profile(name).unwrap();
+        assert_eq!(profile.name(), name);
+        for key in profile.keys() {
+            assert_eq!(key, key.to_lowercase());
+            let value = profile.property(key).unwrap();
+            assert!(text.contains(value.lines().last().unwrap_or_default()), "{value:?}");
+            let _ = (profile.non_blank(key), profile.nested(key, "endpoint_url"));
+        }
+        // Where calls go, as far as the files say: any fault is an error.
+        let region = pumice::endpoint::Region::resolve(Some((&profiles, profile)), |_| None);
+        let settings = pumice::endpoint::EndpointSettings {
+            region: region.as_ref().map(pumice::endpoint::Region::name),
+            profile: Some((&profiles, profile)),
+            ..Default::default()
+        };
+        let service = pumice::endpoint::Service::Runtime;
+        if let Ok(endpoint) = pumice::endpoint::Endpoint::resolve(service, &settings, |_| None) {
+            endpoint.url().parse::<http::Uri>().unwrap();
+        }
+    }
+}
+
+/// A settings file, behind a line with a path and one with a value: read, shown, changed and changed back.
+pub fn settings(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let mut parts = text.splitn(3, '\n');
+    let (Some(path), Some(value), Some(file)) = (parts.next(), parts.next(), parts.next()) else { return };
+    let read = Settings::parse("settings.json5", file);
+    let Ok(shown) = Settings::sections(file) else {
+        read.unwrap_err();
+        return;
+    };
+    assert!(shown.is_object() || read.is_err(), "{shown}");
+    let Ok(changed) = Settings::set(file, path, value) else { return };
+    // Set is set, and nothing else is changed by unsetting it than that it is gone.
+    assert!(Settings::get(&changed, path).unwrap().is_some(), "{changed}");
+    let again = Settings::set(&changed, path, value).unwrap();
+    assert_eq!(Settings::get(&again, path).unwrap(), Settings::get(&changed, path).unwrap());
+    let without = Settings::unset(&changed, path).unwrap().unwrap();
+    Settings::sections(&without).unwrap();
+}
+
+/// A recording: read, and answered from until nothing is left.
+pub fn recordings(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(replay) = Replay::parse(text) else { return };
+    let config = Config::new().context(Context::made()).unauthorised().retry(Retry::never());
+    let client = Client::new(config.transport(std::sync::Arc::new(replay)));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        for operation in Operation::ALL {
+            let request = request(operation);
+            let call = Call::new(operation, &request).unwrap();
+            loop {
+                let answered = if operation.is_streamed() {
+                    match client.send_stream(&call).await {
+                        Ok(mut frames) => drain(&mut frames).await,
+                        Err(error) => Err(error),
+                    }
+                } else {
+                    client.call(operation, &request).await.map(drop)
+                };
+                // An operation that follows its list to the end says so of the last page.
+                if answered.is_err_and(|error| error.kind() == ErrorKind::Recording) {
+                    break;
+                }
+            }
+        }
+    });
+}
+
+async fn drain(frames: &mut pumice::FrameStream) -> pumice::Result<()> {
+    while let Some(frame) = frames.next_frame().await? {
+        // What is no event ends the stream with the next one.
+        let _ = Event::from_frame(&frame);
+    }
+    assert!(frames.next_frame().await?.is_none());
+    Ok(())
+}
+
+/// The least that an operation can be called with.
+fn request(operation: Operation) -> Members {
+    let text = match operation.name() {
+        "ApplyGuardrail" => {
+            r#"{"guardrailIdentifier":"g","guardrailVersion":"1","source":"INPUT","content":[]}"#
+        }
+        "GetFoundationModel" => r#"{"modelIdentifier":"m"}"#,
+        "GetInferenceProfile" => r#"{"inferenceProfileIdentifier":"p"}"#,
+        "ListFoundationModels" | "ListInferenceProfiles" => "{}",
+        _ => r#"{"modelId":"m"}"#,
+    };
+    read_json(text).unwrap()
+}
+
+/// The arguments of a tool, in pieces whose lengths the first byte decides: what is shown on the way, and
+/// what it comes to.
+pub fn arguments(data: &[u8]) {
+    let Some((&size, text)) = data.split_first() else { return };
+    let text = String::from_utf8_lossy(text);
+    let mut whole = PartialArguments::new();
+    whole.push(&text);
+    let mut pieces = PartialArguments::new();
+    let mut answer = AnswerBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
+    let mut told = VecDeque::new();
+    let mut tell = |event: Value| {
+        let (name, payload) = event.as_object().and_then(|event| event.iter().next()).unwrap();
+        let event = match name.as_str() {
+            "contentBlockStart" => Event::ContentBlockStart(read_json(&payload.to_string()).unwrap()),
+            "contentBlockDelta" => Event::ContentBlockDelta(read_json(&payload.to_string()).unwrap()),
+            _ => Event::MessageStop(read_json(&payload.to_string()).unwrap()),
+        };
+        answer.push(event, &mut told).unwrap();
+    };
+    tell(serde_json::json!({"contentBlockStart": {"contentBlockIndex": 0, "start": {"toolUse": {
+        "toolUseId": "t", "name": "n"}}}}));
+    let mut rest = &*text;
+    while !rest.is_empty() {
+        let length = usize::from(size) % 16 + 1;
+        let end = rest.char_indices().map(|(at, _)| at).nth(length).unwrap_or(rest.len());
+        let (piece, after) = rest.split_at(end);
+        pieces.push(piece);
+        assert!(pieces.value().is_object());
+        tell(serde_json::json!({"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"toolUse": {
+            "input": piece}}}}));
+        rest = after;
+    }
+    tell(serde_json::json!({"messageStop": {"stopReason": "tool_use"}}));
+    assert_eq!(pieces.value(), whole.value());
+    if let Ok(parsed @ Value::Object(_)) = serde_json::from_str::<Value>(&text) {
+        assert_eq!(whole.value(), &parsed);
+    }
+    let AssistantEvent::Done { message } = answer.finish() else { panic!("a message expected") };
+    let [Content::ToolCall(call)] = message.blocks() else { panic!("a call expected, {message:?} found") };
+    read_json::<Members>(call.arguments.as_ref().unwrap().text()).unwrap();
+    if let Ok(expected @ Value::Object(_)) = serde_json::from_str::<Value>(&text) {
+        assert_eq!(call.arguments.as_ref().unwrap().read::<Value>().unwrap(), expected);
+    }
+}
