@@ -38,9 +38,8 @@
 //!
 //! # Features
 //!
-//! `cli` (on by default) builds the program. `settings` is the settings file, `http` the client with its
-//! transport; each has those behind it. With none, what is left is the codec: frames, events, types and
-//! errors, without tokio, TLS or cryptography.
+//! `http` (on by default) is the client with its transport, `settings` the settings file on top of it. With
+//! neither, what is left is the codec: frames, events, types and errors, without tokio, TLS or cryptography.
 
 #[doc(inline)]
 pub use pumice_codec::{
@@ -101,7 +100,13 @@ pub use progress::Progress;
 #[cfg(feature = "http")]
 pub use stream::{EventStream, FrameStream};
 
-/// The README's examples, compiled.
+/// The examples of the README and of the guides, compiled.
 #[cfg(all(doctest, feature = "http"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod guides {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/embedding.md")]
+    struct Embedding;
+    #[doc = include_str!("../docs/testing.md")]
+    struct Testing;
+}

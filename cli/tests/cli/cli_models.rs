@@ -729,10 +729,9 @@ fn settings_are_read_written_and_checked_as_a_whole() {
 }
 
 #[test]
-fn the_settings_that_the_readme_prints_work_as_they_are() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
-    let section = readme.split("## With OpenClaw").nth(1).unwrap();
-    let printed = section.split("```json5\n").nth(1).unwrap().split("```").next().unwrap();
+fn the_settings_that_the_guide_prints_work_as_they_are() {
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openclaw.md")).unwrap();
+    let printed = guide.split("```json5\n").nth(1).unwrap().split("```").next().unwrap();
     let (home, server) = (home(), control());
     server.then(answers());
     configure(&home, &printed.replace("https://bedrock-runtime.us-east-1.amazonaws.com", &server.url));
