@@ -1,16 +1,15 @@
 //! The world as the client sees it: environment, files, clock, chance and child processes. The real one,
 //! or one made for a test; nothing else in the library looks at the process it runs in.
 
+mod command;
 mod lock;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -21,6 +20,9 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::profile::Profiles;
 use crate::{Error, ErrorKind, Result};
 
+use command::Wait;
+
+pub use command::Ran;
 pub use lock::Lock;
 
 /// Environment, files, clock, chance and child processes; see the [module](self).
@@ -55,32 +57,6 @@ struct Made {
 }
 
 type Commands = dyn Fn(&str) -> io::Result<Ran> + Send + Sync;
-
-/// What came of a command.
-///
-/// `Debug` shows whether it succeeded alone: what it printed may be a secret.
-#[derive(Clone, Default)]
-pub struct Ran {
-    /// Whether it ended with exit code 0.
-    pub success: bool,
-    /// What it printed on standard output.
-    pub stdout: Vec<u8>,
-    /// What it printed on standard error.
-    pub stderr: Vec<u8>,
-}
-
-impl fmt::Debug for Ran {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ran").field("success", &self.success).finish_non_exhaustive()
-    }
-}
-
-impl Drop for Ran {
-    fn drop(&mut self) {
-        self.stdout.zeroize();
-        self.stderr.zeroize();
-    }
-}
 
 impl Context {
     /// The process's own environment, files and clock.
@@ -252,11 +228,26 @@ impl Context {
     }
 
     /// Runs a command in the system's shell (`sh -c`, on Windows `cmd.exe /C`), with nothing on its standard
-    /// input, and waits for its end. After `limit` it is killed, and the error is
+    /// input, and waits for its end. After `limit` it is killed with all that it has started, and the error is
     /// [`TimedOut`](io::ErrorKind::TimedOut); [`Duration::MAX`] is no limit. Blocks.
+    ///
+    /// On Unix it is killed as well when this process ends, however it ends. Away from a terminal a command has a
+    /// process group of its own. At a terminal, which a command may use to ask the user, it stays in this process's
+    /// group, and what it has started is found by `/proc` or `ps`.
     pub fn run(&self, command: &str, limit: Duration) -> io::Result<Ran> {
+        self.run_until(command, limit, Wait::new())
+    }
+
+    /// [`run`](Self::run) on a thread of its own. The command is killed as well when the future is dropped.
+    pub(crate) async fn run_aside(&self, command: &str, limit: Duration) -> io::Result<Ran> {
+        let (context, command, wait) = (self.clone(), command.to_owned(), Wait::new());
+        let _give_up = wait.give_up();
+        on_own_thread(move || context.run_until(&command, limit, wait)).await
+    }
+
+    fn run_until(&self, command: &str, limit: Duration, wait: Wait) -> io::Result<Ran> {
         match &self.0 {
-            World::Real => run(command, limit),
+            World::Real => wait.run(command, limit),
             World::Made(made) => (made.commands)(command),
         }
     }
@@ -480,64 +471,8 @@ pub(crate) fn bounded(limit: Duration) -> Duration {
     limit.min(Duration::from_hours(100 * 365 * 24))
 }
 
-fn run(command: &str, limit: Duration) -> io::Result<Ran> {
-    let deadline = Instant::now() + bounded(limit);
-    let (shell, flag) = if cfg!(windows) { ("cmd.exe", "/C") } else { ("sh", "-c") };
-    let mut child = Command::new(shell)
-        .args([flag, command])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let mut ended = || {
-        let stdout = in_background(child.stdout.take());
-        let stderr = in_background(child.stderr.take());
-        let stdout = stdout(deadline)?;
-        let stderr = stderr(deadline)?;
-        loop {
-            if let Some(status) = child.try_wait()? {
-                return Ok(Ran { success: status.success(), stdout, stderr });
-            }
-            // It has closed both outputs, so it is about to end.
-            if Instant::now() >= deadline {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            thread::sleep(Duration::from_millis(2));
-        }
-    };
-    ended().inspect_err(|_| {
-        // It may have ended by itself in between.
-        let _ = child.kill();
-        let _ = child.wait();
-    })
-}
-
-/// Reads to the end in a thread of its own; what is given back waits for that. Of a longer text the first
-/// part is kept, and the rest is read all the same: who writes it must not be stopped.
-fn in_background(output: Option<impl Read + Send + 'static>) -> impl FnOnce(Instant) -> io::Result<Vec<u8>> {
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        let Some(mut output) = output else { return };
-        // Room for all of it, so that no copy is left behind where it grew.
-        let mut kept = Vec::with_capacity(LONGEST_OUTPUT);
-        let limit = u64::try_from(LONGEST_OUTPUT).unwrap_or(u64::MAX);
-        let read = output.by_ref().take(limit).read_to_end(&mut kept);
-        let read = read.and_then(|_| io::copy(&mut output, &mut io::sink()));
-        // Who asked may have given up.
-        let _ = sender.send(read.map(|_| kept));
-    });
-    move |deadline| match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        Ok(read) => read,
-        Err(RecvTimeoutError::Timeout) => Err(io::ErrorKind::TimedOut.into()),
-        Err(RecvTimeoutError::Disconnected) => Ok(Vec::new()),
-    }
-}
-
 /// How many symbolic links are followed: as many as Linux follows.
 const MOST_LINKS: usize = 40;
-
-/// What is kept of a command's output, in bytes.
-const LONGEST_OUTPUT: usize = 64 * 1024;
 
 /// What is read of a file, in bytes: settings, credentials and caches are of a few thousand.
 const LONGEST_FILE: usize = 16 * 1024 * 1024;
@@ -583,7 +518,7 @@ mod tests {
         assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
         assert_eq!(fs::read_dir(at("real")).unwrap().count(), 1);
 
-        assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+        assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
         symlink("pipe", at("to-pipe")).unwrap();
         symlink("circle", at("circle")).unwrap();
         for (name, fault) in
@@ -594,19 +529,5 @@ mod tests {
             Context::real().write_private(&at(name), b"x").unwrap_err();
         }
         assert!(fs::symlink_metadata(at("pipe")).unwrap().file_type().is_fifo());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_command_is_run_to_its_end_or_killed() {
-        let limit = Duration::from_mins(1);
-        let ran = run("printf out; printf err >&2; read line || exit 3", limit).unwrap();
-        assert_eq!((ran.success, &ran.stdout[..], &ran.stderr[..]), (false, &b"out"[..], &b"err"[..]));
-        assert!(run("exit 0", limit).unwrap().success);
-        // More than is kept, and more than a pipe holds.
-        let ran = run("yes | head -c 1000000; yes | head -c 1000000 >&2", limit).unwrap();
-        assert_eq!((ran.success, ran.stdout.len(), ran.stderr.len()), (true, LONGEST_OUTPUT, LONGEST_OUTPUT));
-        let error = run("exec sleep 100", Duration::from_millis(50)).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

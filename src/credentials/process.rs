@@ -11,7 +11,6 @@ use aws_credential_types::Credentials as Keys;
 use super::secret::{Fields, Secret};
 use super::surroundings::{Fault, failed, one_line};
 use super::{Surroundings, expired};
-use crate::context::on_own_thread;
 use crate::{Error, ErrorKind, Result};
 
 /// Runs the command of a profile, which may wait for a person for a minute.
@@ -30,8 +29,7 @@ pub(super) async fn load(
         Error::new(ErrorKind::Credentials, format!("{what} {fault}"))
             .with_hint("run the command by itself to see what it does")
     };
-    let (context, text) = (surroundings.context.clone(), command.to_owned());
-    let ran = on_own_thread(move || context.run(&text, LIMIT)).await;
+    let ran = surroundings.context.run_aside(command, LIMIT).await;
     let ran = ran.map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => fault(format!("did not end within {} s", LIMIT.as_secs())),
         _ => fault(format!("could not be run: {error}")),

@@ -199,3 +199,79 @@ fn a_process_is_run() {
         "{stdout}{said}"
     );
 }
+
+/// A shell that runs the program with credentials from a command, at a terminal or without any.
+#[cfg(target_os = "linux")]
+fn start(home: &TempDir, command: &str, terminal: Option<pty_process::blocking::Pts>) -> std::process::Child {
+    use std::process::Stdio;
+
+    let config = format!("[profile p]\ncredential_process = {command}\n");
+    std::fs::create_dir_all(home.path().join(".aws")).unwrap();
+    std::fs::write(home.path().join(".aws/config"), config).unwrap();
+    let home = home.path().display().to_string();
+    let env = [("HOME", home.as_str()), ("AWS_PROFILE", "p"), ("PATH", "/usr/bin:/bin")];
+    let arguments = ["-c", "\"$0\" auth; exit $?", env!("CARGO_BIN_EXE_pumice")];
+    if let Some(terminal) = terminal {
+        let command = pty_process::blocking::Command::new("sh").args(arguments).env_clear().envs(env);
+        return command.spawn(terminal).unwrap();
+    }
+    // A session of its own has no terminal.
+    let mut command = Command::new("setsid");
+    command.arg("sh").args(arguments).env_clear().envs(env);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_ends_with_the_program_that_is_killed() {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    use std::sync::mpsc::channel;
+
+    for at_terminal in [false, true] {
+        let (_pty, pts) = pty_process::blocking::open().unwrap();
+        let home = home(&[]);
+        let pipe = home.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        // All of them hold the pipe open. The last tells who has started the first.
+        let command = format!(
+            "exec 9>{}; sleep 1000 & sh -c 'trap \"\" HUP INT TERM; sleep 1000 & echo '$PPID' >&9; wait' & wait",
+            pipe.display()
+        );
+        let mut shell = start(&home, &command, at_terminal.then_some(pts));
+        let (sender, told) = channel();
+        std::thread::spawn(move || {
+            let (mut pipe, mut line) = (BufReader::new(std::fs::File::open(pipe).unwrap()), String::new());
+            pipe.read_line(&mut line).unwrap();
+            sender.send(line).unwrap();
+            pipe.read_to_end(&mut Vec::new()).unwrap();
+            sender.send(String::new()).unwrap();
+        });
+        let program = told.recv_timeout(Duration::from_mins(1)).unwrap();
+        assert!(Command::new("kill").args(["-KILL", program.trim()]).status().unwrap().success());
+        let ended = told.recv_timeout(Duration::from_mins(1));
+        ended.unwrap_or_else(|_| panic!("a process lives on, at a terminal: {at_terminal}"));
+        shell.wait().unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_may_ask_the_user_at_the_terminal() {
+    use std::io::{Read as _, Write as _};
+
+    let (mut pty, pts) = pty_process::blocking::open().unwrap();
+    let home = home(&[]);
+    let command = r#"printf 'code: ' >/dev/tty; read -r code </dev/tty; printf '{"Version":1,"AccessKeyId":"AK%s","SecretAccessKey":"s"}' "$code""#;
+    let mut shell = start(&home, command, Some(pts));
+    let (mut shown, mut piece) = (String::new(), [0; 4096]);
+    let mut asked = false;
+    // The end of a terminal's other side is an error.
+    while let Ok(length @ 1..) = pty.read(&mut piece) {
+        shown.push_str(&String::from_utf8_lossy(&piece[..length]));
+        if !asked && shown.contains("code: ") {
+            asked = true;
+            pty.write_all(b"123456\n").unwrap();
+        }
+    }
+    assert!(shell.wait().unwrap().success() && shown.contains("AK123456"), "{shown}");
+}

@@ -1,0 +1,328 @@
+//! A command in the system's shell, which is ended with all that it has started when nobody waits for it any more.
+
+use std::fmt;
+use std::io::{self, Read, Write as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroize as _;
+
+use super::bounded;
+
+/// What came of a command.
+///
+/// `Debug` shows whether it succeeded alone: what it printed may be a secret.
+#[derive(Clone, Default)]
+pub struct Ran {
+    /// Whether it ended with exit code 0.
+    pub success: bool,
+    /// What it printed on standard output.
+    pub stdout: Vec<u8>,
+    /// What it printed on standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl fmt::Debug for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ran").field("success", &self.success).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Ran {
+    fn drop(&mut self) {
+        self.stdout.zeroize();
+        self.stderr.zeroize();
+    }
+}
+
+/// Waits for a command, on a thread of its own or here.
+pub(super) struct Wait {
+    sender: Sender<Event>,
+    events: Receiver<Event>,
+}
+
+/// Ends the command when it is dropped.
+pub(super) struct GiveUp(Sender<Event>);
+
+enum Event {
+    /// All that it prints on standard output.
+    Stdout(io::Result<Vec<u8>>),
+    /// All that it prints on standard error.
+    Stderr(io::Result<Vec<u8>>),
+    GivenUp,
+}
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.send(Event::GivenUp);
+    }
+}
+
+impl Wait {
+    pub(super) fn new() -> Self {
+        let (sender, events) = channel();
+        Self { sender, events }
+    }
+
+    pub(super) fn give_up(&self) -> GiveUp {
+        GiveUp(self.sender.clone())
+    }
+
+    /// Runs a command to its end. After `limit`, or when it is given up, it is killed.
+    pub(super) fn run(self, command: &str, limit: Duration) -> io::Result<Ran> {
+        let deadline = Instant::now() + bounded(limit);
+        let mut child = start(command)?;
+        let lifeline = child.stdin.take();
+        let ran = self.wait(&mut child, deadline);
+        if ran.is_ok() {
+            // What it has left running on purpose is left alone.
+            release(lifeline);
+        } else {
+            end(&mut child, lifeline);
+        }
+        ran
+    }
+
+    fn wait(self, child: &mut Child, deadline: Instant) -> io::Result<Ran> {
+        let mut ran = Ran::default();
+        let mut open = 2;
+        in_background(child.stdout.take(), &self.sender, Event::Stdout);
+        in_background(child.stderr.take(), &self.sender, Event::Stderr);
+        loop {
+            if open == 0
+                && let Some(status) = child.try_wait()?
+            {
+                ran.success = status.success();
+                return Ok(ran);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            // When it has closed both outputs it is about to end.
+            match self.events.recv_timeout(if open == 0 { left.min(PAUSE) } else { left }) {
+                Ok(Event::Stdout(read)) => (ran.stdout, open) = (read?, open - 1),
+                Ok(Event::Stderr(read)) => (ran.stderr, open) = (read?, open - 1),
+                Ok(Event::GivenUp) => return Err(io::Error::other("nobody waits for the command any more")),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+fn start(command: &str) -> io::Result<Child> {
+    use std::os::unix::process::CommandExt as _;
+
+    // A helper may ask the user at the terminal, which it may only read in the foreground group.
+    let at_terminal = std::fs::File::open("/dev/tty").is_ok();
+    let end = if at_terminal { END_TREE } else { "end() { kill -KILL 0; }" };
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{end}\n{SUPERVISE}"), "sh", command]);
+    if !at_terminal {
+        shell.process_group(0);
+    }
+    shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+}
+
+#[cfg(not(unix))]
+fn start(command: &str) -> io::Result<Child> {
+    let mut shell = Command::new("cmd.exe");
+    shell.args(["/C", command]);
+    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+}
+
+/// Has the watcher end without ending the command's group.
+fn release(lifeline: Option<ChildStdin>) {
+    // The watcher may have been killed by someone else.
+    let _ = lifeline.map(|mut lifeline| lifeline.write_all(b"\n"));
+}
+
+/// Ends a command with all that it has started.
+fn end(child: &mut Child, lifeline: Option<ChildStdin>) {
+    drop(lifeline);
+    if cfg!(windows) {
+        let taskkill = Command::new("taskkill").args(["/T", "/F", "/PID", &child.id().to_string()]).output();
+        // It may have ended by itself in between.
+        let _ = taskkill;
+    }
+    let deadline = Instant::now() + GRACE;
+    while child.try_wait().is_ok_and(|status| status.is_none()) && Instant::now() < deadline {
+        thread::sleep(PAUSE);
+    }
+    // Where the watcher could do nothing.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Reads to the end in a thread of its own. Of a longer text the first part is kept, and the rest is read all the
+/// same: who writes it must not be stopped.
+fn in_background(
+    output: Option<impl Read + Send + 'static>,
+    sender: &Sender<Event>,
+    event: fn(io::Result<Vec<u8>>) -> Event,
+) {
+    let sender = sender.clone();
+    thread::spawn(move || {
+        let Some(mut output) = output else { return };
+        // Room for all of it, so that no copy is left behind where it grew.
+        let mut kept = Vec::with_capacity(LONGEST_OUTPUT);
+        let limit = u64::try_from(LONGEST_OUTPUT).unwrap_or(u64::MAX);
+        let read = output.by_ref().take(limit).read_to_end(&mut kept);
+        let read = read.and_then(|_| io::copy(&mut output, &mut io::sink()));
+        // Who asked may have given up.
+        let _ = sender.send(event(read.map(|_| kept)));
+    });
+}
+
+/// Runs the command in `$1` in the place of this shell, with nothing on its standard input, after a watcher has
+/// been started. The watcher ends the command when standard input, a pipe from this process, ends without a line:
+/// when the pipe is closed, and when this process has ended, however it did. It is no child of the command and
+/// holds none of its outputs. The signals that it ignores are those of the terminal, which end this process too.
+#[cfg(unix)]
+const SUPERVISE: &str = r#"exec 3<&0 </dev/null
+( trap '' HUP INT TERM; { read -r line || end $$; } <&3 >/dev/null 2>&1 & )
+exec 3<&-
+exec sh -c "$1""#;
+
+/// Ends a process and all that descend from it, without a group of its own to know them by. Each is stopped before
+/// its children are looked for, so that it starts no others meanwhile.
+#[cfg(unix)]
+const END_TREE: &str = r#"end() {
+    kill -STOP "$1"
+    for child in $(cat /proc/"$1"/task/*/children || ps -A -o pid= -o ppid= |
+        while read -r child parent; do [ "$parent" = "$1" ] && echo "$child"; done); do
+        end "$child"
+    done
+    kill -KILL "$1"
+}"#;
+
+/// What is kept of a command's output, in bytes.
+pub(super) const LONGEST_OUTPUT: usize = 64 * 1024;
+/// How long a command may take to end when it is ended.
+const GRACE: Duration = Duration::from_secs(2);
+/// Between two looks at whether it has ended.
+const PAUSE: Duration = Duration::from_millis(2);
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{BufRead as _, BufReader};
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::super::Context;
+    use super::*;
+
+    const LONG: Duration = Duration::from_mins(1);
+
+    fn run(command: &str, limit: Duration) -> io::Result<Ran> {
+        Wait::new().run(command, limit)
+    }
+
+    fn fifo(path: &Path) {
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    }
+
+    /// A command that starts others, of which some ignore signals. All of them hold the pipe open, and one writes a
+    /// line into it.
+    fn tree(pipe: &Path) -> String {
+        format!(
+            "exec 9>{}; sleep 1000 & sh -c 'sleep 1000 & sleep 1000' & \
+             sh -c 'trap \"\" HUP INT TERM; sleep 1000 & echo up >&9; wait' & wait",
+            pipe.display()
+        )
+    }
+
+    /// Tells when the tree is up, and then when all of it has ended.
+    fn watch(pipe: &Path) -> Receiver<()> {
+        let (sender, ended) = channel();
+        let pipe = pipe.to_owned();
+        thread::spawn(move || {
+            let mut pipe = BufReader::new(File::open(pipe).unwrap());
+            let mut line = String::new();
+            pipe.read_line(&mut line).unwrap();
+            sender.send(()).unwrap();
+            assert_eq!((line.as_str(), pipe.read(&mut [0]).unwrap()), ("up\n", 0));
+            sender.send(()).unwrap();
+        });
+        ended
+    }
+
+    #[test]
+    fn a_command_is_run_to_its_end() {
+        let ran = run("printf out; printf err >&2; read line || exit 3", LONG).unwrap();
+        assert_eq!((ran.success, &ran.stdout[..], &ran.stderr[..]), (false, &b"out"[..], &b"err"[..]));
+        assert!(run("exit 0", LONG).unwrap().success);
+        assert!(!run("kill -KILL $$", LONG).unwrap().success);
+        // More than is kept, and more than a pipe holds.
+        let ran = run("yes | head -c 1000000; yes | head -c 1000000 >&2", LONG).unwrap();
+        assert_eq!((ran.success, ran.stdout.len(), ran.stderr.len()), (true, LONGEST_OUTPUT, LONGEST_OUTPUT));
+    }
+
+    #[test]
+    fn what_takes_too_long_is_ended_with_all_that_it_has_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        fifo(&pipe);
+        // On a busy machine the tree may be up late.
+        let mut limit = Duration::from_millis(250);
+        loop {
+            let ended = watch(&pipe);
+            let error = run(&tree(&pipe), limit).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            if ended.try_recv().is_ok() {
+                break ended.recv_timeout(LONG).unwrap();
+            }
+            assert!(limit < LONG);
+            limit *= 2;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_ended_with_all_that_it_has_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        fifo(&pipe);
+        let ended = Arc::new(std::sync::Mutex::new(watch(&pipe)));
+        let up = Arc::clone(&ended);
+        let (context, command) = (Context::real(), tree(&pipe));
+        let running = context.run_aside(&command, Duration::from_hours(1));
+        let up = tokio::task::spawn_blocking(move || up.lock().unwrap().recv_timeout(LONG));
+        tokio::select! {
+            ran = running => panic!("{ran:?}"),
+            up = up => up.unwrap().unwrap(),
+        }
+        // The select has dropped the future.
+        ended.lock().unwrap().recv_timeout(LONG).unwrap();
+    }
+
+    #[test]
+    fn what_a_command_leaves_behind_on_purpose_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let [ask, answer] = ["ask", "answer"].map(|name| folder.path().join(name));
+        fifo(&ask);
+        fifo(&answer);
+        let (from, to) = (ask.display(), answer.display());
+        let ran = run(&format!("(read -r line <{from}; echo $line >{to}) >/dev/null 2>&1 & echo $$"), LONG);
+        let ran = ran.unwrap();
+        assert!(ran.success);
+        std::fs::write(&ask, "still here\n").unwrap();
+        assert_eq!(std::fs::read(&answer).unwrap(), b"still here\n");
+        // The watcher ends too. Away from a terminal it is in the group of the command.
+        let group = String::from_utf8(ran.stdout.clone()).unwrap();
+        let deadline = Instant::now() + LONG;
+        loop {
+            let groups = Command::new("ps").args(["-A", "-o", "pgid="]).output().unwrap().stdout;
+            let groups = String::from_utf8(groups).unwrap();
+            if !groups.lines().any(|line| line.trim() == group.trim()) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "a process of the group {group} is left");
+        }
+    }
+}
