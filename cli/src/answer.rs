@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pumice::Error;
 use pumice::assistant::{AssistantEvent, AssistantMessage, AssistantStream, Content, StopReason, Usage};
 
+use crate::escape::Escaper;
 use crate::failure::Failure;
 use crate::interrupt::Held;
 use crate::output::{Output, Report, beginning};
@@ -19,6 +20,7 @@ pub(crate) struct Answer<'a> {
     first: Option<Duration>,
     /// Whether the last thing on standard error is thinking, whose line has not ended.
     thinking: bool,
+    thought: Escaper,
     /// The beginnings of the arguments of tools, by their place in the message.
     arguments: BTreeMap<usize, String>,
 }
@@ -31,6 +33,7 @@ impl<'a> Answer<'a> {
             asked,
             first: None,
             thinking: false,
+            thought: Escaper::default(),
             arguments: BTreeMap::new(),
         }
     }
@@ -94,7 +97,7 @@ impl<'a> Answer<'a> {
             }
             AssistantEvent::ThinkingDelta { delta, .. } => {
                 self.thinking = true;
-                self.report.dimmed(delta);
+                self.report.dimmed_piece(delta, &mut self.thought);
             }
             AssistantEvent::ToolCallDelta { content_index, delta } => {
                 let beginning = self.arguments.entry(*content_index).or_default();

@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod conversation;
 mod decode;
+mod escape;
 mod failure;
 mod input;
 mod interrupt;

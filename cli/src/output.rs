@@ -1,7 +1,7 @@
 //! Standard output, which carries the answer alone, and standard error, which carries everything else.
 
 use std::borrow::Cow;
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::future::poll_fn;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::pin::{Pin, pin};
@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::args::Args;
+use crate::escape::{Escaper, Form, escaped};
 use crate::failure::{Exit, Failure};
 
 /// The answer on its way out. What is written is gathered, and is to be [flushed](Self::flush) before the
@@ -23,25 +24,24 @@ pub(crate) struct Output {
     /// Ends when nobody reads any more; made with the first wait.
     closed: Option<Pin<Box<dyn Future<Output = ()>>>>,
     terminal: bool,
+    escaper: Escaper,
     /// Whether anything has been written at all.
     pub(crate) begun: bool,
     /// Whether what was written ends with a line end.
     pub(crate) at_line_start: bool,
 }
 
-/// How a character that a terminal must not get is shown.
-#[derive(Clone, Copy)]
-enum Form {
-    /// As in Rust: `\u{202e}`.
-    Text,
-    /// As in JSON: `\u202e`.
-    Json,
-}
-
 impl Output {
     pub(crate) fn new() -> Self {
         let terminal = io::stdout().is_terminal();
-        Self { gathered: Vec::new(), closed: None, terminal, begun: false, at_line_start: true }
+        Self {
+            gathered: Vec::new(),
+            closed: None,
+            terminal,
+            escaper: Escaper::default(),
+            begun: false,
+            at_line_start: true,
+        }
     }
 
     /// How many characters a line has: as `COLUMNS` says, or the terminal. `None` where there is no end.
@@ -100,11 +100,8 @@ impl Output {
         }
         self.begun = true;
         self.at_line_start = text.ends_with('\n');
-        if self.terminal && text.chars().any(is_unsafe) {
-            self.gathered.extend_from_slice(escaped(text, form).as_bytes());
-        } else {
-            self.gathered.extend_from_slice(text.as_bytes());
-        }
+        let text = if self.terminal { self.escaper.escape(text, form) } else { text.into() };
+        self.gathered.extend_from_slice(text.as_bytes());
     }
 }
 
@@ -203,12 +200,17 @@ impl Report {
 
     /// Writes text dimmed, with nothing around it, for people at a terminal.
     pub(crate) fn dimmed(&self, text: &str) {
+        self.dimmed_piece(text, &mut Escaper::default());
+    }
+
+    /// The same, of a text that comes in pieces.
+    pub(crate) fn dimmed_piece(&self, piece: &str, escaper: &mut Escaper) {
         if io::stderr().is_terminal() {
             // The style ends with each piece, so that the terminal is left as it was found at any time.
-            let escaped = escaped(text, Form::Text);
-            let (line, end) = match escaped.strip_suffix('\n') {
+            let shown = escaper.escape(piece, Form::Text);
+            let (line, end) = match shown.strip_suffix('\n') {
                 Some(line) => (line, "\n"),
-                None => (escaped.as_str(), ""),
+                None => (&*shown, ""),
             };
             self.write(&(self.styled("2", line) + end));
         }
@@ -248,7 +250,7 @@ impl Report {
 
     fn line(&self, label: &str, text: &str) {
         // What is not pumice's own does not begin a line, and does not fill the screen.
-        let text = escaped(&beginning(text, LONGEST_TOLD), Form::Text).replace('\n', "\n  ");
+        let text = escaped(&beginning(text, LONGEST_TOLD)).replace('\n', "\n  ");
         self.write(&format!("{label} {text}\n"));
     }
 
@@ -302,52 +304,3 @@ pub(crate) fn beginning(text: &str, characters: usize) -> Cow<'_, str> {
 
 /// How much is told at once, in characters: the message of an error with its code.
 const LONGEST_TOLD: usize = 4300;
-
-fn escaped(text: &str, form: Form) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if !is_unsafe(character) {
-            escaped.push(character);
-            continue;
-        }
-        // Writing to a string cannot fail.
-        let _ = match form {
-            Form::Text => write!(escaped, "{}", character.escape_unicode()),
-            Form::Json => character
-                .encode_utf16(&mut [0; 2])
-                .iter()
-                .try_for_each(|unit| write!(escaped, "\\u{unit:04x}")),
-        };
-    }
-    escaped
-}
-
-/// Whether a character can make a terminal do or show something else than the text: control
-/// characters but for the line end and the tab, those that change the direction of writing, and those
-/// without a width.
-fn is_unsafe(character: char) -> bool {
-    if character.is_ascii() {
-        return character.is_ascii_control() && !matches!(character, '\n' | '\t');
-    }
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{fe00}'..='\u{fe0e}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_terminal_must_not_get_is_escaped() {
-        let text = "a\x1b[31m\r\u{202e}b\u{200b}\u{9b}\u{e0041}\n\tZoë 👩‍🚀 مرحبا";
-        assert_eq!(
-            escaped(text, Form::Text),
-            "a\\u{1b}[31m\\u{d}\\u{202e}b\\u{200b}\\u{9b}\\u{e0041}\n\tZoë 👩\\u{200d}🚀 مرحبا"
-        );
-        assert_eq!(escaped("\u{202e}\u{e0041}", Form::Json), "\\u202e\\udb40\\udc41");
-    }
-}
