@@ -13,7 +13,7 @@ use crate::output::{Output, Report, beginning};
 
 /// An answer that is shown as it comes.
 pub(crate) struct Answer<'a> {
-    output: Output,
+    pub(crate) output: Output,
     report: &'a Report,
     asked: Instant,
     /// When the first text or thinking came, after the question.

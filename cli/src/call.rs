@@ -61,15 +61,16 @@ async fn answer(args: &Args, report: &Report, operation: Operation) -> Result<()
     let client = session.client_for(&model);
     let mut output = Output::new();
     let answered = if operation.is_streamed() {
-        match client.send_stream(&call).await {
+        match output.wait_for(client.send_stream(&call)).await? {
             Ok(frames) => return print_events(frames, output).await,
             Err(error) => Err(error),
         }
     } else if args.has("raw") {
-        client.send(&call).await.map(|answer| output.bytes(answer.body()))
+        let answer = output.wait_for(client.send(&call)).await?;
+        answer.map(|answer| output.bytes(answer.body()))
     } else {
         // Line ends in JSON are white space.
-        let answer = client.call(operation, &request).await;
+        let answer = output.wait_for(client.call(operation, &request)).await?;
         answer.map(|answer| output.json_line(&answer.text().replace(['\n', '\r'], "")))
     };
     match answered {

@@ -122,17 +122,20 @@ impl Chat<'_> {
         let asked = Instant::now();
         match how {
             How::Json => {
-                let events = self.ask().await?;
-                let message = stream::print(events, &mut Output::new()).await?;
+                let mut output = Output::new();
+                let events = output.wait_for(self.ask()).await??;
+                let message = stream::print(events, &mut output).await?;
                 Ok(Some((message, None)))
             }
             How::Text(mut interrupt) => {
-                let asking = self.ask();
+                let mut answer = Answer::new(self.report, asked);
+                let asking = answer.output.wait_for(self.ask());
                 let events = match &mut interrupt {
-                    Some(interrupt) => interrupt.unless(asking).await.transpose()?,
-                    None => Some(asking.await?),
+                    Some(interrupt) => interrupt.unless(asking).await,
+                    None => Some(asking.await),
                 };
-                let Some(mut events) = events else { return Ok(None) };
+                let Some(events) = events else { return Ok(None) };
+                let mut events = events??;
                 if events.failure().is_some() {
                     let model = self.models.first().map_or("", String::as_str);
                     return match events.into_failure() {
@@ -143,7 +146,7 @@ impl Chat<'_> {
                 if self.once {
                     events = events.without_content();
                 }
-                Answer::new(self.report, asked).print(events, interrupt).await.map(Some)
+                answer.print(events, interrupt).await.map(Some)
             }
         }
     }

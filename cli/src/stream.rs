@@ -9,7 +9,7 @@ use pumice::assistant::{
 };
 
 use crate::args::Args;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::input;
 use crate::output::{Output, Report};
 use crate::session::Session;
@@ -17,8 +17,10 @@ use crate::session::Session;
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let mut output = Output::new();
     let mut model = Model::new("");
-    match begin(args, report, &mut model).await {
+    match begin(args, report, &mut model, &mut output).await {
         Ok(events) => print(events, &mut output).await.map(|_| ()),
+        // Nobody reads.
+        Err(failure) if failure.exit == Exit::Closed => Err(failure),
         Err(failure) => Err(tell(&model, failure, &mut output)),
     }
 }
@@ -36,7 +38,12 @@ fn tell(model: &Model, failure: Failure, output: &mut Output) -> Failure {
 }
 
 /// Reads the input and asks. `model` becomes the input's, as soon as it is known.
-async fn begin(args: &Args, report: &Report, model: &mut Model) -> Result<AssistantStream, Failure> {
+async fn begin(
+    args: &Args,
+    report: &Report,
+    model: &mut Model,
+    output: &mut Output,
+) -> Result<AssistantStream, Failure> {
     let text = input::read_text("standard input", std::io::stdin().lock())?;
     let mut input = Input::from_json(&text).map_err(|error| {
         Failure::from(error).hint(
@@ -48,7 +55,8 @@ async fn begin(args: &Args, report: &Report, model: &mut Model) -> Result<Assist
     let named = Some(input.model.id.as_str()).filter(|id| !id.trim().is_empty());
     input.model.id = session.models(named).await?.swap_remove(0);
     input.complete(&session.settings)?;
-    let events = assistant::stream(&session.client_for(&input.model.id), &input).await;
+    let client = session.client_for(&input.model.id);
+    let events = output.wait_for(assistant::stream(&client, &input)).await?;
     events.warnings().iter().for_each(|warning| report.warning(warning));
     Ok(events)
 }

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 use support::server;
 
 use support::server::{Answer, Server, text_answer};
@@ -287,6 +288,40 @@ fn a_closed_pipe_is_no_error_and_ends_the_call() {
     closed.recv().unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_closed_pipe_is_noticed_before_anything_has_come() {
+    let home = home();
+    std::fs::write(home.path().join("request.json"), r#"{"modelId":"m"}"#).unwrap();
+    let request = ["--request", "request.json"];
+    for arguments in [
+        &["chat", "Hi"][..],
+        &["chat", "--json", "Hi"],
+        &["stream"],
+        &["converse", request[0], request[1]],
+        &["converse", "--no-stream", request[0], request[1]],
+        &["call", "ConverseStream", request[0], request[1]],
+        &["call", "InvokeModel", request[0], request[1]],
+        &["call", "InvokeModel", "--raw", request[0], request[1]],
+    ] {
+        // Nothing comes but, the second time, the head of a response.
+        for answer in [Answer::stream([]).pause(Duration::from_hours(1)), Answer::stream([]).await_close().0]
+        {
+            let server = Server::start([answer]);
+            let mut command = pumice(&home);
+            command.args(arguments).args(["--endpoint-url", &server.url]).current_dir(home.path());
+            command.stdin(Stdio::piped());
+            let mut child = piped(&mut command);
+            let input = r#"{"model":{"id":"m"},"context":{"messages":[{"role":"user","content":"Hi"}]}}"#;
+            // Who has a prompt does not read the input.
+            let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+            drop(child.stdout.take());
+            let output = child.wait_with_output().unwrap();
+            assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""), "{arguments:?}");
+        }
+    }
 }
 
 #[cfg(unix)]
