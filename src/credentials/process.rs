@@ -60,23 +60,47 @@ pub(super) async fn load(
 fn without_secrets(text: &str) -> String {
     let text = text.get(..text.floor_char_boundary(LONGEST_SAID)).unwrap_or_default();
     let mut shown = Vec::new();
-    let mut named = false;
+    let mut before = Before::Other;
     for word in text.split_whitespace() {
-        // `SecretAccessKey: x`, `token=x`, `"Token":"x"`
-        let (name, value) = word.split_at(word.find(['=', ':']).map_or(0, |at| at + 1));
-        let lower = name.to_lowercase();
-        let names_secret = NAMES.iter().any(|part| lower.contains(part));
+        let lower = word.to_ascii_lowercase();
+        let named_at = NAMES.iter().filter_map(|name| lower.find(name)).min();
+        // `SecretAccessKey: x`, `?token=x`, `"Token":"x"`
+        let from = named_at.unwrap_or_default();
+        let separator =
+            lower.get(from..).and_then(|rest| rest.find(['=', ':'])).map_or(0, |at| from + at + 1);
+        let (name, value) = word.split_at(separator);
         let bare = value.trim_matches(['"', '\'', ',', ';']);
-        if named && name.is_empty() || looks_random(word) {
-            shown.push("…".to_owned());
-        } else if names_secret && !bare.is_empty() || looks_random(bare) {
-            shown.push(format!("{name}…"));
-        } else {
-            shown.push(word.to_owned());
-        }
-        named = names_secret && bare.is_empty();
+        let (word, next) = match before {
+            Before::Name | Before::Link if LINKS.contains(&lower.as_str()) => (word.to_owned(), Before::Link),
+            _ if named_at.is_some() && !name.is_empty() && bare.is_empty() => (word.to_owned(), Before::Link),
+            Before::Link => (WITHHELD.to_owned(), Before::Other),
+            _ if named_at.is_some() && !bare.is_empty() && !name.is_empty() || looks_random(bare) => {
+                (format!("{name}{WITHHELD}"), Before::Other)
+            }
+            _ if named_at.is_some() => (word.to_owned(), Before::Name),
+            Before::Name if !is_plain(word) => (WITHHELD.to_owned(), Before::Other),
+            _ => (word.to_owned(), Before::Other),
+        };
+        shown.push(word);
+        before = next;
     }
     one_line(&shown.join(" "))
+}
+
+/// What stands before a word.
+#[derive(Clone, Copy)]
+enum Before {
+    /// What names a secret: `password`.
+    Name,
+    /// What says that its value follows: `password is`.
+    Link,
+    Other,
+}
+
+/// Whether a word is one of a sentence: letters alone, and a sign behind it.
+fn is_plain(word: &str) -> bool {
+    let letters = word.trim_end_matches(['.', ',', ';', '!', '?']);
+    !letters.is_empty() && letters.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 /// Whether a word is as keys and tokens are: long, with capital and small letters and digits.
@@ -90,6 +114,9 @@ fn looks_random(word: &str) -> bool {
 const LIMIT: Duration = Duration::from_mins(1);
 /// How much of what a command said is looked at, in bytes.
 const LONGEST_SAID: usize = 4096;
+/// What stands between a name and its value.
+const LINKS: [&str; 6] = ["is", "was", "=", ":", "is:", "->"];
+const WITHHELD: &str = "…";
 const NAMES: [&str; 5] = ["secret", "token", "password", "key", "credential"];
 
 #[cfg(test)]
@@ -104,6 +131,13 @@ mod tests {
             (r#"{"SessionToken":"hush", "Version":1}"#, r#"{"SessionToken":… "Version":1}"#),
             (r#""SecretAccessKey": "hush","#, r#""SecretAccessKey": …"#),
             ("got wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY twice", "got … twice"),
+            ("x=wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLE", "x=…"),
+            ("the PassWord is hush ok", "the PassWord is … ok"),
+            ("Secret Key : hush, password = hush key was hush", "Secret Key : … password = … key was …"),
+            ("password hunter2 ok", "password … ok"),
+            ("password is: hush API token is key1", "password is: … API token is …"),
+            ("GET https://h.example/login?token=hush failed", "GET https://h.example/login?token=… failed"),
+            ("The security token has expired: log in", "The security token has expired: log in"),
             ("https://example.com/login is down", "https://example.com/login is down"),
             ("", ""),
         ] {
