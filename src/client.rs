@@ -29,6 +29,7 @@ use crate::inference_profile::{
 };
 use crate::invoke_model::{InvokeModelRequest, InvokeModelResponse, ResponseStreamEvent};
 use crate::operation::{self, AnswerForm, Call, NEXT_TOKEN, Operation};
+use crate::redaction::Redaction;
 use crate::refusal;
 use crate::shape::{Blob, Document, Members};
 use crate::stream::{EventStream, FrameStream};
@@ -157,8 +158,11 @@ impl Client {
         request: &ListInferenceProfilesRequest,
     ) -> Result<ListInferenceProfilesResponse> {
         let operation = Operation::ListInferenceProfiles;
-        let all = self.call(operation, &operation::members(request)?).await?;
-        operation.read_json(all.text().as_bytes())
+        let request = operation::members(request)?;
+        let call = Call::new(operation, &request)?;
+        let AnswerForm::Pages { items } = operation.answer_form() else { return self.read(&call).await };
+        let (all, last) = self.all_pages(call, &request, items).await?;
+        operation.read_json(all.text().as_bytes()).map_err(|error| unreadable(error, &last))
     }
 
     /// `GetInferenceProfile`: what is known of one inference profile.
@@ -175,7 +179,7 @@ impl Client {
     pub async fn call(&self, operation: Operation, request: &Members) -> Result<Document> {
         let call = Call::new(operation, request)?;
         match operation.answer_form() {
-            AnswerForm::Pages { items } => self.all_pages(call, request, items).await,
+            AnswerForm::Pages { items } => Ok(self.all_pages(call, request, items).await?.0),
             AnswerForm::Payload { member, headers } => {
                 let answer = self.send(&call).await?;
                 let mut members = Members::default();
@@ -233,13 +237,17 @@ impl Client {
     /// A call whose answer is JSON.
     async fn read<T: DeserializeOwned>(&self, call: &Call) -> Result<T> {
         let answer = self.send(call).await?;
-        call.operation.read_json(answer.body()).map_err(|error| {
-            error.with_status(answer.status().as_u16()).with_request_id(refusal::request_id(answer.headers()))
-        })
+        call.operation.read_json(answer.body()).map_err(|error| unreadable(error, &answer))
     }
 
-    /// Asks for a page after the other, and gives all as one: the first with the items of all in it.
-    async fn all_pages(&self, first: Call, request: &Members, items: &str) -> Result<Document> {
+    /// Asks for a page after the other, and gives all as one: the first with the items of all in it. With it
+    /// comes the response that had the last page.
+    async fn all_pages(
+        &self,
+        first: Call,
+        request: &Members,
+        items: &str,
+    ) -> Result<(Document, Response<Bytes>)> {
         let (mut call, mut request) = (first, request.clone());
         let mut tokens = BTreeSet::new();
         tokens.extend(request.named(NEXT_TOKEN).and_then(|token| token.read::<String>().ok()));
@@ -248,14 +256,16 @@ impl Client {
         let mut whole: Option<Members> = None;
         loop {
             let operation = call.operation;
-            let mut page = self.read::<Members>(&call).await?;
+            let answer = self.send(&call).await?;
+            let unreadable = |error| unreadable(error, &answer);
+            let mut page = operation.read_json::<Members>(answer.body()).map_err(unreadable)?;
             let damaged = |member: &str, expected: &str| {
                 let name = operation.name();
                 Error::new(ErrorKind::Damaged, format!("the answer to {name}: {member}: {expected} expected"))
             };
             if let Some(list) = page.named(items) {
                 let list = list.read::<Option<Vec<Document>>>();
-                let list = list.map_err(|source| damaged(items, "a list").with_source(source))?;
+                let list = list.map_err(|source| unreadable(damaged(items, "a list").with_source(source)))?;
                 let list = list.unwrap_or_default();
                 bytes += list.iter().map(|item| item.text().len()).sum::<usize>();
                 all.extend(list);
@@ -266,11 +276,12 @@ impl Client {
                 return Err(damaged(items, &expected));
             }
             let token = page.remove(NEXT_TOKEN).map(|token| token.read::<Option<String>>()).transpose();
-            let token = token.map_err(|source| damaged(NEXT_TOKEN, "a string").with_source(source))?;
+            let token =
+                token.map_err(|source| unreadable(damaged(NEXT_TOKEN, "a string").with_source(source)))?;
             let whole = whole.get_or_insert(page);
             let Some(token) = token.flatten().filter(|token| !token.is_empty()) else {
                 whole.insert(items, Document::write(&all)?);
-                return Document::write(whole);
+                return Ok((Document::write(whole)?, answer));
             };
             if !tokens.insert(token.clone()) {
                 return Err(damaged(NEXT_TOKEN, "the token of a page that was not given yet"));
@@ -278,6 +289,17 @@ impl Client {
             request.insert(NEXT_TOKEN, Value::from(token));
             call = Call::new(operation, &request)?;
         }
+    }
+}
+
+/// The error of a response that is not what it should be: parsers quote what they found.
+fn unreadable(error: Error, response: &Response<Bytes>) -> Error {
+    let error = error
+        .with_status(response.status().as_u16())
+        .with_request_id(refusal::request_id(response.headers()));
+    match response.extensions().get::<Arc<Redaction>>() {
+        Some(redaction) => redaction.error(error),
+        None => error,
     }
 }
 

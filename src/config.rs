@@ -9,7 +9,7 @@ use aws_credential_types::Token;
 
 use crate::context::Context;
 use crate::credentials::Surroundings;
-use crate::endpoint::{Endpoint, EndpointSettings, Region, RegionSource, Service, Shown};
+use crate::endpoint::{Endpoint, EndpointSettings, EndpointSource, Origin, Region, RegionSource, Service};
 use crate::profile::Profiles;
 use crate::progress::{Progress, Watcher};
 use crate::retry::Retry;
@@ -28,6 +28,7 @@ use crate::{Error, ErrorKind, Result};
 /// `Debug` shows no secret.
 #[derive(Clone)]
 #[non_exhaustive]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Config {
     pub(crate) region: Option<String>,
     pub(crate) profile: Option<String>,
@@ -36,7 +37,10 @@ pub struct Config {
     pub(crate) fallback_region: Option<String>,
     pub(crate) fallback_endpoint_url: Option<String>,
     pub(crate) fallback_bearer_token: Option<Token>,
+    /// Secrets in the path of `fallback_endpoint_url`.
+    pub(crate) withheld: Vec<Token>,
     pub(crate) headers: Headers,
+    pub(crate) allow_plain_http: bool,
     pub(crate) http: HttpConfig,
     pub(crate) first_byte_timeout: Duration,
     pub(crate) idle_timeout: Duration,
@@ -61,7 +65,9 @@ impl Config {
             fallback_region: None,
             fallback_endpoint_url: None,
             fallback_bearer_token: None,
+            withheld: Vec::new(),
             headers: Headers::default(),
+            allow_plain_http: false,
             http: HttpConfig::default(),
             first_byte_timeout: DEFAULT_SILENCE,
             idle_timeout: DEFAULT_SILENCE,
@@ -123,9 +129,20 @@ impl Config {
 
     /// Adds a header to every call, which is signed with it; of one name, in any case, the last counts.
     /// `host` and `x-amz-*` are the client's own, and so are those that a call has itself, and
-    /// `authorization` unless calls are [unauthorised](Self::unauthorised).
+    /// `authorization` unless calls are [unauthorised](Self::unauthorised). One that frames the request or
+    /// belongs to the connection, such as `content-length`, makes calls fail.
+    ///
+    /// Its value counts as a secret, unless the name is `accept` or `content-type`.
     pub fn header(mut self, name: impl AsRef<str>, value: impl Into<String>) -> Self {
         self.headers.set(name.as_ref(), value);
+        self
+    }
+
+    /// Lets session tokens and [headers](Self::header) go over plain `http` to another machine, in the clear:
+    /// anyone on the way can read and use them. [`Progress::PlainHttp`] tells of each such call. Without it, such
+    /// a call fails with [`ErrorKind::InvalidInput`] and nothing is sent. A bearer token is never sent so.
+    pub fn allow_plain_http(mut self) -> Self {
+        self.allow_plain_http = true;
         self
     }
 
@@ -265,8 +282,12 @@ impl Config {
             Endpoint::resolve(service, &settings, env)
         };
         let fallback_url = self.fallback_endpoint_url.as_deref();
+        let mut runtime = endpoint(Service::Runtime, self.endpoint_url.as_deref(), fallback_url)?;
+        if *runtime.source() == EndpointSource::Settings {
+            runtime.withhold(self.withheld.iter().map(Token::token));
+        }
         Ok(Place {
-            runtime: endpoint(Service::Runtime, self.endpoint_url.as_deref(), fallback_url)?,
+            runtime,
             control: endpoint(Service::Control, None, None)?,
             retry: self.retry_policy(|key| profile?.1.non_blank(key))?,
             region,
@@ -315,11 +336,12 @@ impl fmt::Debug for Config {
             .field("region", &self.region)
             .field("profile", &self.profile)
             .field("bearer_token", &self.bearer_token)
-            .field("endpoint_url", &self.endpoint_url.as_deref().map(Shown))
+            .field("endpoint_url", &self.endpoint_url.as_deref().map(Origin))
             .field("fallback_region", &self.fallback_region)
-            .field("fallback_endpoint_url", &self.fallback_endpoint_url.as_deref().map(Shown))
+            .field("fallback_endpoint_url", &self.fallback_endpoint_url.as_deref().map(Origin))
             .field("fallback_bearer_token", &self.fallback_bearer_token)
             .field("headers", &self.headers)
+            .field("allow_plain_http", &self.allow_plain_http)
             .field("http", &self.http)
             .field("first_byte_timeout", &self.first_byte_timeout)
             .field("idle_timeout", &self.idle_timeout)
@@ -379,6 +401,25 @@ impl fmt::Debug for Headers {
         f.debug_set().entries(self.0.keys()).finish()
     }
 }
+
+/// Whether a header, by its name in lower case, belongs to the connection or frames the request, so that it is
+/// nobody's to set but HTTP's own.
+///
+/// Source: [RFC 9110, section 7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1).
+pub(crate) fn is_of_connection(name: &str) -> bool {
+    OF_CONNECTION.contains(&name)
+}
+
+const OF_CONNECTION: [&str; 8] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// Where calls go.
 #[derive(Debug)]

@@ -38,6 +38,7 @@ use std::fmt::{self, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::profile::{Profiles, Section};
+use crate::redaction::WITHHELD;
 use crate::{Error, ErrorKind, Result};
 
 /// One of the two services that Bedrock consists of. Both sign as `bedrock`.
@@ -89,23 +90,23 @@ impl fmt::Debug for EndpointSettings<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { url, region, use_fips, use_dual_stack, profile, fallback_url } = self;
         f.debug_struct("EndpointSettings")
-            .field("url", &url.map(Shown))
+            .field("url", &url.map(Origin))
             .field("region", region)
             .field("use_fips", use_fips)
             .field("use_dual_stack", use_dual_stack)
             .field("profile", profile)
-            .field("fallback_url", &fallback_url.map(Shown))
+            .field("fallback_url", &fallback_url.map(Origin))
             .finish()
     }
 }
 
-/// A URL for `Debug`, which shows only one that calls can be put under: another may have a password in it.
-pub(crate) struct Shown<'a>(pub(crate) &'a str);
+/// A URL for `Debug`: scheme, host and port alone, since a secret may be in the rest.
+pub(crate) struct Origin<'a>(pub(crate) &'a str);
 
-impl fmt::Debug for Shown<'_> {
+impl fmt::Debug for Origin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match BaseUrl::parse(self.0) {
-            Ok(url) => url.text.fmt(f),
+            Ok(url) => url.origin().fmt(f),
             Err(expected) => write!(f, "({expected} expected)"),
         }
     }
@@ -173,6 +174,7 @@ impl Endpoint {
         let suffix = if dual_stack { suffixes.dual_stack } else { suffixes.dns };
         let base = BaseUrl {
             text: format!("https://{host}{infix}.{region}.{suffix}"),
+            shown: None,
             https: true,
             loopback: false,
         };
@@ -182,6 +184,24 @@ impl Endpoint {
     /// The URL, without a slash at its end. It may have a path, which the calls' paths are put after.
     pub fn url(&self) -> &str {
         &self.base.text
+    }
+
+    /// The URL for people to read: as [`url`](Self::url), but for what a settings file takes from variables of
+    /// the environment into the path, which is withheld.
+    pub fn shown_url(&self) -> &str {
+        self.base.shown.as_deref().unwrap_or(&self.base.text)
+    }
+
+    /// The URL of a call to this endpoint, for people to read.
+    pub(crate) fn shown_call(&self, call_url: &str) -> String {
+        format!("{}{}", self.shown_url(), call_url.get(self.base.text.len()..).unwrap_or_default())
+    }
+
+    /// Withholds these texts in the path of the URL that is shown.
+    pub(crate) fn withhold<'a>(&mut self, secrets: impl Iterator<Item = &'a str>) {
+        let (origin, path) = self.base.text.split_at(self.base.origin().len());
+        let shown = secrets.fold(path.to_owned(), |path, secret| path.replace(secret, WITHHELD));
+        self.base.shown = (shown != path).then(|| format!("{origin}{shown}"));
     }
 
     /// The region to sign for: without a `fips-` or `-fips` that the region's name may have had.
@@ -405,10 +425,12 @@ pub(crate) fn dns_suffix(region: &str) -> Result<&'static str> {
 }
 
 /// An `http` or `https` URL that paths are put under.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct BaseUrl {
     /// Without a slash at its end.
     text: String,
+    /// What people read, where that is another text.
+    shown: Option<String>,
     https: bool,
     loopback: bool,
 }
@@ -454,7 +476,15 @@ impl BaseUrl {
             return Err("a path of ASCII letters, digits, %XX and -._~!$&'()*+,;=:@/ without . and ..");
         }
         let scheme = if https { "https" } else { "http" };
-        Ok(Self { text: format!("{scheme}://{authority}{}", path.trim_end_matches('/')), https, loopback })
+        let text = format!("{scheme}://{authority}{}", path.trim_end_matches('/'));
+        Ok(Self { text, shown: None, https, loopback })
+    }
+
+    /// Scheme, host and port.
+    fn origin(&self) -> &str {
+        let authority = self.text.find("://").map_or(0, |at| at + 3);
+        let path = self.text.get(authority..).and_then(|rest| rest.find('/'));
+        path.and_then(|path| self.text.get(..authority + path)).unwrap_or(&self.text)
     }
 
     pub(crate) fn may_carry_secrets(&self) -> bool {
@@ -488,6 +518,12 @@ impl BaseUrl {
             Error::new(kind, format!("the endpoint URL ({source}) cannot be: {expected} expected"))
                 .with_hint("an endpoint URL is like https://vpce-1.example.com or http://localhost:8080/path")
         })
+    }
+}
+
+impl fmt::Debug for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shown.as_deref().unwrap_or(&self.text).fmt(f)
     }
 }
 

@@ -15,11 +15,20 @@ pub enum Progress<'a> {
         /// The link of the chain that had them: `profile work`.
         link: &'a str,
     },
+    /// A request that is authorised is about to go over plain `http` to another machine, where anyone on the way
+    /// can read it.
+    PlainHttp {
+        /// The host, with the port if the URL has one.
+        host: &'a str,
+        /// The headers that hold secrets. There are some only if they are
+        /// [allowed to](crate::Config::allow_plain_http).
+        secrets: &'a [&'a str],
+    },
     /// A request is sent.
     Sending {
         /// The operation's name.
         operation: &'a str,
-        /// The URL.
+        /// The URL, without the secrets that its path may hold.
         url: &'a str,
         /// Which attempt it is, from 1.
         attempt: u32,

@@ -45,7 +45,7 @@ use serde_json::Value;
 use crate::config::{Config, Headers};
 use crate::context::Context;
 use crate::converse::{ConverseRequest, ServiceTier, ServiceTierType};
-use crate::endpoint::{BaseUrl, Shown};
+use crate::endpoint::Origin;
 use crate::guardrail::GuardrailConfiguration;
 use crate::models::{Cost, Facts, Limits, Model};
 use crate::transport::HttpConfig;
@@ -68,6 +68,8 @@ pub struct Settings {
     pub unauthorised: bool,
     /// Headers of every call.
     pub headers: Headers,
+    /// Whether secrets may go over plain `http` to another machine: `request.allowPlainHttp`.
+    pub allow_plain_http: bool,
     /// How to connect: proxy, authorities and client certificate of `request`.
     pub http: HttpConfig,
     /// The longest silence of a call; [`Duration::MAX`] where there is no limit.
@@ -95,6 +97,8 @@ pub struct Settings {
     pub params: Params,
     /// Parameters by the id of the model, before those of every call.
     pub model_params: BTreeMap<String, Params>,
+    /// The values of variables in the paths of URLs: keys of a gateway.
+    withheld: Vec<Token>,
 }
 
 /// How models are looked for.
@@ -201,8 +205,15 @@ impl Settings {
         let warnings = check::check(file, text, &root, env)?;
         let mut root = root.to_json();
         let env = env.unwrap_or(&|_| None);
+        let withheld = values_in_paths(&root, env);
         reference::expand(&mut root, env);
-        Ok(Self { warnings, ..Self::read(&root, env) })
+        let mut settings = Self { warnings, withheld, ..Self::read(&root, env) };
+        let has = |headers: &Headers| headers.get("authorization").is_some();
+        let unused = has(&settings.headers) || settings.models.iter().any(|model| has(&model.headers));
+        if unused && !settings.unauthorised {
+            settings.warnings.push(format!("{file}: {UNUSED_AUTHORIZATION}"));
+        }
+        Ok(settings)
     }
 
     /// The paths of all members that are read, such as `models.providers.amazon-bedrock.models[].id`; `*` stands
@@ -234,10 +245,11 @@ impl Settings {
         edit::unset(without_mark(text), path)
     }
 
-    /// The sections that count, with secrets (keys, headers) left out.
+    /// The members that count, with secrets (keys, headers) left out.
     pub fn sections(text: &str) -> Result<Value> {
         let root = parse("the settings", without_mark(text))?;
-        Ok(root.map_or_else(|| serde_json::json!({}), |root| sections(root.to_json())))
+        let root = root.map(|root| root.to_json()).and_then(check::without_secrets);
+        Ok(root.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
     }
 
     /// The region of the file, which counts where neither code nor environment nor profile name one: that in
@@ -269,6 +281,8 @@ impl Settings {
             config.headers.or(&model.headers);
         }
         config.headers.or(&self.headers);
+        config.withheld.extend_from_slice(&self.withheld);
+        config.allow_plain_http |= self.allow_plain_http;
         config.authorised &= !self.unauthorised;
         let HttpConfig { proxy, authorities, client_certificate, .. } = &self.http;
         config.http.proxy = config.http.proxy.or_else(|| proxy.clone());
@@ -389,6 +403,7 @@ impl Settings {
             api_key: key.and_then(|key| reference::key(&key, env)).map(|key| Token::new(key, None)),
             unauthorised,
             headers,
+            allow_plain_http: request.as_ref().is_some_and(|request| request["allowPlainHttp"] == true),
             http: http(request.as_ref(), env),
             replaces: root.pointer("/models/mode").is_some_and(|mode| mode == "replace"),
             families: of(provider, "families")
@@ -445,10 +460,11 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("discovery", &self.discovery)
-            .field("base_url", &self.base_url.as_deref().map(Shown))
+            .field("base_url", &self.base_url.as_deref().map(Origin))
             .field("api_key", &self.api_key)
             .field("unauthorised", &self.unauthorised)
             .field("headers", &self.headers)
+            .field("allow_plain_http", &self.allow_plain_http)
             .field("http", &self.http)
             .field("timeout", &self.timeout)
             .field("max_tokens", &self.max_tokens)
@@ -462,7 +478,7 @@ impl fmt::Debug for Settings {
             .field("guardrail", &self.guardrail)
             .field("params", &self.params)
             .field("model_params", &self.model_params)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -472,7 +488,7 @@ impl fmt::Debug for ConfiguredModel {
             .field("id", &self.id)
             .field("facts", &self.facts)
             .field("headers", &self.headers)
-            .field("base_url", &self.base_url.as_deref().map(Shown))
+            .field("base_url", &self.base_url.as_deref().map(Origin))
             .field("supports_strict_mode", &self.supports_strict_mode)
             .field("thinking_levels", &self.thinking_levels)
             .finish()
@@ -637,57 +653,6 @@ fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Only what counts, and no secret.
-fn sections(mut root: Value) -> Value {
-    let keep = |object: Option<&mut Value>, keep: &dyn Fn(&str) -> bool| {
-        if let Some(object) = object.and_then(Value::as_object_mut) {
-            object.retain(|name, _| keep(name));
-        }
-    };
-    keep(Some(&mut root), &|name| matches!(name, "auth" | "models" | "agents" | "plugins"));
-    keep(root.get_mut("auth"), &|name| name == "profiles");
-    if let Some(profiles) = root.pointer_mut("/auth/profiles").and_then(Value::as_object_mut) {
-        profiles.retain(|_, profile| is_ours_profile(profile));
-        profiles
-            .values_mut()
-            .for_each(|profile| keep(Some(profile), &|name| matches!(name, "provider" | "mode")));
-    }
-    keep(root.get_mut("models"), &|name| matches!(name, "mode" | "bedrockDiscovery" | "providers"));
-    keep(root.get_mut("agents"), &|name| name == "defaults");
-    keep(root.get_mut("plugins"), &|name| name == "entries");
-    keep(root.pointer_mut("/agents/defaults"), &|name| matches!(name, "model" | "models" | "params"));
-    keep(root.pointer_mut("/agents/defaults/models"), &is_ours);
-    for path in ["/models/providers", "/plugins/entries"] {
-        keep(root.pointer_mut(path), &is_our_provider);
-    }
-    let members = |root: &mut Value, path: &str, each: &dyn Fn(&mut Value)| {
-        let members = root.pointer_mut(path).and_then(Value::as_object_mut);
-        members.into_iter().flat_map(serde_json::Map::values_mut).for_each(each);
-    };
-    members(&mut root, "/agents/defaults/models", &|chosen| {
-        keep(Some(chosen), &|name| matches!(name, "alias" | "params"));
-    });
-    // A plugin's entry may hold keys and an environment, which are another program's.
-    members(&mut root, "/plugins/entries", &|plugin| {
-        keep(Some(plugin), &|name| matches!(name, "enabled" | "config"));
-        keep(plugin.get_mut("config"), &|name| matches!(name, "discovery" | "guardrail"));
-    });
-    members(&mut root, "/models/providers", &|provider| {
-        let without_secrets = |entry: &mut Value| {
-            keep(Some(entry), &|name| !SECRETS.contains(&name));
-            // What calls cannot be put under may have a password in it.
-            let url = entry.get("baseUrl").and_then(Value::as_str);
-            if url.is_some_and(|url| BaseUrl::parse(url).is_err()) {
-                keep(Some(entry), &|name| name != "baseUrl");
-            }
-        };
-        without_secrets(provider);
-        let models = provider.get_mut("models").and_then(Value::as_array_mut);
-        models.into_iter().flatten().for_each(without_secrets);
-    });
-    root
-}
-
 /// The entry of ours among providers, by whichever of its names.
 fn provider_of(entries: Option<&Value>) -> Option<&Value> {
     let entries = entries?.as_object()?;
@@ -714,6 +679,15 @@ fn our_model(named: &str) -> Option<&str> {
         _ => Some(named),
     }
     .filter(|id| !id.is_empty())
+}
+
+/// The values of the variables that stand in the paths of URLs.
+fn values_in_paths(root: &Value, env: Env<'_>) -> Vec<Token> {
+    let provider = provider_of(root.pointer("/models/providers"));
+    let models = provider.and_then(|provider| provider.get("models")?.as_array()).into_iter().flatten();
+    let urls = provider.into_iter().chain(models).filter_map(|entry| entry.get("baseUrl")?.as_str());
+    let values = urls.flat_map(|url| reference::values_in_path(url, env));
+    values.map(|value| Token::new(value, None)).collect()
 }
 
 /// The region in a URL of Amazon's own runtime, `fips-REGION` where the URL is one for FIPS.
@@ -799,6 +773,8 @@ fn cost(cost: &Value) -> Cost {
     })
 }
 
+const UNUSED_AUTHORIZATION: &str = "the header authorization has no effect: the client sets it itself, unless \
+     request.auth of mode \"header\" authorises calls";
 /// The one API of a model's that is ours.
 const API: &str = "bedrock-converse-stream";
 /// The names of the provider; the first counts before the others.
@@ -806,8 +782,6 @@ const PROVIDERS: [&str; 3] = ["amazon-bedrock", "bedrock", "aws-bedrock"];
 const TIERS: &[&str] = &["default", "flex", "priority", "reserved"];
 /// How much a model can be told to think.
 const LEVELS: &[&str] = &["off", "minimal", "low", "medium", "high", "xhigh", "max", "adaptive"];
-/// Members that may hold secrets.
-const SECRETS: [&str; 3] = ["apiKey", "headers", "request"];
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::context::bounded;
 use crate::frame::{Frame, FrameDecoder};
+use crate::redaction::Redaction;
 use crate::refusal::request_id;
 use crate::transport::Body;
 use crate::{Error, ErrorKind, Result};
@@ -96,11 +98,13 @@ pub struct FrameStream {
     waiting: bool,
     status: u16,
     headers: HeaderMap,
+    redaction: Arc<Redaction>,
 }
 
 impl FrameStream {
     pub(crate) fn new(
         response: Response<Body>,
+        redaction: Arc<Redaction>,
         closing_event: Option<&'static str>,
         idle_timeout: Duration,
     ) -> Self {
@@ -108,6 +112,7 @@ impl FrameStream {
         Self {
             status: head.status.as_u16(),
             headers: head.headers,
+            redaction,
             body: Some(body),
             decoder: FrameDecoder::new(),
             first: None,
@@ -223,7 +228,7 @@ impl FrameStream {
         self.body = None;
         self.decoder = FrameDecoder::new();
         self.closing_event = None;
-        Err(error.with_status(self.status).with_request_id(self.request_id()))
+        Err(self.redaction.error(error.with_status(self.status).with_request_id(self.request_id())))
     }
 
     fn closing_on_error<T>(&mut self, result: Result<T>) -> Result<T> {

@@ -18,6 +18,7 @@ use ::http::{Request, Response};
 use bytes::Bytes;
 use futures_core::Stream;
 
+pub(crate) use self::http::proxy_secrets;
 pub use self::http::{Http, HttpConfig};
 pub use self::record::Recorder;
 pub use self::replay::Replay;
@@ -31,6 +32,12 @@ use crate::Result;
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Sends one request.
     fn send(&self, request: Request<Bytes>) -> Sending<'_>;
+
+    /// Whether requests go over a network, so that none with a secret in it may go over plain `http`. Yes, unless
+    /// implemented otherwise.
+    fn is_network(&self) -> bool {
+        true
+    }
 }
 
 /// An answer on its way.

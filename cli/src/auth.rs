@@ -59,8 +59,8 @@ fn in_json(search: &Search, place: Option<&Place>) -> Value {
         "expires": credentials.and_then(Credentials::expires).and_then(rfc3339),
         "region": place.map(|place| place.region.name()),
         "regionSource": place.map(region_source),
-        "endpoint": place.map(|place| place.runtime.url()),
-        "controlEndpoint": place.map(|place| place.control.url()),
+        "endpoint": place.map(|place| place.runtime.shown_url()),
+        "controlEndpoint": place.map(|place| place.control.shown_url()),
         "tried": search.tried.iter().map(tried_in_json).collect::<Vec<_>>(),
     })
 }
@@ -86,8 +86,8 @@ fn in_text(search: &Search, place: Option<&Place>) -> String {
     }
     if let Some(place) = place {
         lines.push(("region", format!("{} ({})", place.region.name(), region_source(place))));
-        lines.push(("endpoint", place.runtime.url().to_owned()));
-        lines.push(("control endpoint", place.control.url().to_owned()));
+        lines.push(("endpoint", place.runtime.shown_url().to_owned()));
+        lines.push(("control endpoint", place.control.shown_url().to_owned()));
     }
     let lines = lines.iter().map(|(name, value)| format!("{name:<17}{}\n", one_line(value)));
     let mut text = lines.collect::<Vec<_>>().concat();

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::future::poll_fn;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -219,7 +219,22 @@ impl Report {
     /// What is told of the client's steps.
     pub(crate) fn watcher(&self) -> impl Fn(&Progress<'_>) + Send + Sync + 'static {
         let report = Arc::new(self.clone());
+        let warned = Mutex::new(Vec::new());
         move |progress| match progress {
+            Progress::PlainHttp { host, secrets } => {
+                let warning = if secrets.is_empty() {
+                    format!("calls to {host} go over plain http: anyone on the way can read them")
+                } else {
+                    let secrets = secrets.join(", ");
+                    format!("secrets go in the clear to {host}: anyone on the way can use {secrets}")
+                };
+                // Once for a run, however many calls there are.
+                let mut warned = warned.lock().unwrap_or_else(PoisonError::into_inner);
+                if !warned.contains(&warning) {
+                    report.warning(&warning);
+                    warned.push(warning);
+                }
+            }
             Progress::Credentials { link } => report.detail(format_args!("credentials: {link}")),
             Progress::Sending { operation, url, attempt } => {
                 report.detail(format_args!("{operation} to {url}, attempt {attempt}"));

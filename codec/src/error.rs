@@ -206,6 +206,33 @@ impl Error {
         self.0.retryable = retryable;
         self
     }
+
+    /// Replaces each text for which `other` has another. Causes become one text if one of theirs is replaced.
+    pub fn replacing(mut self, other: &dyn Fn(&str) -> Option<String>) -> Self {
+        let Inner { message, code, request_id, hint, source, .. } = &mut *self.0;
+        let texts = [code, request_id, hint].into_iter().flatten();
+        for text in std::iter::once(message).chain(texts) {
+            if let Some(other) = other(text) {
+                *text = other;
+            }
+        }
+        let (mut causes, mut replaced) = (String::new(), false);
+        let mut cause = source.as_deref().map(|source| source as &(dyn StdError + 'static));
+        while let Some(found) = cause {
+            let text = found.to_string();
+            let other = other(&text);
+            replaced |= other.is_some();
+            if !causes.is_empty() {
+                causes.push_str(": ");
+            }
+            causes.push_str(other.as_deref().unwrap_or(&text));
+            cause = found.source();
+        }
+        if replaced {
+            *source = Some(causes.into());
+        }
+        self
+    }
 }
 
 impl ErrorKind {
@@ -390,6 +417,24 @@ mod tests {
         let length = |text: Option<&str>| text.unwrap().chars().count();
         assert_eq!((length(Some(error.message())), length(error.hint())), (4001, 4001));
         assert_eq!((length(error.code()), length(error.request_id())), (201, 201));
+    }
+
+    #[test]
+    fn texts_are_replaced_in_causes_too() {
+        let other = |text: &str| text.contains("sekret").then(|| text.replace("sekret", "…"));
+        let cause = Error::new(ErrorKind::Damaged, "outer").with_source("inner sekret");
+        let error = Error::new(ErrorKind::Damaged, "a sekret")
+            .with_code("sekretCode")
+            .with_hint("no secret")
+            .with_request_id(Some("id-sekret"))
+            .with_source(cause)
+            .replacing(&other);
+        assert_eq!((error.to_string().as_str(), error.hint()), ("…Code: a …", Some("no secret")));
+        assert_eq!(error.request_id(), Some("id-…"));
+        assert_eq!(error.source().unwrap().to_string(), "outer: inner …");
+
+        let error = Error::new(ErrorKind::Damaged, "a").with_source(std::fmt::Error).replacing(&other);
+        assert!(error.source().unwrap().is::<std::fmt::Error>());
     }
 
     #[test]

@@ -177,6 +177,14 @@ impl Input {
     }
 }
 
+/// Writes the checksum of a whole frame whose headers or payload have been changed in place.
+#[doc(hidden)]
+pub fn seal(frame: &mut [u8]) {
+    if let Some((content, checksum)) = frame.split_last_chunk_mut::<CHECKSUM_LENGTH>() {
+        *checksum = crc32fast::hash(content).to_be_bytes();
+    }
+}
+
 /// One frame whose checksums and headers have been found right.
 ///
 /// It holds on to the bytes it was cut from: a frame that is kept for long keeps its whole chunk.

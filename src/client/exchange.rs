@@ -5,14 +5,17 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use ::http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
+use ::http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+};
 use ::http::{Method, Request, Response};
+use aws_credential_types::Token;
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream as _;
 use tokio::time::{Instant, timeout};
 
 use super::Identity;
-use crate::config::{Config, Place};
+use crate::config::{Config, Place, is_of_connection};
 use crate::credentials::{Cache, Credentials, Found, Search};
 use crate::endpoint::{Endpoint, EndpointSource, region_of_arn};
 use crate::frame::MEDIA_TYPE;
@@ -20,13 +23,13 @@ use crate::hint::{self, Refused};
 use crate::inference_profile::{ListInferenceProfilesRequest, ListInferenceProfilesResponse};
 use crate::operation::{AnswerForm, Call};
 use crate::progress::Progress;
-use crate::redaction::Redaction;
+use crate::redaction::{Redaction, Shown};
 use crate::refusal;
 use crate::retry::{Quota, RateLimit};
 use crate::sign::{self, Scope};
 use crate::skew::{self, ClockSkew};
 use crate::stream::{FrameStream, seconds};
-use crate::transport::{Body, Transport};
+use crate::transport::{Body, Transport, proxy_secrets};
 use crate::{Error, ErrorKind, Result};
 
 /// What all calls of a client share.
@@ -38,6 +41,8 @@ pub(super) struct Exchanges {
     skew: ClockSkew,
     rate: Mutex<RateLimit>,
     made: Instant,
+    /// See [`proxy_secrets`]; known when the transport is made.
+    proxy_secrets: OnceLock<Vec<Token>>,
     /// Made when it is first needed, unless the configuration brings one: a call that is refused before
     /// it is sent needs none.
     transport: OnceLock<Arc<dyn Transport>>,
@@ -66,6 +71,7 @@ impl Exchanges {
             skew: ClockSkew::default(),
             rate: Mutex::default(),
             made: Instant::now(),
+            proxy_secrets: OnceLock::new(),
             transport: OnceLock::new(),
         }
     }
@@ -255,6 +261,7 @@ impl Exchanges {
         let Self { config, .. } = self;
         let endpoint = place.endpoint(call.operation.service());
         let mut request = self.authorise(request(config, call, endpoint)?, endpoint, found)?;
+        self.keep_from_plain_http(&request, endpoint)?;
         let counted = format!("attempt={number}; max={max}");
         // These say something of the attempt and not of the call, so they are not signed.
         for (name, value) in [("amz-sdk-invocation-id", invocation), ("amz-sdk-request", &counted)] {
@@ -266,19 +273,34 @@ impl Exchanges {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
 
-        let url = request.uri().to_string();
+        let url = endpoint.shown_call(&request.uri().to_string());
         config.watcher.tell(&Progress::Sending {
             operation: call.operation.name(),
             url: &url,
             attempt: number,
         });
-        let redaction = Redaction::of(request.headers());
-        let (sent, sent_at) = (Instant::now(), config.context.now());
         let transport = self.transport()?;
-        let response =
+        let redaction = Arc::new(self.redaction(&request, found));
+        request.extensions_mut().insert(Shown { url, redaction: Arc::clone(&redaction) });
+        let answer = self.exchange(call, request, &**transport, &redaction).await;
+        answer.map_err(|error| redaction.error(error))
+    }
+
+    /// Sends a request, and reads as much of the answer as says what the call came to.
+    async fn exchange(
+        &self,
+        call: &Call,
+        request: Request<Bytes>,
+        transport: &dyn Transport,
+        redaction: &Arc<Redaction>,
+    ) -> Result<Answer> {
+        let Self { config, .. } = self;
+        let (sent, sent_at) = (Instant::now(), config.context.now());
+        let mut response =
             within(config.first_byte_timeout, "first-byte timeout: no answer", transport.send(request))
                 .await?;
-        let (head, body) = response.into_parts();
+        redaction.headers(response.headers_mut());
+        let (mut head, body) = response.into_parts();
         let id = refusal::request_id(&head.headers).map(str::to_owned);
         config.watcher.tell(&Progress::Answered {
             status: head.status.as_u16(),
@@ -286,7 +308,7 @@ impl Exchanges {
             after: sent.elapsed(),
         });
         let mut news = None;
-        if found.is_some() && !config.trusts_clock() {
+        if config.authorised && !config.trusts_clock() {
             news = self.skew.learn(&head.headers, sent_at, config.context.now());
         }
         if let Some(seconds) = news {
@@ -296,7 +318,7 @@ impl Exchanges {
         if !head.status.is_success() {
             // A refusal whose body does not arrive is a refusal all the same.
             let body = read_beginning(body, config.idle_timeout).await;
-            let error = refusal::error(&head, &redaction.body(&body), config.context.now());
+            let error = refusal::error(&head, &body, config.context.now());
             return Err(match news {
                 // With the clock put right, the same call can succeed.
                 Some(seconds) if skew::may_be_due_to(&error) => {
@@ -308,18 +330,21 @@ impl Exchanges {
         if let AnswerForm::Stream { closing_event } = call.operation.answer_form() {
             if !refusal::may_be(MEDIA_TYPE, &head.headers) {
                 let body = read_beginning(body, config.idle_timeout).await;
-                return Err(refusal::unexpected(&head, &redaction.body(&body), MEDIA_TYPE));
+                return Err(refusal::unexpected(&head, &body, MEDIA_TYPE));
             }
             let response = Response::from_parts(head, body);
-            let mut frames = FrameStream::new(response, closing_event, config.idle_timeout);
+            let mut frames =
+                FrameStream::new(response, Arc::clone(redaction), closing_event, config.idle_timeout);
             frames.wait_for_first().await?;
             return Ok(Answer::Stream(frames));
         }
         let located = |error: Error| error.with_status(head.status.as_u16()).with_request_id(id.as_deref());
         let body = read_whole(body, config.idle_timeout, LONGEST_ANSWER).await.map_err(located)?;
         if let Some(expected) = call.operation.expected_instead(&body) {
-            return Err(refusal::unexpected(&head, &redaction.body(&body), &expected));
+            return Err(refusal::unexpected(&head, &body, &expected));
         }
+        // For faults that are found when it is read.
+        head.extensions.insert(Arc::clone(redaction));
         Ok(Answer::Whole(Response::from_parts(head, body)))
     }
 
@@ -334,14 +359,6 @@ impl Exchanges {
         let Some(found) = found else { return Ok(request) };
         config.watcher.tell(&Progress::Credentials { link: &found.link });
         match &found.credentials {
-            Credentials::Bearer(_) if !endpoint.may_carry_secrets() => Err(Error::new(
-                ErrorKind::InvalidInput,
-                format!(
-                    "the endpoint {} is not https, and a bearer token goes over plain http only to this machine",
-                    endpoint.url()
-                ),
-            )
-            .with_hint("give an https URL, or use access keys, whose secret is not sent")),
             Credentials::Bearer(token) => {
                 let value = HeaderValue::from_str(&format!("Bearer {}", token.token()));
                 let mut value = value.map_err(|_| {
@@ -360,6 +377,58 @@ impl Exchanges {
         }
     }
 
+    /// Refuses a request with a secret in it that would go over plain http to another machine, unless that is
+    /// allowed; a bearer token may never.
+    fn keep_from_plain_http(&self, request: &Request<Bytes>, endpoint: &Endpoint) -> Result<()> {
+        let Self { config, .. } = self;
+        let is_network = config.transport.as_ref().is_none_or(|transport| transport.is_network());
+        if endpoint.may_carry_secrets() || !is_network {
+            return Ok(());
+        }
+        let refused = |what: &str, hint: &str| {
+            let url = endpoint.shown_url();
+            let message =
+                format!("the endpoint {url} is not https, and {what} over plain http only to this machine");
+            Err(Error::new(ErrorKind::InvalidInput, message).with_hint(hint))
+        };
+        let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let begins = |scheme: &[u8]| {
+            let begin = authorization.and_then(|value| value.get(..scheme.len()));
+            begin.is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
+        };
+        if begins(b"bearer ") {
+            let hint = "give an https URL, or use access keys, whose secret is not sent";
+            return refused("a bearer token goes", hint);
+        }
+        let signed = begins(b"aws4-hmac-sha256 ");
+        let sensitive = request.headers().iter().filter(|(_, value)| value.is_sensitive());
+        let secrets = sensitive.map(|(name, _)| name).filter(|name| !signed || *name != AUTHORIZATION);
+        let secrets = secrets.map(HeaderName::as_str).collect::<Vec<_>>();
+        if !secrets.is_empty() && !config.allow_plain_http {
+            let hint = "give an https URL; to send secrets in the clear all the same, set \
+                        request.allowPlainHttp to true beside baseUrl in the settings";
+            return refused(&format!("the secrets in {} go", secrets.join(", ")), hint);
+        }
+        if signed || !secrets.is_empty() {
+            let host = request.uri().authority().map_or("", |authority| authority.as_str());
+            config.watcher.tell(&Progress::PlainHttp { host, secrets: &secrets });
+        }
+        Ok(())
+    }
+
+    /// What is withheld from what is said of a request: what it holds, and what it was made with.
+    fn redaction(&self, request: &Request<Bytes>, found: Option<&Found>) -> Redaction {
+        let mut redaction = Redaction::of(request.headers());
+        if let Some(Credentials::Keys(keys)) = found.map(|found| &found.credentials) {
+            redaction.add(keys.secret_access_key());
+        }
+        let proxy = self.proxy_secrets.get_or_init(|| proxy_secrets(&self.config.http, &self.config.context));
+        for secret in self.config.withheld.iter().chain(proxy) {
+            redaction.add(secret.token());
+        }
+        redaction
+    }
+
     fn transport(&self) -> Result<&Arc<dyn Transport>> {
         let Self { config, transport, .. } = self;
         if let Some(given) = &config.transport {
@@ -369,6 +438,7 @@ impl Exchanges {
             return Ok(made);
         }
         let http = config.network()?;
+        let _ = self.proxy_secrets.set(http.proxy_secrets.clone());
         Ok(transport.get_or_init(|| Arc::new(http)))
     }
 }
@@ -398,11 +468,16 @@ fn headers(config: &Config, call: &Call) -> Result<HeaderMap> {
             Error::new(ErrorKind::InvalidInput, message)
         };
         let name = HeaderName::try_from(name).map_err(|_| invalid())?;
+        if is_of_connection(name.as_str()) {
+            let message = format!("the header {name} cannot be set: it belongs to the connection");
+            return Err(Error::new(ErrorKind::InvalidInput, message).with_hint("leave it out"));
+        }
         let own =
             name == HOST || name == AUTHORIZATION && config.authorised || name.as_str().starts_with("x-amz-");
         if !own {
             let mut value = HeaderValue::from_str(value).map_err(|_| invalid())?;
-            value.set_sensitive(true);
+            // Media types are words that a message may need.
+            value.set_sensitive(name != ACCEPT && name != CONTENT_TYPE);
             headers.insert(name, value);
         }
     }

@@ -46,7 +46,7 @@ async fn ask(surroundings: &Surroundings, uri: &Uri) -> Result<Keys, Fault> {
     let link_local = uri.scheme_str() != Some("https");
     let way = Way { link_local, attempts: 3, timeout: Duration::from_secs(5) };
     surroundings
-        .ask("the container's credentials service", way, &request, |head, body| {
+        .ask("the container's credentials service", way, &request, &[], |head, body| {
             if !head.status.is_success() {
                 return Err(refusal(head, body));
             }

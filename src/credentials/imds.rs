@@ -10,11 +10,12 @@
 //! [static stability](https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html).
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use ::http::Method;
 use ::http::response::Parts;
+use ::http::{Method, Uri};
 use aws_credential_types::Credentials as Keys;
 use bytes::Bytes;
 
@@ -182,12 +183,13 @@ impl Imds {
             let token = self.token(surroundings, settings).await?;
             let headers = [("x-aws-ec2-metadata-token", token.text())];
             let request = request(Method::GET, &settings.base.join(path, &[])?, &headers, Bytes::new())?;
-            let answer =
-                surroundings.try_asking(settings.way, &request, |head, body| match head.status.as_u16() {
+            let answer = surroundings.try_asking(settings.way, &request, &[], |head, body| {
+                match head.status.as_u16() {
                     200 => Ok(Some(text(body)?)),
                     404 => Ok(None),
                     status => Err(refused(status, "", "")),
-                });
+                }
+            });
             match answer.await {
                 Ok(answer) => return Ok(answer),
                 Err(error) if error.status() == Some(401) && !last_try => self.held().token = None,
@@ -216,7 +218,7 @@ impl Imds {
         let url = settings.base.join("/latest/api/token", &[])?;
         let request = request(Method::PUT, &url, &headers, Bytes::new())?;
         let asked =
-            surroundings.try_asking(settings.way, &request, |head, body| match head.status.as_u16() {
+            surroundings.try_asking(settings.way, &request, &[], |head, body| match head.status.as_u16() {
                 200 => Ok((text(body)?, seconds_to_live(head))),
                 status => Err(refused(status, "", "")),
             });
@@ -301,12 +303,19 @@ impl Settings {
         let mode = setting("EC2_METADATA_SERVICE_ENDPOINT_MODE").unwrap_or_else(|| "IPv4".into());
         let url = match endpoint {
             Some(url) => url,
-            None if mode.eq_ignore_ascii_case("IPv4") => "http://169.254.169.254".into(),
-            None if mode.eq_ignore_ascii_case("IPv6") => "http://[fd00:ec2::254]".into(),
+            None if mode.eq_ignore_ascii_case("IPv4") => format!("http://{IPV4}"),
+            None if mode.eq_ignore_ascii_case("IPv6") => format!("http://[{IPV6}]"),
             None => return Err(fault("EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv4 or IPv6")),
         };
         let base =
             BaseUrl::parse(&url).map_err(|expected| fault("EC2_METADATA_SERVICE_ENDPOINT", expected))?;
+        // Its answers are keys: over plain http they come from this machine or its own link.
+        let host = url.trim().parse::<Uri>().ok();
+        let host = host.as_ref().and_then(|uri| uri.host()?.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+        if !base.may_carry_secrets() && !host.is_some_and(|host| host == IPV4 || host == IPV6) {
+            let expected = format!("an https URL, or an http URL of this machine, {IPV4} or [{IPV6}],");
+            return Err(fault("EC2_METADATA_SERVICE_ENDPOINT", &expected));
+        }
         let seconds = match setting("METADATA_SERVICE_TIMEOUT") {
             None => 1.0,
             // As JSON has numbers: the standard library's own reader of them is 16 KB, and in the program for
@@ -338,6 +347,8 @@ fn text(body: &[u8]) -> Result<Secret> {
 }
 
 const WHAT: &str = "the instance metadata service";
+const IPV4: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+const IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TTL_SECONDS: &str = "21600";

@@ -109,7 +109,7 @@ impl<'a> Held<'a> {
         let headers = [("content-type", "application/json"), ("dpop", proof.text())];
         let request = request(Method::POST, &url, &headers, secret_body(body))?;
         surroundings
-            .ask(&what, Way::NETWORK, &request, |head, body| {
+            .ask(&what, Way::NETWORK, &request, &[self.refresh.text(), self.key.text()], |head, body| {
                 if !head.status.is_success() {
                     return Err(refusal(head, body));
                 }

@@ -82,7 +82,7 @@ impl Sso {
         let request = request(Method::GET, &url, &headers, Bytes::new())?;
         let what = format!("the profile {}: IAM Identity Center gave no keys", self.profile);
         surroundings
-            .ask(&what, Way::NETWORK, &request, |head, body| {
+            .ask(&what, Way::NETWORK, &request, &[], |head, body| {
                 if head.status == 401 {
                     return Err(refusal(head, body).with_hint(self.log_in()));
                 }
@@ -160,8 +160,9 @@ impl Sso {
         let headers = [("content-type", "application/json")];
         let request = request(Method::POST, &base.join("/token", &[])?, &headers, secret_body(body))?;
         let what = format!("the profile {}: the SSO token could not be refreshed", self.profile);
+        let [secret, refresh] = [held.required("clientSecret")?, held.required("refreshToken")?];
         surroundings
-            .ask(&what, Way::NETWORK, &request, |head, body| {
+            .ask(&what, Way::NETWORK, &request, &[secret.text(), refresh.text()], |head, body| {
                 if !head.status.is_success() {
                     return Err(refusal(head, body).with_hint(self.log_in()));
                 }

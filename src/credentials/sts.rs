@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::secret::{Secret, keys, time};
 use super::surroundings::{Fault, Surroundings, Way, one_line, refused, request, secret_body};
 use crate::endpoint::encode_label;
+use crate::redaction;
 use crate::sign::{Scope, sign};
 use crate::{Error, ErrorKind, Result};
 
@@ -43,7 +44,9 @@ pub(super) async fn assume(
         let signature = sign(&request, keys, scope, surroundings.context.now())?;
         request.headers_mut().extend(signature);
     }
-    surroundings.ask(what, Way::NETWORK, &request, read).await
+    let token = parameters.iter().find(|(name, _)| *name == "WebIdentityToken").map(|(_, token)| *token);
+    let secrets = [token, signed_with.map(Keys::secret_access_key)].map(Option::unwrap_or_default);
+    surroundings.ask(what, Way::NETWORK, &request, &secrets, read).await
 }
 
 fn read(head: &Parts, body: &[u8]) -> Result<Keys> {
@@ -93,21 +96,8 @@ fn element(xml: &str, name: &str) -> Option<Secret> {
     let mut pieces = text.split('&');
     unescaped.push_str(pieces.next()?);
     for piece in pieces {
-        let (entity, rest) = piece.split_once(';')?;
-        unescaped.push(match entity {
-            "amp" => '&',
-            "lt" => '<',
-            "gt" => '>',
-            "quot" => '"',
-            "apos" => '\'',
-            _ => {
-                let number = entity.strip_prefix('#')?;
-                char::from_u32(match number.strip_prefix('x') {
-                    Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                    None => number.parse().ok()?,
-                })?
-            }
-        });
+        let (name, rest) = piece.split_once(';')?;
+        unescaped.push(redaction::entity(name)?);
         unescaped.push_str(rest);
     }
     let text = unescaped.trim();

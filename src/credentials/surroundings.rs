@@ -19,7 +19,7 @@ use crate::endpoint::{BaseUrl, Region, RegionSource, configured_url, dns_suffix}
 use crate::profile::{Profiles, Section};
 use crate::redaction::Redaction;
 use crate::retry::Retry;
-use crate::transport::{Http, HttpConfig, Transport};
+use crate::transport::{Http, HttpConfig, Transport, proxy_secrets};
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::shortened;
 
@@ -163,18 +163,21 @@ impl Surroundings {
 
     /// Asks a service, and again while its failure is a temporary one. `read` makes of an answer, whatever
     /// its status, what is wanted. What is given back of a failure names `what` failed and is one of
-    /// credentials, whatever it was.
+    /// credentials, whatever it was; nothing of the request's sensitive headers and of `secrets` is in it.
     pub(super) async fn ask<T>(
         &self,
         what: &str,
         way: Way,
         request: &Request<Bytes>,
+        secrets: &[&str],
         read: impl Fn(&Parts, &[u8]) -> Result<T>,
     ) -> Result<T, Fault> {
         if self.offline {
             return Err(Fault::Offline(origin(request)));
         }
-        self.try_asking(way, request, read).await.map_err(|error| Fault::Broken(failed(what, &error)))
+        self.try_asking(way, request, secrets, read)
+            .await
+            .map_err(|error| Fault::Broken(failed(what, &error)))
     }
 
     /// [`ask`](Self::ask), with the failure as it was: [`ErrorKind::Timeout`] when there was a connection
@@ -183,9 +186,9 @@ impl Surroundings {
         &self,
         way: Way,
         request: &Request<Bytes>,
+        secrets: &[&str],
         read: impl Fn(&Parts, &[u8]) -> Result<T>,
     ) -> Result<T> {
-        let redaction = Redaction::of(request.headers()).and_body(request.body());
         let retry = Retry::standard().max_attempts(way.attempts);
         let transport = self.transport(way)?;
         for attempt in 1.. {
@@ -194,12 +197,9 @@ impl Surroundings {
                 let seconds = way.timeout.as_secs();
                 Err(Error::new(ErrorKind::Timeout, format!("no answer within {seconds} s")))
             });
-            let error = match answer.and_then(|(head, body)| {
-                let redacted = (!head.status.is_success()).then(|| redaction.body(&body));
-                read(&head, redacted.as_deref().unwrap_or(&body))
-            }) {
+            let error = match answer.and_then(|(head, body)| read(&head, &body)) {
                 Ok(read) => return Ok(read),
-                Err(error) => error,
+                Err(error) => self.redaction(request, secrets).error(error),
             };
             match retry.delay(&error, attempt, self.context.chance()) {
                 Some(delay) => sleep(delay).await,
@@ -208,6 +208,16 @@ impl Surroundings {
         }
         // The loop has no end of its own.
         Err(Error::new(ErrorKind::Service, "no attempt was made"))
+    }
+
+    /// What is withheld from the failure of a request.
+    fn redaction(&self, request: &Request<Bytes>, secrets: &[&str]) -> Redaction {
+        let mut redaction = Redaction::of(request.headers());
+        let proxy = proxy_secrets(&HttpConfig::default(), &self.context);
+        for secret in secrets.iter().copied().chain(proxy.iter().map(Token::token)) {
+            redaction.add(secret);
+        }
+        redaction
     }
 
     fn transport(&self, way: Way) -> Result<&dyn Transport> {
@@ -270,7 +280,7 @@ pub(super) fn request(
                 ),
             )
         })?;
-        value.set_sensitive(*name != "content-type");
+        value.set_sensitive(!["accept", "content-type"].contains(name));
         request = request.header(*name, value);
     }
     request

@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
+use http::HeaderName;
+
 use super::edit::{Step, shown};
 use super::json5::{Member, Node, Value, number};
 use super::reference::{self, Env};
 use super::{PROVIDERS, is_our_provider, is_ours, near_miss, nearest};
+use crate::config::is_of_connection;
 use crate::endpoint::{BaseUrl, is_region};
 use crate::{Error, ErrorKind, Result};
 
@@ -27,6 +30,11 @@ pub(super) fn members() -> Vec<String> {
     let mut members = Vec::new();
     ROOT.members("", &mut members);
     members
+}
+
+/// The settings as far as they count, without secrets; `None` if they are none.
+pub(super) fn without_secrets(mut root: serde_json::Value) -> Option<serde_json::Value> {
+    ROOT.keep_shown(&mut root).then_some(root)
 }
 
 /// Where something is in a text: line and column, from 1.
@@ -71,6 +79,10 @@ enum Kind {
     Key,
     /// A text that may be a secret, or a reference to a variable.
     Secret,
+    /// The name of a header that may be set.
+    HeaderName,
+    /// Headers by their names, each a [`Secret`](Self::Secret).
+    Headers,
     List(&'static Kind),
     /// An object of any members, all of one kind.
     Map(&'static Kind),
@@ -92,12 +104,51 @@ impl Kind {
             }
             Self::Some(_, name, kind) => kind.members(&format!("{way}.{name}"), found),
             Self::Map(kind) => kind.members(&format!("{way}.*"), found),
+            Self::Headers => found.push(format!("{way}.*")),
             Self::List(kind @ Self::Object(_)) => kind.members(&format!("{way}[]"), found),
             Self::TextOr(kind) => {
                 found.push(way.to_owned());
                 kind.members(way, found);
             }
             _ => found.push(way.to_owned()),
+        }
+    }
+}
+
+impl Kind {
+    /// Leaves of a value what may be shown: nothing of a secret, nothing that has no effect or is another
+    /// program's, and nothing of a wrong kind, which may be anything. Whether that is anything at all.
+    fn keep_shown(&self, value: &mut serde_json::Value) -> bool {
+        use serde_json::Value;
+
+        let members = |members: &mut serde_json::Map<String, Value>,
+                       kind: &dyn Fn(&str) -> Option<&'static Self>| {
+            members.retain(|name, value| kind(name).is_some_and(|kind| kind.keep_shown(value)));
+            true
+        };
+        match (self, value) {
+            (Self::Object(Object { owner: Some(owner), .. }), Value::Object(found))
+                if !found.get(*owner).and_then(Value::as_str).is_some_and(is_our_provider) =>
+            {
+                false
+            }
+            (Self::Object(object), Value::Object(found)) => members(found, &|name| {
+                object.members.iter().find(|(known, _)| *known == name).map(|(_, kind)| kind)
+            }),
+            (Self::Some(is_ours, _, kind), Value::Object(found)) => {
+                members(found, &|name| is_ours(name).then_some(*kind))
+            }
+            (Self::Map(kind), Value::Object(found)) => members(found, &|_| Some(kind)),
+            (Self::List(kind), Value::Array(found)) => {
+                found.retain_mut(|value| kind.keep_shown(value));
+                true
+            }
+            (Self::TextOr(kind), value @ Value::Object(_)) => kind.keep_shown(value),
+            // What calls cannot be put under may have a password in it.
+            (Self::Url, Value::String(url)) => url.contains("${") || BaseUrl::parse(url).is_ok(),
+            (Self::Key | Self::Secret | Self::Headers | Self::Idle(_), _)
+            | (_, Value::Object(_) | Value::Array(_)) => false,
+            _ => true,
         }
     }
 }
@@ -174,7 +225,7 @@ impl Checker<'_> {
             {
                 return Ok(());
             }
-            (Kind::Region | Kind::Url, Value::String(_)) => {
+            (Kind::Region | Kind::Url | Kind::HeaderName, Value::String(_)) => {
                 match misfit(kind, word.as_deref().unwrap_or_default()) {
                     Some(fault) => fault,
                     None => return Ok(()),
@@ -225,6 +276,7 @@ impl Checker<'_> {
             (Kind::Map(kind), Value::Object(members)) => {
                 return self.members(members, |_| Ok(Some(*kind)));
             }
+            (Kind::Headers, Value::Object(members)) => return self.members(members, header),
             (Kind::Some(is_ours, shown, kind), Value::Object(members)) => {
                 return self.entries(members, *is_ours, shown, kind);
             }
@@ -371,12 +423,34 @@ fn misfit(kind: &Kind, text: &str) -> Option<String> {
         Kind::Region if !is_region(text.trim()) => {
             Some(format!("{} expected, {:?} found", expected(kind), text.trim()))
         }
+        Kind::HeaderName => unsettable(text.trim()),
         // What is no URL may hold a secret.
         Kind::Url => {
             let fault = BaseUrl::parse(text).err()?;
             Some(format!("{} expected: {fault}", expected(kind)))
         }
         _ => None,
+    }
+}
+
+/// What a header is, by its name.
+fn header(name: &str) -> Result<Option<&'static Kind>, String> {
+    match unsettable(name) {
+        Some(fault) => Err(fault),
+        None if name.to_ascii_lowercase().starts_with("x-amz-") => Ok(Some(&OWN_HEADER)),
+        None => Ok(Some(&Kind::Secret)),
+    }
+}
+
+/// Why a header cannot be set, by its name.
+fn unsettable(name: &str) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    match HeaderName::try_from(&lower) {
+        Err(_) => Some(format!("the name of a header expected, {name:?} found")),
+        Ok(_) if lower == "host" || is_of_connection(&lower) => {
+            Some(format!("the header {lower} cannot be set: it belongs to the connection; leave it out"))
+        }
+        Ok(_) => None,
     }
 }
 
@@ -399,7 +473,7 @@ fn expected(kind: &Kind) -> String {
         Kind::Anything | Kind::Lenient(_) | Kind::Idle(_) => "a value".into(),
         Kind::Switch | Kind::Denied(_) | Kind::Always(_) => "true or false".into(),
         Kind::Key | Kind::Secret => "a text or an object".into(),
-        Kind::Text => "a text that is not blank".into(),
+        Kind::Text | Kind::HeaderName => "a text that is not blank".into(),
         Kind::Region => "a region such as us-east-1".into(),
         Kind::Url => "a URL that calls can be put under".into(),
         Kind::Share => "a number from 0 to 1".into(),
@@ -409,7 +483,7 @@ fn expected(kind: &Kind) -> String {
         Kind::Word { ours, .. } => list(ours),
         Kind::List(_) => "a list".into(),
         Kind::TextOr(kind) => format!("a text or {}", expected(kind)),
-        Kind::Map(_) | Kind::Some(..) | Kind::Object(_) => "an object".into(),
+        Kind::Map(_) | Kind::Headers | Kind::Some(..) | Kind::Object(_) => "an object".into(),
     }
 }
 
@@ -482,7 +556,7 @@ static PROVIDER: Kind = object(
         ("apiKey", Kind::Key),
         ("auth", Kind::Word { ours: &["api-key", "aws-sdk", "token"], others: &["oauth"] }),
         ("api", API),
-        ("headers", Kind::Map(&Kind::Secret)),
+        ("headers", Kind::Headers),
         ("authHeader", Kind::Always("it has no effect: keys always go in the authorization header")),
         ("contextWindow", Kind::Whole(1.0)),
         ("contextTokens", Kind::Whole(1.0)),
@@ -511,14 +585,14 @@ const API: Kind = Kind::Word {
 };
 
 const REQUEST: &[(&str, Kind)] = &[
-    ("headers", Kind::Map(&Kind::Secret)),
+    ("headers", Kind::Headers),
     (
         "auth",
         Kind::Object(Object {
             members: &[
                 ("mode", one_of(&["provider-default", "authorization-bearer", "header"])),
                 ("token", Kind::Key),
-                ("headerName", Kind::Text),
+                ("headerName", Kind::HeaderName),
                 ("value", Kind::Secret),
                 ("prefix", Kind::Text),
             ],
@@ -533,7 +607,7 @@ const REQUEST: &[(&str, Kind)] = &[
         Kind::Object(Object {
             members: &[
                 ("mode", one_of(&["env-proxy", "explicit-proxy"])),
-                ("url", Kind::Text),
+                ("url", Kind::Secret),
                 ("tls", Kind::Idle("it has no effect: a proxy is asked as request.tls says")),
             ],
             required: &["mode"],
@@ -562,6 +636,7 @@ const REQUEST: &[(&str, Kind)] = &[
             Others::Wrong,
         ),
     ),
+    ("allowPlainHttp", Kind::Switch),
     (
         "allowPrivateNetwork",
         Kind::Always("it has no effect: a server is called at whichever address its name leads to"),
@@ -580,7 +655,7 @@ static MODEL: Kind = Kind::Object(Object {
         ("contextWindow", Kind::Whole(1.0)),
         ("contextTokens", Kind::Whole(1.0)),
         ("maxTokens", Kind::Whole(1.0)),
-        ("headers", Kind::Map(&Kind::Secret)),
+        ("headers", Kind::Headers),
         ("compat", object(&[("supportsStrictMode", Kind::Switch)], Others::Misspelt)),
         ("params", object(PARAMS, Others::Misspelt)),
         ("thinkingLevelMap", Kind::Map(&Kind::Anything)),
@@ -704,6 +779,8 @@ static REFERENCE: Kind = Kind::Object(Object {
     owner: None,
     needs: &[],
 });
+
+static OWN_HEADER: Kind = Kind::Idle("it has no effect: the client sets such headers itself");
 
 static UNKNOWN: Kind = Kind::Idle("there is no such member here: it has no effect");
 

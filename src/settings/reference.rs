@@ -34,6 +34,22 @@ pub(super) fn expanded<'a>(text: &'a str, env: Option<Env<'_>>) -> Result<Option
     Ok(Some(Cow::Owned(whole)))
 }
 
+/// The values of the variables that stand in the path of a URL, `https://HOST/${NAME}`.
+pub(super) fn values_in_path(url: &str, env: Env<'_>) -> Vec<String> {
+    let mut values = Vec::new();
+    for (at, _) in url.match_indices("${") {
+        let (before, reference) = url.split_at(at);
+        let name = reference.trim_start_matches("${").split_once('}').map(|(name, _)| name);
+        let value = name.filter(|name| is_name(name) && !before.ends_with('$')).and_then(env);
+        let Ok(Some(before)) = expanded(before, Some(env)) else { continue };
+        let authority = before.split_once("://").map_or("", |(_, authority)| authority);
+        let is_in_path =
+            |value: &String| authority.contains('/') || !authority.is_empty() && value.starts_with('/');
+        values.extend(value.filter(is_in_path));
+    }
+    values
+}
+
 /// All texts of a value expanded, as far as that can be.
 pub(super) fn expand(value: &mut Value, env: Env<'_>) {
     match value {
@@ -111,6 +127,26 @@ mod tests {
             );
         }
         assert_eq!(expanded("${HOST}", None), Ok(None));
+    }
+
+    #[test]
+    fn a_value_in_the_path_of_a_url_is_told_from_one_in_its_host() {
+        let env = |name: &str| match name {
+            "KEY" => Some("k".to_owned()),
+            "BASE" => Some("https://h/p".to_owned()),
+            "PATH" => Some("/p".to_owned()),
+            _ => None,
+        };
+        for (url, values) in [
+            ("https://${KEY}.example/${KEY}/v1/${NONE}", &["k"][..]),
+            ("${BASE}/${KEY}", &["k"]),
+            ("https://h${PATH}", &["/p"]),
+            ("${BASE}", &[]),
+            ("https://h/$${KEY}/${key}", &[]),
+            ("https://h:${KEY}", &[]),
+        ] {
+            assert_eq!(values_in_path(url, &env), values, "{url}");
+        }
     }
 
     #[test]

@@ -11,13 +11,18 @@ use std::time::Duration;
 
 use ::http::Request;
 use ::http::uri::Scheme;
+use aws_credential_types::Token;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::Body as _;
+use percent_encoding::percent_decode_str;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{NoProxy, Proxy};
 use rustls::CertificateError;
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 use super::roots::{self, Roots};
 use super::{Body, Sending, Transport};
@@ -78,6 +83,7 @@ impl fmt::Debug for HttpConfig {
 pub struct Http {
     client: reqwest::Client,
     roots: Arc<Roots>,
+    pub(crate) proxy_secrets: Vec<Token>,
     /// In a made world there is no other network than this machine's own.
     loopback_only: bool,
 }
@@ -103,16 +109,16 @@ impl Http {
             .dns_resolver(Resolver { lookup, room: Arc::new(Semaphore::new(MOST_LOOKUPS)) })
             // What the process's environment says is asked of the context, below.
             .no_proxy();
-        let proxies = if config.proxies { proxies(config, context)? } else { Vec::new() };
-        let loopback_only = context.is_made() && proxies.is_empty();
-        for proxy in proxies {
+        let urls = if config.proxies { proxy_urls(config, context) } else { Vec::new() };
+        let loopback_only = context.is_made() && urls.is_empty();
+        for proxy in proxies(&urls, context)? {
             builder = builder.proxy(proxy);
         }
         let client = builder.build().map_err(|error| {
             Error::new(ErrorKind::Connect, "the HTTP client could not be set up")
                 .with_source(error.without_url())
         })?;
-        Ok(Self { client, roots, loopback_only })
+        Ok(Self { client, roots, proxy_secrets: secrets_in(&urls), loopback_only })
     }
 }
 
@@ -184,7 +190,11 @@ fn is_loopback(host: &str) -> bool {
 /// What a failure of reqwest's means. Its text may hold the URL, of which the server alone is told.
 fn failure(error: reqwest::Error) -> Error {
     if let Some(fault) = certificate_fault(&error) {
-        return Error::new(ErrorKind::Connect, format!("the server's certificate is not accepted: {fault}"))
+        let why = match fault {
+            CertificateError::Other(other) if is_authority(other) => "it is an authority's own".to_owned(),
+            fault => fault.to_string(),
+        };
+        return Error::new(ErrorKind::Connect, format!("the server's certificate is not accepted: {why}"))
             .with_retryable(false)
             .with_hint(match fault {
                 CertificateError::Expired
@@ -192,6 +202,10 @@ fn failure(error: reqwest::Error) -> Error {
                 | CertificateError::NotValidYet
                 | CertificateError::NotValidYetContext { .. } => {
                     "the server needs another certificate, unless this machine's clock is wrong"
+                }
+                CertificateError::Other(other) if is_authority(other) => {
+                    "have the authority issue a certificate for the server, or make the self-signed one without \
+                     CA:TRUE (openssl req -x509 -addext basicConstraints=critical,CA:FALSE)"
                 }
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                     "another server than the URL's has answered: check --endpoint-url and HTTPS_PROXY"
@@ -239,6 +253,11 @@ fn certificate_fault(error: &reqwest::Error) -> Option<&CertificateError> {
     })
 }
 
+/// Whether it says that a certificate that may issue others was shown as a server's.
+fn is_authority(fault: &rustls::OtherError) -> bool {
+    matches!(fault.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+}
+
 /// Whether it says that the server does not speak TLS at all.
 fn is_no_tls(cause: &(dyn StdError + 'static)) -> bool {
     matches!(cause.downcast_ref(), Some(rustls::Error::InvalidMessage(_)))
@@ -266,21 +285,55 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'stat
     })
 }
 
-/// The proxies that the environment names, or else the configuration, each with the environment's exceptions.
-fn proxies(config: &HttpConfig, context: &Context) -> Result<Vec<Proxy>> {
-    let either_case = |name: &str| context.env(&name.to_lowercase()).or_else(|| context.env(name));
-    // What is for this machine stays on it: a token that is sent there in the clear, above all.
-    let exceptions = either_case("NO_PROXY").map(|list| format!(",{list}")).unwrap_or_default();
-    let exceptions = NoProxy::from_string(&format!("localhost,127.0.0.0/8,::1{exceptions}"));
-    let mut named = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"]
-        .into_iter()
-        .filter_map(|name| Some((name, either_case(name)?)))
-        .collect::<Vec<_>>();
+/// What names a proxy, and its URL.
+type ProxyUrl = (&'static str, Zeroizing<String>);
+
+/// What is set, in lower case or else in upper case.
+fn either_case(context: &Context, name: &str) -> Option<String> {
+    context.env(&name.to_lowercase()).or_else(|| context.env(name))
+}
+
+/// The URLs of the proxies that the environment names, or else the configuration, and what names them.
+fn proxy_urls(config: &HttpConfig, context: &Context) -> Vec<ProxyUrl> {
+    let set = |name| Some((name, Zeroizing::new(either_case(context, name)?)));
+    let mut named =
+        ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"].into_iter().filter_map(set).collect::<Vec<_>>();
     if named.is_empty() {
-        named.extend(config.proxy.clone().map(|url| ("the configured proxy", url)));
+        named.extend(config.proxy.clone().map(|url| ("the configured proxy", Zeroizing::new(url))));
     }
+    named
+}
+
+/// The secrets in the URLs of the proxies that a transport of this configuration uses.
+pub(crate) fn proxy_secrets(config: &HttpConfig, context: &Context) -> Vec<Token> {
+    if config.proxies { secrets_in(&proxy_urls(config, context)) } else { Vec::new() }
+}
+
+/// The secrets in the URLs of proxies: passwords, and what a proxy is sent of them.
+fn secrets_in(urls: &[ProxyUrl]) -> Vec<Token> {
+    let mut secrets = Vec::new();
+    for (_, url) in urls {
+        let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+        let Some((user, _)) = rest.split('/').next().and_then(|authority| authority.rsplit_once('@')) else {
+            continue;
+        };
+        let password = user.split_once(':').map_or(user, |(_, password)| password);
+        let sent = Zeroizing::new(percent_decode_str(user).collect::<Vec<_>>());
+        secrets.extend([password.to_owned(), STANDARD.encode(&*sent)].map(|secret| Token::new(secret, None)));
+    }
+    secrets
+}
+
+/// The proxies, each with the environment's exceptions.
+fn proxies(urls: &[ProxyUrl], context: &Context) -> Result<Vec<Proxy>> {
+    if urls.is_empty() {
+        return Ok(Vec::new());
+    }
+    // What is for this machine stays on it: a token that is sent there in the clear, above all.
+    let exceptions = either_case(context, "NO_PROXY").map(|list| format!(",{list}")).unwrap_or_default();
+    let exceptions = NoProxy::from_string(&format!("localhost,127.0.0.0/8,::1{exceptions}"));
     let mut proxies = Vec::new();
-    for (name, url) in named {
+    for (name, url) in urls {
         // The URL may hold a password: no word of it is shown.
         let expected = |found: &str| {
             Error::new(
@@ -291,12 +344,17 @@ fn proxies(config: &HttpConfig, context: &Context) -> Result<Vec<Proxy>> {
         if let Some((scheme, _)) = url.split_once("://")
             && !["http", "https"].contains(&scheme.to_lowercase().as_str())
         {
-            return Err(expected(&format!("a {scheme} proxy")));
+            // Of a URL that is not one, this may be a part of the password.
+            let scheme =
+                ["socks4", "socks4a", "socks5", "socks5h"].into_iter().find(|known| *known == scheme);
+            return Err(expected(
+                &scheme.map_or("something else".into(), |scheme| format!("a {scheme} proxy")),
+            ));
         }
-        let proxy = match name {
-            "HTTPS_PROXY" => Proxy::https(&url),
-            "HTTP_PROXY" => Proxy::http(&url),
-            _ => Proxy::all(&url),
+        let proxy = match *name {
+            "HTTPS_PROXY" => Proxy::https(url.as_str()),
+            "HTTP_PROXY" => Proxy::http(url.as_str()),
+            _ => Proxy::all(url.as_str()),
         };
         let proxy = proxy.map_err(|_| expected("something else"))?;
         proxies.push(proxy.no_proxy(exceptions.clone()));

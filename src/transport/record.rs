@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +11,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use ::http::Request;
-use ::http::header::CONTENT_TYPE;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
 use tokio::time::Instant;
 
@@ -20,15 +20,17 @@ use super::recording::{milliseconds, response_headers};
 use super::{Body, Sending, Transport};
 use crate::frame::{FrameDecoder, MEDIA_TYPE};
 use crate::operation::Operation;
-use crate::redaction::Redaction;
+use crate::redaction::{Redaction, Shown};
+use crate::refusal::may_be;
 use crate::shape::Document;
 use crate::{Error, ErrorKind, Result};
-use pumice_codec::internal::from_json;
+use pumice_codec::internal::{from_json, seal};
 
 /// Sends through another transport, and writes each exchange into a recording as it happens.
 ///
-/// A recording holds no secret: of the headers only those are written that are known to be harmless.
-/// What was asked and answered is in it, so its file is for its owner alone (mode 0600).
+/// A recording holds no secret: of the headers only those are written that are known to be harmless, and
+/// what a refusal or any other failure quotes of the request's secrets is overwritten. What was asked and
+/// answered is in it, so its file is for its owner alone (mode 0600).
 #[derive(Debug)]
 pub struct Recorder {
     inner: Arc<dyn Transport>,
@@ -51,15 +53,21 @@ impl Transport for Recorder {
         Box::pin(async move {
             let exchange = self.exchanges.fetch_add(1, Ordering::Relaxed) + 1;
             let operation = request.extensions().get::<Operation>().map_or("", |operation| operation.name());
-            self.tape.write(&[Line::Request(RecordedRequest::of(exchange, operation, &request))])?;
+            let Shown { url, redaction } = match request.extensions().get::<Shown>() {
+                Some(shown) => shown.clone(),
+                None => Shown {
+                    url: request.uri().to_string(),
+                    redaction: Arc::new(Redaction::of(request.headers())),
+                },
+            };
+            self.tape.write(&[Line::Request(RecordedRequest::of(exchange, operation, url, &request))])?;
 
-            let redaction = Redaction::of(request.headers());
             let mut track =
                 Track { tape: Arc::clone(&self.tape), exchange, last: Instant::now(), ended: false };
             let response = match self.inner.send(request).await {
                 Ok(response) => response,
                 Err(error) => {
-                    track.fail(&error)?;
+                    track.fail(&redaction, &error)?;
                     return Err(error);
                 }
             };
@@ -72,11 +80,14 @@ impl Transport for Recorder {
             );
             self.tape.write(&[Line::Response(head)])?;
 
-            let framed = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == MEDIA_TYPE);
+            let framed = response.status().is_success() && may_be(MEDIA_TYPE, response.headers());
             let decoder = framed.then(FrameDecoder::new);
-            let refusal = (!response.status().is_success()).then(|| (redaction, BytesMut::new()));
-            Ok(response.map(|body| Box::pin(RecordedBody { body, track, decoder, refusal }) as Body))
+            Ok(response.map(|body| Box::pin(RecordedBody::new(body, track, redaction, decoder)) as Body))
         })
+    }
+
+    fn is_network(&self) -> bool {
+        self.inner.is_network()
     }
 }
 
@@ -169,9 +180,10 @@ impl Track {
         self.write_end(end)
     }
 
-    fn fail(&mut self, error: &Error) -> Result<()> {
+    fn fail(&mut self, redaction: &Redaction, error: &Error) -> Result<()> {
         let end = RecordedEnd::new(self.exchange, milliseconds(self.elapsed()));
-        self.write_end(end.fault(fault_name(error.kind())).message(error.to_string()))
+        let message = redaction.text(&error.to_string()).into_owned();
+        self.write_end(end.fault(fault_name(error.kind())).message(message))
     }
 
     fn write_end(&mut self, end: RecordedEnd) -> Result<()> {
@@ -190,60 +202,107 @@ impl Drop for Track {
     }
 }
 
+/// A body on its way, of which only what is known to quote no secret has been written.
+///
+/// Events hold what a model says, and are written as they are. What a failure says, in a frame of its own or
+/// in a body of any other kind, can quote the request, and a secret may lie across chunks: such a body is
+/// written when it ends, and a frame when it is complete. Secrets are overwritten in place, so that the cuts
+/// between chunks stay where they were.
 struct RecordedBody {
     body: Body,
     track: Track,
-    /// Reads along to show the events, until something is not a frame.
+    redaction: Arc<Redaction>,
+    /// `None` where the body is no stream of events, or from where it is not one any more.
     decoder: Option<FrameDecoder>,
-    /// What has come of a refusal, which may quote what authorised the request, and is written whole: what
-    /// is taken out of it would not be found in pieces.
-    refusal: Option<(Redaction, BytesMut)>,
+    held: Vec<Held>,
+    /// How many bytes have come.
+    come: u64,
+    /// How many of them are in frames that are complete.
+    framed: u64,
+    /// The frames among what is held that tell of a failure, by where they are in the body.
+    failures: Vec<Range<u64>>,
+}
+
+/// A chunk that has not been written yet.
+struct Held {
+    after: Duration,
+    bytes: Bytes,
+    /// The frames that it completed, for people to read.
+    events: Vec<Line>,
 }
 
 impl RecordedBody {
-    fn write_chunk(&mut self, bytes: &Bytes) -> Result<()> {
-        if let Some((_, come)) = &mut self.refusal {
-            come.extend_from_slice(bytes);
-            return if come.len() < LONGEST_REFUSAL { Ok(()) } else { self.write_refusal() };
-        }
+    fn new(body: Body, track: Track, redaction: Arc<Redaction>, decoder: Option<FrameDecoder>) -> Self {
+        let (held, failures) = (Vec::new(), Vec::new());
+        Self { body, track, redaction, decoder, held, come: 0, framed: 0, failures }
+    }
+
+    fn take(&mut self, bytes: &Bytes) -> Result<()> {
         let after = self.track.elapsed();
-        let mut lines = vec![Line::Chunk(RecordedChunk::of(self.track.exchange, after, bytes))];
+        self.come += bytes.len() as u64;
+        let mut events = Vec::new();
         if let Some(decoder) = &mut self.decoder {
             decoder.push(bytes.clone());
             let damaged = loop {
-                match decoder.next_frame() {
-                    // A frame that has no such form is there as bytes.
-                    Ok(Some(frame)) => {
-                        lines.extend(frame.to_event_json().and_then(Document::parse).map(Line::Event));
-                    }
+                let frame = match decoder.next_frame() {
+                    Ok(Some(frame)) => frame,
                     Ok(None) => break false,
                     Err(_) => break true,
+                };
+                self.framed = decoder.offset();
+                // A frame that has no such form is there as bytes.
+                let mut json = frame.to_event_json();
+                if frame.message_type().is_some_and(|kind| kind != "event") {
+                    self.failures.push(frame.offset()..self.framed);
+                    json = json.map(|json| self.redaction.text(&json).into_owned());
                 }
+                events.extend(json.and_then(Document::parse).map(Line::Event));
             };
             if damaged {
                 self.decoder = None;
             }
         }
-        self.track.tape.write(&lines)
+        self.held.push(Held { after, bytes: bytes.clone(), events });
+        if self.decoder.is_some() && self.framed == self.come { self.write_held() } else { Ok(()) }
     }
 
-    /// Writes what has come of a refusal.
-    fn write_refusal(&mut self) -> Result<()> {
-        let Some((redaction, come)) = &mut self.refusal else { return Ok(()) };
-        let come = come.split();
-        if come.is_empty() {
-            return Ok(());
+    /// Writes what is held, without secrets.
+    fn write_held(&mut self) -> Result<()> {
+        let mut held = std::mem::take(&mut self.held);
+        let failures = std::mem::take(&mut self.failures);
+        if !failures.is_empty() || self.framed < self.come {
+            let mut bytes = Vec::new();
+            for held in &held {
+                bytes.extend_from_slice(&held.bytes);
+            }
+            let begin = self.come - bytes.len() as u64;
+            let at = |offset: u64| usize::try_from(offset.saturating_sub(begin)).unwrap_or(usize::MAX);
+            for frame in failures {
+                let Some(frame) = bytes.get_mut(at(frame.start)..at(frame.end)) else { continue };
+                let content = frame.get_mut(PRELUDE..).unwrap_or_default();
+                if self.redaction.overwrite(content) {
+                    seal(frame);
+                }
+            }
+            self.redaction.overwrite(bytes.get_mut(at(self.framed)..).unwrap_or_default());
+            let mut rest = Bytes::from(bytes);
+            for held in &mut held {
+                held.bytes = rest.split_to(held.bytes.len());
+            }
         }
-        let after = self.track.elapsed();
-        let bytes = Bytes::from(redaction.body(&come).into_owned());
-        self.track.tape.write(&[Line::Chunk(RecordedChunk::of(self.track.exchange, after, &bytes))])
+        let mut lines = Vec::new();
+        for Held { after, bytes, events } in held {
+            lines.push(Line::Chunk(RecordedChunk::of(self.track.exchange, after, &bytes)));
+            lines.extend(events);
+        }
+        self.track.tape.write(&lines)
     }
 }
 
 impl Drop for RecordedBody {
     fn drop(&mut self) {
         // A fault of the file has been told by the lines before, or is of no use to anyone now.
-        let _ = self.write_refusal();
+        let _ = self.write_held();
     }
 }
 
@@ -253,10 +312,13 @@ impl Stream for RecordedBody {
     fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<Bytes>>> {
         let next = std::task::ready!(self.body.as_mut().poll_next(task));
         let written = match &next {
-            Some(Ok(bytes)) => self.write_chunk(bytes),
-            Some(Err(error)) => self.write_refusal().and_then(|()| self.track.fail(error)),
+            Some(Ok(bytes)) => self.take(bytes),
+            Some(Err(error)) => self.write_held().and_then(|()| {
+                let Self { track, redaction, .. } = &mut *self;
+                track.fail(redaction, error)
+            }),
             None if self.track.ended => Ok(()),
-            None => self.write_refusal().and_then(|()| self.track.end()),
+            None => self.write_held().and_then(|()| self.track.end()),
         };
         Poll::Ready(match written {
             Ok(()) => next,
@@ -280,8 +342,8 @@ pub(super) const FAULTS: [(&str, ErrorKind); 4] = [
 /// What ended an exchange that its reader gave up.
 pub(super) const DROPPED: &str = "dropped";
 
-/// How much of a refusal is held back, in bytes.
-const LONGEST_REFUSAL: usize = 1024 * 1024;
+/// The lengths at the beginning of a frame, with their checksum, in bytes.
+const PRELUDE: usize = 12;
 
 /// How much of a file is looked at for its heading.
 const LONGEST_HEADING: u64 = 1024;

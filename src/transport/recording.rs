@@ -152,10 +152,9 @@ impl Line {
 }
 
 impl RecordedRequest {
-    pub(super) fn of(exchange: u64, operation: &str, request: &http::Request<Bytes>) -> Self {
+    pub(super) fn of(exchange: u64, operation: &str, url: String, request: &http::Request<Bytes>) -> Self {
         let headers = request_headers(request.headers());
-        let recorded =
-            Self::new(exchange, operation, request.method().as_str(), request.uri().to_string(), headers);
+        let recorded = Self::new(exchange, operation, request.method().as_str(), url, headers);
         let body = request.body();
         match std::str::from_utf8(body) {
             Ok("") => recorded,

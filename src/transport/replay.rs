@@ -166,6 +166,10 @@ impl Replay {
 }
 
 impl Transport for Replay {
+    fn is_network(&self) -> bool {
+        false
+    }
+
     fn send(&self, request: Request<Bytes>) -> Sending<'_> {
         Box::pin(async move {
             let mut exchange = self.next(&request)?;

@@ -7,13 +7,13 @@
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use support::shared;
 
 use pumice::context::Context;
 use pumice::operation::Operation;
 use pumice::transport::Transport;
-use pumice::{Client, Config, Error, ErrorKind};
+use pumice::{Client, Config, Error, ErrorKind, Progress};
 use support::capture::{Capture, call_by_members, context, keys, least_request};
 
 /// What the one request that was sent is authorised by, or why none was sent.
@@ -115,6 +115,60 @@ async fn a_token_goes_in_the_clear_to_this_machine_alone() {
         let error = authorisation(config(url), Operation::Converse).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}");
         assert!(!format!("{error}{error:?}").contains("sekret"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_goes_in_the_clear_is_told_and_a_token_does_not_even_if_secrets_may() {
+    let config = |context: Context| {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tell = Arc::clone(&told);
+        let config = Config::new().context(context).endpoint_url("http://gate.example:8080/v1").watch(
+            move |progress| {
+                if let Progress::PlainHttp { host, secrets } = progress {
+                    tell.lock().unwrap().push(format!("{host} {}", secrets.join(" ")));
+                }
+            },
+        );
+        (config, told)
+    };
+    let session = || keys(context()).with_env("AWS_SESSION_TOKEN", "sekret-session");
+
+    let (signed, told) = config(keys(context()));
+    assert_signed("signed", authorisation(signed, Operation::Converse).await);
+    assert_eq!(*told.lock().unwrap(), ["gate.example:8080 "]);
+
+    let (refused, told) = config(session());
+    let error = authorisation(refused, Operation::Converse).await.unwrap_err();
+    assert_eq!((error.kind(), told.lock().unwrap().len()), (ErrorKind::InvalidInput, 0));
+    let (refused, _) = config(keys(context()));
+    authorisation(refused.header("x-key", "sekret"), Operation::Converse).await.unwrap_err();
+    // What kind of answer is wanted is no secret.
+    let (harmless, _) = config(keys(context()));
+    authorisation(harmless.header("Accept", "application/json"), Operation::Converse).await.unwrap();
+
+    let (allowed, told) = config(session());
+    let allowed = allowed.header("x-key", "sekret").allow_plain_http();
+    assert_signed("allowed", authorisation(allowed, Operation::Converse).await);
+    assert_eq!(*told.lock().unwrap(), ["gate.example:8080 x-key x-amz-security-token"]);
+
+    for (token, header) in [(true, "x-key"), (false, "authorization")] {
+        let (refused, told) = config(context());
+        let refused = refused.header(header, "BEARER sekret").allow_plain_http();
+        let refused = if token { refused.bearer_token("sekret") } else { refused.unauthorised() };
+        let error = authorisation(refused, Operation::Converse).await.unwrap_err();
+        assert_eq!((error.kind(), told.lock().unwrap().len()), (ErrorKind::InvalidInput, 0), "{error}");
+        assert!(error.message().contains("bearer token"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_of_the_connection_is_refused_by_its_name() {
+    for name in ["Content-Length", "transfer-encoding", "Connection", "upgrade"] {
+        let config = Config::new().context(keys(context())).region("us-east-1").header(name, "1");
+        let error = authorisation(config, Operation::Converse).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.message().contains(&name.to_lowercase()), "{error}");
     }
 }
 

@@ -348,6 +348,26 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
             "{ agents: { defaults: { params: { temperature: 9 } } } }",
             "agents.defaults.params.temperature: a number from 0 to 1 expected, 9 found",
         ),
+        (
+            "{models:{providers:{bedrock:{headers:{'Content-Length':'1'}}}}}",
+            "1:39: models.providers.bedrock.headers.Content-Length: the header content-length cannot be set",
+        ),
+        (
+            "{models:{providers:{bedrock:{request:{headers:{'transfer-encoding':'chunked'}}}}}}",
+            "request.headers.transfer-encoding: the header transfer-encoding cannot be set",
+        ),
+        (
+            "{models:{providers:{bedrock:{models:[{id:'a',headers:{Connection:'close'}}]}}}}",
+            "models[0].headers.Connection: the header connection cannot be set",
+        ),
+        (
+            "{models:{providers:{bedrock:{request:{auth:{mode:'header',headerName:'Host',value:'h'}}}}}}",
+            "request.auth.headerName: the header host cannot be set",
+        ),
+        (
+            "{models:{providers:{bedrock:{headers:{'x y':'1'}}}}}",
+            "the name of a header expected, \"x y\" found",
+        ),
         ("[]", "settings.json5:1:1: the settings: an object expected, a list found"),
         ("{ a: 1 b: 2 }", "1:8: invalid JSON5: expected a comma or }"),
         ("{ a: 'unterminated }", "1:6: invalid JSON5: expected a ' after this string"),
@@ -551,13 +571,28 @@ fn a_member_is_found_and_removed() {
 fn what_is_shown_holds_no_secret_and_nothing_of_others() {
     let text = r#"{ gateway: { token: "sekret" }, channels: {}, models: { providers: {
         openai: { apiKey: "sekret" },
-        "amazon-bedrock": { apiKey: "sekret", headers: { "x-key": "sekret" }, models: [{ id: "a.b", headers: { k: "sekret" } }] } } },
+        "amazon-bedrock": { apiKey: "sekret", secretAccessKey: "sekret", headers: { "x-key": "sekret" },
+            baseUrl: "https://${HOST}/v1", timeoutSeconds: { a: "sekret" }, families: [{ match: ["a"], key: "sekret" }],
+            request: { auth: { mode: "header", headerName: "x", value: "sekret", password: "sekret" }, allowPlainHttp: true,
+                proxy: { mode: "explicit-proxy", url: "http://u:sekret@p" } },
+            models: [{ id: "a.b", token: "sekret", baseUrl: "https://u:sekret@h", headers: { k: "sekret" },
+                thinkingLevelMap: { high: "max", low: { a: "sekret" } } }] } } },
+        plugins: { entries: { "amazon-bedrock": { enabled: true, env: { A: "sekret" }, config: { key: "sekret" } } } },
+        auth: { profiles: { a: { provider: "bedrock", mode: "aws-sdk", key: "sekret" }, b: { provider: "openai", mode: "sekret" } } },
         agents: { defaults: { workspace: "sekret", model: "a.b" } } }"#;
     let shown = Settings::sections(text).unwrap();
     assert_eq!(
         shown,
         serde_json::json!({
-            "models": {"providers": {"amazon-bedrock": {"models": [{"id": "a.b"}]}}},
+            "models": {"providers": {"amazon-bedrock": {
+                "baseUrl": "https://${HOST}/v1",
+                "families": [{"match": ["a"]}],
+                "request": {"auth": {"mode": "header", "headerName": "x"}, "allowPlainHttp": true,
+                    "proxy": {"mode": "explicit-proxy"}},
+                "models": [{"id": "a.b", "thinkingLevelMap": {"high": "max"}}],
+            }}},
+            "plugins": {"entries": {"amazon-bedrock": {"enabled": true, "config": {}}}},
+            "auth": {"profiles": {"a": {"provider": "bedrock", "mode": "aws-sdk"}}},
             "agents": {"defaults": {"model": "a.b"}},
         })
     );
@@ -675,6 +710,14 @@ fn what_means_nothing_here_is_said_and_what_is_in_order_is_not() {
             "models[0].metadataSource: there is no such",
         ),
         ("{models:{providers:{bedrock:{auth:'oauth'}}}}", "\"oauth\" means nothing here"),
+        (
+            "{models:{providers:{bedrock:{headers:{'X-Amz-Date':'1'}}}}}",
+            "headers.X-Amz-Date: it has no effect: the client sets such headers itself",
+        ),
+        (
+            "{models:{providers:{bedrock:{models:[{id:'a',headers:{Authorization:'x'}}]}}}}",
+            "the header authorization has no effect",
+        ),
     ] {
         assert!(warnings(text).contains(said), "{text}\n{}", warnings(text));
     }

@@ -905,6 +905,10 @@ fn every_member() -> Vec<Row> {
     for name in ["request.proxy.mode", "request.proxy.url"] {
         row(PROVIDER, name, proxy, NO_PROXY, CHAT, "POST http://gate.invalid/model/one/converse-stream");
     }
+    let plain_http = "request: { allowPlainHttp: true, proxy: { mode: 'explicit-proxy', url: 'SERVER' } }, \
+                      headers: { 'x-gate': 'v' }, baseUrl: 'http://gate.invalid'";
+    let shows = "secrets go in the clear to gate.invalid";
+    row(PROVIDER, "request.allowPlainHttp", plain_http, NO_PROXY, CHAT, shows);
     let idle = "a proxy is asked as request.tls says";
     row(&format!("{request}.proxy"), "tls", "mode: 'env-proxy', tls: {}", PLAIN, CHAT, idle);
     let ca = "request: { tls: { ca: 'x' } }, baseUrl: 'https://localhost:1'";

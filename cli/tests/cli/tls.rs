@@ -171,6 +171,15 @@ async fn a_private_authority_is_trusted_where_it_is_named() {
         end.unwrap();
         assert_eq!(text, "over TLS");
     }
+
+    // So is a certificate that is signed by itself, unless it is an authority's.
+    let key = KeyPair::generate().unwrap();
+    let certificate = named("localhost").self_signed(&key).unwrap();
+    let bundle = authority.folder.path().join("own.pem");
+    std::fs::write(&bundle, certificate.pem()).unwrap();
+    let port = serve(certificate.der().clone(), &key, None, End::Closed);
+    let context = Context::made().with_env("AWS_CA_BUNDLE", bundle.display().to_string());
+    call(format!("https://localhost:{port}"), context).await.1.unwrap();
 }
 
 #[tokio::test]
@@ -182,6 +191,14 @@ async fn a_certificate_that_is_wrong_is_an_error_that_says_so_and_is_not_tried_a
     for_clients.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let own_key = KeyPair::generate().unwrap();
     let signed_by_itself = named("localhost").self_signed(&own_key).unwrap();
+    // As `openssl req -x509` makes it.
+    let authority_key = KeyPair::generate().unwrap();
+    let mut of_authority = named("localhost");
+    of_authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let of_authority = of_authority.self_signed(&authority_key).unwrap();
+    let bundle = authority.folder.path().join("own.pem");
+    std::fs::write(&bundle, of_authority.pem()).unwrap();
+    let shown_is_trusted = || Context::made().with_env("AWS_CA_BUNDLE", bundle.display().to_string());
     let by = |authority: &Authority, params| authority.serve(&params, End::Closed);
     // Each server takes one connection alone.
     let cases = [
@@ -194,6 +211,12 @@ async fn a_certificate_that_is_wrong_is_an_error_that_says_so_and_is_not_tried_a
             serve(signed_by_itself.der().clone(), &own_key, None, End::Closed),
             trusted(),
             "AWS_CA_BUNDLE",
+        ),
+        (
+            "an authority's own",
+            serve(of_authority.der().clone(), &authority_key, None, End::Closed),
+            shown_is_trusted(),
+            "CA:TRUE",
         ),
         ("wrong name", by(&authority, named("bedrock.example")), trusted(), "--endpoint-url"),
         ("wildcard", by(&authority, named("*.localhost")), trusted(), "--endpoint-url"),
