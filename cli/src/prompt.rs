@@ -1,20 +1,26 @@
 //! What the user says at a terminal: lines with editing, and the history of those said before.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use pumice::context::Context;
+use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
+use rustyline::highlight::{CmdKind, Highlighter};
+use rustyline::hint::{Hint, Hinter};
 use rustyline::history::MemHistory;
-use rustyline::{Behavior, Config, Editor};
+use rustyline::validate::Validator;
+use rustyline::{Behavior, ColorMode, Config, Editor, Helper};
 
 use crate::LONGEST_LOCK;
+use crate::escape::{Escaper, escaped};
 use crate::failure::Failure;
 use crate::output::Report;
 
 /// Asks the user.
 pub(crate) struct Prompter {
-    editor: Editor<(), MemHistory>,
+    editor: Editor<Shown, MemHistory>,
     /// The file of the history, where there is a place for one.
     history: Option<PathBuf>,
 }
@@ -26,6 +32,8 @@ impl Prompter {
             .behavior(Behavior::PreferTerm)
             // A paste of many lines is one prompt.
             .bracketed_paste(true)
+            // Otherwise, without colours, the line is shown as it is.
+            .color_mode(ColorMode::Forced)
             .build();
         let history = Context::real().state_folder().map(|folder| folder.join("chat-history.jsonl"));
         let mut prompter = Self {
@@ -33,9 +41,9 @@ impl Prompter {
                 .map_err(|error| unusable(&error))?,
             history,
         };
+        prompter.editor.set_helper(Some(Shown));
         for line in prompter.kept() {
-            // Only what is empty or there already is not taken.
-            let _ = prompter.editor.add_history_entry(line);
+            prompter.recall(&line);
         }
         Ok(prompter)
     }
@@ -77,12 +85,18 @@ impl Prompter {
         if line.starts_with(' ') || line.len() > LONGEST_KEPT {
             return;
         }
-        let _ = self.editor.add_history_entry(line);
+        self.recall(line);
         let Some(path) = &self.history else { return };
         if let Err(error) = self.keep_in(path, line) {
             report.warning(format_args!("{} cannot be written: {error}", path.display()));
             self.history = None;
         }
+    }
+
+    /// Adds to what is called up with the arrow keys: with escapes in place of what a terminal must not get.
+    fn recall(&mut self, line: &str) {
+        // Only what is empty or there already is not taken.
+        let _ = self.editor.add_history_entry(&*escaped(line));
     }
 
     /// Adds to the file what another conversation may have added to meanwhile.
@@ -101,10 +115,80 @@ impl Prompter {
     }
 }
 
+/// How a line is shown while it is edited: without what a terminal must not get, which a paste may hold. The editor
+/// counts such characters as of no width, so that no escape has room where they stand; a hint names them.
+struct Shown;
+
+impl Shown {
+    fn hidden(line: &str) -> impl Iterator<Item = char> {
+        let mut escaper = Escaper::default();
+        line.chars().filter(move |character| !escaper.shows(*character))
+    }
+
+    fn shown(line: &str) -> Cow<'_, str> {
+        let mut escaper = Escaper::default();
+        match Self::hidden(line).next() {
+            Some(_) => line.chars().filter(|character| escaper.shows(*character)).collect::<String>().into(),
+            None => line.into(),
+        }
+    }
+}
+
+impl Highlighter for Shown {
+    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        Self::shown(line)
+    }
+
+    /// What is searched for in the history is a part of the prompt.
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
+        Self::shown(prompt)
+    }
+
+    /// A character that is typed goes to the terminal by itself, unless the line is shown anew.
+    fn highlight_char(&self, line: &str, _: usize, _: CmdKind) -> bool {
+        Self::hidden(line).next().is_some()
+    }
+}
+
+impl Hinter for Shown {
+    type Hint = Hidden;
+
+    fn hint(&self, line: &str, _: usize, _: &rustyline::Context<'_>) -> Option<Hidden> {
+        let mut hidden = Self::hidden(line);
+        let first = hidden.by_ref().take(MOST_NAMED).map(|character| character.escape_unicode().to_string());
+        let first = first.collect::<Vec<_>>().join(" ");
+        let more = if hidden.next().is_some() { " …" } else { "" };
+        Some(Hidden(format!("  [not shown: {first}{more}]"))).filter(|_| !first.is_empty())
+    }
+}
+
+/// Names the characters that are not shown.
+struct Hidden(String);
+
+impl Hint for Hidden {
+    fn display(&self) -> &str {
+        &self.0
+    }
+
+    fn completion(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl Completer for Shown {
+    type Candidate = String;
+}
+
+impl Validator for Shown {}
+
+impl Helper for Shown {}
+
 fn unusable(error: &dyn std::error::Error) -> Failure {
     Failure::usage(format!("the terminal cannot be read from: {error}"))
 }
 
+/// How many characters that are not shown are named.
+const MOST_NAMED: usize = 5;
 /// How many lines are kept.
 const MOST_KEPT: usize = 1000;
 /// The longest line that is kept, in bytes.

@@ -543,6 +543,46 @@ mod terminal {
         assert_eq!(bodies[0]["messages"][0]["content"][0]["text"], "fn main() {\n    日本\n}");
     }
 
+    /// The title of a window, a colour, an 8-bit control, the other direction of writing, and nothing to see.
+    const HARM: &str = "a\u{1b}]0;title\u{7}\u{1b}[35m\u{9b}35m\u{202e}b\u{200b}\u{e0041}c";
+
+    #[test]
+    fn what_is_pasted_and_what_was_said_before_does_nothing_to_the_terminal() {
+        let home = home();
+        let folder = home.path().join(".local/state/pumice");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("chat-history.jsonl"), format!("{}\n", json!(HARM))).unwrap();
+        let server = Server::start(["one", "two"].map(|text| Answer::stream(text_answer(&[text]))));
+        let mut terminal = Terminal::open(&home, &server, &[], 200);
+        terminal.prompt();
+        // Escape sequences in a paste are left out by the line editor.
+        terminal.write("\x1b[200~a\u{9b}35m\u{202e}b\u{200b}\u{7}👩\u{200d}🚀\u{e0041}\x1b[201~");
+        terminal.until("  [not shown: \\u{9b} \\u{202e} \\u{200b} \\u{7} \\u{e0041}]");
+        // What is typed at the end of it is shown without it too.
+        terminal.write("x\r");
+        terminal.until("one");
+        terminal.prompt();
+        terminal.write(&format!("{UP}{UP}"));
+        terminal.until("\\u{1b}]0;title\\u{7}\\u{1b}[35m\\u{9b}35m\\u{202e}b\\u{200b}\\u{e0041}c");
+        terminal.write("\r");
+        terminal.until("two");
+        terminal.prompt();
+        // Nor is what is searched for.
+        terminal.write("\x12\u{202e}\u{9b}");
+        terminal.write(CTRL_C);
+        terminal.prompt();
+        terminal.write(CTRL_D);
+        let whole = String::from_utf8(terminal.written.clone()).unwrap();
+        assert!(terminal.end().1.success());
+        for harm in ["\u{1b}]0;", "\u{1b}[35m", "\u{9b}", "\u{202e}", "\u{200b}", "\u{e0041}"] {
+            assert!(!whole.contains(harm), "{harm:?} in {whole:?}");
+        }
+        assert!(whole.contains("👩\u{200d}🚀"), "{whole:?}");
+        // The model is sent what was pasted.
+        let pasted = "a\u{9b}35m\u{202e}b\u{200b}\u{7}👩\u{200d}🚀\u{e0041}x";
+        assert_eq!(asked(&server)[0]["messages"][0]["content"][0]["text"], pasted);
+    }
+
     #[test]
     fn a_question_that_is_asked_once_ends_with_ctrl_c() {
         let home = home();

@@ -123,6 +123,22 @@ fn a_model_cannot_do_anything_to_a_terminal() {
 }
 
 #[test]
+fn what_people_write_is_shown_whole_however_it_is_cut() {
+    let home = home();
+    let pieces = ["👩", "\u{200d}", "🚀 ❤\u{fe0f}", "\u{200d}🔥 می", "\u{200c}خواهم क्", "\u{200d}ष"];
+    let mut frames = vec![message_start()];
+    frames.extend(pieces.map(|piece| delta(0, &json!({"reasoningContent": {"text": piece}}))));
+    frames.extend(pieces.map(|piece| text(1, piece)));
+    // What belongs to no letter, at the beginning of a piece, is escaped all the same.
+    frames.extend([text(1, " pass"), text(1, "\u{200d}word"), message_stop("end_turn")]);
+    let server = Server::start([Answer::stream(frames)]);
+    let (_, got) = terminal::run(pumice(home.path()).args(["chat", "Hi", "--endpoint-url", &server.url]));
+    let plain = got.replace("\u{1b}[2m", "").replace("\u{1b}[0m", "");
+    let whole = pieces.concat();
+    assert!(plain.contains(&format!("{whole}\n{whole} pass\\u{{200d}}word")), "{plain:?}");
+}
+
+#[test]
 fn what_is_no_terminal_gets_the_text_as_it_is() {
     let home = home();
     let server = Server::start([Answer::stream(harmful_answer())]);
