@@ -500,6 +500,27 @@ mod tests {
         Context::real().write_private(&elsewhere, b"x").unwrap();
     }
 
+    #[test]
+    fn a_private_file_is_whole_whenever_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, context) = (folder.path().join("cache.json"), Context::real());
+        let text = |letter: u8| vec![letter; 200_000];
+        context.write_private(&path, &text(b'a')).unwrap();
+        thread::scope(|scope| {
+            let (path, context) = (&path, &context);
+            let writers = b"bc".map(|letter| {
+                scope.spawn(move || {
+                    (0..100).try_for_each(|_| context.write_private(path, &text(letter))).unwrap();
+                })
+            });
+            while !writers.iter().all(thread::ScopedJoinHandle::is_finished) {
+                let read = context.read_file(path).unwrap().unwrap();
+                assert!(read == text(*read.first().unwrap_or(&0)), "{} bytes", read.len());
+            }
+        });
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_private_file_goes_where_a_link_leads_and_in_the_place_of_nothing_else() {

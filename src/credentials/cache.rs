@@ -4,6 +4,8 @@
 //! - Five minutes before their end, or when a quarter of their time is left, if that is later, they are
 //!   asked for anew on the side, and used on. One minute, or a tenth, before their end they are waited for.
 //! - If that fails they are used on while they are valid, and not asked for again for half a minute.
+//! - A search is a task of its own, which goes on when the caller who waits for it gives up: what refreshes a
+//!   session is good once, and would be lost with the answer.
 //! - When the AWS files say something else than before, the chain is asked afresh. They are read each time,
 //!   which costs little: what a call needs of them, its region and endpoint, is read each time as well.
 
@@ -11,9 +13,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::OwnedMutexGuard;
+use tokio::task::JoinHandle;
+
 use super::surroundings::Surroundings;
 use super::{Found, Search, search};
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// See the [module](self). Clones share what they hold.
 #[derive(Debug, Clone)]
@@ -58,7 +63,9 @@ impl Cache {
 
     /// What the chain comes to now, whatever is held.
     pub(crate) async fn search(&self) -> Search {
-        self.0.search().await
+        let inner = Arc::clone(&self.0);
+        let searched = tokio::spawn(async move { inner.search().await }).await;
+        searched.unwrap_or_else(|_| Search { result: Err(broken_off()), unasked: None, tried: Vec::new() })
     }
 
     /// The credentials to use.
@@ -68,25 +75,30 @@ impl Cache {
             Due::Nothing(found) => return Ok(found),
             Due::OnTheSide(found) => {
                 if let Ok(flight) = Arc::clone(&self.0.flight).try_lock_owned() {
-                    let inner = Arc::clone(&self.0);
-                    tokio::spawn(async move {
-                        // A failure is kept, and matters to those alone who have to wait.
-                        let _ = inner.load().await;
-                        drop(flight);
-                    });
+                    // A failure is kept, and matters to those alone who have to wait.
+                    drop(self.load(flight));
                 }
                 return Ok(found);
             }
             Due::Now => {}
         }
-        let _flight = self.0.flight.lock().await;
+        let flight = Arc::clone(&self.0.flight).lock_owned().await;
         match self.0.due() {
             Due::Nothing(found) | Due::OnTheSide(found) => Ok(found),
             Due::Now => match self.0.failure_since(ended) {
                 Some(failure) => Err(failure),
-                None => self.0.load().await,
+                None => self.load(flight).await.unwrap_or_else(|_| Err(broken_off())),
             },
         }
+    }
+
+    fn load(&self, flight: OwnedMutexGuard<()>) -> JoinHandle<Result<Arc<Found>>> {
+        let inner = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            let found = inner.load().await;
+            drop(flight);
+            found
+        })
     }
 
     /// Gives these credentials up, since the service says that they have expired.
@@ -163,6 +175,11 @@ impl Inner {
 fn times(now: SystemTime, end: SystemTime) -> [SystemTime; 3] {
     let left = end.duration_since(now).unwrap_or_default();
     [end - EARLY.min(left / 4), end - DUE.min(left / 10), end]
+}
+
+/// The runtime has ended, or the search has panicked.
+fn broken_off() -> Error {
+    Error::new(ErrorKind::Credentials, "the search for credentials was broken off")
 }
 
 /// The same failure for another who waited for it.

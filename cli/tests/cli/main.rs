@@ -8,6 +8,7 @@ mod credentials;
 mod decode;
 mod faults;
 mod fixtures;
+mod killed;
 mod numbers;
 mod program;
 mod secrets;
