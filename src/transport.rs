@@ -1,4 +1,4 @@
-//! The seam to the network, one method wide.
+//! The seam to the network: one method to implement.
 //!
 //! [`Http`] sends for real, [`Recorder`] writes down what another transport does, [`Replay`] answers
 //! from such a recording. A program's own tests put a transport of theirs in the same place.
