@@ -123,13 +123,18 @@ impl<'a> Answer<'a> {
 
     /// Says what the answer's text does not.
     fn sum_up(&self, message: &AssistantMessage) {
-        for (place, block) in message.blocks().iter().enumerate() {
-            if let Content::ToolCall(call) = block {
-                let arguments = self.arguments.get(&place).map_or("{}", String::as_str);
-                let (name, arguments) =
-                    (beginning(&call.name, LONGEST_NOTE), beginning(arguments, LONGEST_NOTE));
-                self.report.note(format_args!("the model asks for the tool {name} with {arguments}"));
-            }
+        let mut calls = message.blocks().iter().enumerate().filter_map(|(place, block)| match block {
+            Content::ToolCall(call) => Some((place, call)),
+            _ => None,
+        });
+        for (place, call) in calls.by_ref().take(MOST_CALLS) {
+            let arguments = self.arguments.get(&place).map_or("{}", String::as_str);
+            let (name, arguments) = (beginning(&call.name, LONGEST_NOTE), beginning(arguments, LONGEST_NOTE));
+            self.report.note(format_args!("the model asks for the tool {name} with {arguments}"));
+        }
+        let more = calls.count();
+        if more > 0 {
+            self.report.note(format_args!("the model asks for {more} more tools"));
         }
         match message.raw_stop_reason.as_deref() {
             Some("end_turn" | "stop_sequence" | "tool_use") => {}
@@ -191,6 +196,8 @@ fn price(dollars: f64) -> String {
     format!("${dollars:.*}", usize::try_from(digits).unwrap_or(8))
 }
 
+/// How many calls of tools are told.
+const MOST_CALLS: usize = 20;
 /// What a note has of a text of the model's, in characters.
 const LONGEST_NOTE: usize = 500;
 

@@ -16,7 +16,7 @@ use crate::converse::{
     ImageSource, Message as Turn, ReasoningContentBlock, ReasoningTextBlock, ToolResultBlock,
     ToolResultContentBlock, ToolResultStatus, ToolUseBlock,
 };
-use crate::shape::{Blob, Document, Members};
+use crate::shape::{Blob, Document};
 use crate::{Error, ErrorKind, Result};
 
 /// The turns of a conversation, put right unless that is not wanted.
@@ -236,22 +236,83 @@ fn sound_input(input: Document) -> Result<Document> {
         return Ok(Document::default());
     }
     // Only where two quotes stand together can there be such a name.
-    if input.text().contains("\"\"") { without_nameless(&input) } else { Ok(input) }
+    if input.text().contains("\"\"") { Document::parse(without_nameless(input.text())) } else { Ok(input) }
 }
 
-fn without_nameless(document: &Document) -> Result<Document> {
-    let text = document.text().trim_start();
-    if text.starts_with('{') {
-        let mut kept = Members::default();
-        for (name, value) in document.read::<Members>()?.iter().filter(|(name, _)| !name.is_empty()) {
-            kept.insert(name, without_nameless(value)?);
+/// JSON without the members whose name is empty, in one pass: how many there are and how deep is the model's to say.
+fn without_nameless(json: &str) -> String {
+    let mut kept = String::with_capacity(json.len());
+    // Of each bracket that is open, whether it is an object's.
+    let mut open = Vec::new();
+    let mut before_name = false;
+    let mut rest = json;
+    while let Some(next) = rest.chars().next() {
+        let mut length = next.len_utf8();
+        match next {
+            '"' => {
+                length = string_length(rest);
+                if before_name && length == 2 {
+                    rest = behind_member(rest);
+                    if let Some(more) = rest.trim_start().strip_prefix(',') {
+                        rest = more;
+                    } else if let Some(before) = kept.trim_end().strip_suffix(',').map(str::len) {
+                        kept.truncate(before);
+                    }
+                    continue;
+                }
+                before_name = false;
+            }
+            '{' | '[' => {
+                before_name = next == '{';
+                open.push(before_name);
+            }
+            '}' | ']' => {
+                open.pop();
+                before_name = false;
+            }
+            ',' => before_name = open.last() == Some(&true),
+            _ => {}
         }
-        Document::write(&kept)
-    } else if text.starts_with('[') {
-        let items = document.read::<Vec<Document>>()?;
-        Document::write(&items.iter().map(without_nameless).collect::<Result<Vec<_>>>()?)
-    } else {
-        Ok(document.clone())
+        let (token, more) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        kept.push_str(token);
+        rest = more;
+    }
+    kept
+}
+
+/// How long the JSON string is that stands at the beginning, its quotes included.
+fn string_length(json: &str) -> usize {
+    let mut bytes = json.bytes().enumerate().skip(1);
+    loop {
+        match bytes.find(|(_, byte)| matches!(byte, b'"' | b'\\')) {
+            Some((at, b'"')) => return at + 1,
+            // What is behind a backslash does not end it.
+            Some(_) => drop(bytes.next()),
+            None => return json.len(),
+        }
+    }
+}
+
+/// What is behind the member of an empty name that stands at the beginning.
+fn behind_member(json: &str) -> &str {
+    let mut rest = json.get(2..).unwrap_or_default().trim_start_matches([' ', '\t', '\n', '\r', ':']);
+    let mut depth = 0_usize;
+    loop {
+        let length = match rest.chars().next() {
+            Some('"') => string_length(rest),
+            Some('{' | '[') => {
+                depth += 1;
+                1
+            }
+            Some('}' | ']' | ',') if depth == 0 => return rest,
+            Some('}' | ']') => {
+                depth -= 1;
+                1
+            }
+            Some(other) => other.len_utf8(),
+            None => return rest,
+        };
+        rest = rest.get(length..).unwrap_or_default();
     }
 }
 
@@ -588,6 +649,30 @@ mod tests {
         assert_eq!(turns[2]["content"], json!([sent_result("2", "y"), no_result("1")]));
         assert_eq!(turns[4]["content"], json!([no_result("3"), {"text": "b"}]));
         assert_eq!(turns[6], json!({"role": "user", "content": [no_result("4")]}));
+    }
+
+    #[test]
+    fn members_without_a_name_are_left_out_wherever_they_are() {
+        for (json, kept) in [
+            (r#"{"": 1}"#, "{}"),
+            (r#"{"":1,"a":""}"#, r#"{"a":""}"#),
+            (r#"{"a": "" , "" : {"b": [","]} , "" :2}"#, r#"{"a": ""}"#),
+            (
+                r#"{"a": [{"": "\"}"}, "", {"b": {"": [[]], "c": "\\"}}], "": null }"#,
+                r#"{"a": [{}, "", {"b": { "c": "\\"}}] }"#,
+            ),
+            (r#"["", {"a": 1, "": 2, "b": ""}]"#, r#"["", {"a": 1, "b": ""}]"#),
+        ] {
+            assert_eq!(without_nameless(json).replace(' ', ""), kept.replace(' ', ""), "{json}");
+            serde_json::from_str::<Value>(&without_nameless(json)).unwrap();
+        }
+        // As many and as deep as anyone likes.
+        let many =
+            (0..20_000).map(|number| format!(r#""":{number},"k{number}":1"#)).collect::<Vec<_>>().join(",");
+        let kept = without_nameless(&format!("{{{many}}}"));
+        assert_eq!(serde_json::from_str::<Value>(&kept).unwrap().as_object().unwrap().len(), 20_000);
+        let deep = format!("{}{}", r#"{"":1,"a":"#.repeat(100_000), "0".to_owned() + &"}".repeat(100_000));
+        assert_eq!(without_nameless(&deep).len(), deep.len() - 5 * 100_000);
     }
 
     #[test]

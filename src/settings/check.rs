@@ -11,6 +11,7 @@ use super::{PROVIDERS, is_our_provider, is_ours, near_miss, nearest};
 use crate::config::is_of_connection;
 use crate::endpoint::{BaseUrl, is_region};
 use crate::{Error, ErrorKind, Result};
+use pumice_codec::internal::shortened;
 
 /// Checks the sections that are ours, and gives what is to be said of members that have no effect. Errors
 /// and warnings name file, line, column and member, and errors the nearest right one. Without an environment,
@@ -388,7 +389,7 @@ impl Checker<'_> {
 
     fn said(&self, offset: usize, fault: &str) -> String {
         let (line, column) = position(self.text, offset);
-        let way = shown(&self.way);
+        let way = shortened(shown(&self.way), LONGEST_WAY);
         let way = if way.is_empty() { "the settings" } else { &way };
         format!("{}:{line}:{column}: {way}: {fault}", self.file)
     }
@@ -520,6 +521,8 @@ fn unset(name: &str) -> String {
     format!("the environment variable {name} is not set")
 }
 
+/// How much of the way to a member is told, in characters.
+const LONGEST_WAY: usize = 300;
 /// How many warnings are told one by one.
 const MOST_WARNINGS: usize = 20;
 /// Beyond this, not every whole number can be told from the next.

@@ -175,6 +175,7 @@ fn what_strangers_say_does_not_fill_the_screen() {
         server::error_frame(&"c".repeat(30_000), &"m".repeat(30_000)),
         message_stop(&long),
         tool(&long, &long),
+        [vec![tool("t", "i"); 5000].concat(), message_stop("tool_use")].concat(),
         event("metadata", &json!({"usage": long}).to_string()),
     ] {
         for arguments in [&["chat", "-v", "Hi"][..], &["chat", "--json", "Hi"]] {
