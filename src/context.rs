@@ -2,20 +2,21 @@
 //! or one made for a test; nothing else in the library looks at the process it runs in.
 
 mod command;
+pub mod file;
 mod lock;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::profile::Profiles;
 use crate::{Error, ErrorKind, Result};
@@ -39,7 +40,11 @@ pub use lock::Lock;
 /// assert_eq!(context.env("AWS_PROFILE"), None);
 /// ```
 #[derive(Clone, Default)]
-pub struct Context(World);
+pub struct Context {
+    world: World,
+    /// What has been read from pipes, which cannot be read again.
+    pipes: Arc<Mutex<BTreeMap<PathBuf, Zeroizing<Vec<u8>>>>>,
+}
 
 #[derive(Clone, Default)]
 enum World {
@@ -61,27 +66,28 @@ type Commands = dyn Fn(&str) -> io::Result<Ran> + Send + Sync;
 impl Context {
     /// The process's own environment, files and clock.
     pub fn real() -> Self {
-        Self(World::Real)
+        Self::default()
     }
 
     /// A world with no variables and no files, in which no command can be run, it is 1970 and chance always
     /// says 0: retries follow without a pause. The network is no part of it.
     pub fn made() -> Self {
-        Self(World::Made(Made {
+        let made = Made {
             env: BTreeMap::new(),
             files: Arc::default(),
             clock: Arc::new(|| SystemTime::UNIX_EPOCH),
             commands: Arc::new(|_| Err(io::ErrorKind::NotFound.into())),
-        }))
+        };
+        Self { world: World::Made(made), pipes: Arc::default() }
     }
 
     pub(crate) fn is_made(&self) -> bool {
-        matches!(self.0, World::Made(_))
+        matches!(self.world, World::Made(_))
     }
 
     /// Sets a variable. In the real world this has no effect.
     pub fn with_env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        if let World::Made(made) = &mut self.0 {
+        if let World::Made(made) = &mut self.world {
             made.env.insert(name.into(), value.into());
         }
         self
@@ -89,7 +95,7 @@ impl Context {
 
     /// Adds a file, or puts another in its place. In the real world this has no effect.
     pub fn with_file(self, path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
-        if let World::Made(made) = &self.0 {
+        if let World::Made(made) = &self.world {
             made.files().insert(path.into(), content.into());
         }
         self
@@ -100,7 +106,7 @@ impl Context {
         mut self,
         commands: impl Fn(&str) -> io::Result<Ran> + Send + Sync + 'static,
     ) -> Self {
-        if let World::Made(made) = &mut self.0 {
+        if let World::Made(made) = &mut self.world {
             made.commands = Arc::new(commands);
         }
         self
@@ -108,7 +114,7 @@ impl Context {
 
     /// Sets the clock. In the real world this has no effect.
     pub fn with_clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        if let World::Made(made) = &mut self.0 {
+        if let World::Made(made) = &mut self.world {
             made.clock = Arc::new(clock);
         }
         self
@@ -116,7 +122,7 @@ impl Context {
 
     /// The value of a variable, without white space around it. Blank is unset.
     pub fn env(&self, name: &str) -> Option<String> {
-        let value = match &self.0 {
+        let value = match &self.world {
             World::Real => std::env::var_os(name)?
                 .into_string()
                 .unwrap_or_else(|value| value.to_string_lossy().into_owned()),
@@ -129,10 +135,11 @@ impl Context {
         }
     }
 
-    /// The content of a file, or `None` if there is no such file.
+    /// The content of a file, or `None` if there is no such file. It may have 16 MiB, and be a pipe, as
+    /// [`file::open`] says. What comes from a pipe is remembered, here and in clones, since it can be read once.
     pub fn read_file(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        let read = match &self.0 {
-            World::Real => read_file(path),
+        let read = match &self.world {
+            World::Real => self.read_real_file(path),
             World::Made(made) => {
                 made.files().get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
             }
@@ -146,11 +153,25 @@ impl Context {
         }
     }
 
+    /// The content of a file of the system's, in a made world too.
+    pub(crate) fn read_real_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if fs::metadata(path).is_ok_and(|found| found.is_file()) {
+            return file::read(path, LONGEST_FILE);
+        }
+        let mut pipes = self.pipes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(content) = pipes.get(path) {
+            return Ok(content.to_vec());
+        }
+        let content = file::read(path, LONGEST_FILE)?;
+        pipes.insert(path.to_owned(), content.clone().into());
+        Ok(content)
+    }
+
     /// Puts a file in the place of another, at once and whole: who reads it meanwhile reads the one or the
     /// other. None but the user may read it (mode 0600, where there are modes). A symbolic link stays: the file
     /// goes where it leads. What is there and is no regular file is left alone, and is an error.
     pub fn write_private(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        if let World::Made(made) = &self.0 {
+        if let World::Made(made) = &self.world {
             made.files().insert(path.to_owned(), content.to_owned());
             return Ok(());
         }
@@ -172,7 +193,7 @@ impl Context {
     /// Whether [`write_private`](Self::write_private) finds a place there: makes the file that it would begin
     /// with, and takes it away again.
     pub fn try_private(&self, path: &Path) -> io::Result<()> {
-        if let World::Made(_) = self.0 {
+        if let World::Made(_) = self.world {
             return Ok(());
         }
         let beside = self.name_beside(&file_behind(path)?)?;
@@ -209,7 +230,7 @@ impl Context {
 
     /// [`lock`](Self::lock), without waiting: `None` while another holds the lock.
     pub(crate) fn try_lock(&self, path: &Path) -> Option<Lock> {
-        match self.0 {
+        match self.world {
             World::Real => Lock::of(path),
             World::Made(_) => Some(Lock::NONE),
         }
@@ -217,7 +238,7 @@ impl Context {
 
     /// Makes a folder, and those that it is in, for the user alone (mode 0700, where there are modes).
     pub fn create_private_folder(&self, path: &Path) -> io::Result<()> {
-        if let World::Made(_) = self.0 {
+        if let World::Made(_) = self.world {
             return Ok(());
         }
         let mut builder = fs::DirBuilder::new();
@@ -246,7 +267,7 @@ impl Context {
     }
 
     fn run_until(&self, command: &str, limit: Duration, wait: Wait) -> io::Result<Ran> {
-        match &self.0 {
+        match &self.world {
             World::Real => wait.run(command, limit),
             World::Made(made) => (made.commands)(command),
         }
@@ -289,7 +310,7 @@ impl Context {
 
     /// The time.
     pub fn now(&self) -> SystemTime {
-        match &self.0 {
+        match &self.world {
             World::Real => SystemTime::now(),
             World::Made(made) => (made.clock)(),
         }
@@ -297,7 +318,7 @@ impl Context {
 
     /// A number that differs each time, for delays and ids: not for secrets.
     pub(crate) fn random(&self) -> u64 {
-        match &self.0 {
+        match &self.world {
             // Each `RandomState` has keys of its own, and what it makes of nothing is as good as random.
             World::Real => RandomState::new().hash_one(()),
             World::Made(_) => 0,
@@ -389,7 +410,7 @@ impl Context {
 impl fmt::Debug for Context {
     /// Shows the names of what was made, and no values: they may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.world {
             World::Real => f.write_str("Context::real()"),
             World::Made(made) => f
                 .debug_struct("Context::made()")
@@ -419,29 +440,16 @@ fn file_behind(path: &Path) -> io::Result<PathBuf> {
             return Ok(path);
         }
         if !kind.is_symlink() {
-            let found = if kind.is_dir() { "a folder" } else { "a device, a pipe or a socket" };
-            let message = format!("a regular file expected, {found} found");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+            return Err(file::not_a_file(if kind.is_dir() {
+                "a folder"
+            } else {
+                "a device, a pipe or a socket"
+            }));
         }
         let target = fs::read_link(&path)?;
         path = path.parent().unwrap_or(Path::new("")).join(target);
     }
     Err(io::Error::new(io::ErrorKind::InvalidInput, "too many symbolic links, or a circle of them"))
-}
-
-/// Reads a file that is not too long.
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let file = fs::File::open(path)?;
-    let length = usize::try_from(file.metadata()?.len()).unwrap_or(LONGEST_FILE);
-    // Room for all of it, so that no copy of a secret is left behind where it grew.
-    let mut content = Vec::with_capacity(length.min(LONGEST_FILE) + 1);
-    file.take(LONGEST_FILE as u64 + 1).read_to_end(&mut content)?;
-    if content.len() > LONGEST_FILE {
-        content.zeroize();
-        let message = format!("at most {LONGEST_FILE} bytes expected, more found");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-    }
-    Ok(content)
 }
 
 /// Does work that blocks on a thread of its own. A runtime waits, when it is dropped, for what its own threads

@@ -113,8 +113,7 @@ fn read_request(args: &Args) -> Result<Members, Failure> {
     let bytes = if from_stdin {
         input::read(&shown, std::io::stdin().lock())?
     } else {
-        let file = std::fs::File::open(path).map_err(|error| Failure::unreadable(&shown, &error))?;
-        input::read(&shown, file)?
+        input::read_file(path).map_err(|error| Failure::unreadable(&shown, &error))?
     };
     let json = std::str::from_utf8(&bytes).map_err(|_| Failure::usage(format!("{shown}: UTF-8 expected")))?;
     serde_json::from_str(json)

@@ -231,8 +231,7 @@ fn level(text: &str) -> Result<String, Failure> {
 /// The files that go with the question.
 fn files(args: &Args) -> Result<Vec<Content>, Failure> {
     let read = |path: &std::path::Path| {
-        let file = std::fs::File::open(path).map_err(|error| Failure::unreadable(path.display(), &error))?;
-        let bytes = input::read(&path.display().to_string(), file)?;
+        let bytes = input::read_file(path).map_err(|error| Failure::unreadable(path.display(), &error))?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         Content::of_file(&name, &bytes).map_err(Failure::from)
     };

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher as _};
-use std::io::{self, BufRead as _, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use pumice::assistant::{Content, Context, Input, Message, Model};
@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::LONGEST_LOCK;
 use crate::args::Args;
 use crate::failure::Failure;
+use crate::input;
 
 /// What has been said so far, and where it is kept.
 pub(crate) struct Conversation {
@@ -72,9 +73,7 @@ impl Conversation {
         json.push('\n');
         let write =
             |file: &Path| World::real().write_private(file, json.as_bytes()).map_err(|fault| unsaved(&fault));
-        let mut hasher = DefaultHasher::new();
-        hasher.write(json.as_bytes());
-        let written = Some(hasher.finish());
+        let written = Some(hash(json.as_bytes()));
 
         let lock = World::real().lock(file, LONGEST_LOCK);
         let fault = match (&lock, content(file)) {
@@ -100,21 +99,17 @@ impl Conversation {
 
 /// Tells one content of a file from another; `None` where there is no file.
 fn content(file: &Path) -> io::Result<Option<u64>> {
-    let mut file = match File::open(file) {
-        Ok(file) => BufReader::new(file),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut hasher = DefaultHasher::new();
-    loop {
-        let piece = file.fill_buf()?;
-        if piece.is_empty() {
-            return Ok(Some(hasher.finish()));
-        }
-        hasher.write(piece);
-        let length = piece.len();
-        file.consume(length);
+    match input::read_file(file) {
+        Ok(content) => Ok(Some(hash(&content))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
+}
+
+fn hash(content: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(content);
+    hasher.finish()
 }
 
 /// Makes an empty file whose name is that of another with a number: `talk-2.json` beside `talk.json`.
@@ -134,7 +129,7 @@ fn new_file_beside(file: &Path) -> io::Result<PathBuf> {
 
 fn read(path: &Path) -> Result<Context, Failure> {
     let shown = path.display();
-    let bytes = std::fs::read(path).map_err(|error| {
+    let bytes = input::read_file(path).map_err(|error| {
         let failure = Failure::unreadable(&shown, &error);
         match error.kind() {
             io::ErrorKind::NotFound => failure.hint(format!("--save {shown} begins a conversation there")),

@@ -1,10 +1,10 @@
 //! `pumice decode`: an event stream from a file, frame by frame.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use bytes::Bytes;
+use pumice::context::file;
 use pumice::frame::{Frame, FrameDecoder, HeaderValue};
 use pumice::shape::Blob;
 use serde_json::{Map, Value, json};
@@ -27,7 +27,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut source: Box<dyn io::Read> = if file == "-" {
         Box::new(io::stdin().lock())
     } else {
-        Box::new(File::open(file).map_err(|error| Failure::unreadable(Path::new(file).display(), &error))?)
+        let path = Path::new(file);
+        Box::new(file::open(path).map_err(|error| Failure::unreadable(path.display(), &error))?)
     };
 
     let mut decoder = FrameDecoder::new();

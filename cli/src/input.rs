@@ -1,20 +1,28 @@
 //! What is given to the program to read: standard input, or a file.
 
-use std::io::Read;
+use std::io::{self, Read};
+use std::path::Path;
+
+use pumice::context::file;
 
 use crate::failure::Failure;
+
+/// Reads a file, which must not be too long.
+pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    file::read(path, LONGEST)
+}
 
 /// Reads to the end, which must come before there is too much; `what` names it in errors.
 pub(crate) fn read(what: &str, source: impl Read) -> Result<Vec<u8>, Failure> {
     read_up_to(LONGEST, what, source)
 }
 
-fn read_up_to(longest: u64, what: &str, source: impl Read) -> Result<Vec<u8>, Failure> {
+fn read_up_to(longest: usize, what: &str, source: impl Read) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let read = source.take(longest + 1).read_to_end(&mut bytes);
+    let read = source.take(longest as u64 + 1).read_to_end(&mut bytes);
     read.map_err(|error| Failure::unreadable(what, &error))?;
-    if bytes.len() as u64 > longest {
-        return Err(Failure::usage(format!("{what}: at most {longest} bytes expected, more found")));
+    if bytes.len() > longest {
+        return Err(Failure::usage(format!("{what}: expected at most {longest} bytes, found more")));
     }
     Ok(bytes)
 }
@@ -25,7 +33,7 @@ pub(crate) fn read_text(what: &str, source: impl Read) -> Result<String, Failure
 }
 
 /// More than any request that Bedrock takes, in bytes: 256 MiB.
-const LONGEST: u64 = 256 * 1024 * 1024;
+const LONGEST: usize = 256 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -35,6 +43,6 @@ mod tests {
     fn there_is_an_end_to_what_is_read() {
         assert_eq!(read_up_to(3, "it", &b"abc"[..]).unwrap(), b"abc");
         let failure = read_up_to(3, "it", std::io::repeat(b'a')).unwrap_err();
-        assert_eq!(failure.message, "it: at most 3 bytes expected, more found");
+        assert_eq!(failure.message, "it: expected at most 3 bytes, found more");
     }
 }

@@ -58,7 +58,7 @@ pub(super) struct Roots {
 #[derive(Debug)]
 enum Named {
     /// Where the environment says that they are.
-    Files { variables: &'static str, file: Option<PathBuf>, folder: Option<PathBuf> },
+    Files { context: Context, variables: &'static str, file: Option<PathBuf>, folder: Option<PathBuf> },
     /// Those of the configuration.
     Pem(String),
 }
@@ -78,7 +78,10 @@ impl Roots {
         Self {
             provider: Arc::new(provider()),
             named: named
-                .map(|(variables, file, folder)| Named::Files { variables, file, folder })
+                .map(|(variables, file, folder)| {
+                    let context = context.clone();
+                    Named::Files { context, variables, file, folder }
+                })
                 .or_else(|| given.map(Named::Pem)),
             first: OnceLock::new(),
             system: OnceLock::new(),
@@ -119,20 +122,31 @@ impl Roots {
 
 impl Named {
     fn load(&self) -> Result<RootCertStore> {
-        let (variables, file, folder) = match self {
-            Self::Files { variables, file, folder } => (variables, file, folder),
+        let (context, variables, file, folder) = match self {
+            Self::Files { context, variables, file, folder } => (context, variables, file, folder),
             Self::Pem(pem) => {
                 let mut roots = RootCertStore::empty();
                 roots.add_parsable_certificates(certificates("the authorities to trust", pem)?);
                 return Ok(roots);
             }
         };
-        let loaded = rustls_native_certs::load_certs_from_paths(file.as_deref(), folder.as_deref());
         let mut roots = RootCertStore::empty();
+        let mut fault = None::<Box<dyn StdError + Send + Sync>>;
+        if let Some(file) = file {
+            match context.read_real_file(file) {
+                Ok(pem) => {
+                    let certificates = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
+                    roots.add_parsable_certificates(certificates);
+                }
+                Err(error) => fault = Some(error.into()),
+            }
+        }
+        let loaded = rustls_native_certs::load_certs_from_paths(None, folder.as_deref());
         roots.add_parsable_certificates(loaded.certs);
         if !roots.is_empty() {
             return Ok(roots);
         }
+        let fault = fault.or(loaded.errors.into_iter().next().map(Into::into));
         let shown = [file, folder].into_iter().flatten().map(|path| Path::display(path).to_string());
         let error = Error::new(
             ErrorKind::InvalidInput,
@@ -141,7 +155,7 @@ impl Named {
                 shown.collect::<Vec<_>>().join(" and ")
             ),
         );
-        Err(match loaded.errors.into_iter().next() {
+        Err(match fault {
             Some(source) => error.with_source(source),
             None => error,
         })

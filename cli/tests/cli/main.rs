@@ -7,6 +7,7 @@ mod cli_models;
 mod credentials;
 mod decode;
 mod faults;
+mod files;
 mod fixtures;
 mod killed;
 mod numbers;

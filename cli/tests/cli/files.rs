@@ -1,0 +1,139 @@
+//! Files that the program is told to read and that are none: each is an error at once. What a shell makes of
+//! `<(command)` is a pipe, and is read.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use support::server::{Answer, Server, text_answer};
+use tempfile::TempDir;
+
+/// The program in an environment of its own, in its home folder, with keys unless the test names others.
+fn pumice(home: &TempDir, variable: Option<(&str, &str)>, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
+    command
+        .args(arguments)
+        .current_dir(home)
+        .env_clear()
+        .envs([("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_MAX_ATTEMPTS", "1"), ("AWS_REGION", "us-east-1")])
+        .env("HOME", home.path())
+        .env("PUMICE_MODEL", "m")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    match variable {
+        Some((name, value)) if name.starts_with("AWS_") && name != "AWS_CA_BUNDLE" => {
+            command.env(name, value)
+        }
+        Some((name, value)) => command.env("AWS_BEARER_TOKEN_BEDROCK", "t").env(name, value),
+        None => command.env("AWS_BEARER_TOKEN_BEDROCK", "t"),
+    };
+    command
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn what_is_no_file_is_an_error_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name).display().to_string();
+    assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+    fs::create_dir(at("folder")).unwrap();
+    fs::File::create(at("endless")).unwrap().set_len(20 << 30).unwrap();
+    let _socket = UnixListener::bind(at("socket")).unwrap();
+
+    let ways: [(&str, &[&str], i32); 10] = [
+        ("", &["converse", "--request", "FILE"], 2),
+        ("", &["chat", "-f", "FILE", "Hi"], 2),
+        ("", &["chat", "--continue", "FILE", "--save", "new", "Hi"], 2),
+        ("", &["chat", "--replay", "FILE", "Hi"], 2),
+        ("", &["chat", "--config", "FILE", "Hi"], 2),
+        ("AWS_CONFIG_FILE", &["auth"], 3),
+        ("AWS_SHARED_CREDENTIALS_FILE", &["auth"], 3),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", &["auth"], 3),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &["auth"], 3),
+        ("AWS_CA_BUNDLE", &["chat", "--endpoint-url", "https://127.0.0.1:9", "Hi"], 2),
+    ];
+    for (file, found) in [
+        (at("pipe"), "found a pipe that nobody writes to"),
+        (at("socket"), "found a socket"),
+        (at("folder"), "found a folder"),
+        (at("endless"), "found more"),
+        ("/dev/zero".to_owned(), "found a device"),
+    ] {
+        for (variable, arguments, exit) in ways {
+            let arguments = arguments.iter().map(|word| if *word == "FILE" { file.as_str() } else { word });
+            let variable = (!variable.is_empty()).then_some((variable, file.as_str()));
+            let mut command = pumice(&home, variable, &arguments.collect::<Vec<_>>());
+            command.env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r");
+            if variable.is_some_and(|(name, _)| name.contains("CONTAINER")) {
+                command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/");
+            }
+            let child = command.spawn().unwrap();
+            let id = child.id().to_string();
+            let (sender, ended) = channel();
+            std::thread::spawn(move || sender.send(child.wait_with_output().unwrap()));
+            let Ok(output) = ended.recv_timeout(Duration::from_secs(20)) else {
+                assert!(Command::new("kill").arg(id).status().unwrap().success());
+                panic!("{command:?} waits for {file}");
+            };
+            let said = said(&output);
+            assert_eq!(output.status.code(), Some(exit), "{command:?}: {said}");
+            assert!(said.contains(found) && said.contains(&file), "{command:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_comes_from_a_pipe_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start([Answer::stream(text_answer(&["ok"]))]);
+    let url = ["--endpoint-url", &server.url];
+    let keys = "aws_access_key_id = AKPIPE\naws_secret_access_key = s\n";
+    let config = format!("[default]\nregion = eu-west-3\n{keys}");
+    let credentials = format!("[default]\n{keys}");
+    let conversation = r#"{"messages":[{"role":"user","content":"Before"}]}"#;
+    let settings = r#"{agents: {defaults: {model: {primary: "amazon-bedrock/from.settings"}}}}"#;
+    let ways: [(&str, &[&str], &str, &str); 6] = [
+        ("", &["converse", "--request", "/dev/stdin"], r#"{"modelId":"m","messages":[]}"#, "messages"),
+        ("", &["chat", "-f", "/dev/stdin", "Hi"], "what the file holds", "d2hhdCB0aGUgZmlsZSBob2xkcw=="),
+        ("", &["chat", "--continue", "/dev/stdin", "--save", "new", "Hi"], conversation, "Before"),
+        ("", &["chat", "--config", "/dev/stdin", "Hi"], settings, "from.settings"),
+        // Read for the credentials, for the region, and to see whether they have changed.
+        ("AWS_CONFIG_FILE", &["chat", "Hi"], &config, "AKPIPE"),
+        ("AWS_SHARED_CREDENTIALS_FILE", &["chat", "Hi"], &credentials, "AKPIPE"),
+    ];
+    for (variable, arguments, input, expected) in ways {
+        let variable = (!variable.is_empty()).then_some((variable, "/dev/stdin"));
+        let mut command = pumice(&home, variable, &[arguments, &url].concat());
+        if variable.is_some_and(|(name, _)| name == "AWS_CONFIG_FILE") {
+            command.env_remove("AWS_REGION");
+        }
+        if arguments.contains(&"--config") {
+            command.env_remove("PUMICE_MODEL");
+        }
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{command:?}: {}", said(&output));
+        let request = server.requests().pop().unwrap();
+        let sent = format!(
+            "{} {} {}",
+            request.line,
+            request.header("authorization").unwrap(),
+            String::from_utf8_lossy(&request.body)
+        );
+        assert!(sent.contains(expected), "{command:?}: {sent}");
+        if input == config {
+            assert!(sent.contains("/eu-west-3/bedrock/"), "{sent}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Files to read, each with a limit.
+
+use std::fs::{self, File};
+use std::io::{self, IsTerminal as _, Read as _};
+use std::path::Path;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use zeroize::Zeroize as _;
+
+/// Opens a file to read it: a regular file, a pipe that another program writes to, as the shell makes them for
+/// `<(command)`, a terminal or `/dev/null`.
+///
+/// A folder, a socket and any other device are an error, and so is a named pipe that nobody has begun to write to
+/// after a second.
+///
+/// ```
+/// let error = pumice::context::file::open(".".as_ref()).unwrap_err();
+/// assert_eq!(error.to_string(), "expected a file, found a folder");
+/// ```
+pub fn open(path: &Path) -> io::Result<File> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_dir() {
+        return Err(not_a_file("a folder"));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        if kind.is_fifo() {
+            return open_pipe(path, LONGEST_WAIT);
+        }
+        if kind.is_char_device() {
+            let file = File::open(path)?;
+            let is_null = path.canonicalize().is_ok_and(|path| path == Path::new("/dev/null"));
+            return if is_null || file.is_terminal() { Ok(file) } else { Err(not_a_file("a device")) };
+        }
+        if !kind.is_file() {
+            return Err(not_a_file(if kind.is_socket() { "a socket" } else { "a device" }));
+        }
+    }
+    File::open(path)
+}
+
+/// Reads a whole file of at most `longest` bytes, which [`open`] opens. A longer one is an error before it is read,
+/// of the kind [`FileTooLarge`](io::ErrorKind::FileTooLarge).
+pub fn read(path: &Path, longest: usize) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let too_long = || {
+        let message = format!("expected at most {longest} bytes, found more");
+        io::Error::new(io::ErrorKind::FileTooLarge, message)
+    };
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    if length > longest {
+        return Err(too_long());
+    }
+    // Room for all of it, so that no copy of a secret is left behind where it grew.
+    let mut content = Vec::with_capacity(length + 1);
+    file.take(longest as u64 + 1).read_to_end(&mut content)?;
+    if content.len() > longest {
+        content.zeroize();
+        return Err(too_long());
+    }
+    Ok(content)
+}
+
+/// Opening a named pipe waits for its writer.
+#[cfg(unix)]
+fn open_pipe(path: &Path, longest_wait: Duration) -> io::Result<File> {
+    let (sender, opened) = channel();
+    let pipe = path.to_owned();
+    thread::Builder::new().spawn(move || sender.send(File::open(pipe)))?;
+    opened.recv_timeout(longest_wait).unwrap_or_else(|_| {
+        // Lets the thread end, which would read what is written later.
+        if File::options().write(true).open(path).is_ok() {
+            drop(opened.recv());
+        }
+        Err(not_a_file("a pipe that nobody writes to"))
+    })
+}
+
+pub(super) fn not_a_file(found: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("expected a file, found {found}"))
+}
+
+/// How long a pipe may be without a writer: the shell starts both sides at the same time.
+#[cfg(unix)]
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_an_end_to_what_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "12345").unwrap();
+        assert_eq!(read(&path, 5).unwrap(), b"12345");
+        let error = read(&path, 4).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(error.to_string(), "expected at most 4 bytes, found more");
+        // Nothing of it is read.
+        File::create(&path).unwrap().set_len(20 << 30).unwrap();
+        assert_eq!(read(&path, 1 << 30).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(read(&folder.path().join("none"), 1).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_has_no_end_or_no_writer_is_an_error_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        for (path, found) in [
+            (at("pipe"), "a pipe that nobody writes to"),
+            (at("socket"), "a socket"),
+            (at(""), "a folder"),
+            ("/dev/zero".into(), "a device"),
+        ] {
+            let error = read(&path, usize::MAX - 1).unwrap_err();
+            assert_eq!(error.to_string(), format!("expected a file, found {found}"), "{}", path.display());
+        }
+        assert_eq!(read(Path::new("/dev/null"), 1).unwrap(), b"");
+
+        let pipe = at("pipe");
+        let writer = thread::spawn(move || fs::write(pipe, "12345"));
+        let mut content = String::new();
+        open_pipe(&at("pipe"), Duration::from_mins(1)).unwrap().read_to_string(&mut content).unwrap();
+        writer.join().unwrap().unwrap();
+        assert_eq!(content, "12345");
+    }
+}
