@@ -56,10 +56,14 @@ impl Session {
         if let Some(replay) = replay {
             // A recording answers anyone: nothing that is set up here has a say in it.
             let nowhere = Context::made().with_clock(SystemTime::now);
-            config = config.context(nowhere).unauthorised().transport(recorded(Arc::new(replay), recording));
+            config = config.context(nowhere).unauthorised().transport(recorded(
+                Arc::new(replay),
+                recording,
+                report,
+            ));
         } else if recording.is_some() {
             let network = settings.under(config.clone(), None).network()?;
-            config = config.transport(recorded(Arc::new(network), recording));
+            config = config.transport(recorded(Arc::new(network), recording, report));
         }
         let client = Client::new(settings.under(config.clone(), None));
         let names_model = match args.command {
@@ -216,11 +220,18 @@ fn replay(args: &Args) -> Result<Option<Replay>, Failure> {
     Ok(Some(replay))
 }
 
-fn recorded(transport: Arc<dyn Transport>, recording: Option<&std::path::Path>) -> Arc<dyn Transport> {
-    match recording {
-        Some(path) => Arc::new(Recorder::new(transport, path)),
-        None => transport,
-    }
+fn recorded(
+    transport: Arc<dyn Transport>,
+    recording: Option<&std::path::Path>,
+    report: &Report,
+) -> Arc<dyn Transport> {
+    let Some(path) = recording else { return transport };
+    let report = report.clone();
+    let told = move |error: &Error| {
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        report.warning(format_args!("{error}{cause}; what follows is not recorded"));
+    };
+    Arc::new(Recorder::new(transport, path).warn(told))
 }
 
 /// The budget of `--patient`.

@@ -1,5 +1,6 @@
 //! Writes down what another transport does.
 
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::ops::Range;
@@ -43,8 +44,17 @@ impl Recorder {
     /// else than a recording is not overwritten, nor is one that another recorder is writing: the first exchange
     /// fails, before anything is sent.
     pub fn new(inner: Arc<dyn Transport>, path: impl Into<PathBuf>) -> Self {
-        let tape = Tape { path: path.into(), file: Mutex::new(None) };
+        let tape = Tape { path: path.into(), state: Mutex::new(State::Unopened), told: None };
         Self { inner, tape: Arc::new(tape), exchanges: AtomicU64::new(0) }
+    }
+
+    /// Lets calls go on when the recording cannot be written any more, as on a full disk: `told` is told why, once,
+    /// and the recording ends with its last whole line. Otherwise they fail.
+    pub fn warn(mut self, told: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        if let Some(tape) = Arc::get_mut(&mut self.tape) {
+            tape.told = Some(Box::new(told));
+        }
+        self
     }
 }
 
@@ -91,11 +101,22 @@ impl Transport for Recorder {
     }
 }
 
-/// The file, once it is open.
-#[derive(Debug)]
+/// The file of a recording.
 struct Tape {
     path: PathBuf,
-    file: Mutex<Option<File>>,
+    state: Mutex<State>,
+    told: Option<Box<Told>>,
+}
+
+/// Who is told of a fault.
+type Told = dyn Fn(&Error) + Send + Sync;
+
+enum State {
+    Unopened,
+    /// With this many bytes, in whole lines.
+    Open(File, u64),
+    /// It cannot be written any more. What would follow would not belong to the lines before.
+    Over,
 }
 
 impl Tape {
@@ -108,16 +129,44 @@ impl Tape {
             )
             .with_source(source)
         };
-        let text = lines.iter().map(Line::to_text).collect::<Result<String>>()?;
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if file.is_none() {
-            let mut opened = open(&self.path).map_err(failed)?;
+        let mut text = String::new();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::Unopened = *state {
+            *state = State::Open(open(&self.path).map_err(failed)?, 0);
             let heading = Heading::new(1u64).by(concat!("pumice ", env!("CARGO_PKG_VERSION")));
-            opened.write_all(Line::Recording(heading).to_text()?.as_bytes()).map_err(failed)?;
-            *file = Some(opened);
+            text = Line::Recording(heading).to_text()?;
         }
-        // Whole lines in one write: what is in the file stays readable whenever the program ends.
-        file.as_mut().map_or(Ok(()), |file| file.write_all(text.as_bytes())).map_err(failed)
+        text.extend(lines.iter().map(Line::to_text).collect::<Result<Vec<_>>>()?);
+        let fault = match &mut *state {
+            // Whole lines in one write: what is in the file stays readable whenever the program ends.
+            State::Open(file, length) => match file.write_all(text.as_bytes()) {
+                Ok(()) => {
+                    *length += text.len() as u64;
+                    return Ok(());
+                }
+                Err(fault) => {
+                    // A disk that is full can have taken a part of a line. A device has no length.
+                    let _ = file.set_len(*length);
+                    *state = State::Over;
+                    failed(fault)
+                }
+            },
+            State::Over if self.told.is_some() => return Ok(()),
+            _ => failed(io::Error::other("it has ended with an earlier fault")),
+        };
+        match &self.told {
+            Some(told) => {
+                told(&fault);
+                Ok(())
+            }
+            None => Err(fault),
+        }
+    }
+}
+
+impl fmt::Debug for Tape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tape").field("path", &self.path).finish_non_exhaustive()
     }
 }
 

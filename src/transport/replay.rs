@@ -1,9 +1,7 @@
 //! Answers from a recording.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fs::File;
 use std::future::poll_fn;
-use std::io::{self, Read as _};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -19,6 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::record::{DROPPED, FAULTS};
 use super::recording::{Line, RecordedEnd, RecordedRequest, RecordedResponse, header_map};
 use super::{Body, Sending, Transport};
+use crate::context::file;
 use crate::endpoint::decode_label;
 use crate::operation::Operation;
 use crate::{Error, ErrorKind, Result};
@@ -40,22 +39,29 @@ impl Replay {
     /// Reads a recording from its file, which may have up to 1 GiB, and 256 MiB in a line.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text = read_up_to(LONGEST, path).map_err(|source| {
-            Error::new(ErrorKind::Recording, format!("the recording {} cannot be read", path.display()))
-                .with_source(source)
-        })?;
-        Self::parse(&text).map_err(|error| {
+        let unreadable =
+            || Error::new(ErrorKind::Recording, format!("the recording {} cannot be read", path.display()));
+        let bytes = file::read(path, LONGEST).map_err(|source| unreadable().with_source(source))?;
+        // The last line may be broken off in the middle of a character.
+        let whole = match std::str::from_utf8(&bytes) {
+            Err(fault) if fault.error_len().is_none() => bytes.get(..fault.valid_up_to()).unwrap_or_default(),
+            _ => &bytes,
+        };
+        let text = std::str::from_utf8(whole).map_err(|source| unreadable().with_source(source))?;
+        Self::parse(text).map_err(|error| {
             Error::new(ErrorKind::Recording, format!("the recording {}, {}", path.display(), error.message()))
         })
     }
 
-    /// Reads a recording from its text.
+    /// Reads a recording from its text. A last line that has no end and cannot be read is one that was not written
+    /// to its end: without it, its exchange is broken off.
     pub fn parse(text: &str) -> Result<Self> {
         let mut exchanges = Vec::<Exchange>::new();
         // Where each exchange is, by its number.
         let mut places = BTreeMap::new();
         let mut headed = false;
-        for (index, line) in text.lines().enumerate() {
+        let mut lines = text.lines().enumerate().peekable();
+        while let Some((index, line)) = lines.next() {
             if line.trim().is_empty() {
                 continue;
             }
@@ -69,7 +75,11 @@ impl Replay {
             if !line.trim_start().starts_with('{') {
                 return Err(fault("a line of a recording expected, something else found"));
             }
-            let line = serde_json::from_str::<Line>(line).map_err(|error| malformed(index + 1, &error))?;
+            let line = match serde_json::from_str::<Line>(line) {
+                Ok(line) => line,
+                Err(error) if error.is_eof() && lines.peek().is_none() && !text.ends_with('\n') => break,
+                Err(error) => return Err(malformed(index + 1, &error)),
+            };
             match line {
                 Line::Recording(heading) if !headed && heading.version == 1 => headed = true,
                 Line::Recording(heading) if !headed => {
@@ -295,17 +305,6 @@ impl Exchange {
     }
 }
 
-/// Reads a file that is not too long.
-fn read_up_to(longest: u64, path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(longest + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > longest {
-        let message = format!("at most {longest} bytes expected, more found");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-    }
-    Ok(text)
-}
-
 /// What is wrong with a line that cannot be read. The value that was found is not shown.
 fn malformed(line: usize, error: &serde_json::Error) -> Error {
     let text = error.to_string();
@@ -388,24 +387,10 @@ fn broken_off(message: &str) -> Error {
 const NO_HEADING: &str = r#"{"recording":{"version":1}} expected first"#;
 
 /// What is read of a recording, in bytes.
-const LONGEST: u64 = 1024 * 1024 * 1024;
+const LONGEST: usize = 1024 * 1024 * 1024;
 
 /// What a line of a recording may have, in bytes: as much as an answer that comes whole.
 const LONGEST_LINE: usize = 256 * 1024 * 1024;
 
 /// No recording is waited for longer than this between two lines: a year.
 const LONGEST_DELAY: Duration = Duration::from_hours(365 * 24);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn there_is_an_end_to_what_is_read() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(&file, "12345").unwrap();
-        assert_eq!(read_up_to(5, file.path()).unwrap(), "12345");
-        let error = read_up_to(4, file.path()).unwrap_err();
-        assert_eq!(error.to_string(), "at most 4 bytes expected, more found");
-    }
-}

@@ -459,7 +459,7 @@ fn what_is_no_recording_is_refused_with_the_line() {
         (&[heading, r#""sekret""#], "line 2: a line of a recording expected, something else found"),
         (&[heading, "{default}"], "line 2, column 2: a line of a recording expected: key must be a string"),
         (
-            &[heading, &request[..40]],
+            &[heading, &request[..40], ""],
             "line 2, column 40: a line of a recording expected: EOF while parsing a string",
         ),
         (
@@ -504,6 +504,68 @@ fn what_is_no_recording_is_refused_with_the_line() {
     assert_eq!(error, format!("the recording {}, {expected}", path.display()));
     let error = Replay::open(folder.path().join("missing")).unwrap_err();
     assert!(error.to_string().ends_with("missing cannot be read"), "{error}");
+}
+
+/// What is left of a recording when the program that writes it is killed.
+#[tokio::test]
+async fn a_recording_that_ends_anywhere_is_one_that_is_broken_off() {
+    let folder = TempDir::new().unwrap();
+    let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut"));
+    let server = Server::start([Answer::stream([
+        server::message_start(),
+        server::text(0, "H\u{e9}l"),
+        server::text(0, "lo"),
+        server::message_stop("end_turn"),
+    ])]);
+    let (events, error) = read(&recording_client(&server.url, &whole, keys())).await;
+    assert!(error.is_none());
+    let text = fs::read(&whole).unwrap();
+    let line_ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
+    let line_ends = line_ends.collect::<Vec<_>>();
+    // From the heading's last character on. Without its line end, the last line is whole all the same.
+    for length in line_ends[0]..text.len() {
+        fs::write(&cut, &text[..length]).unwrap();
+        let replay = Replay::open(&cut).unwrap_or_else(|error| panic!("{length}: {error}"));
+        let (delivered, error) = read(&replaying_client(replay)).await;
+        assert!(events.starts_with(&delivered), "{length}: {delivered:?}");
+        let kind = error.map(|error| error.kind());
+        // A request that was not written was not sent.
+        let expected = if length < line_ends[1] { ErrorKind::Recording } else { ErrorKind::BrokenOff };
+        let complete = length >= text.len() - 1;
+        assert_eq!(kind, (!complete).then_some(expected), "{length}");
+    }
+
+    // A line in the middle has no such excuse, nor has one that is whole.
+    for text in
+        ["{\"recording\":{\"version\":1}}\n{\"requ\n", "{\"recording\":{\"version\":1}}\n{\"request\":5}"]
+    {
+        assert!(Replay::parse(text).unwrap_err().to_string().starts_with("line 2"));
+    }
+}
+
+/// A device that is full, and who is told of it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_call_goes_on_without_its_recording_where_somebody_is_told() {
+    let server = Server::start([Answer::stream(text_answer(&["Hel", "lo"]))]);
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let list = Arc::clone(&told);
+    let recorder = Recorder::new(http(), "/dev/full");
+    let recorder = recorder.warn(move |error| list.lock().unwrap().push(error.to_string()));
+    let config = Config::new().context(keys()).endpoint_url(&server.url);
+    let client = Client::new(config.clone().transport(Arc::new(recorder)));
+    for _ in 0..2 {
+        let (events, error) = read(&client).await;
+        assert!(events.len() > 2 && error.is_none(), "{error:?}");
+    }
+    assert_eq!(*told.lock().unwrap(), ["the recording /dev/full cannot be written"]);
+
+    let client = Client::new(config.transport(Arc::new(Recorder::new(http(), "/dev/full"))));
+    for _ in 0..2 {
+        let (events, error) = read(&client).await;
+        assert_eq!((events.len(), error.map(|error| error.kind())), (0, Some(ErrorKind::Recording)));
+    }
+    assert_eq!(server.requests().len(), 2, "nothing was sent");
 }
 
 /// A change to a recording's text.

@@ -137,3 +137,31 @@ fn what_comes_from_a_pipe_is_read() {
         }
     }
 }
+
+/// A limit on the length of files is what a full disk is: a part of a line is taken, and then nothing.
+#[test]
+fn a_recording_on_a_full_disk_ends_with_a_whole_line() {
+    let home = tempfile::tempdir().unwrap();
+    let words = (0..200).map(|word| format!("word {word} ")).collect::<Vec<_>>();
+    let words = words.iter().map(String::as_str).collect::<Vec<_>>();
+    let server = Server::start([Answer::stream(text_answer(&words))]);
+    let program = pumice(&home, None, &["chat", "Hi", "--record", "r.jsonl", "--endpoint-url", &server.url]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 3; exec \"$0\" \"$@\""]).arg(program.get_program());
+    command.args(program.get_args()).current_dir(&home).env_clear();
+    command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), words.concat().trim_end());
+    let warnings = said(&output).lines().filter(|line| line.starts_with("warning: ")).count();
+    assert_eq!(warnings, 1, "{}", said(&output));
+    assert!(said(&output).contains("the recording r.jsonl cannot be written"), "{}", said(&output));
+
+    let recording = fs::read_to_string(home.path().join("r.jsonl")).unwrap();
+    assert!(recording.len() > 500 && recording.ends_with('\n'), "{recording}");
+    for line in recording.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    }
+    let output = pumice(&home, None, &["chat", "Hi", "--replay", "r.jsonl"]).output().unwrap();
+    assert!(said(&output).contains("the recording ends here"), "{}", said(&output));
+}
