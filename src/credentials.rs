@@ -40,7 +40,7 @@ use aws_credential_types::{Credentials as Keys, Token};
 pub(crate) use self::cache::Cache;
 use self::surroundings::Fault;
 pub(crate) use self::surroundings::Surroundings;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Hint, Result};
 
 /// What authorises a call.
 ///
@@ -240,7 +240,7 @@ impl Source {
 /// Asks the sources in order, until one has credentials, is broken or may not be asked.
 async fn search(surroundings: &Surroundings) -> Search {
     let mut tried = Vec::new();
-    let mut hint = NOTHING_HINT.to_owned();
+    let mut instance = None;
     let has_key = surroundings.fallback_token.is_some();
     for source in SOURCES.into_iter().filter(|source| has_key || *source != Source::Settings) {
         let name = source.name(surroundings);
@@ -251,9 +251,9 @@ async fn search(surroundings: &Surroundings) -> Search {
                 note(TriedOutcome::Used, found.link.clone());
                 return Search { result: Ok(found), unasked: None, tried };
             }
-            Ok(Outcome::NotApplicable { reason, hint: more }) => {
+            Ok(Outcome::NotApplicable { reason, hint }) => {
                 note(TriedOutcome::Skipped, reason);
-                hint.extend(more.iter().flat_map(|more| ["; ", more]));
+                instance = instance.or(hint.map(str::to_owned));
             }
             Ok(Outcome::Unasked { unasked, url }) => {
                 let reason = format!("{}: not asked, since offline: {url} would be", unasked.link);
@@ -277,7 +277,8 @@ async fn search(surroundings: &Surroundings) -> Search {
     for Tried { source, reason, .. } in &tried {
         message.extend(["\n  ", source, ": ", reason]);
     }
-    let result = Err(Error::new(ErrorKind::Credentials, message).with_hint(hint));
+    let result =
+        Err(Error::new(ErrorKind::Credentials, message).with_hint(Hint::NameCredentials { instance }));
     Search { result, unasked: None, tried }
 }
 
@@ -312,7 +313,3 @@ const SOURCES: [Source; 7] = [
 ];
 
 const SETTINGS: &str = "settings file";
-
-const NOTHING_HINT: &str = "set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
-     name a profile with --profile or AWS_PROFILE; on EC2 attach a role to the instance; --replay FILE answers \
-     from a recording and needs no credentials";

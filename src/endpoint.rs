@@ -39,7 +39,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::profile::{Profiles, Section};
 use crate::redaction::WITHHELD;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Hint, Result};
 
 /// One of the two services that Bedrock consists of. Both sign as `bedrock`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -143,7 +143,7 @@ impl Endpoint {
             switch(settings.use_dual_stack, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
 
         let given = |url: Option<&str>, source: EndpointSource| {
-            url.map(|url| Ok((BaseUrl::given(url, &source)?, source))).transpose()
+            url.map(|url| BaseUrl::given(url, &source).map(|base| (base, source))).transpose()
         };
         let mut configured = given(settings.url, EndpointSource::Given)?;
         if configured.is_none() {
@@ -593,7 +593,7 @@ fn no_region() -> Error {
         ErrorKind::InvalidInput,
         "a region expected, none found: not given, not in AWS_REGION, AWS_DEFAULT_REGION or the profile's `region`",
     )
-    .with_hint("name one: --region, AWS_REGION, or `region` in the profile")
+    .with_hint(Hint::NameRegion)
 }
 
 /// Whether a text can be a region: a part of a host's name.
@@ -617,10 +617,7 @@ fn check_region(named: &str, region: &str) -> Result<()> {
             "the region {shown:?} cannot be: 1 to 63 letters, digits and hyphens expected, not digits alone, and no hyphen at either end"
         ),
     )
-    .with_hint(
-        "a region is like us-east-1; it comes from --region, AWS_REGION, the profile's `region`, or `region` or \
-         `baseUrl` of the settings",
-    ))
+    .with_hint(Hint::NameRegion))
 }
 
 /// A group of regions that have no accounts in common with the others.

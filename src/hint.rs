@@ -1,114 +1,85 @@
-//! What to do about a refusal, by the service's own words.
+//! Which hint fits a refusal, by the service's own words.
 //!
-//! The codes are few and the messages many: what can be told apart only by its message is told by the
-//! parts of it that have not changed in years.
+//! The codes are few and the messages many: where only the message differs, the parts of it count that have not
+//! changed in years.
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Hint, Result};
+use pumice_codec::internal::shortened;
 
 /// What is known of a call that was refused.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Refused<'a> {
-    /// The model that was called, where one was.
+    /// The model that was called, if the operation has one.
     pub(crate) model_id: Option<&'a str>,
     pub(crate) region: &'a str,
-    /// The link of the chain that had the credentials: `profile work (sso-session corp)`.
+    /// Where the credentials came from: `profile work (sso-session corp)`.
     pub(crate) link: Option<&'a str>,
 }
 
 /// The next step, where one is known.
-pub(crate) fn hint(error: &Error, refused: Refused<'_>) -> Option<String> {
+pub(crate) fn hint(error: &Error, refused: Refused<'_>) -> Option<Hint> {
     let code = error.code().unwrap_or_default();
     let message = error.message().to_lowercase();
     let says = |part: &str| message.contains(part);
-    let Refused { region, .. } = refused;
-    let credentials = refused.link.unwrap_or("the request");
+    let region = refused.region.to_owned();
+    let link = refused.link.unwrap_or("the request").to_owned();
 
     Some(match error.kind() {
         ErrorKind::AccessDenied if code.starts_with("ExpiredToken") || code == "RequestExpired" => {
-            let renew = match sso_profile(credentials) {
-                Some(profile) => format!("aws sso login --profile {profile} renews them"),
-                None => "get new ones".into(),
-            };
-            format!("the credentials of {credentials} have expired: {renew}; pumice auth shows what is used")
+            match sso_profile(&link) {
+                Some(profile) => Hint::SignIn { profile: profile.to_owned(), sso: true },
+                None => Hint::RenewCredentials { link },
+            }
         }
-        ErrorKind::AccessDenied if matches!(code, "UnrecognizedClientException" | "InvalidClientTokenId") => format!(
-            "AWS does not know the credentials of {credentials}: check key id and secret, and for temporary \
-             keys the session token; pumice auth shows what is used"
-        ),
+        ErrorKind::AccessDenied if matches!(code, "UnrecognizedClientException" | "InvalidClientTokenId") => {
+            Hint::CheckCredentials { link }
+        }
         ErrorKind::AccessDenied if matches!(code, "InvalidSignatureException" | "SignatureDoesNotMatch") => {
-            format!("the secret access key of {credentials} does not belong to its key id, or the clock is wrong")
+            Hint::CheckSecretKey { link }
         }
         ErrorKind::AccessDenied if says("access to the model") || says("model access") => {
-            let model = refused.model_id.unwrap_or("the model");
-            format!(
-                "access to {model} is granted for each account and region: in the Bedrock console of {region}, \
-                 under Model access"
-            )
+            Hint::ModelAccess { model: refused.model_id.map(str::to_owned), region }
         }
         ErrorKind::AccessDenied if says("is not authorized to perform: ") => {
             let action = message.split("is not authorized to perform: ").nth(1)?.split_whitespace().next()?;
             let action = error.message().get(message.find(action)?..)?.get(..action.len())?;
-            format!("the identity behind {credentials} needs the permission {action}, in a policy of its own or a role's")
+            Hint::MissingPermission { action: action.to_owned(), identity: link }
         }
-        ErrorKind::AccessDenied if says("api key") || says("bearer token") => {
-            "check AWS_BEARER_TOKEN_BEDROCK: the key may have expired, or be another region's".into()
+        ErrorKind::AccessDenied if says("api key") || says("bearer token") => Hint::CheckApiKey,
+        ErrorKind::AccessDenied => Hint::CheckAccess { region },
+        ErrorKind::Validation | ErrorKind::NotFound
+            if says("model identifier is invalid") || says("end of its life") =>
+        {
+            Hint::ListModels { region }
         }
-        ErrorKind::AccessDenied => format!(
-            "pumice auth shows whose credentials these are; the identity needs the permissions of Bedrock, and the \
-             model must be granted to the account in {region}"
-        ),
-        ErrorKind::Validation | ErrorKind::NotFound if says("model identifier is invalid") || says("end of its life") => {
-            format!("pumice models list shows what can be called in {region}; other models are in other regions")
-        }
-        ErrorKind::Validation if TOO_LONG.iter().any(|part| says(part)) => {
-            "the conversation is longer than the model's context: leave out its oldest turns, or take a model \
-             with a larger one"
-                .into()
-        }
+        ErrorKind::Validation if TOO_LONG.iter().any(|part| says(part)) => Hint::ShortenConversation,
         ErrorKind::Validation if says("extraneous key [") => {
             let key = error.message().split("extraneous key [").nth(1)?.split(']').next()?;
-            format!("this model has no parameter {key}: leave it out")
+            Hint::DropParameter { name: key.to_owned() }
         }
         ErrorKind::Validation => {
-            let parameter = PARAMETERS.iter().find(|(name, _)| says(name) && REFUSALS.iter().any(|part| says(part)))?;
-            format!("this model refuses {} here: leave it out", parameter.1)
+            let is_refused = |name: &str| says(name) && REFUSALS.iter().any(|part| says(part));
+            let (_, name) = PARAMETERS.iter().find(|(name, _)| is_refused(name))?;
+            Hint::DropParameter { name: (*name).to_owned() }
         }
-        ErrorKind::Throttled if says("per day") => format!(
-            "a day's quota is used up, which no patience waits out: another model or a profile of several regions \
-             has one of its own; the Service Quotas console of {region} shows and raises them"
-        ),
-        ErrorKind::Throttled if says("token") => {
-            "Bedrock takes the input and maxTokens off the quota before it answers: a lower maxTokens \
-             (--max-tokens) fits more calls into it; --patient waits"
-                .into()
-        }
-        ErrorKind::Throttled => "--patient waits until there is room; a profile of several regions has more of it".into(),
-        ErrorKind::ModelNotReady => "the model is being made ready: --patient waits for it".into(),
-        ErrorKind::QuotaExceeded => {
-            format!("a quota of the account is used up: the Service Quotas console of {region} shows and raises them")
-        }
+        ErrorKind::Throttled if says("per day") => Hint::DailyQuota { region },
+        ErrorKind::Throttled if says("token") => Hint::LowerMaxTokens,
+        ErrorKind::Throttled => Hint::WaitOut,
+        ErrorKind::ModelNotReady => Hint::WaitForModel,
+        ErrorKind::QuotaExceeded => Hint::RaiseQuota { region },
         _ => return None,
     })
 }
 
-/// What to call in the place of a model that only inference profiles serve.
-pub(crate) fn inference_profiles(profiles: Result<&[String], &Error>, region: &str) -> String {
-    let place =
-        "name an inference profile in the model's place: pumice call ListInferenceProfiles lists them";
+/// What to call instead of a model that only inference profiles serve.
+pub(crate) fn inference_profiles(model_id: &str, profiles: Result<Vec<String>>, region: &str) -> Hint {
+    let model = model_id.to_owned();
     match profiles {
-        Err(error) => format!("{place}; here they could not be listed: {error}"),
-        Ok([]) => format!("{place}, and in {region} none of them serves this model"),
-        Ok([one]) => format!("in {region} this model is called as {one}; --auto-profile does so by itself"),
-        Ok([first, others @ ..]) => {
-            let named = others.get(..MOST_NAMED).unwrap_or(others);
-            let more = others.len() - named.len();
-            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-            let named = named.join(", ");
-            format!(
-                "in {region} this model is called as {first} (or as {named}{more}); --auto-profile takes the first \
-                 by itself"
-            )
+        Ok(ids) => {
+            let ids = ids.into_iter().map(|id| shortened(id, LONGEST_ID)).collect();
+            Hint::UseInferenceProfile { model, region: region.to_owned(), ids }
         }
+        Err(error) => Hint::ListInferenceProfiles { model, failure: error.to_string() },
     }
 }
 
@@ -118,14 +89,14 @@ pub(crate) fn needs_inference_profile(error: &Error) -> bool {
     error.kind() == ErrorKind::Validation && error.message().contains("with on-demand throughput isn")
 }
 
-/// The profile in the link of a chain that ends in a sign-in.
+/// The profile that a link names, if its credentials come from a sign-in.
 fn sso_profile(link: &str) -> Option<&str> {
     let rest = link.strip_prefix("profile ")?;
     link.contains("sso").then(|| rest.split(' ').next()).flatten()
 }
 
-/// How many other profiles a hint names.
-const MOST_NAMED: usize = 5;
+/// The longest profile id that the API has, in characters.
+const LONGEST_ID: usize = 2048;
 
 /// What services and models say when a conversation does not fit.
 const TOO_LONG: [&str; 6] = [
@@ -149,7 +120,7 @@ const PARAMETERS: [(&str, &str); 8] = [
     ("tool", "tools"),
 ];
 
-/// How a refusal of a parameter is put.
+/// How messages refuse a parameter.
 const REFUSALS: [&str; 6] =
     ["not support", "unsupported", "is not permitted", "deprecated", "may only be set", "cannot both"];
 
@@ -161,6 +132,7 @@ mod tests {
         let status = if code.starts_with("Validation") { 400 } else { 403 };
         let error = Error::new(ErrorKind::of_service(code, Some(status)), message).with_code(code);
         hint(&error, Refused { model_id: Some("some.model"), region: "eu-west-1", link: Some(link) })
+            .map(|hint| hint.to_string())
     }
 
     #[test]
@@ -169,7 +141,7 @@ mod tests {
             (
                 "ExpiredTokenException",
                 "The security token included in the request is expired",
-                "aws sso login --profile work renews",
+                "aws sso login --profile work",
             ),
             (
                 "UnrecognizedClientException",
@@ -189,9 +161,9 @@ mod tests {
             (
                 "AccessDeniedException",
                 "User: arn:aws:iam::1:user/x is not authorized to perform: bedrock:InvokeModel on resource: y",
-                "needs the permission bedrock:InvokeModel,",
+                "needs the permission bedrock:InvokeModel:",
             ),
-            ("ValidationException", "The provided model identifier is invalid.", "pumice models list"),
+            ("ValidationException", "The provided model identifier is invalid.", "list the models"),
             (
                 "ValidationException",
                 "Input is too long for requested model.",
@@ -200,12 +172,16 @@ mod tests {
             (
                 "ValidationException",
                 "Malformed input request: #: extraneous key [top_k] is not permitted",
-                "no parameter top_k",
+                "does not accept top_k",
             ),
-            ("ValidationException", "`temperature` is deprecated for this model.", "refuses temperature"),
+            (
+                "ValidationException",
+                "`temperature` is deprecated for this model.",
+                "does not accept temperature",
+            ),
             ("ThrottlingException", "Too many tokens, please wait before trying again.", "maxTokens"),
-            ("ThrottlingException", "Too many tokens per day, please wait.", "a day's quota"),
-            ("ThrottlingException", "Too many requests, please wait before trying again.", "--patient"),
+            ("ThrottlingException", "Too many tokens per day, please wait.", "the quota of a day"),
+            ("ThrottlingException", "Too many requests, please wait before trying again.", "wait, or"),
         ];
         for (code, message, expected) in cases {
             let told = told(code, message, "profile work (sso-session corp)").unwrap_or_default();

@@ -89,7 +89,7 @@ pub mod settings;
 pub mod assistant;
 
 #[doc(inline)]
-pub use pumice_codec::{Error, ErrorKind, Event, FrameContent, Result};
+pub use pumice_codec::{Error, ErrorKind, Event, FrameContent, Hint, Result};
 
 #[cfg(feature = "http")]
 pub use client::{Client, Identity};

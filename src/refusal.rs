@@ -1,4 +1,4 @@
-//! An HTTP answer that is not 2xx, into an error.
+//! Makes an error of an HTTP response that is not a success, or not the expected one.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use crate::shape::Members;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Hint};
 use pumice_codec::internal::{from_json, shortened};
 
 /// The service's id of the request, by which AWS support finds it.
@@ -17,10 +17,9 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
     Some(id.get(..LONGEST_ID).unwrap_or(id))
 }
 
-/// The error that an answer tells of.
+/// The error of a response whose status is not 2xx.
 ///
-/// An answer that has neither code nor message is not Bedrock's own: a proxy's or a gateway's, of which the first
-/// text is shown.
+/// A body with neither code nor message is not Bedrock's but a proxy's or a gateway's: its first text is shown.
 pub(crate) fn error(head: &Parts, body: &[u8], now: SystemTime) -> Error {
     let status = head.status.as_u16();
     let (code, message) = told(&head.headers, body);
@@ -35,8 +34,8 @@ pub(crate) fn error(head: &Parts, body: &[u8], now: SystemTime) -> Error {
         (None, None) => {
             let text = first_text(body);
             let shown =
-                if text.is_empty() { "an empty answer".into() } else { format!("the answer says: {text}") };
-            Error::new(kind, format!("HTTP {status} {reason}; {shown}")).with_hint(FOREIGN_HINT)
+                if text.is_empty() { "the body is empty".into() } else { format!("the body says: {text}") };
+            Error::new(kind, format!("HTTP {status} {reason}; {shown}")).with_hint(Hint::CheckEndpoint)
         }
     };
     let error =
@@ -47,13 +46,13 @@ pub(crate) fn error(head: &Parts, body: &[u8], now: SystemTime) -> Error {
         .with_retry_after(retry_after(&head.headers, now))
 }
 
-/// Whether an answer may be of this media type: it says so, or says nothing.
+/// Whether a response may be of this media type: its header says so, or is missing.
 pub(crate) fn may_be(media_type: &str, headers: &HeaderMap) -> bool {
     let Some(found) = headers.get(CONTENT_TYPE).and_then(|found| found.to_str().ok()) else { return true };
     found.split(';').next().is_some_and(|found| found.trim().eq_ignore_ascii_case(media_type))
 }
 
-/// The error that a successful response is which is not the `expected` one.
+/// The error of a 2xx response that is not the `expected` one.
 pub(crate) fn unexpected(head: &Parts, body: &[u8], expected: &str) -> Error {
     let status = head.status.as_u16();
     let (code, message) = told(&head.headers, body);
@@ -62,7 +61,7 @@ pub(crate) fn unexpected(head: &Parts, body: &[u8], expected: &str) -> Error {
         (_, Some(message), _) => format!("an error: {message}"),
         (Some(_), None, _) => "an error without a message".into(),
         (None, None, Ok(members)) if members.is_empty() => "an empty object".into(),
-        // The values may be a model's output, which is not for an error.
+        // Names only: the values may be a model's output.
         (None, None, Ok(members)) => {
             let names = members.iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
             format!("an object of {}", first_text(names.as_bytes()))
@@ -80,14 +79,14 @@ pub(crate) fn unexpected(head: &Parts, body: &[u8], expected: &str) -> Error {
     let error = Error::new(ErrorKind::Damaged, format!("HTTP {status}: expected {expected}, found {found}"))
         .with_status(status)
         .with_request_id(request_id(&head.headers))
-        .with_hint(FOREIGN_HINT);
+        .with_hint(Hint::CheckEndpoint);
     match code {
         Some(code) => error.with_code(code),
         None => error,
     }
 }
 
-/// The code and the message of an error that a response tells of.
+/// The code and the message in an error response.
 ///
 /// The code is that of the `x-amzn-ErrorType` header, else the body's `code`, else its `__type`. An operation that
 /// the endpoint does not have is reported in an object `Output`, by the service's framework.
@@ -112,7 +111,7 @@ fn bare_code(code: &str) -> &str {
     code.rsplit('#').next().unwrap_or_default().trim()
 }
 
-/// The wait that the service asks for: `x-amz-retry-after` in milliseconds, or `Retry-After` in
+/// The pause that the service asks for: `x-amz-retry-after` in milliseconds, or `Retry-After` in
 /// seconds or as a date.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
@@ -126,12 +125,12 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     http_date(value)?.duration_since(now).ok()
 }
 
-/// An HTTP date is one of RFC 2822 but for the name of the zone.
+/// An HTTP date is an RFC 2822 date with another name for the zone.
 pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
     OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok().map(SystemTime::from)
 }
 
-/// What a person would read first in a body of any kind: no tags, one line, not much of it.
+/// The first visible text of a body of any kind, without tags, shortened to one line.
 fn first_text(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body.get(..body.len().min(LONGEST_BODY)).unwrap_or_default());
     let mut words = String::new();
@@ -151,12 +150,9 @@ fn first_text(body: &[u8]) -> String {
     shortened(line, LONGEST_TEXT)
 }
 
-/// What to look at when an answer is not Bedrock's.
-pub(crate) const FOREIGN_HINT: &str = "this is not how Bedrock answers: a proxy, a gateway or another \
-     server did; check --endpoint-url, --region and HTTPS_PROXY";
-/// What is kept of an id, in characters, which are ASCII.
+/// The longest request id, in characters, which are ASCII.
 const LONGEST_ID: usize = 200;
-/// How much of a foreign answer is looked at, in bytes.
+/// How much of a foreign body is read, in bytes.
 const LONGEST_BODY: usize = 16 * 1024;
-/// How much of it is shown, in characters.
+/// How much of its text is shown, in characters.
 const LONGEST_TEXT: usize = 300;

@@ -11,7 +11,7 @@ use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Hint, Result};
 
 /// What a signature is good for, beside its day: `region/service/aws4_request`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +45,7 @@ pub fn sign(
         if !text.unwrap_or_default().bytes().all(|byte| byte.is_ascii_graphic()) {
             let message =
                 format!("the {name}: visible ASCII expected, a character found that no header can have");
-            return Err(Error::new(ErrorKind::Credentials, message)
-                .with_hint("pumice auth shows where it comes from; copy it anew, without line ends"));
+            return Err(Error::new(ErrorKind::Credentials, message).with_hint(Hint::CopyCredentials));
         }
     }
     let identity = credentials.clone().into();

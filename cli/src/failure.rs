@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use pumice::{Error, ErrorKind};
 
+use crate::hint;
 use crate::output::beginning;
 
 /// The exit codes, but for 0 and for 130, after Ctrl-C.
@@ -141,7 +142,7 @@ impl From<&Error> for Failure {
             exit,
             message: error.to_string(),
             causes,
-            hint: error.hint().map(str::to_owned),
+            hint: error.hint().map(hint::text),
             request_id: error.request_id().map(str::to_owned),
         }
     }

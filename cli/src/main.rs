@@ -11,6 +11,7 @@ mod conversation;
 mod decode;
 mod escape;
 mod failure;
+mod hint;
 mod input;
 mod interrupt;
 mod models;

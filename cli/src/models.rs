@@ -209,7 +209,7 @@ async fn look(
                 .warning(format_args!("nothing is known of other models than the settings': {why}: {error}"));
             return Ok(found);
         }
-        Err(error) => return Err(Failure::from(&*error)),
+        Err(error) => return Err(Failure::from(error)),
     };
     if let Some(error) = &listing.outdated {
         let fetched = rfc3339(listing.fetched()).unwrap_or_default();

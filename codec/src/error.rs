@@ -2,19 +2,22 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::hint::Hint;
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What kind of failure it was: what a program decides by.
 ///
-/// The documentation of each kind says whether the same call, made again a little later, can succeed:
-/// it is the retry policy.
+/// Each kind says whether the same call can succeed if it is made again a little later: this is the retry policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The call was refused before anything was sent: its input cannot be right. Not retried.
+    /// The call failed before anything was sent, because its input or a setting is wrong. Not retried.
     InvalidInput,
     /// A recording could not be read, written, or matched to the call. Not retried.
     Recording,
@@ -22,60 +25,153 @@ pub enum ErrorKind {
     Credentials,
     /// The service refused the credentials or the access (401, 403). Not retried.
     AccessDenied,
-    /// The service found the request wrong (400, and any other 4xx that has no kind of its own). Not retried.
+    /// The service rejected the request (400, and any other 4xx that has no kind of its own). Not retried.
     Validation,
     /// The model, profile or guardrail does not exist here (404). Not retried.
     NotFound,
-    /// An account's quota is used up (`ServiceQuotaExceededException`, 400). Not retried: waiting a little does not help.
+    /// A quota of the account is used up (`ServiceQuotaExceededException`, 400). Not retried: waiting a little
+    /// does not help.
     QuotaExceeded,
-    /// The model failed while it worked on the request (`ModelErrorException`, `ModelStreamErrorException`, 424). Not retried.
+    /// The model failed on this request (`ModelErrorException`, `ModelStreamErrorException`, 424). Not retried.
     ModelError,
-    /// The model took too long for the service (`ModelTimeoutException`, 408). Not retried: it would
+    /// The model took longer than the service allows (`ModelTimeoutException`, 408). Not retried: it would
     /// take as long again.
     ModelTimeout,
-    /// The model is being made ready (`ModelNotReadyException`, 429). Retried.
+    /// The model is being prepared (`ModelNotReadyException`, 429). Retried.
     ModelNotReady,
     /// Too many requests or tokens (429). Retried, after a longer pause than the others.
     Throttled,
-    /// The service failed (500). Retried; with a status that has no kind of its own (501, 509), not.
+    /// The service failed (500). Retried, except for a status that has no kind of its own (501, 509).
     Internal,
-    /// The service, or a gateway before it, is not available (502, 503, 504). Retried.
+    /// The service, or a gateway in front of it, is not available (502, 503, 504). Retried.
     Unavailable,
     /// No connection could be made: name, network, TLS, proxy. Retried.
     Connect,
-    /// Nothing came for longer than the limit allows. Retried while nothing has been delivered.
+    /// Nothing arrived for longer than a limit allows. Retried while nothing has been delivered.
     Timeout,
-    /// The connection broke, or the answer ended before it was complete. Retried while nothing has
+    /// The connection broke, or the response ended before it was complete. Retried while nothing has
     /// been delivered.
     BrokenOff,
-    /// What came is not what the protocol allows: a wrong checksum, an impossible length, a body
-    /// that is not the JSON it should be. Not retried.
+    /// What arrived violates the protocol: a wrong checksum, an impossible length, a body that is not the
+    /// expected JSON. Not retried.
     Damaged,
-    /// The service answered with a status that has no other kind. Not retried.
+    /// The service responded with a status that has no other kind. Not retried.
     Service,
 }
 
 /// A failure of any part of this library: a [kind](ErrorKind) to decide by, the service's own words to
-/// show, and often a [hint](Self::hint) that names the next step. It is one word wide.
+/// show, and often a [hint](Self::hint) at the next step. It is one word wide, and cloning it is cheap.
 ///
-/// No error text, and no `Debug` of one, holds a credential, a signature or a whole payload. What is longer than
-/// 4000 characters (a code or a request id: 200) ends with `…`, for the service decides how long it is.
-pub struct Error(Box<Inner>);
+/// A transport or a credentials provider of one's own makes its errors with [`new`](Self::new) and the `with_`
+/// methods:
+///
+/// ```
+/// use pumice_codec::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::Credentials, "the vault is sealed")
+///     .with_hint("run: vault operator unseal");
+/// assert_eq!(error.kind(), ErrorKind::Credentials);
+/// assert!(!error.is_retryable());
+/// ```
+///
+/// The library puts no credential, no signature and no whole payload into an error's text or `Debug`. A message
+/// longer than 4000 characters (a code or a request id: 200) is cut and ends with `…`, since it may come from the
+/// service.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
     code: Option<String>,
     status: Option<u16>,
     request_id: Option<String>,
-    hint: Option<String>,
+    hint: Option<Hint>,
     retry_after: Option<Duration>,
     retryable: bool,
     offset: Option<u64>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
+    /// An error of this kind, which also says whether it is [retryable](Self::is_retryable).
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let retryable = matches!(
+            kind,
+            ErrorKind::ModelNotReady
+                | ErrorKind::Throttled
+                | ErrorKind::Internal
+                | ErrorKind::Unavailable
+                | ErrorKind::Connect
+                | ErrorKind::Timeout
+                | ErrorKind::BrokenOff
+        );
+        Self(Arc::new(Inner {
+            kind,
+            message: shortened(message.into(), LONGEST_MESSAGE),
+            code: None,
+            status: None,
+            request_id: None,
+            hint: None,
+            retry_after: None,
+            retryable,
+            offset: None,
+            source: None,
+        }))
+    }
+
+    /// Sets the cause, which [`source`](StdError::source) gives.
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.inner().source = Some(source.into().into());
+        self
+    }
+
+    /// Sets the service's [code](Self::code).
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.inner().code = Some(shortened(code.into(), LONGEST_NAME));
+        self
+    }
+
+    /// Sets the [HTTP status](Self::status).
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.inner().status = Some(status);
+        self
+    }
+
+    /// Sets the [id of the request](Self::request_id), if there is one.
+    pub fn with_request_id<'a>(mut self, request_id: impl Into<Option<&'a str>>) -> Self {
+        self.inner().request_id = request_id.into().map(|id| shortened(id.to_owned(), LONGEST_NAME));
+        self
+    }
+
+    /// Sets the [hint](Self::hint): a [`Hint`], or a text.
+    pub fn with_hint(mut self, hint: impl Into<Hint>) -> Self {
+        self.inner().hint = Some(match hint.into() {
+            Hint::Other(text) => Hint::Other(shortened(text, LONGEST_MESSAGE)),
+            hint => hint,
+        });
+        self
+    }
+
+    /// Sets the [pause](Self::retry_after) that the service asks for, if it does.
+    pub fn with_retry_after(mut self, retry_after: impl Into<Option<Duration>>) -> Self {
+        self.inner().retry_after = retry_after.into();
+        self
+    }
+
+    /// Sets whether it is [retryable](Self::is_retryable), in place of what its kind says.
+    pub fn with_retryable(mut self, retryable: bool) -> Self {
+        self.inner().retryable = retryable;
+        self
+    }
+
+    /// Sets the [offset](Self::offset) of a fault in the stream.
+    pub fn with_offset(mut self, offset: u64) -> Self {
+        self.inner().offset = Some(offset);
+        self
+    }
+
     /// What to decide by.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -99,7 +195,7 @@ impl Error {
         &self.0.message
     }
 
-    /// The HTTP status, where an answer came.
+    /// The HTTP status, where a response arrived.
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }
@@ -110,11 +206,11 @@ impl Error {
     }
 
     /// The next thing to try: a command, a setting, a permission.
-    pub fn hint(&self) -> Option<&str> {
-        self.0.hint.as_deref()
+    pub fn hint(&self) -> Option<&Hint> {
+        self.0.hint.as_ref()
     }
 
-    /// How long the service asks to wait before the next try.
+    /// How long the service asks to wait before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
@@ -124,97 +220,41 @@ impl Error {
     pub fn offset(&self) -> Option<u64> {
         self.0.offset
     }
+
+    fn inner(&mut self) -> &mut Inner {
+        Arc::make_mut(&mut self.0)
+    }
 }
 
-/// What makes an error. Nobody but `pumice` is promised it.
+/// Shorthands of `pumice`, not part of the public API.
 #[doc(hidden)]
 impl Error {
-    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        let retryable = matches!(
-            kind,
-            ErrorKind::ModelNotReady
-                | ErrorKind::Throttled
-                | ErrorKind::Internal
-                | ErrorKind::Unavailable
-                | ErrorKind::Connect
-                | ErrorKind::Timeout
-                | ErrorKind::BrokenOff
-        );
-        Self(Box::new(Inner {
-            kind,
-            message: shortened(message.into(), LONGEST_MESSAGE),
-            code: None,
-            status: None,
-            request_id: None,
-            hint: None,
-            retry_after: None,
-            retryable,
-            offset: None,
-            source: None,
-        }))
-    }
-
     pub fn damaged(offset: u64, message: impl Into<String>) -> Self {
-        let mut error = Self::new(ErrorKind::Damaged, message);
-        error.0.offset = Some(offset);
-        error
-    }
-
-    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
-        self
-    }
-
-    pub fn with_code(mut self, code: impl Into<String>) -> Self {
-        self.0.code = Some(shortened(code.into(), LONGEST_NAME));
-        self
-    }
-
-    pub fn with_offset(mut self, offset: u64) -> Self {
-        self.0.offset = Some(offset);
-        self
-    }
-    pub fn with_status(mut self, status: u16) -> Self {
-        self.0.status = Some(status);
-        self
-    }
-
-    pub fn with_request_id(mut self, request_id: Option<&str>) -> Self {
-        self.0.request_id = request_id.map(|id| shortened(id.to_owned(), LONGEST_NAME));
-        self
-    }
-
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(shortened(hint.into(), LONGEST_MESSAGE));
-        self
-    }
-
-    pub fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
-        self.0.retry_after = retry_after;
-        self
+        Self::new(ErrorKind::Damaged, message).with_offset(offset)
     }
 
     /// Adds a hint where there is none.
-    pub fn or_hint(self, hint: Option<String>) -> Self {
+    pub fn or_hint(self, hint: Option<Hint>) -> Self {
         match hint {
             Some(hint) if self.hint().is_none() => self.with_hint(hint),
             _ => self,
         }
     }
 
-    pub fn with_retryable(mut self, retryable: bool) -> Self {
-        self.0.retryable = retryable;
-        self
-    }
-
-    /// Replaces each text for which `other` has another. Causes become one text if one of theirs is replaced.
+    /// Replaces each text for which `other` has another. If one of a cause or of the hint is replaced, the causes
+    /// become one text, and the hint becomes [`Hint::Other`].
     pub fn replacing(mut self, other: &dyn Fn(&str) -> Option<String>) -> Self {
-        let Inner { message, code, request_id, hint, source, .. } = &mut *self.0;
-        let texts = [code, request_id, hint].into_iter().flatten();
+        let Inner { message, code, request_id, hint, source, .. } = self.inner();
+        let texts = [code, request_id].into_iter().flatten();
         for text in std::iter::once(message).chain(texts) {
             if let Some(other) = other(text) {
                 *text = other;
             }
+        }
+        if let Some(hint) = hint
+            && let Some(other) = other(&hint.to_string())
+        {
+            *hint = Hint::Other(other);
         }
         let (mut causes, mut replaced) = (String::new(), false);
         let mut cause = source.as_deref().map(|source| source as &(dyn StdError + 'static));
@@ -229,15 +269,47 @@ impl Error {
             cause = found.source();
         }
         if replaced {
-            *source = Some(causes.into());
+            *source = Some(Box::<dyn StdError + Send + Sync>::from(causes).into());
         }
         self
     }
 }
 
+/// For transports and providers: the kind follows from the I/O error's own.
+///
+/// - timed out: [`Timeout`](ErrorKind::Timeout)
+/// - refused, unreachable, not connected: [`Connect`](ErrorKind::Connect)
+/// - reset, aborted, broken pipe, unexpected end: [`BrokenOff`](ErrorKind::BrokenOff)
+/// - invalid data: [`Damaged`](ErrorKind::Damaged)
+/// - anything else, such as a file that does not exist or may not be read:
+///   [`InvalidInput`](ErrorKind::InvalidInput)
+///
+/// The I/O error becomes the [source](StdError::source). One that wraps an `Error` gives that `Error` back.
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind as Io;
+
+        let (kind, message) = match error.kind() {
+            Io::TimedOut => (ErrorKind::Timeout, "the time limit has passed"),
+            Io::ConnectionRefused
+            | Io::HostUnreachable
+            | Io::NetworkUnreachable
+            | Io::NetworkDown
+            | Io::AddrNotAvailable
+            | Io::NotConnected => (ErrorKind::Connect, "no connection could be made"),
+            Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof => {
+                (ErrorKind::BrokenOff, "the connection broke")
+            }
+            Io::InvalidData => (ErrorKind::Damaged, "the data is damaged"),
+            _ => (ErrorKind::InvalidInput, "an I/O operation failed"),
+        };
+        error.downcast().unwrap_or_else(|error| Self::new(kind, message).with_source(error))
+    }
+}
+
 impl ErrorKind {
-    /// The kind of a service's failure, from its code (over HTTP `ThrottlingException`, in an event
-    /// stream `throttlingException`) and, for a code that says nothing, from the status.
+    /// The kind of a service's failure: from its code (over HTTP `ThrottlingException`, in an event
+    /// stream `throttlingException`), or, if the code is unknown, from the status.
     #[doc(hidden)]
     pub fn of_service(code: &str, status: Option<u16>) -> Self {
         let mut code = code.to_owned();
@@ -264,7 +336,7 @@ impl ErrorKind {
             "ModelErrorException" | "ModelStreamErrorException" => Self::ModelError,
             "ModelTimeoutException" => Self::ModelTimeout,
             "ModelNotReadyException" => Self::ModelNotReady,
-            // The codes that every AWS client takes for throttling, whatever their status.
+            // The codes that all AWS SDKs treat as throttling, whatever the status.
             "Throttling"
             | "ThrottlingException"
             | "ThrottledException"
@@ -343,9 +415,9 @@ impl StdError for Error {
     }
 }
 
-/// As many characters of a text, with `…` in place of what is behind them.
+/// Cuts a text to this many characters, and marks the cut with `…`.
 pub fn shortened(mut text: String, characters: usize) -> String {
-    // A text has no more characters than bytes.
+    // No text has more characters than bytes.
     if text.len() > characters
         && let Some((at, _)) = text.char_indices().nth(characters)
     {
@@ -355,9 +427,9 @@ pub fn shortened(mut text: String, characters: usize) -> String {
     text
 }
 
-/// What is kept of a message or a hint, in characters.
+/// The longest message or hint, in characters.
 const LONGEST_MESSAGE: usize = 4000;
-/// What is kept of a code or a request id, in characters.
+/// The longest code or request id, in characters.
 const LONGEST_NAME: usize = 200;
 
 #[cfg(test)]
@@ -413,9 +485,10 @@ mod tests {
         assert_eq!(shortened("ééé".into(), 2), "éé…");
         let long = "é".repeat(5_000_000);
         let error = Error::new(ErrorKind::Service, long.as_str()).with_hint(long.as_str());
-        let error = error.with_code(long.as_str()).with_request_id(Some(&long));
+        let error = error.with_code(long.as_str()).with_request_id(long.as_str());
         let length = |text: Option<&str>| text.unwrap().chars().count();
-        assert_eq!((length(Some(error.message())), length(error.hint())), (4001, 4001));
+        let hint = error.hint().map(Hint::to_string);
+        assert_eq!((length(Some(error.message())), length(hint.as_deref())), (4001, 4001));
         assert_eq!((length(error.code()), length(error.request_id())), (201, 201));
     }
 
@@ -429,7 +502,7 @@ mod tests {
             .with_request_id(Some("id-sekret"))
             .with_source(cause)
             .replacing(&other);
-        assert_eq!((error.to_string().as_str(), error.hint()), ("…Code: a …", Some("no secret")));
+        assert_eq!((error.to_string().as_str(), error.hint()), ("…Code: a …", Some(&"no secret".into())));
         assert_eq!(error.request_id(), Some("id-…"));
         assert_eq!(error.source().unwrap().to_string(), "outer: inner …");
 
@@ -442,5 +515,32 @@ mod tests {
         let error = Error::new(ErrorKind::Throttled, "Too many tokens").with_code("ThrottlingException");
         assert_eq!(error.to_string(), "ThrottlingException: Too many tokens");
         assert_eq!(Error::new(ErrorKind::Throttled, "").with_code("X").to_string(), "X");
+    }
+
+    #[test]
+    fn a_clone_that_is_changed_leaves_the_other_as_it_was() {
+        let error = Error::new(ErrorKind::Connect, "no connection").with_source(io::Error::other("cause"));
+        let changed = error.clone().with_retryable(false).with_status(502);
+        assert_eq!((changed.status(), changed.is_retryable()), (Some(502), false));
+        assert_eq!((error.status(), error.is_retryable()), (None, true));
+        assert_eq!(changed.source().unwrap().to_string(), "cause");
+    }
+
+    #[test]
+    fn an_io_error_has_the_kind_that_fits() {
+        for (io, kind, retryable) in [
+            (io::ErrorKind::TimedOut, ErrorKind::Timeout, true),
+            (io::ErrorKind::ConnectionRefused, ErrorKind::Connect, true),
+            (io::ErrorKind::ConnectionReset, ErrorKind::BrokenOff, true),
+            (io::ErrorKind::UnexpectedEof, ErrorKind::BrokenOff, true),
+            (io::ErrorKind::InvalidData, ErrorKind::Damaged, false),
+            (io::ErrorKind::NotFound, ErrorKind::InvalidInput, false),
+        ] {
+            let error = Error::from(io::Error::new(io, "cause"));
+            assert_eq!((error.kind(), error.is_retryable()), (kind, retryable));
+            assert_eq!(error.source().unwrap().to_string(), "cause");
+        }
+        let wrapped = io::Error::other(Error::new(ErrorKind::Throttled, "slow down"));
+        assert_eq!(Error::from(wrapped).kind(), ErrorKind::Throttled);
     }
 }

@@ -23,6 +23,7 @@
 
 mod error;
 pub mod frame;
+mod hint;
 pub mod shape;
 mod surrogate;
 
@@ -38,9 +39,9 @@ pub mod reply;
 
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, FrameContent};
+pub use hint::Hint;
 
-/// What `pumice` builds on and nobody else is promised, beside the macros that declare shapes and what makes
-/// an [`Error`].
+/// For `pumice` only, not part of the public API, like the macros that declare shapes.
 #[doc(hidden)]
 pub mod internal {
     pub use crate::error::shortened;

@@ -45,7 +45,7 @@ fn prefixed(error: &Error, begun: bool) -> String {
     }
     if let Some(hint) = error.hint() {
         text.push_str("\nhint: ");
-        text.push_str(hint);
+        text.push_str(&hint.to_string());
     }
     text
 }

@@ -30,7 +30,7 @@ use crate::sign::{self, Scope};
 use crate::skew::{self, ClockSkew};
 use crate::stream::{FrameStream, seconds};
 use crate::transport::{Body, Transport, proxy_secrets};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Hint, Result};
 
 /// What all calls of a client share.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl Exchanges {
                     self.repeat(&call.of_model(profile), &place).await
                 }
                 _ => {
-                    let hint = hint::inference_profiles(profiles.as_deref(), place.region.name());
+                    let hint = hint::inference_profiles(model_id, profiles, place.region.name());
                     result.map_err(|error| error.or_hint(Some(hint)))
                 }
             }
@@ -322,7 +322,7 @@ impl Exchanges {
             return Err(match news {
                 // With the clock put right, the same call can succeed.
                 Some(seconds) if skew::may_be_due_to(&error) => {
-                    error.with_retryable(true).with_hint(format!("{}: set it right", skew::in_words(seconds)))
+                    error.with_retryable(true).with_hint(Hint::CheckClock { seconds })
                 }
                 _ => error,
             });

@@ -127,7 +127,7 @@ impl Inner {
     /// What a search has failed of that ended since this many had.
     fn failure_since(&self, ended: u64) -> Option<Error> {
         let state = self.state();
-        state.failure.as_ref().filter(|_| state.ended != ended).map(again)
+        state.failure.clone().filter(|_| state.ended != ended)
     }
 
     /// Boxed: of a future that is not, each crate that waits for it has the code of all sources once more.
@@ -162,7 +162,7 @@ impl Inner {
             return Ok(Arc::clone(&held.found));
         }
         state.held = None;
-        state.failure = Some(again(&error));
+        state.failure = Some(error.clone());
         Err(error)
     }
 
@@ -180,18 +180,6 @@ fn times(now: SystemTime, end: SystemTime) -> [SystemTime; 3] {
 /// The runtime has ended, or the search has panicked.
 fn broken_off() -> Error {
     Error::new(ErrorKind::Credentials, "the search for credentials was broken off")
-}
-
-/// The same failure for another who waited for it.
-fn again(failure: &Error) -> Error {
-    let mut error = Error::new(failure.kind(), failure.message()).with_request_id(failure.request_id());
-    if let Some(status) = failure.status() {
-        error = error.with_status(status);
-    }
-    match failure.hint() {
-        Some(hint) => error.with_hint(hint),
-        None => error,
-    }
 }
 
 const EARLY: Duration = Duration::from_mins(5);

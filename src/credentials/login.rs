@@ -22,12 +22,12 @@ use super::expired;
 use super::secret::{Fields, Secret, hashed_name, timestamp};
 use super::session::{self, Session};
 use super::surroundings::{Fault, Surroundings, Way, failed, refusal, request, secret_body};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Hint, Result};
 
 /// The keys of a session, refreshed if they are near their end.
 pub(super) async fn load(surroundings: &Surroundings, profile: &str, session: &str) -> Result<Keys, Fault> {
     let context = &surroundings.context;
-    let log_in = || format!("run: aws login --profile {profile}");
+    let log_in = || Hint::SignIn { profile: profile.to_owned(), sso: false };
     let name = hashed_name(&SHA256, session.trim());
     let folder = match context.env("AWS_LOGIN_CACHE_DIRECTORY") {
         Some(folder) => Some(context.path(&folder)),

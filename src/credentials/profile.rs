@@ -21,7 +21,7 @@ use super::web_identity::WebIdentity;
 use super::{Outcome, container, environment, login, process};
 use crate::context::Context;
 use crate::profile::{Profiles, Section};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Hint, Result};
 
 /// The keys of the profile that is named in code, or else by `AWS_PROFILE`, or else of `default`.
 pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {
@@ -35,13 +35,7 @@ pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {
         if name == "default" {
             return Ok(Outcome::not_applicable(format!("there is no profile default in {files}")));
         }
-        let known = profiles.names().collect::<Vec<_>>().join(", ");
-        let hint = if known.is_empty() {
-            "there are no profiles at all: leave out --profile and AWS_PROFILE, or write one into these files"
-                .into()
-        } else {
-            format!("there are: {known}; name one with --profile or AWS_PROFILE")
-        };
+        let hint = Hint::NameProfile { known: profiles.names().map(str::to_owned).collect() };
         return Err(Error::new(ErrorKind::Credentials, format!("there is no profile {name} in {files}"))
             .with_hint(hint));
     }

@@ -18,7 +18,7 @@ use super::secret::{Fields, Secret, hashed_name, timestamp};
 use super::session::{self, Session};
 use super::surroundings::{Fault, Surroundings, Way, refusal, request, secret_body};
 use crate::profile::{Profiles, Section};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Hint, Result};
 
 /// What a profile says of it.
 #[derive(Debug)]
@@ -179,8 +179,8 @@ impl Sso {
         Some(surroundings.context.home()?.join(".aws/sso/cache").join(name))
     }
 
-    fn log_in(&self) -> String {
-        format!("run: aws sso login --profile {}", self.profile)
+    fn log_in(&self) -> Hint {
+        Hint::SignIn { profile: self.profile.clone(), sso: true }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::profile::{Profiles, Section};
 use crate::redaction::Redaction;
 use crate::retry::Retry;
 use crate::transport::{Http, HttpConfig, Transport, proxy_secrets};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Hint, Result};
 use pumice_codec::internal::shortened;
 
 /// See the [module](self).
@@ -130,7 +130,7 @@ impl Surroundings {
         }
         self.imds.region(self).await.ok_or_else(|| {
             Error::new(ErrorKind::Credentials, "a region to ask STS in expected, none found")
-                .with_hint("name one: --region, AWS_REGION, or `region` in the profile")
+                .with_hint(Hint::NameRegion)
         })
     }
 
@@ -337,10 +337,7 @@ pub(super) fn failed(what: &str, error: &Error) -> Error {
     if let Some(status) = error.status() {
         failed = failed.with_status(status);
     }
-    match error.hint() {
-        Some(hint) => failed.with_hint(hint),
-        None => failed,
-    }
+    failed.or_hint(error.hint().cloned())
 }
 
 /// Scheme, host and port of what would be asked.

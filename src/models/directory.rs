@@ -38,7 +38,7 @@ struct Inner {
     flight: Mutex<Option<Arc<Flight>>>,
 }
 
-type Flight = OnceCell<Result<Arc<Listing>, Arc<Error>>>;
+type Flight = OnceCell<Result<Arc<Listing>>>;
 
 /// What the control plane told, now or a while ago.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Directory {
     /// When the control plane fails, the last answer is used, however old, and is marked so. Where only the
     /// profiles fail and there is no earlier answer, or where they may not be listed, there are none, and it
     /// is said why. Fails as the calls do, and with [`ErrorKind::Timeout`] after 30 seconds.
-    pub async fn list(&self, refresh: bool) -> Result<Arc<Listing>, Arc<Error>> {
+    pub async fn list(&self, refresh: bool) -> Result<Arc<Listing>> {
         let flight = {
             let mut flight = self.0.flight.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(flight.get_or_insert_default())
@@ -87,7 +87,7 @@ impl Directory {
             let outcome = Box::pin(self.0.list(refresh)).await;
             // Who asks from now on gets an answer of their own.
             *self.0.flight.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            outcome.map(Arc::new).map_err(Arc::new)
+            outcome.map(Arc::new)
         });
         outcome.await.clone()
     }

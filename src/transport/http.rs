@@ -27,8 +27,7 @@ use zeroize::Zeroizing;
 use super::roots::{self, Roots};
 use super::{Body, Sending, Transport};
 use crate::context::{Context, bounded, on_own_thread};
-use crate::refusal::FOREIGN_HINT;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Hint, Result};
 
 /// How to connect.
 ///
@@ -201,19 +200,17 @@ fn failure(error: reqwest::Error) -> Error {
                 | CertificateError::ExpiredContext { .. }
                 | CertificateError::NotValidYet
                 | CertificateError::NotValidYetContext { .. } => {
-                    "the server needs another certificate, unless this machine's clock is wrong"
+                    "the server needs another certificate, unless this machine's clock is wrong".into()
                 }
                 CertificateError::Other(other) if is_authority(other) => {
                     "have the authority issue a certificate for the server, or make the self-signed one without \
                      CA:TRUE (openssl req -x509 -addext basicConstraints=critical,CA:FALSE)"
+                        .into()
                 }
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                    "another server than the URL's has answered: check --endpoint-url and HTTPS_PROXY"
+                    Hint::CheckEndpoint
                 }
-                _ => {
-                    "behind a private certificate authority or an inspecting proxy, name its certificates in \
-                     AWS_CA_BUNDLE (a PEM file)"
-                }
+                _ => Hint::CheckAuthority,
             });
     }
     if error.is_builder() || error.is_request() && error.url().is_none() {
@@ -221,16 +218,16 @@ fn failure(error: reqwest::Error) -> Error {
     } else if error.is_connect() && error.is_timeout() {
         let message = format!("connecting to {} took longer than the connect timeout allows", server(&error));
         Error::new(ErrorKind::Timeout, message)
-            .with_hint("check the network, --region and --endpoint-url, and HTTPS_PROXY")
+            .with_hint(Hint::CheckNetwork)
     } else if causes(&error).any(is_no_tls) {
         Error::new(ErrorKind::Damaged, "what came is not TLS").with_hint(
-            "a server of plain http has a URL that begins with http:// (--endpoint-url, HTTPS_PROXY)",
+            "a server of plain HTTP needs a URL that begins with http://: check the endpoint URL and HTTPS_PROXY",
         )
     } else if error.is_connect() {
         Error::new(ErrorKind::Connect, format!("no connection to {}", server(&error)))
-            .with_hint("check the network, --region and --endpoint-url, and HTTPS_PROXY")
+            .with_hint(Hint::CheckNetwork)
     } else if causes(&error).any(is_of_the_encoding) {
-        Error::new(ErrorKind::Damaged, "what came is not HTTP as it should be").with_hint(FOREIGN_HINT)
+        Error::new(ErrorKind::Damaged, "what came is not HTTP as it should be").with_hint(Hint::CheckEndpoint)
     } else {
         Error::new(ErrorKind::BrokenOff, "the connection broke off")
     }

@@ -20,7 +20,7 @@ use super::{Body, Sending, Transport};
 use crate::context::file;
 use crate::endpoint::decode_label;
 use crate::operation::Operation;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Hint, Result};
 use pumice_codec::internal::from_json;
 
 /// Answers each call with the recording's next exchange of the same operation, with the recorded
@@ -153,10 +153,7 @@ impl Replay {
                 "the recording has no further exchange of {operation} to answer with (it holds {held} in all, and \
                  of the rest: {left})"
             );
-            return Err(Error::new(ErrorKind::Recording, message).with_hint(
-                "pumice chat and converse ask ConverseStream, pumice converse --no-stream asks Converse, and \
-                 pumice call OPERATION any other",
-            ));
+            return Err(Error::new(ErrorKind::Recording, message).with_hint(Hint::CallRecordedOperation));
         };
         match self.strict.then(|| difference(&exchange.request, request)).flatten() {
             Some(difference) => Err(Error::new(

@@ -251,7 +251,7 @@ async fn an_answer_that_is_no_event_stream_is_told_as_what_it_is() {
     assert_eq!((error.kind(), error.status(), server.requests().len()), (ErrorKind::Damaged, Some(200), 1));
     let said = error.to_string();
     assert!(said.contains("text/html") && said.contains("Free Wifi Sign in"), "{said}");
-    assert!(error.hint().unwrap().contains("proxy"));
+    assert!(error.hint().unwrap().to_string().contains("proxy"));
 }
 
 /// Answers one request with these bytes, whatever they are.
@@ -278,7 +278,7 @@ async fn an_answer_that_is_not_http_is_damaged_and_not_asked_for_again() {
         let url = answering(bytes.to_owned().leak().as_bytes());
         let error = read(&Client::new(Config::new().context(context()).endpoint_url(url))).await.unwrap_err();
         assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Damaged, false), "{bytes}: {error:?}");
-        assert!(error.hint().unwrap().contains("proxy"), "{error:?}");
+        assert!(error.hint().unwrap().to_string().contains("proxy"), "{error:?}");
     }
 }
 
@@ -344,7 +344,7 @@ async fn a_model_that_needs_a_profile_is_told_which_or_called_through_it() {
     let client = Client::new(Config::new().context(context(&server)));
     let error = client.converse_stream(&asked).await.unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Validation, PROFILE_NEEDED));
-    let hint = error.hint().unwrap();
+    let hint = error.hint().unwrap().to_string();
     assert!(
         hint.contains(
             "us-east-1 this model is called as us.deepseek.r1-v1:0 (or as global.deepseek.r1-v1:0)"
@@ -370,7 +370,7 @@ async fn a_model_that_needs_a_profile_is_told_which_or_called_through_it() {
     let client = Client::new(Config::new().context(context(&server)).auto_profile());
     let error = client.converse_stream(&asked).await.unwrap_err();
     assert_eq!((error.message(), server.requests().len()), (PROFILE_NEEDED, 2));
-    assert!(error.hint().unwrap().contains("ListInferenceProfiles"));
+    assert!(error.hint().unwrap().to_string().contains("ListInferenceProfiles"));
 }
 
 #[tokio::test]
@@ -434,7 +434,7 @@ async fn a_refusal_has_a_hint() {
     )]);
     let error = read(&client(&server)).await.unwrap_err();
     assert_eq!(
-        error.hint().unwrap().split(':').next().unwrap(),
+        error.hint().unwrap().to_string().split(':').next().unwrap(),
         "the credentials of AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY have expired"
     );
 }

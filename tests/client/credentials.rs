@@ -137,7 +137,7 @@ fn seen(identity: &Identity, outcome: &Value, context: &Context) -> Value {
             "region" => identity.region.name().into(),
             "regionSource" => identity.region.source().to_string().into(),
             "error" => parts(expected, error.map(ToString::to_string)),
-            "hint" => parts(expected, error.and_then(|error| error.hint().map(str::to_owned))),
+            "hint" => parts(expected, error.and_then(|error| error.hint().map(ToString::to_string))),
             "tried" => {
                 let outcome = |outcome| match outcome {
                     TriedOutcome::Used => "used",

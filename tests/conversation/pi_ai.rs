@@ -93,17 +93,9 @@ const ANSWERS: [(&str, &str, &[(&str, &str)]); 7] = [
             ("/diagnostics/0/details/errorCode", "InternalFailure"),
         ],
     ),
-    ("http_400_nobody", "says-more", &[("/errorMessage", "HTTP 400 Bad Request; an empty answer")]),
-    (
-        "http_403_html",
-        "says-more",
-        &[("/errorMessage", "HTTP 403 Forbidden; the answer says: blocked by WAF")],
-    ),
-    (
-        "http_502_html",
-        "says-more",
-        &[("/errorMessage", "HTTP 502 Bad Gateway; the answer says: bad gateway")],
-    ),
+    ("http_400_nobody", "says-more", &[("/errorMessage", "HTTP 400 Bad Request; the body is empty")]),
+    ("http_403_html", "says-more", &[("/errorMessage", "HTTP 403 Forbidden; the body says: blocked by WAF")]),
+    ("http_502_html", "says-more", &[("/errorMessage", "HTTP 502 Bad Gateway; the body says: bad gateway")]),
 ];
 
 #[tokio::test]

@@ -201,7 +201,7 @@ fn before_any_output_the_kind_of_fault_decides() {
         ("429", Answer::refusal(429, "ThrottlingException", "said so"), 4, "said so"),
         ("not ready", Answer::refusal(429, "ModelNotReadyException", "said so"), 4, "said so"),
         ("500", Answer::refusal(500, "InternalServerException", "said so"), 4, "said so"),
-        ("503, empty", Answer::whole(503, ""), 4, "HTTP 503 Service Unavailable; an empty answer"),
+        ("503, empty", Answer::whole(503, ""), 4, "HTTP 503 Service Unavailable; the body is empty"),
         ("cut off", Answer::stream([server::message_start()]).cut(), 4, "broke off"),
         ("no answer", Answer::stream([]).cut(), 4, "broke off"),
         ("throttled", stream_exception("throttlingException"), 4, "throttlingException: said so"),

@@ -218,8 +218,8 @@ async fn a_certificate_that_is_wrong_is_an_error_that_says_so_and_is_not_tried_a
             shown_is_trusted(),
             "CA:TRUE",
         ),
-        ("wrong name", by(&authority, named("bedrock.example")), trusted(), "--endpoint-url"),
-        ("wildcard", by(&authority, named("*.localhost")), trusted(), "--endpoint-url"),
+        ("wrong name", by(&authority, named("bedrock.example")), trusted(), "the endpoint URL"),
+        ("wildcard", by(&authority, named("*.localhost")), trusted(), "the endpoint URL"),
         ("expired", by(&authority, valid(2019, 2020)), trusted(), "clock"),
         ("not yet valid", by(&authority, valid(2900, 2901)), trusted(), "clock"),
         ("not a server's", by(&authority, for_clients), trusted(), "AWS_CA_BUNDLE"),
@@ -229,7 +229,7 @@ async fn a_certificate_that_is_wrong_is_an_error_that_says_so_and_is_not_tried_a
         let error = end.unwrap_err();
         assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Connect, false), "{name}: {error:?}");
         assert!(error.to_string().contains("the server's certificate is not accepted"), "{name}: {error}");
-        assert!(error.hint().unwrap().contains(hint), "{name}: {error:?}");
+        assert!(error.hint().unwrap().to_string().contains(hint), "{name}: {error:?}");
         assert_eq!(text, "", "{name}");
     }
 }
@@ -248,7 +248,7 @@ async fn a_service_for_credentials_is_trusted_no_sooner() {
     let error = client.converse(&ConverseRequest::new("m")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
     assert!(error.to_string().contains("the server's certificate is not accepted"), "{error}");
-    assert!(error.hint().unwrap().contains("AWS_CA_BUNDLE"), "{error:?}");
+    assert!(error.hint().unwrap().to_string().contains("AWS_CA_BUNDLE"), "{error:?}");
 }
 
 #[tokio::test]
@@ -277,7 +277,7 @@ async fn a_server_without_tls_is_told_by_its_answer() {
     });
     let error = call(format!("https://localhost:{port}"), Context::made()).await.1.unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Damaged, "what came is not TLS"));
-    assert!(error.hint().unwrap().contains("http://"), "{error:?}");
+    assert!(error.hint().unwrap().to_string().contains("http://"), "{error:?}");
 }
 
 #[test]
