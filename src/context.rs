@@ -176,6 +176,7 @@ impl Context {
             return Ok(());
         }
         let path = file_behind(path)?;
+        self.clear_beside(&path);
         let beside = self.name_beside(&path)?;
         let written = create_private(&beside)
             .and_then(|mut file| {
@@ -199,6 +200,27 @@ impl Context {
         let beside = self.name_beside(&file_behind(path)?)?;
         create_private(&beside)?;
         fs::remove_file(beside)
+    }
+
+    /// Removes what programs that were killed have left of this file: the files of the names that
+    /// [`name_beside`](Self::name_beside) gives, but for those that another program may be writing.
+    fn clear_beside(&self, path: &Path) {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
+        let beginning = format!(".{}.", name.to_string_lossy());
+        let is_left = |entry: &fs::DirEntry| {
+            let name = entry.file_name();
+            let random = name.to_str().and_then(|name| name.strip_prefix(&beginning)).unwrap_or_default();
+            let digits = random.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            // Of a link, not of what it leads to.
+            let found = entry.metadata().ok().filter(|found| random.len() == 16 && digits && found.is_file());
+            let written = found.and_then(|found| found.modified().ok());
+            written.is_some_and(|at| self.now().duration_since(at).is_ok_and(|age| age > LONGEST_WRITE))
+        };
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        // It is tried again with the next write.
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(is_left) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 
     /// A name that no file has, in the same folder.
@@ -479,6 +501,9 @@ pub(crate) fn bounded(limit: Duration) -> Duration {
     limit.min(Duration::from_hours(100 * 365 * 24))
 }
 
+/// No write of a file takes longer.
+const LONGEST_WRITE: Duration = Duration::from_hours(1);
+
 /// How many symbolic links are followed: as many as Linux follows.
 const MOST_LINKS: usize = 40;
 
@@ -527,6 +552,44 @@ mod tests {
             }
         });
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_program_has_left_of_a_private_file_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let [old, new] =
+            [Duration::from_hours(2), Duration::from_mins(30)].map(|age| SystemTime::now() - age);
+        for (name, written) in [
+            (".c.json.0123456789abcdef", old),
+            (".c.json.0123456789abcde0", new),
+            (".c.json.0123456789ABCDEF", old),
+            (".c.json.0123456789abcde", old),
+            (".c.json.0123456789abcdef0", old),
+            (".d.json.0123456789abcdef", old),
+            (".c.json.lock", old),
+            ("c.json.0123456789abcdef", old),
+        ] {
+            let file = fs::File::create(at(name)).unwrap();
+            file.set_modified(written).unwrap();
+        }
+        fs::create_dir(at(".c.json.0000000000000000")).unwrap();
+        Context::real().write_private(&at("c.json"), b"new").unwrap();
+        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names = names.map(|name| name.into_string().unwrap()).collect::<Vec<_>>();
+        names.sort();
+        let kept = [
+            ".c.json.0000000000000000",
+            ".c.json.0123456789ABCDEF",
+            ".c.json.0123456789abcde",
+            ".c.json.0123456789abcde0",
+            ".c.json.0123456789abcdef0",
+            ".c.json.lock",
+            ".d.json.0123456789abcdef",
+            "c.json",
+            "c.json.0123456789abcdef",
+        ];
+        assert_eq!(names, kept);
     }
 
     #[cfg(unix)]

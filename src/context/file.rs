@@ -1,11 +1,10 @@
 //! Files to read, each with a limit.
 
 use std::fs::{self, File};
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, Read as _};
 use std::path::Path;
-use std::sync::mpsc::channel;
-use std::thread;
-use std::time::Duration;
+#[cfg(unix)]
+use std::{io::IsTerminal as _, sync::mpsc::channel, thread, time::Duration};
 
 use zeroize::Zeroize as _;
 
