@@ -1,18 +1,21 @@
-//! The client: the operations as methods. How a call is made is in [`exchange`].
+//! The client: the operations as methods. [`dispatch`] makes a call.
 
-mod exchange;
+mod dispatch;
+mod overrides;
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Response;
-use serde::de::DeserializeOwned;
+use http::response::Parts;
+use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use self::exchange::{Answer, Exchanges};
+pub use self::overrides::Overrides;
 
-use crate::Event;
+use self::dispatch::Shared;
 use crate::config::Config;
 use crate::converse::{ConverseRequest, ConverseResponse};
 use crate::count_tokens::{CountTokensRequest, CountTokensResponse};
@@ -28,16 +31,17 @@ use crate::inference_profile::{
     ListInferenceProfilesResponse,
 };
 use crate::invoke_model::{InvokeModelRequest, InvokeModelResponse, ResponseStreamEvent};
-use crate::operation::{self, AnswerForm, Call, NEXT_TOKEN, Operation};
+use crate::operation::{Call, NEXT_TOKEN, Operation, Request, ResponseForm, StreamRequest};
 use crate::redaction::Redaction;
 use crate::refusal;
 use crate::shape::{Blob, Document, Members};
-use crate::stream::{EventStream, FrameStream};
+use crate::stream::{EventStream, FrameStream, ResponseBody};
 use crate::{Error, ErrorKind, Result};
+use pumice_codec::internal::from_json;
 
 /// A client of Amazon Bedrock.
 ///
-/// To clone it is cheap, and the clones share connections, credentials and the quota of retries.
+/// Cloning is cheap; clones share connections, credentials and the retry quota.
 ///
 /// ```no_run
 /// use pumice::converse::{ConverseRequest, Message};
@@ -56,90 +60,194 @@ use crate::{Error, ErrorKind, Result};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Which method
+///
+/// - A typed request whose response comes whole: [`send`](Self::send), or the method named after the operation.
+/// - A typed request whose response is a stream: [`send_stream`](Self::send_stream), or
+///   [`converse_stream`](Self::converse_stream) and
+///   [`invoke_model_with_response_stream`](Self::invoke_model_with_response_stream).
+/// - An operation by its name, with untyped members: [`call`](Self::call), or [`send_frames`](Self::send_frames)
+///   for a stream.
+/// - Any path of the service, or a response that is not to be read: [`send_raw`](Self::send_raw).
+///
+/// All fail with an [`Error`] whose [`kind`](Error::kind) says whether the service, the network or the input was
+/// at fault; with [`ErrorKind::Damaged`] if a response is not what the API promises.
 #[derive(Debug, Clone)]
-pub struct Client(Arc<Exchanges>);
+pub struct Client {
+    config: Arc<Config>,
+    shared: Arc<Shared>,
+}
 
-/// Who calls, and where to: what [`Client::identify`] finds.
+/// A response, with its head: dereferences to what the service responded.
+///
+/// ```no_run
+/// # async fn example(client: pumice::Client) -> pumice::Result<()> {
+/// use pumice::converse::{ConverseRequest, Message};
+///
+/// let request = ConverseRequest::new("us.amazon.nova-lite-v1:0").message(Message::user("Hi"));
+/// let response = client.send(&request).await?;
+/// println!("{:?}: {:?}", response.request_id(), response.usage);
+/// let response = response.into_inner();
+/// # Ok(())
+/// # }
+/// ```
+pub struct Response<T> {
+    head: Parts,
+    inner: T,
+}
+
+impl<T> Response<T> {
+    /// The HTTP status: 2xx.
+    pub fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
+    /// The service's id of the request, for AWS support.
+    pub fn request_id(&self) -> Option<&str> {
+        refusal::request_id(&self.head.headers)
+    }
+
+    /// The headers. Those of InvokeModel tell the tokens used, though the API does not document it:
+    /// `X-Amzn-Bedrock-Input-Token-Count` and others.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// The response without its head.
+    pub fn into_inner(self) -> T {
+        self.inner
+    }
+}
+
+impl Response<ResponseBody> {
+    /// Reads the body to its end.
+    ///
+    /// Fails with [`ErrorKind::Damaged`] if it has more than 256 MiB.
+    pub async fn bytes(self) -> Result<Bytes> {
+        let Self { head, inner } = self;
+        inner.bytes().await.map_err(|error| unreadable(error, &head))
+    }
+}
+
+impl<T> Deref for Response<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Response<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.head.status)
+            .field("request_id", &self.request_id())
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who calls, and where to: see [`Client::identify`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Identity {
-    /// The credentials, or why there are none, and each source that was looked at.
+    /// The credentials, or why there are none, and each source that was tried.
     pub search: Search,
     /// The region, and what named it.
     pub region: Region,
-    /// Where the runtime is called.
+    /// The endpoint of the runtime.
     pub runtime: Endpoint,
-    /// Where the control plane is called.
+    /// The endpoint of the control plane.
     pub control: Endpoint,
 }
 
 impl Client {
     /// A client with these settings. Nothing is read or opened before the first call.
     pub fn new(config: Config) -> Self {
-        Self(Arc::new(Exchanges::new(config)))
+        let shared = Arc::new(Shared::new(&config));
+        Self { config: Arc::new(config), shared }
     }
 
-    /// A client as the environment and the AWS files say.
+    /// A client with the settings of the environment and the AWS files.
     pub fn from_env() -> Self {
         Self::new(Config::new())
     }
 
-    /// Converse: the whole answer at once.
+    /// The same client with other settings for some calls. It shares connections, credentials and the retry
+    /// quota, so it is cheap to create one for a single call.
     ///
-    /// Like all calls here, it fails with an [`ErrorKind`] that says what the service, the network or the
-    /// input was at fault for; with [`ErrorKind::Damaged`] when the response is not the JSON that it should be, or
-    /// lacks a member that the API requires.
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use pumice::retry::Retry;
+    /// use pumice::{Client, Overrides};
+    ///
+    /// let client = Client::from_env();
+    /// let abroad = client.with(Overrides::new().region("eu-west-1"));
+    /// let hasty = client.with(Overrides::new().first_byte_timeout(Duration::from_secs(5)).retry(Retry::never()));
+    /// ```
+    pub fn with(&self, overrides: Overrides) -> Self {
+        let mut config = Config::clone(&self.config);
+        overrides.apply(&mut config);
+        Self { config: Arc::new(config), shared: Arc::clone(&self.shared) }
+    }
+
+    /// Sends a request whose response comes whole. Of a list in pages, all pages are requested, from the one that
+    /// the request names to the last, and given as one.
+    pub async fn send<R: Request>(&self, request: &R) -> Result<Response<R::Response>> {
+        let (head, body) = self.all(&request.to_call()?).await?;
+        let inner = R::read(&head.headers, body).map_err(|error| unreadable(error, &head))?;
+        Ok(Response { head, inner })
+    }
+
+    /// Sends a request whose response is a stream of events. Returns when the first event has arrived: until then
+    /// a failed call is retried, and never after.
+    pub async fn send_stream<R: StreamRequest>(&self, request: &R) -> Result<EventStream<R::Event>> {
+        let frames = self.send_frames(&request.to_stream_call()?).await?;
+        Ok(EventStream::new(frames, R::read_event))
+    }
+
+    /// Converse: a conversation with a model.
     pub async fn converse(&self, request: &ConverseRequest) -> Result<ConverseResponse> {
-        self.read(&Call::converse(request)?).await
+        self.send(request).await.map(Response::into_inner)
     }
 
-    /// ConverseStream: the answer as it is made. Returns when the first event has arrived; up to there a
-    /// failure is tried again, and never after.
+    /// ConverseStream: a conversation with a model, as a stream. See [`send_stream`](Self::send_stream).
     pub async fn converse_stream(&self, request: &ConverseRequest) -> Result<EventStream> {
-        let frames = self.send_stream(&Call::converse_stream(request)?).await?;
-        Ok(EventStream::new(frames, Event::of_event_frame))
+        self.send_stream(request).await
     }
 
-    /// InvokeModel: a model called in its own form, the whole answer at once.
-    ///
-    /// How many tokens it took, the service says in headers that are no part of the API
-    /// (`X-Amzn-Bedrock-Input-Token-Count`, ...): [`send`](Self::send) gives all of them.
+    /// InvokeModel: a model called in its own form. See [`Response::headers`] for the tokens used.
     pub async fn invoke_model(&self, request: &InvokeModelRequest) -> Result<InvokeModelResponse> {
-        let (head, body) = self.send(&Call::invoke_model(request)?).await?.into_parts();
-        let member = |name| Operation::InvokeModel.member_in_headers(name, &head.headers);
-        let mut response = InvokeModelResponse::new(body);
-        response.content_type = member("contentType").map(str::to_owned);
-        response.performance_config_latency = member("performanceConfigLatency").map(Into::into);
-        response.service_tier = member("serviceTier").map(Into::into);
-        Ok(response)
+        self.send(request).await.map(Response::into_inner)
     }
 
-    /// `InvokeModelWithResponseStream`: a model called in its own form, the answer as it is made. Returns
-    /// when the first event has arrived; up to there a failure is tried again, and never after.
+    /// `InvokeModelWithResponseStream`: a model called in its own form, as a stream. See
+    /// [`send_stream`](Self::send_stream).
     pub async fn invoke_model_with_response_stream(
         &self,
         request: &InvokeModelRequest,
     ) -> Result<EventStream<ResponseStreamEvent>> {
-        let frames = self.send_stream(&Call::invoke_model_with_response_stream(request)?).await?;
-        Ok(EventStream::new(frames, ResponseStreamEvent::from_frame))
+        self.send_stream(request).await
     }
 
-    /// `CountTokens`: how many tokens a request has, without the request being made.
+    /// `CountTokens`: how many tokens a request has, without calling the model.
     pub async fn count_tokens(&self, request: &CountTokensRequest) -> Result<CountTokensResponse> {
-        self.read(&Call::count_tokens(request)?).await
+        self.send(request).await.map(Response::into_inner)
     }
 
-    /// `ApplyGuardrail`: what a guardrail says of a text or an image, without any model.
+    /// `ApplyGuardrail`: a guardrail's assessment of text or images, without a model.
     pub async fn apply_guardrail(&self, request: &ApplyGuardrailRequest) -> Result<ApplyGuardrailResponse> {
-        self.read(&Call::apply_guardrail(request)?).await
+        self.send(request).await.map(Response::into_inner)
     }
 
-    /// `ListFoundationModels`: the models that there are in the region, all on one page.
+    /// `ListFoundationModels`: the foundation models of the region.
     pub async fn list_foundation_models(
         &self,
         request: &ListFoundationModelsRequest,
     ) -> Result<ListFoundationModelsResponse> {
-        self.read(&Call::list_foundation_models(request)?).await
+        self.send(request).await.map(Response::into_inner)
     }
 
     /// `GetFoundationModel`: what is known of one model.
@@ -147,22 +255,17 @@ impl Client {
         &self,
         request: &GetFoundationModelRequest,
     ) -> Result<GetFoundationModelResponse> {
-        self.read(&Call::get_foundation_model(request)?).await
+        self.send(request).await.map(Response::into_inner)
     }
 
-    /// `ListInferenceProfiles`: all profiles, from the page of the request's `next_token` to the last.
+    /// `ListInferenceProfiles`: the inference profiles of the region, all pages.
     ///
-    /// Fails with [`ErrorKind::Damaged`] when the service sends for a page a second time.
+    /// Fails with [`ErrorKind::Damaged`] if the service names the same page twice.
     pub async fn list_inference_profiles(
         &self,
         request: &ListInferenceProfilesRequest,
     ) -> Result<ListInferenceProfilesResponse> {
-        let operation = Operation::ListInferenceProfiles;
-        let request = operation::members(request)?;
-        let call = Call::new(operation, &request)?;
-        let AnswerForm::Pages { items } = operation.answer_form() else { return self.read(&call).await };
-        let (all, last) = self.all_pages(call, &request, items).await?;
-        operation.read_json(all.text().as_bytes()).map_err(|error| unreadable(error, &last))
+        self.send(request).await.map(Response::into_inner)
     }
 
     /// `GetInferenceProfile`: what is known of one inference profile.
@@ -170,99 +273,110 @@ impl Client {
         &self,
         request: &GetInferenceProfileRequest,
     ) -> Result<InferenceProfileSummary> {
-        self.read(&Call::get_inference_profile(request)?).await
+        self.send(request).await.map(Response::into_inner)
     }
 
-    /// Any operation that is answered whole, by the names of the service's model: a request's members to
-    /// the members of the answer, blobs in base64. An answer of JSON is given as it came; of one in
-    /// pages, all pages are asked for, up to the last, and given as one.
+    /// Any operation whose response comes whole, by the names of the service's model: a request's members to the
+    /// members of the response, blobs in base64. JSON is given as it came; all pages of a list are given as one.
     pub async fn call(&self, operation: Operation, request: &Members) -> Result<Document> {
-        let call = Call::new(operation, request)?;
-        match operation.answer_form() {
-            AnswerForm::Pages { items } => Ok(self.all_pages(call, request, items).await?.0),
-            AnswerForm::Payload { member, headers } => {
-                let answer = self.send(&call).await?;
-                let mut members = Members::default();
-                for (name, _) in headers {
-                    if let Some(value) = operation.member_in_headers(name, answer.headers()) {
-                        members.insert(*name, Value::from(value));
-                    }
-                }
-                members.insert(member, Document::write(&Blob(answer.into_body()))?);
-                Document::write(&members)
+        let (member, headers) = match operation.response_form() {
+            ResponseForm::Payload { member, headers } => (member, headers),
+            ResponseForm::Stream { .. } => return Err(operation.wrong_form("whole", "is a stream")),
+            ResponseForm::Json { .. } | ResponseForm::Pages { .. } => {
+                let (head, body) = self.all(&Call::new(operation, request)?).await?;
+                return operation.read_json(&body).map_err(|error| unreadable(error, &head));
             }
-            AnswerForm::Json { .. } | AnswerForm::Stream { .. } => self.read(&call).await,
+        };
+        let (head, body) = self.whole(&Call::new(operation, request)?).await?;
+        let mut members = Members::default();
+        for (name, _) in headers {
+            if let Some(value) = operation.member_in_headers(name, &head.headers) {
+                members.insert(*name, Value::from(value));
+            }
         }
+        members.insert(member, Document::write(&Blob(body))?);
+        Document::write(&members)
     }
 
-    /// A call whose answer is whole: its status, headers and body.
-    pub async fn send(&self, call: &Call) -> Result<Response<Bytes>> {
-        match self.0.answer(call, false).await? {
-            Answer::Whole(response) => Ok(response),
-            Answer::Stream(_) => Err(exchange::wrong_form(call)),
-        }
+    /// Any operation whose response is a stream: its frames. Returns when the first has arrived, as
+    /// [`send_stream`](Self::send_stream) does.
+    pub async fn send_frames(&self, call: &Call) -> Result<FrameStream> {
+        let closing_event = call.operation.map_or(Ok(None), Operation::closing_event)?;
+        self.frames(call, closing_event).await
     }
 
-    /// A call whose answer is a stream of events: its frames.
-    pub async fn send_stream(&self, call: &Call) -> Result<FrameStream> {
-        match self.0.answer(call, true).await? {
-            Answer::Stream(frames) => Ok(frames),
-            Answer::Whole(_) => Err(exchange::wrong_form(call)),
-        }
-    }
-
-    /// Which credentials will be used, from where, and where calls go. Asks Bedrock nothing, and for
-    /// credentials those services that a call would ask, anew each time.
+    /// Any call, also of a [path](Call::to_path) that is none of the operations here. The response is not read: its
+    /// body comes as it is, in whichever form.
     ///
-    /// Fails when region or endpoint cannot be; that there are no credentials is in the answer.
-    pub async fn identify(&self) -> Result<Identity> {
-        self.0.identify().await
+    /// Region and endpoint, credentials, retries and the redaction of errors are those of all calls. A status that
+    /// is not 2xx is an error. Nothing is retried once the head of a successful response has arrived.
+    ///
+    /// ```no_run
+    /// # async fn example(client: pumice::Client) -> pumice::Result<()> {
+    /// use pumice::endpoint::Service;
+    /// use pumice::operation::Call;
+    ///
+    /// let call = Call::to_path(Service::Runtime, "POST", "/model/amazon.titan-embed-text-v2%3A0/invoke")?
+    ///     .header("content-type", "application/json")?
+    ///     .body(r#"{"inputText":"pumice"}"#);
+    /// let response = client.send_raw(&call).await?;
+    /// println!("{} {:?}", response.status(), response.headers());
+    /// let body = response.bytes().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn send_raw(&self, call: &Call) -> Result<Response<ResponseBody>> {
+        let (head, inner) = self.raw(call).await?;
+        Ok(Response { head, inner })
     }
 
-    /// The part of [`identify`](Self::identify) that is of credentials, whatever there is to say of region
-    /// and endpoint.
+    /// Which credentials are used, from where, and where calls go. Does not call Bedrock. The sources of
+    /// credentials are searched anew each time, including services that a call would ask.
+    ///
+    /// Errors only on an invalid region or endpoint; missing credentials are reported in [`Identity::search`].
+    pub async fn identify(&self) -> Result<Identity> {
+        self.identity().await
+    }
+
+    /// The part of [`identify`](Self::identify) that concerns credentials, whatever region and endpoint are.
     pub async fn search_credentials(&self) -> Search {
-        self.0.search_credentials().await
+        self.search().await
     }
 
     /// The region that a call of this model goes to.
     pub(crate) async fn region_of(&self, model_id: &str) -> Result<String> {
-        Ok(self.0.place(Some(model_id)).await?.region.name().to_owned())
+        Ok(self.target(Some(model_id)).await?.region.name().to_owned())
     }
 
     pub(crate) fn config(&self) -> &Config {
-        self.0.config()
+        &self.config
     }
 
-    /// A call whose answer is JSON.
-    async fn read<T: DeserializeOwned>(&self, call: &Call) -> Result<T> {
-        let answer = self.send(call).await?;
-        call.operation.read_json(answer.body()).map_err(|error| unreadable(error, &answer))
+    /// The whole response: of a list in pages, the first page with the items of all.
+    async fn all(&self, call: &Call) -> Result<(Parts, Bytes)> {
+        match call.operation.map(Operation::response_form) {
+            Some(ResponseForm::Pages { items }) => self.all_pages(call, items).await,
+            _ => self.whole(call).await,
+        }
     }
 
-    /// Asks for a page after the other, and gives all as one: the first with the items of all in it. With it
-    /// comes the response that had the last page.
-    async fn all_pages(
-        &self,
-        first: Call,
-        request: &Members,
-        items: &str,
-    ) -> Result<(Document, Response<Bytes>)> {
-        let (mut call, mut request) = (first, request.clone());
-        let mut tokens = BTreeSet::new();
-        tokens.extend(request.named(NEXT_TOKEN).and_then(|token| token.read::<String>().ok()));
+    async fn all_pages(&self, first: &Call, items: &str) -> Result<(Parts, Bytes)> {
+        let mut call = first.clone();
+        let named = call.query.iter().filter(|(key, _)| key == NEXT_TOKEN);
+        let mut tokens = named.map(|(_, token)| token.clone()).collect::<BTreeSet<_>>();
         let mut all = Vec::<Document>::new();
         let (mut pages, mut bytes) = (0, 0);
         let mut whole: Option<Members> = None;
         loop {
-            let operation = call.operation;
-            let answer = self.send(&call).await?;
-            let unreadable = |error| unreadable(error, &answer);
-            let mut page = operation.read_json::<Members>(answer.body()).map_err(unreadable)?;
+            let (head, body) = self.whole(&call).await?;
             let damaged = |member: &str, expected: &str| {
-                let name = operation.name();
-                Error::new(ErrorKind::Damaged, format!("the answer to {name}: {member}: {expected} expected"))
+                let message = format!("{} response: {member}: expected {expected}", call.name());
+                Error::new(ErrorKind::Damaged, message)
             };
+            let unreadable = |error| unreadable(error, &head);
+            let page = from_json::<Members>(&body)
+                .map_err(|source| damaged("body", "a JSON object").with_source(source));
+            let mut page = page.map_err(unreadable)?;
             if let Some(list) = page.named(items) {
                 let list = list.read::<Option<Vec<Document>>>();
                 let list = list.map_err(|source| unreadable(damaged(items, "a list").with_source(source)))?;
@@ -273,7 +387,7 @@ impl Client {
             pages += 1;
             if pages > MOST_PAGES || bytes > LONGEST_LIST {
                 let expected = format!("at most {MOST_PAGES} pages of {LONGEST_LIST} bytes in all");
-                return Err(damaged(items, &expected));
+                return Err(unreadable(damaged(items, &expected)));
             }
             let token = page.remove(NEXT_TOKEN).map(|token| token.read::<Option<String>>()).transpose();
             let token =
@@ -281,29 +395,27 @@ impl Client {
             let whole = whole.get_or_insert(page);
             let Some(token) = token.flatten().filter(|token| !token.is_empty()) else {
                 whole.insert(items, Document::write(&all)?);
-                return Ok((Document::write(whole)?, answer));
+                return Ok((head, Document::write(whole)?.text().to_owned().into()));
             };
             if !tokens.insert(token.clone()) {
-                return Err(damaged(NEXT_TOKEN, "the token of a page that was not given yet"));
+                return Err(unreadable(damaged(NEXT_TOKEN, "the token of a page that was not given yet")));
             }
-            request.insert(NEXT_TOKEN, Value::from(token));
-            call = Call::new(operation, &request)?;
+            call = call.of_page(token);
         }
     }
 }
 
-/// The error of a response that is not what it should be: parsers quote what they found.
-fn unreadable(error: Error, response: &Response<Bytes>) -> Error {
-    let error = error
-        .with_status(response.status().as_u16())
-        .with_request_id(refusal::request_id(response.headers()));
-    match response.extensions().get::<Arc<Redaction>>() {
+/// The error of a response that cannot be read: parsers quote what they found.
+fn unreadable(error: Error, head: &Parts) -> Error {
+    let id = refusal::request_id(&head.headers);
+    let error = error.with_status(head.status.as_u16()).with_request_id(id);
+    match head.extensions.get::<Arc<Redaction>>() {
         Some(redaction) => redaction.error(error),
         None => error,
     }
 }
 
-/// How many pages of a list are asked for.
+/// How many pages of a list are requested.
 const MOST_PAGES: usize = 1000;
-/// What a list may have, in bytes.
+/// How long a list may be, in bytes.
 const LONGEST_LIST: usize = 64 * 1024 * 1024;

@@ -34,6 +34,9 @@ pub struct Config {
     pub(crate) profile: Option<String>,
     pub(crate) bearer_token: Option<Token>,
     pub(crate) endpoint_url: Option<String>,
+    pub(crate) use_fips: Option<bool>,
+    pub(crate) use_dual_stack: Option<bool>,
+    pub(crate) project: Option<String>,
     pub(crate) fallback_region: Option<String>,
     pub(crate) fallback_endpoint_url: Option<String>,
     pub(crate) fallback_bearer_token: Option<Token>,
@@ -62,6 +65,9 @@ impl Config {
             profile: None,
             bearer_token: None,
             endpoint_url: None,
+            use_fips: None,
+            use_dual_stack: None,
+            project: None,
             fallback_region: None,
             fallback_endpoint_url: None,
             fallback_bearer_token: None,
@@ -105,6 +111,29 @@ impl Config {
     /// The URL of the runtime: a gateway, a VPC endpoint, a server for tests.
     pub fn endpoint_url(mut self, url: impl Into<String>) -> Self {
         self.endpoint_url = Some(url.into());
+        self
+    }
+
+    /// Whether to call the FIPS endpoints. Otherwise `AWS_USE_FIPS_ENDPOINT` or the profile's `use_fips_endpoint`
+    /// decides. Together with an endpoint URL, `true` is an error.
+    pub fn use_fips(mut self, use_fips: bool) -> Self {
+        self.use_fips = Some(use_fips);
+        self
+    }
+
+    /// Whether to call the dual-stack endpoints, which have IPv6 addresses too. Otherwise
+    /// `AWS_USE_DUALSTACK_ENDPOINT` or the profile's `use_dualstack_endpoint` decides. Together with an endpoint URL,
+    /// `true` is an error.
+    pub fn use_dual_stack(mut self, use_dual_stack: bool) -> Self {
+        self.use_dual_stack = Some(use_dual_stack);
+        self
+    }
+
+    /// The Bedrock project of the calls, by its id or ARN: `projectIdentifier` of Converse, ConverseStream,
+    /// InvokeModel, `InvokeModelWithResponseStream` and the four operations that list models and profiles. The other
+    /// operations take none. A request that names a project itself keeps it.
+    pub fn project(mut self, project: impl Into<String>) -> Self {
+        self.project = Some(project.into());
         self
     }
 
@@ -246,11 +275,11 @@ impl Config {
 
     /// Where calls go, by everything that has a say in it. `model_region` is that of the model's ARN;
     /// `instance_region` is asked for when nothing else names a region.
-    pub(crate) async fn place(
+    pub(crate) async fn target(
         &self,
         model_region: Option<&str>,
         instance_region: impl Future<Output = Result<Option<String>>>,
-    ) -> Result<Place> {
+    ) -> Result<Target> {
         // A file that cannot be read does not matter where nothing is asked of it.
         let is_named = model_region.is_some()
             || self.region.is_some()
@@ -278,7 +307,8 @@ impl Config {
         };
         let endpoint = |service, url, fallback_url| {
             let region = Some(region.name());
-            let settings = EndpointSettings { url, region, profile, fallback_url, ..Default::default() };
+            let (use_fips, use_dual_stack) = (self.use_fips, self.use_dual_stack);
+            let settings = EndpointSettings { url, region, use_fips, use_dual_stack, profile, fallback_url };
             Endpoint::resolve(service, &settings, env)
         };
         let fallback_url = self.fallback_endpoint_url.as_deref();
@@ -286,7 +316,7 @@ impl Config {
         if *runtime.source() == EndpointSource::Settings {
             runtime.withhold(self.withheld.iter().map(Token::token));
         }
-        Ok(Place {
+        Ok(Target {
             runtime,
             control: endpoint(Service::Control, None, None)?,
             retry: self.retry_policy(|key| profile?.1.non_blank(key))?,
@@ -337,6 +367,9 @@ impl fmt::Debug for Config {
             .field("profile", &self.profile)
             .field("bearer_token", &self.bearer_token)
             .field("endpoint_url", &self.endpoint_url.as_deref().map(Origin))
+            .field("use_fips", &self.use_fips)
+            .field("use_dual_stack", &self.use_dual_stack)
+            .field("project", &self.project)
             .field("fallback_region", &self.fallback_region)
             .field("fallback_endpoint_url", &self.fallback_endpoint_url.as_deref().map(Origin))
             .field("fallback_bearer_token", &self.fallback_bearer_token)
@@ -423,14 +456,14 @@ const OF_CONNECTION: [&str; 8] = [
 
 /// Where calls go.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Target {
     pub(crate) region: Region,
     pub(crate) runtime: Endpoint,
     pub(crate) control: Endpoint,
     pub(crate) retry: Retry,
 }
 
-impl Place {
+impl Target {
     pub(crate) fn endpoint(&self, service: Service) -> &Endpoint {
         match service {
             Service::Runtime => &self.runtime,

@@ -92,13 +92,13 @@ pub mod assistant;
 pub use pumice_codec::{Error, ErrorKind, Event, FrameContent, Hint, Result};
 
 #[cfg(feature = "http")]
-pub use client::{Client, Identity};
+pub use client::{Client, Identity, Overrides, Response};
 #[cfg(feature = "http")]
 pub use config::{Config, Headers};
 #[cfg(feature = "http")]
 pub use progress::Progress;
 #[cfg(feature = "http")]
-pub use stream::{EventStream, FrameStream};
+pub use stream::{EventStream, FrameStream, ResponseBody};
 
 /// The examples of the README and of the guides, compiled.
 #[cfg(all(doctest, feature = "http"))]

@@ -79,7 +79,7 @@ pub(crate) struct Watcher(pub(crate) Option<Arc<Watch>>);
 type Watch = dyn Fn(&Progress<'_>) + Send + Sync;
 
 impl Watcher {
-    pub(crate) fn tell(&self, progress: &Progress<'_>) {
+    pub(crate) fn report(&self, progress: &Progress<'_>) {
         if let Some(watcher) = &self.0 {
             watcher(progress);
         }

@@ -1,4 +1,4 @@
-//! An answer that arrives as a stream: its frames, and the events in them.
+//! A response that arrives as a stream: its body, the frames in it, and the events in those.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
-use http::{HeaderMap, Response};
+use http::HeaderMap;
+use http::response::Parts;
 use tokio::time::{Instant, Sleep};
 
 use crate::context::bounded;
@@ -19,14 +21,14 @@ use crate::{Error, ErrorKind, Result};
 use crate::{Event, FrameContent};
 use pumice_codec::internal::service_error;
 
-/// The events of an answer, each as soon as its last byte has arrived: those of ConverseStream, or as
+/// The events of a response, each as soon as its last byte has arrived: those of ConverseStream, or as
 /// `EventStream<ResponseStreamEvent>` those of `InvokeModelWithResponseStream`.
 ///
-/// It ends with `None` only when the answer is complete: the body ended, between two frames, and after
+/// It ends with `None` only if the response is complete: the body ended, between two frames, and after
 /// `messageStop` where the operation has that. Anything else is an error, after which nothing follows.
 /// Dropping it closes the connection; the model stops, and so does the bill.
 ///
-/// It is a [`Stream`] too, for those who have use for one.
+/// It is also a [`Stream`].
 #[derive(Debug)]
 pub struct EventStream<E = Event> {
     frames: FrameStream,
@@ -40,12 +42,12 @@ impl<E> EventStream<E> {
 
     /// Waits for the next event.
     ///
-    /// It is safe to drop the future before it is ready: nothing is lost.
+    /// Cancel safe: dropping the future loses nothing.
     pub async fn next_event(&mut self) -> Result<Option<E>> {
         poll_fn(|task| self.poll_event(task)).await
     }
 
-    /// The next event of what has arrived, without waiting: `None` says that more must arrive first.
+    /// The next event of what has already arrived, without waiting. `None` means that more must arrive first.
     pub fn ready_event(&mut self) -> Result<Option<E>> {
         let frame = self.frames.ready_frame()?;
         self.event(frame)
@@ -56,7 +58,7 @@ impl<E> EventStream<E> {
         self.frames.request_id()
     }
 
-    /// The headers of the answer. Of `InvokeModelWithResponseStream` they hold what the API calls
+    /// The headers of the response. Those of `InvokeModelWithResponseStream` hold what the API calls
     /// `contentType` (`X-Amzn-Bedrock-Content-Type`), `performanceConfigLatency`
     /// (`X-Amzn-Bedrock-PerformanceConfig-Latency`) and `serviceTier` (`X-Amzn-Bedrock-Service-Tier`).
     pub fn headers(&self) -> &HeaderMap {
@@ -82,55 +84,42 @@ impl<E> Stream for EventStream<E> {
     }
 }
 
-/// The frames of an answer whose `:message-type` is `event`: an exception or error frame is the error
-/// that it tells of. Ends as an [`EventStream`] does.
+/// The frames of a response whose `:message-type` is `event`. An exception or error frame ends the stream with
+/// the error that it reports. Otherwise it ends as an [`EventStream`] does.
 pub struct FrameStream {
-    /// `None` once it has ended or failed, so that the connection is closed.
-    body: Option<Body>,
+    /// `None` once it has ended or failed: the connection is closed.
+    body: Option<ResponseBody>,
     decoder: FrameDecoder,
     /// Read ahead by [`wait_for_first`](Self::wait_for_first).
     first: Option<Frame>,
-    /// The type of the event without which the answer is not complete.
+    /// The type of the event without which the response is not complete.
     closing_event: Option<&'static str>,
-    idle_timeout: Duration,
-    idle: Option<Pin<Box<Sleep>>>,
-    /// Whether the last poll of the body found nothing, so that `idle` runs.
-    waiting: bool,
     status: u16,
     headers: HeaderMap,
     redaction: Arc<Redaction>,
 }
 
 impl FrameStream {
-    pub(crate) fn new(
-        response: Response<Body>,
-        redaction: Arc<Redaction>,
-        closing_event: Option<&'static str>,
-        idle_timeout: Duration,
-    ) -> Self {
-        let (head, body) = response.into_parts();
+    pub(crate) fn new(head: Parts, body: ResponseBody, closing_event: Option<&'static str>) -> Self {
         Self {
             status: head.status.as_u16(),
             headers: head.headers,
-            redaction,
+            redaction: Arc::clone(&body.redaction),
             body: Some(body),
             decoder: FrameDecoder::new(),
             first: None,
             closing_event,
-            idle_timeout,
-            idle: None,
-            waiting: false,
         }
     }
 
     /// Waits for the next frame.
     ///
-    /// It is safe to drop the future before it is ready: nothing is lost.
+    /// Cancel safe: dropping the future loses nothing.
     pub async fn next_frame(&mut self) -> Result<Option<Frame>> {
         poll_fn(|task| self.poll_frame(task)).await
     }
 
-    /// The next frame of what has arrived, without waiting: `None` says that more must arrive first.
+    /// The next frame of what has already arrived, without waiting. `None` means that more must arrive first.
     pub fn ready_frame(&mut self) -> Result<Option<Frame>> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
@@ -140,7 +129,7 @@ impl FrameStream {
                 return Ok(None);
             };
             let error = match FrameContent::of(&frame) {
-                // Protocols with a message beside the events send it so; Bedrock's has none.
+                // Other services send a message beside the events this way. Bedrock does not.
                 Ok(FrameContent::Event { event_type: "initial-response" }) => continue,
                 Ok(FrameContent::Event { event_type }) => {
                     if self.closing_event == Some(event_type) {
@@ -163,12 +152,12 @@ impl FrameStream {
         request_id(&self.headers)
     }
 
-    /// The headers of the answer.
+    /// The headers of the response.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// Waits until there is a first frame to deliver. A failure up to here may be tried again.
+    /// Waits until there is a first frame to deliver. Until then a failed call may be retried.
     pub(crate) async fn wait_for_first(&mut self) -> Result<()> {
         self.first = self.next_frame().await?;
         Ok(())
@@ -180,35 +169,12 @@ impl FrameStream {
                 return Poll::Ready(Ok(Some(frame)));
             }
             let Some(body) = &mut self.body else { return Poll::Ready(Ok(None)) };
-            match body.as_mut().poll_next(task) {
-                Poll::Ready(Some(Ok(bytes))) => {
-                    self.waiting = false;
-                    self.decoder.push(bytes);
-                }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(self.fail(error)),
-                Poll::Ready(None) => return Poll::Ready(self.finish()),
-                Poll::Pending => {
-                    std::task::ready!(self.poll_idle(task));
-                    let seconds = seconds(self.idle_timeout);
-                    let error = Error::new(
-                        ErrorKind::Timeout,
-                        format!("idle timeout: nothing more came for {seconds} seconds"),
-                    );
-                    return Poll::Ready(self.fail(error));
-                }
+            match std::task::ready!(body.poll_chunk(task)) {
+                Ok(Some(bytes)) => self.decoder.push(bytes),
+                Ok(None) => return Poll::Ready(self.finish()),
+                Err(error) => return Poll::Ready(self.fail(error)),
             }
         }
-    }
-
-    /// Ready when nothing has come for too long.
-    fn poll_idle(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
-        let timeout = bounded(self.idle_timeout);
-        let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
-        if !self.waiting {
-            self.waiting = true;
-            idle.as_mut().reset(Instant::now() + timeout);
-        }
-        idle.as_mut().poll(task)
     }
 
     /// The end of the body.
@@ -219,7 +185,7 @@ impl FrameStream {
         }
         let Some(missing) = self.closing_event.take() else { return Ok(None) };
         let at = self.decoder.offset();
-        let message = format!("the answer ended at byte {at} without {missing}: it is not complete");
+        let message = format!("the response ended at byte {at} without {missing}: it is not complete");
         self.fail(Error::new(ErrorKind::BrokenOff, message).with_offset(at))
     }
 
@@ -244,12 +210,98 @@ impl Stream for FrameStream {
     }
 }
 
-/// How many seconds a time has, for people to read: `0.25`.
+/// The body of a response, as it arrives. Too long a silence ends it with [`ErrorKind::Timeout`]; after an error
+/// nothing follows.
+///
+/// It is also a [`Stream`] of chunks. Dropping it closes the connection.
+pub struct ResponseBody {
+    /// `None` once it has ended or failed: the connection is closed.
+    body: Option<Body>,
+    idle_timeout: Duration,
+    idle: Option<Pin<Box<Sleep>>>,
+    /// Whether the last poll found nothing, so that `idle` runs.
+    waiting: bool,
+    redaction: Arc<Redaction>,
+}
+
+impl ResponseBody {
+    pub(crate) fn new(body: Body, idle_timeout: Duration, redaction: Arc<Redaction>) -> Self {
+        Self { body: Some(body), idle_timeout, idle: None, waiting: false, redaction }
+    }
+
+    /// Waits for the next chunk. `None` is the end.
+    ///
+    /// Cancel safe: dropping the future loses nothing.
+    pub async fn next_chunk(&mut self) -> Result<Option<Bytes>> {
+        poll_fn(|task| self.poll_chunk(task)).await
+    }
+
+    /// Reads the body to its end.
+    ///
+    /// Fails with [`ErrorKind::Damaged`] if it has more than 256 MiB.
+    pub async fn bytes(mut self) -> Result<Bytes> {
+        let mut whole = BytesMut::new();
+        while let Some(bytes) = self.next_chunk().await? {
+            if whole.len() + bytes.len() > LONGEST_BODY {
+                let message =
+                    format!("expected a response of at most {LONGEST_BODY} bytes, found a longer one");
+                return Err(Error::new(ErrorKind::Damaged, message));
+            }
+            whole.extend_from_slice(&bytes);
+        }
+        Ok(whole.freeze())
+    }
+
+    fn poll_chunk(&mut self, task: &mut TaskContext<'_>) -> Poll<Result<Option<Bytes>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(Ok(None)) };
+        let next = match body.as_mut().poll_next(task) {
+            Poll::Ready(next) => next.transpose(),
+            Poll::Pending => {
+                std::task::ready!(self.poll_idle(task));
+                let seconds = seconds(self.idle_timeout);
+                let message = format!("idle timeout: nothing more came for {seconds} seconds");
+                Err(Error::new(ErrorKind::Timeout, message))
+            }
+        };
+        self.waiting = false;
+        if !matches!(next, Ok(Some(_))) {
+            self.body = None;
+        }
+        Poll::Ready(next.map_err(|error| self.redaction.error(error)))
+    }
+
+    /// Ready when nothing has come for too long.
+    fn poll_idle(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
+        let timeout = bounded(self.idle_timeout);
+        let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        if !self.waiting {
+            self.waiting = true;
+            idle.as_mut().reset(Instant::now() + timeout);
+        }
+        idle.as_mut().poll(task)
+    }
+}
+
+impl Stream for ResponseBody {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<Bytes>>> {
+        self.poll_chunk(task).map(Result::transpose)
+    }
+}
+
+/// A time in seconds, for people: `0.25`.
 pub(crate) fn seconds(time: Duration) -> String {
     let thousandths = format!("{:03}", time.subsec_millis());
     match thousandths.trim_end_matches('0') {
         "" => time.as_secs().to_string(),
         fraction => format!("{}.{fraction}", time.as_secs()),
+    }
+}
+
+impl std::fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseBody").field("open", &self.body.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -262,3 +314,6 @@ impl std::fmt::Debug for FrameStream {
             .finish_non_exhaustive()
     }
 }
+
+/// The longest body that is read whole, in bytes: images and embeddings have some megabytes.
+const LONGEST_BODY: usize = 256 * 1024 * 1024;

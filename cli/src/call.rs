@@ -61,13 +61,13 @@ async fn answer(args: &Args, report: &Report, operation: Operation) -> Result<()
     let client = session.client_for(&model);
     let mut output = Output::new();
     let answered = if operation.is_streamed() {
-        match output.wait_for(client.send_stream(&call)).await? {
+        match output.wait_for(client.send_frames(&call)).await? {
             Ok(frames) => return print_events(frames, output).await,
             Err(error) => Err(error),
         }
     } else if args.has("raw") {
-        let answer = output.wait_for(client.send(&call)).await?;
-        answer.map(|answer| output.bytes(answer.body()))
+        let body = async { client.send_raw(&call).await?.bytes().await };
+        output.wait_for(body).await?.map(|body| output.bytes(&body))
     } else {
         // Line ends in JSON are white space.
         let answer = output.wait_for(client.call(operation, &request)).await?;

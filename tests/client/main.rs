@@ -1,6 +1,7 @@
 //! The client: calls, credentials, endpoints, recordings, settings and the list of models.
 
 mod bearer;
+mod calls;
 mod client;
 mod credentials;
 mod endpoint;

@@ -11,6 +11,8 @@ use support::shared;
 
 use bytes::Bytes;
 use http::Request;
+use pumice::inference_profile::ListInferenceProfilesRequest;
+use pumice::invoke_model::InvokeModelRequest;
 use pumice::operation::{Call, Operation};
 use pumice::{Client, Config, ErrorKind};
 use serde_json::{Value, json};
@@ -155,14 +157,14 @@ async fn without_a_body_there_is_no_content_type() {
     ]);
     let config = Config::new().context(keys(context())).endpoint_url(&server.url);
     let client = Client::new(config);
-    let answer = client.send(&call(Operation::InvokeModel, &json!({"modelId": "m"})).unwrap()).await;
-    assert_eq!(answer.unwrap().body(), "the answer");
+    let answer = client.invoke_model(&InvokeModelRequest::new("m")).await;
+    assert_eq!(answer.unwrap().body.0, "the answer");
     let request = &server.requests()[0];
     assert_eq!((request.header("content-length"), request.header("content-type")), (Some("0"), None));
 
     let control = keys(context()).with_env("AWS_ENDPOINT_URL_BEDROCK", &server.url);
     let client = Client::new(Config::new().context(control));
-    client.send(&call(Operation::ListInferenceProfiles, &json!({})).unwrap()).await.unwrap();
+    client.send(&ListInferenceProfilesRequest::new()).await.unwrap();
     let request = &server.requests()[1];
     assert_eq!(request.line, "GET /inference-profiles HTTP/1.1");
     assert_eq!((request.header("content-length"), request.header("content-type")), (None, None));
@@ -223,9 +225,10 @@ async fn what_cannot_be_sent_is_refused_by_its_name() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{request}");
     }
     let whole = call(Operation::Converse, &json!({"modelId": "m"})).unwrap();
-    assert_eq!(client.send_stream(&whole).await.unwrap_err().kind(), ErrorKind::InvalidInput);
-    let streamed = call(Operation::ConverseStream, &json!({"modelId": "m"})).unwrap();
-    assert_eq!(client.send(&streamed).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(client.send_frames(&whole).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    let streamed = serde_json::from_value(json!({"modelId": "m"})).unwrap();
+    let error = client.call(Operation::ConverseStream, &streamed).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(capture.count(), 0, "something was sent");
 }
 

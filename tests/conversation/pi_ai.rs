@@ -64,7 +64,7 @@ const ANSWERS: [(&str, &str, &[(&str, &str)]); 7] = [
         "says-more",
         &[(
             "/errorMessage",
-            "Bedrock stream ended without a stop reason: the answer ended at byte 392 without messageStop: it is \
+            "Bedrock stream ended without a stop reason: the response ended at byte 392 without messageStop: it is \
              not complete",
         )],
     ),

@@ -170,7 +170,7 @@ async fn failures_are_told_behind_what_was_delivered() {
             "without-message-stop",
             SHORT_ANSWER,
             ErrorKind::BrokenOff,
-            "the answer ended at byte 1716 without messageStop: it is not complete",
+            "the response ended at byte 1716 without messageStop: it is not complete",
             Some(1716),
         ),
         ("damaged", "Vesuvius, in the year 79:", ErrorKind::Damaged, damaged, Some(956)),
@@ -230,9 +230,9 @@ async fn each_answers_the_request_it_was_made_with() {
         members.insert("modelId", Value::from(Replay::parse(&text).unwrap().model().unwrap()));
         let call = Call::new(operation, &members).unwrap();
         let error = if operation.is_streamed() {
-            client.send_stream(&call).await.err()
+            client.send_frames(&call).await.err()
         } else {
-            client.send(&call).await.err()
+            client.call(operation, &members).await.err()
         };
         assert_ne!(error.as_ref().map(Error::kind), Some(ErrorKind::Recording), "{name}: {error:?}");
     }

@@ -246,7 +246,7 @@ fn silence_has_an_end() {
         pumice(&home).args(["chat", "Hi", "--timeout", "0.05", "--endpoint-url", &url]).output().unwrap();
     assert_eq!(output.status.code(), Some(4));
     assert!(
-        stderr(&output).contains("first-byte timeout: no answer within 0.05 seconds"),
+        stderr(&output).contains("first-byte timeout: no response within 0.05 seconds"),
         "{}",
         stderr(&output)
     );

@@ -127,7 +127,7 @@ pub async fn call_by_members(client: &Client, operation: Operation, params: &str
     if !operation.is_streamed() {
         return Ok(serde_json::from_str(client.call(operation, &request).await?.text()).unwrap());
     }
-    let mut frames = client.send_stream(&Call::new(operation, &request)?).await?;
+    let mut frames = client.send_frames(&Call::new(operation, &request)?).await?;
     let mut events = Vec::new();
     while let Some(frame) = frames.next_frame().await? {
         events.push(serde_json::from_str(&frame.to_event_json()?).unwrap());

@@ -298,7 +298,7 @@ pub fn recordings(data: &[u8]) {
             let call = Call::new(operation, &request).unwrap();
             loop {
                 let answered = if operation.is_streamed() {
-                    match client.send_stream(&call).await {
+                    match client.send_frames(&call).await {
                         Ok(mut frames) => drain(&mut frames).await,
                         Err(error) => Err(error),
                     }

@@ -1,0 +1,625 @@
+//! One call from beginning to end: where it goes, with which credentials, how often it is tried, and what to say
+//! when it is refused.
+//!
+//! ```text
+//! Attempts::new ─▶ send ─▶ read ─▶ succeeded
+//!                   ▲ │      │
+//!                   │ ▼      ▼
+//!                   └ failed ┴──▶ Err, if there is no further attempt
+//! ```
+//!
+//! Only `read` differs between the forms of a response; the rest is compiled once.
+
+use std::borrow::Cow;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use ::http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+};
+use ::http::response::Parts;
+use ::http::{Method, Request};
+use aws_credential_types::Token;
+use bytes::{Bytes, BytesMut};
+use tokio::time::{Instant, timeout};
+
+use super::{Client, Identity, unreadable};
+use crate::config::{Config, Target, is_of_connection};
+use crate::credentials::{Cache, Credentials, Found, Search};
+use crate::endpoint::{Endpoint, EndpointSource, region_of_arn};
+use crate::frame::MEDIA_TYPE;
+use crate::hint::{self, Refused};
+use crate::inference_profile::{ListInferenceProfilesRequest, ListInferenceProfilesResponse};
+use crate::operation::{Call, Operation, Request as _};
+use crate::progress::Progress;
+use crate::redaction::{Redaction, Shown};
+use crate::refusal;
+use crate::retry::{Quota, RateLimit};
+use crate::sign::{self, Scope};
+use crate::skew::{self, ClockSkew};
+use crate::stream::{FrameStream, ResponseBody, seconds};
+use crate::transport::{Sending, Transport, proxy_secrets};
+use crate::{Error, ErrorKind, Hint, Result};
+
+/// What a client and its clones share, also those with [overrides](super::Overrides).
+#[derive(Debug)]
+pub(super) struct Shared {
+    credentials: Cache,
+    quota: Quota,
+    skew: ClockSkew,
+    rate: Mutex<RateLimit>,
+    created: Instant,
+    /// See [`proxy_secrets`]; known when the transport is created.
+    proxy_secrets: OnceLock<Vec<Token>>,
+    /// Created on first use, unless the configuration brings one.
+    transport: OnceLock<Arc<dyn Transport>>,
+}
+
+impl Shared {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            credentials: Cache::new(config.surroundings()),
+            quota: Quota::new(),
+            skew: ClockSkew::default(),
+            rate: Mutex::default(),
+            created: Instant::now(),
+            proxy_secrets: OnceLock::new(),
+            transport: OnceLock::new(),
+        }
+    }
+
+    fn with_rate<T>(&self, work: impl FnOnce(&mut RateLimit, Duration) -> T) -> T {
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut rate, self.created.elapsed())
+    }
+
+    /// Asks the chain for other credentials than these, which the service has refused.
+    async fn renewed(&self, refused: &Arc<Found>) -> bool {
+        self.credentials.give_up(refused);
+        let found = self.credentials.credentials().await;
+        found.is_ok_and(|found| !found.credentials.is_same_as(&refused.credentials))
+    }
+}
+
+/// Boxed so that it is compiled once, here, and not in each crate that awaits it.
+pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+impl Client {
+    /// Makes a call whose response is read whole.
+    pub(super) fn whole<'a>(&'a self, call: &'a Call) -> Boxed<'a, (Parts, Bytes)> {
+        Box::pin(self.retried(call, |received| received.whole(call.operation)))
+    }
+
+    /// Makes a call whose response is a stream of frames, up to the first of them.
+    pub(super) fn frames<'a>(
+        &'a self,
+        call: &'a Call,
+        closing_event: Option<&'static str>,
+    ) -> Boxed<'a, FrameStream> {
+        Box::pin(self.retried(call, move |received| received.frames(closing_event)))
+    }
+
+    /// Makes a call whose response is not read.
+    pub(super) fn raw<'a>(&'a self, call: &'a Call) -> Boxed<'a, (Parts, ResponseBody)> {
+        let read = |received: Received| std::future::ready(Ok((received.head, received.body)));
+        Box::pin(self.retried(call, read))
+    }
+
+    pub(super) async fn search(&self) -> Search {
+        self.shared.credentials.search().await
+    }
+
+    pub(super) async fn identity(&self) -> Result<Identity> {
+        let search = self.search().await;
+        let found = search.result.as_ref().ok();
+        let instance_region = found.and_then(|found| found.region.clone());
+        let target = self.config.target(None, async { Ok(instance_region) }).await?;
+        let Target { region, runtime, control, .. } = target;
+        Ok(Identity { search, region, runtime, control })
+    }
+
+    /// Where calls of a model go.
+    pub(super) async fn target(&self, model_id: Option<&str>) -> Result<Target> {
+        let instance_region = async { Ok(self.found().await?.and_then(|found| found.region.clone())) };
+        self.config.target(model_id.and_then(region_of_arn), instance_region).await
+    }
+
+    /// Makes a call until it is read or there is no further attempt.
+    async fn retried<T, R: Future<Output = Result<T>>>(
+        &self,
+        call: &Call,
+        read: impl Fn(Received) -> R,
+    ) -> Result<T> {
+        let mut attempts = Attempts::new(self, call).await?;
+        loop {
+            let received = attempts.send().await?;
+            match read(received).await {
+                Ok(response) => {
+                    attempts.succeeded();
+                    return Ok(response);
+                }
+                Err(error) => attempts.failed(error).await?,
+            }
+        }
+    }
+
+    /// The credentials, if calls are authorised at all.
+    async fn found(&self) -> Result<Option<Arc<Found>>> {
+        if !self.config.authorised {
+            return Ok(None);
+        }
+        if let Some(token) = &self.config.bearer_token {
+            return Ok(Some(Arc::new(Found::given(token.clone()))));
+        }
+        self.shared.credentials.credentials().await.map(Some)
+    }
+
+    /// The inference profiles that serve a model, regional ones before the global one. Fails soon, since this is
+    /// for a hint, and if only the runtime has an endpoint of its own: the control plane does not belong to it.
+    async fn profiles_of(&self, model_id: &str, target: &Target) -> Result<Vec<String>> {
+        let rules = &EndpointSource::Rules;
+        if target.control.source() == rules && target.runtime.source() != rules {
+            let message = "the runtime has an endpoint of its own, and the control plane does not";
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        let look_up = async {
+            let call = ListInferenceProfilesRequest::new().max_results(1000u32).to_call()?;
+            let once = Attempt { invocation: "", number: 1, max: 1 };
+            let received = self.attempt(&call, target, self.found().await?.as_deref(), once).await?;
+            let (_, body) = received.whole(call.operation).await?;
+            let listed: ListInferenceProfilesResponse = Operation::ListInferenceProfiles.read_json(&body)?;
+            Ok(listed.serving(model_id))
+        };
+        let profiles = within(LONGEST_LOOK_UP, "no response", look_up).await?;
+        let is_global = |profile: &String| profile.starts_with("global.");
+        let (global, mut profiles) = profiles.into_iter().partition::<Vec<_>, _>(is_global);
+        profiles.extend(global);
+        Ok(profiles)
+    }
+
+    /// Sends the call once, and gives the response if its status is 2xx.
+    async fn attempt(
+        &self,
+        call: &Call,
+        target: &Target,
+        found: Option<&Found>,
+        Attempt { invocation, number, max }: Attempt<'_>,
+    ) -> Result<Received> {
+        let config = &self.config;
+        let endpoint = target.endpoint(call.service);
+        let mut request = self.authorise(request(config, call, endpoint)?, endpoint, found)?;
+        let counted = format!("attempt={number}; max={max}");
+        self.keep_from_plain_http(&request, endpoint)?;
+        // These describe the attempt and not the call, so they are not signed.
+        for (name, value) in [("amz-sdk-invocation-id", invocation), ("amz-sdk-request", &counted)] {
+            let value = HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""));
+            request.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+        // The HTTP client does not send it for an empty body.
+        if call.method == Method::POST && call.body.is_empty() {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+
+        let url = endpoint.shown_call(&request.uri().to_string());
+        config.watcher.report(&Progress::Sending { operation: call.name(), url: &url, attempt: number });
+        let transport = self.transport()?;
+        let redaction = Arc::new(self.redaction(&request, found));
+        request.extensions_mut().insert(Shown { url, redaction: Arc::clone(&redaction) });
+        let received = self.receive(transport.send(request), &redaction).await;
+        received.map_err(|error| redaction.error(error))
+    }
+
+    /// Waits for the head of the response.
+    async fn receive(&self, sending: Sending<'_>, redaction: &Arc<Redaction>) -> Result<Received> {
+        let Self { config, shared } = self;
+        let (sent, sent_at) = (Instant::now(), config.context.now());
+        let mut response =
+            within(config.first_byte_timeout, "first-byte timeout: no response", sending).await?;
+        redaction.headers(response.headers_mut());
+        let (mut head, body) = response.into_parts();
+        config.watcher.report(&Progress::Answered {
+            status: head.status.as_u16(),
+            request_id: refusal::request_id(&head.headers),
+            after: sent.elapsed(),
+        });
+        let mut news = None;
+        if config.authorised && !config.trusts_clock() {
+            news = shared.skew.learn(&head.headers, sent_at, config.context.now());
+        }
+        if let Some(seconds) = news {
+            config.watcher.report(&Progress::ClockCorrected { seconds });
+        }
+        let body = ResponseBody::new(body, config.idle_timeout, Arc::clone(redaction));
+        if head.status.is_success() {
+            // For faults that are found when it is read.
+            head.extensions.insert(Arc::clone(redaction));
+            return Ok(Received { head, body });
+        }
+        let error = refusal::error(&head, &beginning(body).await, config.context.now());
+        Err(match news {
+            // With the clock corrected, the same call can succeed.
+            Some(seconds) if skew::may_be_due_to(&error) => {
+                error.with_retryable(true).with_hint(Hint::CheckClock { seconds })
+            }
+            _ => error,
+        })
+    }
+
+    /// Adds what authorises the request.
+    fn authorise(
+        &self,
+        mut request: Request<Bytes>,
+        endpoint: &Endpoint,
+        found: Option<&Found>,
+    ) -> Result<Request<Bytes>> {
+        let Self { config, shared } = self;
+        let Some(found) = found else { return Ok(request) };
+        config.watcher.report(&Progress::Credentials { link: &found.link });
+        match &found.credentials {
+            Credentials::Bearer(token) => {
+                let value = HeaderValue::from_str(&format!("Bearer {}", token.token()));
+                let mut value = value.map_err(|_| {
+                    Error::new(
+                        ErrorKind::Credentials,
+                        "bearer token: expected visible ASCII, found another character",
+                    )
+                })?;
+                value.set_sensitive(true);
+                request.headers_mut().insert(AUTHORIZATION, value);
+                Ok(request)
+            }
+            Credentials::Keys(keys) => {
+                let scope = Scope { region: endpoint.region(), service: SIGNING_NAME };
+                let headers = sign::sign(&request, keys, scope, shared.skew.correct(config.context.now()))?;
+                request.headers_mut().extend(headers);
+                Ok(request)
+            }
+        }
+    }
+
+    /// Refuses a request with a secret in it that would go over plain http to another machine, unless that is
+    /// allowed. It is never allowed for a bearer token.
+    fn keep_from_plain_http(&self, request: &Request<Bytes>, endpoint: &Endpoint) -> Result<()> {
+        let Self { config, .. } = self;
+        let is_network = config.transport.as_ref().is_none_or(|transport| transport.is_network());
+        if endpoint.may_carry_secrets() || !is_network {
+            return Ok(());
+        }
+        let refused = |what: &str, hint: &str| {
+            let url = endpoint.shown_url();
+            let message =
+                format!("the endpoint {url} is not https, and {what} over plain http only to this machine");
+            Err(Error::new(ErrorKind::InvalidInput, message).with_hint(hint))
+        };
+        let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let begins = |scheme: &[u8]| {
+            let begin = authorization.and_then(|value| value.get(..scheme.len()));
+            begin.is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
+        };
+        if begins(b"bearer ") {
+            let hint = "give an https URL, or use access keys, whose secret is not sent";
+            return refused("a bearer token goes", hint);
+        }
+        let signed = begins(b"aws4-hmac-sha256 ");
+        let sensitive = request.headers().iter().filter(|(_, value)| value.is_sensitive());
+        let secrets = sensitive.map(|(name, _)| name).filter(|name| !signed || *name != AUTHORIZATION);
+        let secrets = secrets.map(HeaderName::as_str).collect::<Vec<_>>();
+        if !secrets.is_empty() && !config.allow_plain_http {
+            let hint = "give an https URL; to send secrets in the clear all the same, set \
+                        request.allowPlainHttp to true beside baseUrl in the settings";
+            return refused(&format!("the secrets in {} go", secrets.join(", ")), hint);
+        }
+        if signed || !secrets.is_empty() {
+            let host = request.uri().authority().map_or("", |authority| authority.as_str());
+            config.watcher.report(&Progress::PlainHttp { host, secrets: &secrets });
+        }
+        Ok(())
+    }
+
+    /// The secrets of a request: those it holds, and those it was made with.
+    fn redaction(&self, request: &Request<Bytes>, found: Option<&Found>) -> Redaction {
+        let mut redaction = Redaction::of(request.headers());
+        if let Some(Credentials::Keys(keys)) = found.map(|found| &found.credentials) {
+            redaction.add(keys.secret_access_key());
+        }
+        let proxy =
+            self.shared.proxy_secrets.get_or_init(|| proxy_secrets(&self.config.http, &self.config.context));
+        for secret in self.config.withheld.iter().chain(proxy) {
+            redaction.add(secret.token());
+        }
+        redaction
+    }
+
+    fn transport(&self) -> Result<&Arc<dyn Transport>> {
+        let Self { config, shared } = self;
+        if let Some(given) = &config.transport {
+            return Ok(given);
+        }
+        if let Some(created) = shared.transport.get() {
+            return Ok(created);
+        }
+        let http = config.network()?;
+        let _ = shared.proxy_secrets.set(http.proxy_secrets.clone());
+        Ok(shared.transport.get_or_init(|| Arc::new(http)))
+    }
+}
+
+/// One attempt of a call.
+struct Attempt<'a> {
+    invocation: &'a str,
+    number: u32,
+    max: u32,
+}
+
+/// The attempts of one call.
+struct Attempts<'a> {
+    client: &'a Client,
+    call: Cow<'a, Call>,
+    target: Target,
+    /// Whether `call` is of the inference profile that serves the model.
+    substituted: bool,
+    invocation: String,
+    found: Option<Arc<Found>>,
+    number: u32,
+    /// How many of them patience or new credentials allowed: they do not count for the most attempts.
+    beside: u32,
+    waits: u32,
+    waited: Duration,
+    renewed: bool,
+    /// What the last retry took from the quota.
+    cost: Option<u32>,
+    last: Option<Error>,
+}
+
+impl<'a> Attempts<'a> {
+    async fn new(client: &'a Client, call: &'a Call) -> Result<Self> {
+        let config = &client.config;
+        let call = match &config.project {
+            Some(project) => Cow::Owned(call.in_project(project)?),
+            None => Cow::Borrowed(call),
+        };
+        Ok(Self {
+            client,
+            target: client.target(call.model_id.as_deref()).await?,
+            call,
+            substituted: false,
+            invocation: config.context.uuid(),
+            found: None,
+            number: 0,
+            beside: 0,
+            waits: 0,
+            waited: Duration::ZERO,
+            renewed: false,
+            cost: None,
+            last: None,
+        })
+    }
+
+    /// Sends the call, again if need be, until there is a response with status 2xx.
+    async fn send(&mut self) -> Result<Received> {
+        loop {
+            self.number += 1;
+            self.found = self.client.found().await?;
+            let retry = self.target.retry;
+            if retry.adaptive {
+                let wait = self.client.shared.with_rate(RateLimit::take);
+                tokio::time::sleep(wait).await;
+            }
+            let Self { client, call, target, number, invocation, found, .. } = &*self;
+            let attempt = Attempt { invocation, number: *number, max: retry.max_attempts.max(*number) };
+            match client.attempt(call, target, found.as_deref(), attempt).await {
+                Ok(received) => return Ok(received),
+                Err(error) => self.failed(error).await?,
+            }
+        }
+    }
+
+    fn succeeded(&self) {
+        self.learn(false);
+        self.client.shared.quota.give_back(self.cost);
+    }
+
+    /// Waits until the next attempt is due, or fails with `error` if there is none.
+    async fn failed(&mut self, error: Error) -> Result<()> {
+        self.learn(error.kind() == ErrorKind::Throttled);
+        let last = self.last.take();
+        // A recording that has no further response ended with the one before.
+        if let (Some(last), ErrorKind::Recording) = (last, error.kind()) {
+            return Err(last);
+        }
+        let Client { config, shared } = self.client;
+        let hint = hint::hint(
+            &error,
+            Refused {
+                model_id: self.call.model_id.as_deref(),
+                region: self.target.region.name(),
+                link: self.found.as_ref().map(|found| found.link.as_str()),
+            },
+        );
+        let error = error.or_hint(hint);
+        let retry = self.target.retry;
+        let chance = config.context.chance();
+        let expired = !self.renewed && error.code().is_some_and(credentials_expired);
+        let delay = if let (Some(found), true) = (&self.found, expired)
+            && shared.renewed(found).await
+        {
+            self.renewed = true;
+            self.beside += 1;
+            config.watcher.report(&Progress::Retrying { error: &error, delay: Duration::ZERO });
+            Duration::ZERO
+        } else if let Some(delay) = retry.patient_delay(&error, self.waits + 1, self.waited, chance) {
+            self.waits += 1;
+            self.beside += 1;
+            self.waited += delay;
+            let left = retry.patience.unwrap_or_default().saturating_sub(self.waited);
+            config.watcher.report(&Progress::Waiting { error: &error, delay, left });
+            delay
+        } else if let Some(delay) = retry.delay(&error, self.number - self.beside, chance) {
+            self.cost = shared.quota.take(&error);
+            if self.cost.is_none() {
+                return Err(error);
+            }
+            config.watcher.report(&Progress::Retrying { error: &error, delay });
+            delay
+        } else {
+            return self.substitute_profile(error).await;
+        };
+        self.last = Some(error);
+        tokio::time::sleep(delay).await;
+        Ok(())
+    }
+
+    /// Goes on with the inference profile that serves the model, if that is what the error asks for and the
+    /// client may; otherwise the error names the profiles.
+    async fn substitute_profile(&mut self, error: Error) -> Result<()> {
+        let Some(model_id) = self.call.model_id.clone() else { return Err(error) };
+        if self.substituted || !hint::needs_inference_profile(&error) {
+            return Err(error);
+        }
+        let client = self.client;
+        let profiles = client.profiles_of(&model_id, &self.target).await;
+        match profiles.as_deref() {
+            Ok([profile, ..]) if client.config.auto_profile => {
+                let taken = Progress::ProfileTaken { model_id: &model_id, profile_id: profile };
+                client.config.watcher.report(&taken);
+                self.call = Cow::Owned(self.call.of_model(profile));
+                self.substituted = true;
+                // It is a call of its own: its attempts count from 1.
+                self.invocation = client.config.context.uuid();
+                (self.number, self.beside, self.waits, self.waited) = (0, 0, 0, Duration::ZERO);
+                (self.renewed, self.cost) = (false, None);
+                Ok(())
+            }
+            _ => {
+                let hint = hint::inference_profiles(&model_id, profiles, self.target.region.name());
+                Err(error.or_hint(Some(hint)))
+            }
+        }
+    }
+
+    fn learn(&self, throttled: bool) {
+        if self.target.retry.adaptive {
+            self.client.shared.with_rate(|rate, now| rate.learn(now, throttled));
+        }
+    }
+}
+
+/// A response with status 2xx, whose body is still to be read.
+struct Received {
+    head: Parts,
+    body: ResponseBody,
+}
+
+impl Received {
+    async fn whole(self, operation: Option<Operation>) -> Result<(Parts, Bytes)> {
+        let Self { head, body } = self;
+        let body = body.bytes().await.map_err(|error| unreadable(error, &head))?;
+        match operation.and_then(|operation| operation.expected_instead(&body)) {
+            Some(expected) => Err(unreadable(refusal::unexpected(&head, &body, &expected), &head)),
+            None => Ok((head, body)),
+        }
+    }
+
+    async fn frames(self, closing_event: Option<&'static str>) -> Result<FrameStream> {
+        let Self { head, body } = self;
+        if !refusal::may_be(MEDIA_TYPE, &head.headers) {
+            let error = refusal::unexpected(&head, &beginning(body).await, MEDIA_TYPE);
+            return Err(unreadable(error, &head));
+        }
+        let mut frames = FrameStream::new(head, body, closing_event);
+        frames.wait_for_first().await?;
+        Ok(frames)
+    }
+}
+
+/// The beginning of an error's body: as much as comes soon. An error response whose body does not arrive is one
+/// all the same.
+async fn beginning(mut body: ResponseBody) -> Bytes {
+    let mut beginning = BytesMut::new();
+    let reading = async {
+        while beginning.len() < LONGEST_REFUSAL
+            && let Ok(Some(bytes)) = body.next_chunk().await
+        {
+            beginning.extend_from_slice(&bytes);
+        }
+    };
+    // Whatever has come until then is reported.
+    let _ = timeout(LONGEST_WAIT_FOR_REFUSAL, reading).await;
+    beginning.freeze()
+}
+
+/// The request as it is sent, without what authorises it.
+fn request(config: &Config, call: &Call, endpoint: &Endpoint) -> Result<Request<Bytes>> {
+    let query = call.query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>();
+    let url = endpoint.call_url(&call.path, &query)?;
+    let mut request = Request::builder()
+        .method(call.method.clone())
+        .uri(&url)
+        .body(call.body.clone())
+        .map_err(|source| Error::new(ErrorKind::InvalidInput, "expected a URL").with_source(source))?;
+    *request.headers_mut() = headers(config, call)?;
+    if let Some(operation) = call.operation {
+        request.extensions_mut().insert(operation);
+    }
+    Ok(request)
+}
+
+/// The headers of a call, and those that the configuration adds. The client's own are left out.
+fn headers(config: &Config, call: &Call) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    let is_own = |name: &HeaderName| {
+        *name == HOST || *name == AUTHORIZATION && config.authorised || name.as_str().starts_with("x-amz-")
+    };
+    for (name, value) in config.headers.iter() {
+        let invalid = || {
+            let message = format!(
+                "header {name:?}: expected visible ASCII, found another character in its name or value"
+            );
+            Error::new(ErrorKind::InvalidInput, message)
+        };
+        let name = HeaderName::try_from(name).map_err(|_| invalid())?;
+        refuse_of_connection(&name)?;
+        if !is_own(&name) {
+            let mut value = HeaderValue::from_str(value).map_err(|_| invalid())?;
+            // Media types are words that a message may need.
+            value.set_sensitive(name != ACCEPT && name != CONTENT_TYPE);
+            headers.insert(name, value);
+        }
+    }
+    for (name, value) in call.headers.iter().filter(|(name, _)| !is_own(name)) {
+        refuse_of_connection(name)?;
+        headers.insert(name, value.clone());
+    }
+    Ok(headers)
+}
+
+fn refuse_of_connection(name: &HeaderName) -> Result<()> {
+    if is_of_connection(name.as_str()) {
+        let message = format!("the header {name} cannot be set: it belongs to the connection");
+        return Err(Error::new(ErrorKind::InvalidInput, message).with_hint("leave it out"));
+    }
+    Ok(())
+}
+
+/// Whether a code says that the credentials have expired, over HTTP or in a stream.
+fn credentials_expired(code: &str) -> bool {
+    ["ExpiredToken", "ExpiredTokenException"].iter().any(|expired| expired.eq_ignore_ascii_case(code))
+}
+
+/// Waits for at most this long.
+async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(limit, work).await.unwrap_or_else(|_| {
+        let seconds = seconds(limit);
+        Err(Error::new(ErrorKind::Timeout, format!("{what} within {seconds} seconds")))
+    })
+}
+
+/// The name that both services sign with.
+const SIGNING_NAME: &str = "bedrock";
+/// How long a lookup for a hint may take.
+const LONGEST_LOOK_UP: Duration = Duration::from_secs(5);
+/// How long the body of an error response may take to come.
+const LONGEST_WAIT_FOR_REFUSAL: Duration = Duration::from_secs(10);
+/// How much of an error response's body is read, in bytes.
+const LONGEST_REFUSAL: usize = 1024 * 1024;
