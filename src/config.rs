@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_credential_types::Token;
 
 use crate::context::Context;
-use crate::credentials::Surroundings;
+use crate::credentials::{Chain, Credentials, ProvideCredentials, ProviderContext};
 use crate::endpoint::{Endpoint, EndpointSettings, EndpointSource, Origin, Region, RegionSource, Service};
 use crate::profile::Profiles;
 use crate::progress::{Progress, Watcher};
@@ -32,7 +32,7 @@ use crate::{Error, ErrorKind, Result};
 pub struct Config {
     pub(crate) region: Option<String>,
     pub(crate) profile: Option<String>,
-    pub(crate) bearer_token: Option<Token>,
+    pub(crate) credentials: Option<Arc<dyn ProvideCredentials>>,
     pub(crate) endpoint_url: Option<String>,
     pub(crate) use_fips: Option<bool>,
     pub(crate) use_dual_stack: Option<bool>,
@@ -63,7 +63,7 @@ impl Config {
         Self {
             region: None,
             profile: None,
-            bearer_token: None,
+            credentials: None,
             endpoint_url: None,
             use_fips: None,
             use_dual_stack: None,
@@ -103,8 +103,24 @@ impl Config {
     }
 
     /// A Bedrock API key, in place of all other credentials.
-    pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
-        self.bearer_token = Some(Token::new(token, None));
+    pub fn bearer_token(self, token: impl Into<String>) -> Self {
+        self.credentials(Credentials::bearer(token))
+    }
+
+    /// Access keys, in place of all other credentials; temporary ones have a session token.
+    pub fn access_keys(
+        self,
+        id: impl Into<String>,
+        secret: impl Into<String>,
+        session_token: Option<String>,
+    ) -> Self {
+        self.credentials(Credentials::keys(id, secret, session_token))
+    }
+
+    /// Asks this provider for credentials, in place of the chain. Of this, [`bearer_token`](Self::bearer_token) and
+    /// [`access_keys`](Self::access_keys), the last one counts.
+    pub fn credentials(mut self, provider: impl ProvideCredentials + 'static) -> Self {
+        self.credentials = Some(Arc::new(provider));
         self
     }
 
@@ -260,17 +276,14 @@ impl Config {
         self
     }
 
-    /// What the sources of credentials look at.
-    pub(crate) fn surroundings(&self) -> Surroundings {
-        Surroundings::new(
-            self.context.clone(),
-            self.profile.clone(),
-            self.region.clone(),
-            self.fallback_region.clone(),
-            self.offline,
-            self.credentials_transport.clone(),
-            self.fallback_bearer_token.clone(),
-        )
+    /// The chain of sources, which is asked unless another provider is given.
+    pub(crate) fn chain(&self) -> Chain {
+        let fallback = (self.fallback_region.clone(), self.fallback_bearer_token.clone());
+        let mut cx = ProviderContext::new(self.context.clone()).fallback(fallback.0, fallback.1);
+        cx = self.profile.iter().fold(cx, ProviderContext::profile);
+        cx = self.region.iter().fold(cx, ProviderContext::region);
+        cx = self.credentials_transport.iter().cloned().fold(cx, ProviderContext::transport);
+        Chain::new(if self.offline { cx.offline() } else { cx })
     }
 
     /// Where calls go, by everything that has a say in it. `model_region` is that of the model's ARN;
@@ -365,7 +378,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("region", &self.region)
             .field("profile", &self.profile)
-            .field("bearer_token", &self.bearer_token)
+            .field("credentials", &self.credentials)
             .field("endpoint_url", &self.endpoint_url.as_deref().map(Origin))
             .field("use_fips", &self.use_fips)
             .field("use_dual_stack", &self.use_dual_stack)

@@ -1,18 +1,22 @@
-//! Where credentials come from: a chain of sources that are asked in order, and that say what they looked
-//! at.
+//! Where credentials come from: one trait, the chain that implements it, and a cache over either.
+//!
+//! A client asks the [`Chain`], unless [`Config::credentials`](crate::Config::credentials) names a provider: one of
+//! its sources alone, [`Credentials`] themselves, or an implementation of [`ProvideCredentials`] of your own.
+//!
+//! The chain asks its sources in this order, and reports what it looked at:
 //!
 //! 1. A Bedrock API key in `AWS_BEARER_TOKEN_BEDROCK`.
 //! 2. `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, with `AWS_SESSION_TOKEN`.
 //! 3. The profile: keys, a role with `source_profile` or `credential_source`, `web_identity_token_file`, IAM
-//!    Identity Center (`sso_session`), `login_session`, `credential_process`. One that is named and does not
-//!    exist is an error; `default` may be missing.
+//!    Identity Center (`sso_session`), `login_session`, `credential_process`. Naming a missing profile is an error,
+//!    except `default`.
 //! 4. A role for the token in `AWS_WEB_IDENTITY_TOKEN_FILE`.
 //! 5. The credentials service of a container (`AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`, `_FULL_URI`).
 //! 6. The key of a settings file, [`Config::fallback_bearer_token`](crate::Config::fallback_bearer_token).
 //! 7. The metadata service of an EC2 instance, IMDSv2.
 //!
-//! A profile that is named in code, and not by `AWS_PROFILE`, passes over the first two: who names one means
-//! it. A source that is set up and does not work ends the search: another would be a wrong identity.
+//! If code names a profile (`AWS_PROFILE` does not count), the first two are skipped. A source that is configured
+//! but broken ends the search: the next one could be the wrong identity.
 //!
 //! Source: the AWS SDKs' reference guide,
 //! [standardized credential providers](https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html).
@@ -20,31 +24,69 @@
 mod assume_role;
 mod bearer;
 mod cache;
+mod chain;
 mod container;
 mod environment;
 mod imds;
 mod login;
 mod process;
 mod profile;
+mod provider_context;
 mod secret;
 mod session;
 mod sso;
 mod sts;
-mod surroundings;
 mod web_identity;
 
+use std::fmt;
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::time::SystemTime;
 
-use aws_credential_types::{Credentials as Keys, Token};
+pub use aws_credential_types::{Credentials as Keys, Token};
 
 pub(crate) use self::cache::Cache;
-use self::surroundings::Fault;
-pub(crate) use self::surroundings::Surroundings;
-use crate::{Error, ErrorKind, Hint, Result};
+pub use self::chain::Chain;
+use self::provider_context::Fault;
+pub use self::provider_context::ProviderContext;
+use crate::{Error, ErrorKind, Result};
 
-/// What authorises a call.
+/// Gives credentials: what a client asks before it signs.
 ///
-/// `Debug` shows neither tokens nor secret keys, and what is dropped is overwritten.
+/// The client caches what it is given. It asks again before the credentials expire and when the service says that
+/// they have (`ExpiredToken`), one request at a time however many calls wait; without an expiry they are used until
+/// then. Each failure goes to the calls that waited for it, as it is. Limit the time yourself: the client waits for
+/// as long as the provider takes.
+///
+/// ```
+/// use pumice::credentials::{Credentials, ProvideCredentials, Providing, Resolved};
+/// use pumice::{Client, Config};
+///
+/// #[derive(Debug)]
+/// struct Vault;
+///
+/// impl ProvideCredentials for Vault {
+///     fn provide(&self) -> Providing<'_> {
+///         Box::pin(async {
+///             let keys = Credentials::keys("AKIDEXAMPLE", "secret", None);
+///             Ok(Resolved::new(keys, "vault"))
+///         })
+///     }
+/// }
+///
+/// let client = Client::new(Config::new().credentials(Vault));
+/// ```
+pub trait ProvideCredentials: fmt::Debug + Send + Sync {
+    /// Asks for credentials.
+    fn provide(&self) -> Providing<'_>;
+}
+
+/// Credentials on their way.
+pub type Providing<'a> = Pin<Box<dyn Future<Output = Result<Resolved>> + Send + 'a>>;
+
+/// What authorises a call. It is a provider of itself.
+///
+/// `Debug` redacts tokens and secret keys, and their memory is overwritten when they are dropped.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Credentials {
@@ -55,6 +97,27 @@ pub enum Credentials {
 }
 
 impl Credentials {
+    /// A Bedrock API key.
+    pub fn bearer(token: impl Into<String>) -> Self {
+        Self::Bearer(Token::new(token, None))
+    }
+
+    /// Access keys; temporary ones have a session token.
+    pub fn keys(id: impl Into<String>, secret: impl Into<String>, session_token: Option<String>) -> Self {
+        Self::Keys(Keys::new(id, secret, session_token, None, "pumice"))
+    }
+
+    /// Sets when they expire.
+    pub fn with_expiry(self, expires: SystemTime) -> Self {
+        match self {
+            Self::Bearer(token) => Self::Bearer(Token::new(token.token(), Some(expires))),
+            Self::Keys(mut keys) => {
+                *keys.expiry_mut() = Some(expires);
+                Self::Keys(keys)
+            }
+        }
+    }
+
     /// The public part of access keys.
     pub fn access_key_id(&self) -> Option<&str> {
         match self {
@@ -63,7 +126,7 @@ impl Credentials {
         }
     }
 
-    /// Whether a service would take them for the others: what is said of their end does not count.
+    /// Whether a service would see the same credentials: the expiry does not count.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Bearer(token), Self::Bearer(other)) => token.token() == other.token(),
@@ -76,7 +139,7 @@ impl Credentials {
         }
     }
 
-    /// When they cease to be valid, where that is known.
+    /// When they expire, if that is known.
     pub fn expires(&self) -> Option<SystemTime> {
         match self {
             Self::Bearer(token) => token.expiration(),
@@ -85,88 +148,104 @@ impl Credentials {
     }
 }
 
-/// Credentials and where they are from.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Found {
-    /// What authorises a call.
-    pub credentials: Credentials,
-    /// The kind of source, in the words that `pumice auth` prints: `env: AWS_BEARER_TOKEN_BEDROCK`,
-    /// `env: AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY`, `env: AWS_PROFILE` or `default chain`.
-    pub source: &'static str,
-    /// The actual link of the chain: `profile work (sso-session corp)`, `container`, `instance role NAME`.
-    pub link: String,
-    /// The region of the EC2 instance that the credentials are of, where nothing else names a region.
-    pub region: Option<String>,
-}
-
-/// The source that would have been asked, were it not for [`Config::offline`](crate::Config::offline).
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Unasked {
-    /// As in [`Found`].
-    pub source: &'static str,
-    /// As in [`Found`].
-    pub link: String,
-}
-
-impl Found {
-    /// A Bedrock API key that the program gives by itself.
-    pub(crate) fn given(token: Token) -> Self {
-        let link = "given bearer token";
-        Self { credentials: Credentials::Bearer(token), source: link, link: link.to_owned(), region: None }
+impl ProvideCredentials for Credentials {
+    fn provide(&self) -> Providing<'_> {
+        let link = match self {
+            Self::Bearer(_) => "given bearer token",
+            Self::Keys(_) => "given access keys",
+        };
+        Box::pin(ready(Ok(Resolved::new(self.clone(), link))))
     }
 }
 
-/// What became of asking a source.
+/// Credentials, and which provider gave them.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Resolved {
+    /// What authorises a call.
+    pub credentials: Credentials,
+    /// The kind of source, in the words that `pumice auth` prints: `env: AWS_BEARER_TOKEN_BEDROCK`,
+    /// `env: AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY`, `env: AWS_PROFILE`, `default chain`, or
+    /// `credentials provider` for one of your own.
+    pub source: &'static str,
+    /// The provider's name, for messages: `profile work (sso-session corp)`, `container`, `instance role NAME`.
+    pub link: String,
+    /// The region of the EC2 instance that the credentials belong to, where nothing else names a region.
+    pub region: Option<String>,
+}
+
+impl Resolved {
+    /// Credentials of the provider with this name, which messages show.
+    pub fn new(credentials: Credentials, link: impl Into<String>) -> Self {
+        Self { credentials, source: PROVIDER, link: link.into(), region: None }
+    }
+
+    fn from_chain(credentials: Credentials, link: impl Into<String>) -> Self {
+        Self { source: DEFAULT_CHAIN, ..Self::new(credentials, link) }
+    }
+}
+
+/// The source that would have been asked without [`Config::offline`](crate::Config::offline).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Tried {
+pub struct Deferred {
+    /// As in [`Resolved`].
+    pub source: &'static str,
+    /// As in [`Resolved`].
+    pub link: String,
+}
+
+/// What came of asking one source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Attempt {
     /// The source's name.
     pub source: String,
-    /// Whether it was passed over.
-    pub outcome: TriedOutcome,
-    /// Why it was passed over, or what is wrong with it; for the one that is used, its link.
+    /// What came of it.
+    pub outcome: AttemptOutcome,
+    /// Why it was skipped or failed; for the one that is used, its link.
     pub reason: String,
 }
 
-/// Whether a source was passed over.
+/// What came of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum TriedOutcome {
+pub enum AttemptOutcome {
     /// It does not apply, or may not be asked.
     Skipped,
     /// Its credentials are used.
     Used,
-    /// It is set up and does not work.
+    /// It is configured but broken.
     Failed,
 }
 
-/// What the chain came to: the credentials or why there are none, and every source that was asked.
+/// The credentials or why there are none, and every source that was asked.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Search {
     /// The credentials, or the error that says what to do.
-    pub result: Result<Found>,
-    /// The source that ended the search since it may not be asked. `result` is an error then.
-    pub unasked: Option<Unasked>,
-    /// The sources in the order they were asked.
-    pub tried: Vec<Tried>,
+    pub result: Result<Resolved>,
+    /// The source that ended the search because it may not be asked. `result` is an error then.
+    pub deferred: Option<Deferred>,
+    /// The sources, in the order they were asked.
+    pub attempts: Vec<Attempt>,
 }
 
-/// The answers of a source, beside that it is set up and does not work, which is an error.
+/// What a source says. One that is configured but broken gives an error instead.
 #[derive(Debug)]
 enum Outcome {
-    /// There are credentials.
-    Found(Found),
-    /// This source has nothing to do with how this machine is set up. The next one is asked.
+    Resolved(Resolved),
+    /// This machine does not use the source. The next one is asked.
     NotApplicable {
         reason: String,
         /// What to do if it should.
         hint: Option<&'static str>,
     },
-    /// This source would be asked at `url`, which is not allowed.
-    Unasked { unasked: Unasked, url: String },
+    /// The source would be asked at `url`, which is not allowed.
+    Deferred {
+        deferred: Deferred,
+        url: String,
+    },
 }
 
 impl Outcome {
@@ -174,142 +253,32 @@ impl Outcome {
         Self::NotApplicable { reason: reason.into(), hint: None }
     }
 
-    /// What became of a source that is set up.
+    /// The outcome of a source that is configured.
     fn of(source: &'static str, link: String, keys: Result<Keys, Fault>) -> Result<Self> {
         match keys {
             Ok(keys) => {
-                Ok(Self::Found(Found { credentials: Credentials::Keys(keys), source, link, region: None }))
+                Ok(Self::Resolved(Resolved { source, ..Resolved::new(Credentials::Keys(keys), link) }))
             }
-            Err(Fault::Offline(url)) => Ok(Self::Unasked { unasked: Unasked { source, link }, url }),
+            Err(Fault::Offline(url)) => Ok(Self::Deferred { deferred: Deferred { source, link }, url }),
             Err(Fault::Broken(error)) => Err(error),
         }
     }
 }
 
-/// A place that credentials may come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
-    Bearer,
-    Environment,
-    Profile,
-    WebIdentity,
-    Container,
-    Settings,
-    Instance,
-}
-
-impl Source {
-    fn name(self, surroundings: &Surroundings) -> String {
-        match (self, &surroundings.profile) {
-            (Self::Bearer, _) => bearer::VARIABLE.into(),
-            (Self::Environment, _) => environment::NAME.into(),
-            (Self::Profile, Some(name)) => format!("profile {name}"),
-            (Self::Profile, None) => "profile".into(),
-            (Self::WebIdentity, _) => web_identity::TOKEN_FILE.into(),
-            (Self::Container, _) => "container".into(),
-            (Self::Settings, _) => SETTINGS.into(),
-            (Self::Instance, _) => "instance metadata".into(),
-        }
-    }
-
-    async fn load(self, surroundings: &Surroundings) -> Result<Outcome> {
-        let passed_over = surroundings.profile.is_some();
-        match self {
-            Self::Bearer | Self::Environment if passed_over => {
-                Ok(Outcome::not_applicable("not looked at, since a profile is named"))
-            }
-            Self::Bearer => bearer::load(&surroundings.context),
-            Self::Environment => Ok(environment::load(&surroundings.context)),
-            Self::Profile => profile::load(surroundings).await,
-            Self::WebIdentity => web_identity::load(surroundings).await,
-            Self::Container => container::load(surroundings).await,
-            Self::Settings => Ok(match &surroundings.fallback_token {
-                Some(token) => Outcome::Found(Found {
-                    credentials: Credentials::Bearer(token.clone()),
-                    source: "default chain",
-                    link: SETTINGS.into(),
-                    region: None,
-                }),
-                None => Outcome::not_applicable("it has no key"),
-            }),
-            Self::Instance => imds::load(surroundings).await,
-        }
+/// Refuses credentials that have expired already.
+fn check_expiry(resolved: &Resolved, now: SystemTime) -> Result<()> {
+    match resolved.credentials.expires() {
+        Some(end) if end <= now => Err(expired(&resolved.link, end)),
+        _ => Ok(()),
     }
 }
 
-/// Asks the sources in order, until one has credentials, is broken or may not be asked.
-async fn search(surroundings: &Surroundings) -> Search {
-    let mut tried = Vec::new();
-    let mut instance = None;
-    let has_key = surroundings.fallback_token.is_some();
-    for source in SOURCES.into_iter().filter(|source| has_key || *source != Source::Settings) {
-        let name = source.name(surroundings);
-        let mut note = |outcome, reason| tried.push(Tried { source: name.clone(), outcome, reason });
-        let loaded = source.load(surroundings).await.and_then(|outcome| still_valid(outcome, surroundings));
-        match loaded {
-            Ok(Outcome::Found(found)) => {
-                note(TriedOutcome::Used, found.link.clone());
-                return Search { result: Ok(found), unasked: None, tried };
-            }
-            Ok(Outcome::NotApplicable { reason, hint }) => {
-                note(TriedOutcome::Skipped, reason);
-                instance = instance.or(hint.map(str::to_owned));
-            }
-            Ok(Outcome::Unasked { unasked, url }) => {
-                let reason = format!("{}: not asked, since offline: {url} would be", unasked.link);
-                let message = format!("credentials would come from {reason}");
-                note(TriedOutcome::Skipped, reason);
-                let result = Err(Error::new(ErrorKind::Credentials, message));
-                return Search { result, unasked: Some(unasked), tried };
-            }
-            Err(error) => {
-                // Whatever keeps credentials from being found is a fault of credentials.
-                let error = match error.kind() {
-                    ErrorKind::Credentials => error,
-                    _ => surroundings::failed(&name, &error),
-                };
-                note(TriedOutcome::Failed, error.to_string());
-                return Search { result: Err(error), unasked: None, tried };
-            }
-        }
-    }
-    let mut message = String::from("no AWS credentials were found");
-    for Tried { source, reason, .. } in &tried {
-        message.extend(["\n  ", source, ": ", reason]);
-    }
-    let result =
-        Err(Error::new(ErrorKind::Credentials, message).with_hint(Hint::NameCredentials { instance }));
-    Search { result, unasked: None, tried }
-}
-
-/// Refuses credentials that are past their end.
-fn still_valid(outcome: Outcome, surroundings: &Surroundings) -> Result<Outcome> {
-    if let Outcome::Found(found) = &outcome
-        && let Some(end) = found.credentials.expires()
-        && end <= surroundings.context.now()
-    {
-        return Err(expired(&found.link, end));
-    }
-    Ok(outcome)
-}
-
-/// The error of credentials that were past their end when they came.
+/// The error of credentials that had expired when they arrived.
 fn expired(what: &str, end: SystemTime) -> Error {
-    let message = format!(
-        "{what}: credentials that are still valid expected, they expired at {}",
-        secret::timestamp(end)
-    );
+    let message =
+        format!("{what}: expected valid credentials, found some that expired at {}", secret::timestamp(end));
     Error::new(ErrorKind::Credentials, message)
 }
 
-const SOURCES: [Source; 7] = [
-    Source::Bearer,
-    Source::Environment,
-    Source::Profile,
-    Source::WebIdentity,
-    Source::Container,
-    Source::Settings,
-    Source::Instance,
-];
-
-const SETTINGS: &str = "settings file";
+const DEFAULT_CHAIN: &str = "default chain";
+const PROVIDER: &str = "credentials provider";

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pumice::credentials::{Credentials, Search, Tried, TriedOutcome};
+use pumice::credentials::{Attempt, AttemptOutcome, Credentials, Search};
 use pumice::endpoint::{Endpoint, Region, RegionSource};
 use pumice::{Client, Identity};
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     match (search, place) {
         (_, Err(error)) => Err(error.into()),
         // Which they would be is known, and more was not asked for.
-        (Search { unasked: Some(_), .. }, _) => Ok(()),
+        (Search { deferred: Some(_), .. }, _) => Ok(()),
         (Search { result, .. }, _) => result.map(|_| ()).map_err(Failure::from),
     }
 }
@@ -61,12 +61,12 @@ fn in_json(search: &Search, place: Option<&Place>) -> Value {
         "regionSource": place.map(region_source),
         "endpoint": place.map(|place| place.runtime.shown_url()),
         "controlEndpoint": place.map(|place| place.control.shown_url()),
-        "tried": search.tried.iter().map(tried_in_json).collect::<Vec<_>>(),
+        "tried": search.attempts.iter().map(attempt_in_json).collect::<Vec<_>>(),
     })
 }
 
-fn tried_in_json(tried: &Tried) -> Value {
-    json!({ "source": tried.source, "outcome": outcome(tried), "reason": tried.reason })
+fn attempt_in_json(attempt: &Attempt) -> Value {
+    json!({ "source": attempt.source, "outcome": outcome(attempt), "reason": attempt.reason })
 }
 
 fn in_text(search: &Search, place: Option<&Place>) -> String {
@@ -92,10 +92,10 @@ fn in_text(search: &Search, place: Option<&Place>) -> String {
     let lines = lines.iter().map(|(name, value)| format!("{name:<17}{}\n", one_line(value)));
     let mut text = lines.collect::<Vec<_>>().concat();
     text.push_str("looked at:\n");
-    for tried in &search.tried {
+    for attempt in &search.attempts {
         // Writing to a string cannot fail.
-        let (source, reason) = (one_line(&tried.source), one_line(&tried.reason));
-        let _ = writeln!(text, "  {:<8}{source}: {reason}", outcome(tried));
+        let (source, reason) = (one_line(&attempt.source), one_line(&attempt.reason));
+        let _ = writeln!(text, "  {:<8}{source}: {reason}", outcome(attempt));
     }
     text
 }
@@ -104,7 +104,7 @@ fn in_text(search: &Search, place: Option<&Place>) -> String {
 fn from(search: &Search) -> Option<(&'static str, &str)> {
     match search {
         Search { result: Ok(found), .. } => Some((found.source, &found.link)),
-        Search { unasked, .. } => unasked.as_ref().map(|unasked| (unasked.source, &*unasked.link)),
+        Search { deferred, .. } => deferred.as_ref().map(|deferred| (deferred.source, &*deferred.link)),
     }
 }
 
@@ -115,10 +115,10 @@ fn kind(credentials: &Credentials) -> &'static str {
     }
 }
 
-fn outcome(tried: &Tried) -> &'static str {
-    match tried.outcome {
-        TriedOutcome::Used => "used",
-        TriedOutcome::Failed => "failed",
+fn outcome(attempt: &Attempt) -> &'static str {
+    match attempt.outcome {
+        AttemptOutcome::Used => "used",
+        AttemptOutcome::Failed => "failed",
         _ => "skipped",
     }
 }

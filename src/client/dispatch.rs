@@ -26,7 +26,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{Client, Identity, unreadable};
 use crate::config::{Config, Target, is_of_connection};
-use crate::credentials::{Cache, Credentials, Found, Search};
+use crate::credentials::{Cache, Credentials, Resolved, Search};
 use crate::endpoint::{Endpoint, EndpointSource, region_of_arn};
 use crate::frame::MEDIA_TYPE;
 use crate::hint::{self, Refused};
@@ -59,7 +59,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: &Config) -> Self {
         Self {
-            credentials: Cache::new(config.surroundings()),
+            credentials: Cache::new(config.credentials.clone(), config.chain(), config.context.clone()),
             quota: Quota::new(),
             skew: ClockSkew::default(),
             rate: Mutex::default(),
@@ -75,7 +75,7 @@ impl Shared {
     }
 
     /// Asks the chain for other credentials than these, which the service has refused.
-    async fn renewed(&self, refused: &Arc<Found>) -> bool {
+    async fn renewed(&self, refused: &Arc<Resolved>) -> bool {
         self.credentials.give_up(refused);
         let found = self.credentials.credentials().await;
         found.is_ok_and(|found| !found.credentials.is_same_as(&refused.credentials))
@@ -145,12 +145,9 @@ impl Client {
     }
 
     /// The credentials, if calls are authorised at all.
-    async fn found(&self) -> Result<Option<Arc<Found>>> {
+    async fn found(&self) -> Result<Option<Arc<Resolved>>> {
         if !self.config.authorised {
             return Ok(None);
-        }
-        if let Some(token) = &self.config.bearer_token {
-            return Ok(Some(Arc::new(Found::given(token.clone()))));
         }
         self.shared.credentials.credentials().await.map(Some)
     }
@@ -183,7 +180,7 @@ impl Client {
         &self,
         call: &Call,
         target: &Target,
-        found: Option<&Found>,
+        found: Option<&Resolved>,
         Attempt { invocation, number, max }: Attempt<'_>,
     ) -> Result<Received> {
         let config = &self.config;
@@ -251,7 +248,7 @@ impl Client {
         &self,
         mut request: Request<Bytes>,
         endpoint: &Endpoint,
-        found: Option<&Found>,
+        found: Option<&Resolved>,
     ) -> Result<Request<Bytes>> {
         let Self { config, shared } = self;
         let Some(found) = found else { return Ok(request) };
@@ -318,7 +315,7 @@ impl Client {
     }
 
     /// The secrets of a request: those it holds, and those it was made with.
-    fn redaction(&self, request: &Request<Bytes>, found: Option<&Found>) -> Redaction {
+    fn redaction(&self, request: &Request<Bytes>, found: Option<&Resolved>) -> Redaction {
         let mut redaction = Redaction::of(request.headers());
         if let Some(Credentials::Keys(keys)) = found.map(|found| &found.credentials) {
             redaction.add(keys.secret_access_key());
@@ -360,7 +357,7 @@ struct Attempts<'a> {
     /// Whether `call` is of the inference profile that serves the model.
     substituted: bool,
     invocation: String,
-    found: Option<Arc<Found>>,
+    found: Option<Arc<Resolved>>,
     number: u32,
     /// How many of them patience or new credentials allowed: they do not count for the most attempts.
     beside: u32,

@@ -6,8 +6,8 @@
 
 use aws_credential_types::Credentials as Keys;
 
+use super::provider_context::{Fault, ProviderContext};
 use super::sts;
-use super::surroundings::{Fault, Surroundings};
 use crate::profile::Section;
 use crate::{Error, ErrorKind, Result};
 
@@ -50,14 +50,14 @@ impl Role {
     }
 
     /// Assumes it with these keys.
-    pub(super) async fn assume(&self, surroundings: &Surroundings, with: &Keys) -> Result<Keys, Fault> {
+    pub(super) async fn assume(&self, cx: &ProviderContext, with: &Keys) -> Result<Keys, Fault> {
         let session_name = self.session_name.clone();
-        let session_name = session_name.unwrap_or_else(|| sts::session_name(surroundings.context.now()));
+        let session_name = session_name.unwrap_or_else(|| sts::session_name(cx.context.now()));
         let duration = self.duration_seconds.map(|seconds| seconds.to_string());
         let mut parameters = vec![("RoleArn", &*self.arn), ("RoleSessionName", &*session_name)];
         parameters.extend(duration.as_deref().map(|duration| ("DurationSeconds", duration)));
         parameters.extend(self.external_id.as_deref().map(|id| ("ExternalId", id)));
         let what = format!("the profile {}: STS gave no keys for the role {}", self.profile, self.arn);
-        sts::assume(surroundings, &what, "AssumeRole", &parameters, Some(with)).await
+        sts::assume(cx, &what, "AssumeRole", &parameters, Some(with)).await
     }
 }

@@ -7,7 +7,7 @@
 
 use aws_credential_types::Token;
 
-use super::{Credentials, Found, Outcome};
+use super::{Credentials, Outcome, Resolved};
 use crate::context::Context;
 use crate::{Error, ErrorKind, Result};
 
@@ -19,7 +19,7 @@ pub(super) fn load(context: &Context) -> Result<Outcome> {
             format!("{VARIABLE}: a token of visible ASCII characters expected, others found in it"),
         ));
     }
-    Ok(Outcome::Found(Found {
+    Ok(Outcome::Resolved(Resolved {
         credentials: Credentials::Bearer(Token::new(token, None)),
         source: "env: AWS_BEARER_TOKEN_BEDROCK",
         link: VARIABLE.into(),

@@ -1,167 +1,196 @@
-//! The credentials in use: asked for once however many want them, and anew before they end.
+//! Caches credentials, and refreshes them before they expire.
 //!
-//! - One search at a time: whoever comes meanwhile waits for it and shares what it comes to, a failure too.
-//! - Five minutes before their end, or when a quarter of their time is left, if that is later, they are
-//!   asked for anew on the side, and used on. One minute, or a tenth, before their end they are waited for.
-//! - If that fails they are used on while they are valid, and not asked for again for half a minute.
-//! - A search is a task of its own, which goes on when the caller who waits for it gives up: what refreshes a
-//!   session is good once, and would be lost with the answer.
-//! - When the AWS files say something else than before, the chain is asked afresh. They are read each time,
-//!   which costs little: what a call needs of them, its region and endpoint, is read each time as well.
+//! - One request at a time: concurrent callers wait for it and share its result, failures included.
+//! - Five minutes before the expiry, or when a quarter of the lifetime is left if that is later, they are refreshed
+//!   in the background and stay in use. One minute, or a tenth, before the expiry calls wait for new ones.
+//! - If a refresh fails, they stay in use while they are valid, and half a minute passes before the next one.
+//! - A request is a task of its own, which goes on when its caller is dropped: a refresh token works once, and
+//!   would be lost with the response.
+//! - When the AWS files change, the chain is asked again. They are read for each call, as region and endpoint
+//!   need them anyway.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
 
-use super::surroundings::Surroundings;
-use super::{Found, Search, search};
+use super::{Attempt, AttemptOutcome, Chain, PROVIDER, ProvideCredentials, Resolved, Search, check_expiry};
+use crate::context::Context;
 use crate::{Error, ErrorKind, Result};
 
-/// See the [module](self). Clones share what they hold.
+/// See the [module](self). Clones share the cache.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    surroundings: Surroundings,
+    provider: Provider,
+    context: Context,
     state: Mutex<State>,
     flight: Arc<tokio::sync::Mutex<()>>,
 }
 
+/// Whom to ask.
+#[derive(Debug)]
+enum Provider {
+    Chain(Chain),
+    Own(Arc<dyn ProvideCredentials>),
+}
+
 #[derive(Debug, Default)]
 struct State {
-    held: Option<Held>,
-    /// How many searches have ended, and what the last of them failed of.
+    cached: Option<Cached>,
+    /// How many searches have ended, and how the last one failed.
     ended: u64,
     failure: Option<Error>,
 }
 
 #[derive(Debug)]
-struct Held {
-    found: Arc<Found>,
-    /// What the AWS files said.
-    files: u64,
-    /// When they are asked for on the side, when they are waited for, and when they end.
+struct Cached {
+    resolved: Arc<Resolved>,
+    /// The [mark](Inner::mark) when they were asked for.
+    mark: u64,
+    /// When they are refreshed in the background, when calls wait for that, and when they expire.
     times: Option<[SystemTime; 3]>,
 }
 
-/// What is to be done.
+/// What a call has to do.
 enum Due {
-    Nothing(Arc<Found>),
-    OnTheSide(Arc<Found>),
+    Nothing(Arc<Resolved>),
+    InBackground(Arc<Resolved>),
     Now,
 }
 
 impl Cache {
-    pub(crate) fn new(surroundings: Surroundings) -> Self {
+    /// A cache over the provider that is given, or else over the chain.
+    pub(crate) fn new(own: Option<Arc<dyn ProvideCredentials>>, chain: Chain, context: Context) -> Self {
+        let provider = own.map_or(Provider::Chain(chain), Provider::Own);
         let (state, flight) = (Mutex::default(), Arc::default());
-        Self(Arc::new(Inner { surroundings, state, flight }))
+        Self(Arc::new(Inner { provider, context, state, flight }))
     }
 
-    /// What the chain comes to now, whatever is held.
+    /// Asks anew, whatever is cached.
     pub(crate) async fn search(&self) -> Search {
         let inner = Arc::clone(&self.0);
         let searched = tokio::spawn(async move { inner.search().await }).await;
-        searched.unwrap_or_else(|_| Search { result: Err(broken_off()), unasked: None, tried: Vec::new() })
+        searched.unwrap_or_else(|_| Search { result: Err(cancelled()), deferred: None, attempts: Vec::new() })
     }
 
     /// The credentials to use.
-    pub(crate) async fn credentials(&self) -> Result<Arc<Found>> {
+    pub(crate) async fn credentials(&self) -> Result<Arc<Resolved>> {
         let ended = self.0.state().ended;
         match self.0.due() {
-            Due::Nothing(found) => return Ok(found),
-            Due::OnTheSide(found) => {
+            Due::Nothing(resolved) => return Ok(resolved),
+            Due::InBackground(resolved) => {
                 if let Ok(flight) = Arc::clone(&self.0.flight).try_lock_owned() {
-                    // A failure is kept, and matters to those alone who have to wait.
+                    // A failure is kept for those who have to wait.
                     drop(self.load(flight));
                 }
-                return Ok(found);
+                return Ok(resolved);
             }
             Due::Now => {}
         }
         let flight = Arc::clone(&self.0.flight).lock_owned().await;
         match self.0.due() {
-            Due::Nothing(found) | Due::OnTheSide(found) => Ok(found),
+            Due::Nothing(resolved) | Due::InBackground(resolved) => Ok(resolved),
             Due::Now => match self.0.failure_since(ended) {
                 Some(failure) => Err(failure),
-                None => self.load(flight).await.unwrap_or_else(|_| Err(broken_off())),
+                None => self.load(flight).await.unwrap_or_else(|_| Err(cancelled())),
             },
         }
     }
 
-    fn load(&self, flight: OwnedMutexGuard<()>) -> JoinHandle<Result<Arc<Found>>> {
+    fn load(&self, flight: OwnedMutexGuard<()>) -> JoinHandle<Result<Arc<Resolved>>> {
         let inner = Arc::clone(&self.0);
         tokio::spawn(async move {
-            let found = inner.load().await;
+            let resolved = inner.load().await;
             drop(flight);
-            found
+            resolved
         })
     }
 
-    /// Gives these credentials up, since the service says that they have expired.
-    pub(crate) fn give_up(&self, found: &Arc<Found>) {
-        self.0.state().held.take_if(|held| Arc::ptr_eq(&held.found, found));
+    /// Drops these credentials, since the service says that they have expired.
+    pub(crate) fn give_up(&self, resolved: &Arc<Resolved>) {
+        self.0.state().cached.take_if(|cached| Arc::ptr_eq(&cached.resolved, resolved));
     }
 }
 
 impl Inner {
     fn due(&self) -> Due {
         let state = self.state();
-        let Some(held) = &state.held else { return Due::Now };
-        let (found, files, times) = (Arc::clone(&held.found), held.files, held.times);
+        let Some(cached) = &state.cached else { return Due::Now };
+        let (resolved, mark, times) = (Arc::clone(&cached.resolved), cached.mark, cached.times);
         drop(state);
-        if self.surroundings.context.aws_files_mark() != files {
+        if self.mark() != mark {
             return Due::Now;
         }
-        let now = self.surroundings.context.now();
+        let now = self.context.now();
         match times {
             Some([_, due, _]) if due <= now => Due::Now,
-            Some([early, ..]) if early <= now => Due::OnTheSide(found),
-            _ => Due::Nothing(found),
+            Some([early, ..]) if early <= now => Due::InBackground(resolved),
+            _ => Due::Nothing(resolved),
         }
     }
 
-    /// What a search has failed of that ended since this many had.
+    /// The failure of a search that ended after this many had.
     fn failure_since(&self, ended: u64) -> Option<Error> {
         let state = self.state();
         state.failure.clone().filter(|_| state.ended != ended)
     }
 
-    /// Boxed: of a future that is not, each crate that waits for it has the code of all sources once more.
-    fn search(&self) -> Pin<Box<dyn Future<Output = Search> + Send + '_>> {
-        Box::pin(search(&self.surroundings))
+    /// A number that changes when what was cached is no longer to be used.
+    fn mark(&self) -> u64 {
+        match &self.provider {
+            Provider::Chain(chain) => chain.files_mark(),
+            Provider::Own(_) => 0,
+        }
     }
 
-    /// Searches, with nobody else doing so.
-    async fn load(&self) -> Result<Arc<Found>> {
-        let files = self.surroundings.context.aws_files_mark();
+    async fn search(&self) -> Search {
+        let provider = match &self.provider {
+            Provider::Chain(chain) => return chain.search().await,
+            Provider::Own(provider) => provider,
+        };
+        let result = provider.provide().await.and_then(|resolved| {
+            check_expiry(&resolved, self.context.now())?;
+            Ok(resolved)
+        });
+        let (outcome, reason) = match &result {
+            Ok(resolved) => (AttemptOutcome::Used, resolved.link.clone()),
+            Err(error) => (AttemptOutcome::Failed, error.to_string()),
+        };
+        let attempts = vec![Attempt { source: PROVIDER.into(), outcome, reason }];
+        Search { result, deferred: None, attempts }
+    }
+
+    /// Asks and caches. The caller holds the flight.
+    async fn load(&self) -> Result<Arc<Resolved>> {
+        let mark = self.mark();
         let result = self.search().await.result;
-        let now = self.surroundings.context.now();
+        let now = self.context.now();
         let mut state = self.state();
         state.ended += 1;
         state.failure = None;
         let error = match result {
-            Ok(found) => {
-                let found = Arc::new(found);
-                let times = found.credentials.expires().map(|end| times(now, end));
-                state.held = Some(Held { found: Arc::clone(&found), files, times });
-                return Ok(found);
+            Ok(resolved) => {
+                let resolved = Arc::new(resolved);
+                let times = resolved.credentials.expires().map(|end| times(now, end));
+                state.cached = Some(Cached { resolved: Arc::clone(&resolved), mark, times });
+                return Ok(resolved);
             }
             Err(error) => error,
         };
-        if let Some(held) = &mut state.held
-            && held.files == files
-            && let Some([early, due, end]) = &mut held.times
+        if let Some(cached) = &mut state.cached
+            && cached.mark == mark
+            && let Some([early, due, end]) = &mut cached.times
             && now < *end
         {
             *early = now + PATIENCE;
             *due = (*due).max(*early).min(*end);
-            return Ok(Arc::clone(&held.found));
+            return Ok(Arc::clone(&cached.resolved));
         }
-        state.held = None;
+        state.cached = None;
         state.failure = Some(error.clone());
         Err(error)
     }
@@ -171,15 +200,15 @@ impl Inner {
     }
 }
 
-/// When credentials that end then are asked for anew.
+/// When credentials with this expiry are refreshed.
 fn times(now: SystemTime, end: SystemTime) -> [SystemTime; 3] {
     let left = end.duration_since(now).unwrap_or_default();
     [end - EARLY.min(left / 4), end - DUE.min(left / 10), end]
 }
 
-/// The runtime has ended, or the search has panicked.
-fn broken_off() -> Error {
-    Error::new(ErrorKind::Credentials, "the search for credentials was broken off")
+/// The runtime has ended, or the provider has panicked.
+fn cancelled() -> Error {
+    Error::new(ErrorKind::Credentials, "the request for credentials was cancelled")
 }
 
 const EARLY: Duration = Duration::from_mins(5);

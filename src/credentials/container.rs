@@ -10,31 +10,31 @@ use ::http::{Method, Uri};
 use aws_credential_types::Credentials as Keys;
 use bytes::Bytes;
 
+use super::provider_context::{CallPolicy, Fault, ProviderContext, refusal, request};
 use super::secret::{Fields, Secret};
-use super::surroundings::{Fault, Surroundings, Way, refusal, request};
 use super::{Outcome, web_identity};
 use crate::{Error, ErrorKind, Result};
 
-pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {
-    match uri(surroundings)? {
+pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
+    match uri(cx)? {
         None => Ok(Outcome::not_applicable(format!("{RELATIVE} and {FULL} are not set"))),
-        Some(uri) => Outcome::of("default chain", "container".into(), ask(surroundings, &uri).await),
+        Some(uri) => Outcome::of("default chain", "container".into(), ask(cx, &uri).await),
     }
 }
 
 /// The keys that a profile asks for by name.
-pub(super) async fn keys(surroundings: &Surroundings) -> Result<Keys, Fault> {
-    let uri = uri(surroundings)?.ok_or_else(|| {
+pub(super) async fn keys(cx: &ProviderContext) -> Result<Keys, Fault> {
+    let uri = uri(cx)?.ok_or_else(|| {
         Error::new(
             ErrorKind::Credentials,
             format!("the container's {RELATIVE} or {FULL} expected, neither is set"),
         )
     })?;
-    ask(surroundings, &uri).await
+    ask(cx, &uri).await
 }
 
-async fn ask(surroundings: &Surroundings, uri: &Uri) -> Result<Keys, Fault> {
-    let context = &surroundings.context;
+async fn ask(cx: &ProviderContext, uri: &Uri) -> Result<Keys, Fault> {
+    let context = &cx.context;
     let token = match context.env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
         Some(path) => Some(web_identity::token_in(context, &path, "container's authorization token")?),
         None => context.env("AWS_CONTAINER_AUTHORIZATION_TOKEN").map(Secret::new),
@@ -44,35 +44,30 @@ async fn ask(surroundings: &Surroundings, uri: &Uri) -> Result<Keys, Fault> {
     let request = request(Method::GET, &uri.to_string(), &headers, Bytes::new())?;
     // What is not https is on the container's own link: nothing else is let through.
     let link_local = uri.scheme_str() != Some("https");
-    let way = Way { link_local, attempts: 3, timeout: Duration::from_secs(5) };
-    surroundings
-        .ask("the container's credentials service", way, &request, &[], |head, body| {
-            if !head.status.is_success() {
-                return Err(refusal(head, body));
-            }
-            let fields = Fields::read("its answer", body)?;
-            let expires = fields.time("Expiration")?;
-            let account = fields.string("AccountId");
-            fields.keys(
-                ["AccessKeyId", "SecretAccessKey", "Token"],
-                account.as_ref().map(Secret::text),
-                expires,
-            )
-        })
-        .await
-        .map_err(|fault| match fault {
-            // What a call to Bedrock that finds nobody is advised of has no say in where this service is.
-            Fault::Broken(error) if error.status().is_none() && error.hint().is_some() => {
-                let variable = if context.env(RELATIVE).is_some() { RELATIVE } else { FULL };
-                Fault::Broken(error.with_hint(format!("it is where {variable} says: check or unset that")))
-            }
-            fault => fault,
-        })
+    let policy = CallPolicy { link_local, attempts: 3, timeout: Duration::from_secs(5) };
+    cx.ask("the container's credentials service", policy, &request, &[], |head, body| {
+        if !head.status.is_success() {
+            return Err(refusal(head, body));
+        }
+        let fields = Fields::read("its answer", body)?;
+        let expires = fields.time("Expiration")?;
+        let account = fields.string("AccountId");
+        fields.keys(["AccessKeyId", "SecretAccessKey", "Token"], account.as_ref().map(Secret::text), expires)
+    })
+    .await
+    .map_err(|fault| match fault {
+        // What a call to Bedrock that finds nobody is advised of has no say in where this service is.
+        Fault::Broken(error) if error.status().is_none() && error.hint().is_some() => {
+            let variable = if context.env(RELATIVE).is_some() { RELATIVE } else { FULL };
+            Fault::Broken(error.with_hint(format!("it is where {variable} says: check or unset that")))
+        }
+        fault => fault,
+    })
 }
 
 /// Where the service is, if there is one.
-fn uri(surroundings: &Surroundings) -> Result<Option<Uri>> {
-    let env = |name| surroundings.context.env(name);
+fn uri(cx: &ProviderContext) -> Result<Option<Uri>> {
+    let env = |name| cx.context.env(name);
     let fault = |variable: &str, expected: &str| {
         Error::new(ErrorKind::Credentials, format!("{variable}: {expected} expected, something else found"))
     };

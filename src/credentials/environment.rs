@@ -3,13 +3,13 @@
 use aws_credential_types::Credentials as Keys;
 
 use super::secret::{Secret, keys, time};
-use super::{Credentials, Found, Outcome};
+use super::{Credentials, Outcome, Resolved};
 use crate::context::Context;
 
 pub(super) fn load(context: &Context) -> Outcome {
     let skipped = Outcome::not_applicable;
     match (context.env(ID), secret(context)) {
-        (Some(id), Some(secret)) => Outcome::Found(Found {
+        (Some(id), Some(secret)) => Outcome::Resolved(Resolved {
             credentials: Credentials::Keys(both(context, &id, &secret)),
             source: "env: AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY",
             link: NAME.into(),

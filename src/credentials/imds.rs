@@ -19,9 +19,9 @@ use ::http::{Method, Uri};
 use aws_credential_types::Credentials as Keys;
 use bytes::Bytes;
 
+use super::provider_context::{CallPolicy, Fault, ProviderContext, failed, refused, request};
 use super::secret::{Fields, Secret};
-use super::surroundings::{Fault, Surroundings, Way, failed, refused, request};
-use super::{Credentials, Found, Outcome, Unasked};
+use super::{Credentials, Deferred, Outcome, Resolved};
 use crate::endpoint::{BaseUrl, dns_suffix, encode_label};
 use crate::{Error, ErrorKind, Result};
 
@@ -59,22 +59,22 @@ impl From<Error> for Trouble {
 }
 
 /// The keys of the instance's role.
-pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {
-    if surroundings.offline {
-        return Ok(match Settings::of(surroundings)? {
-            Ok(settings) => Outcome::Unasked {
-                unasked: Unasked { source: "default chain", link: "instance metadata".into() },
+pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
+    if cx.offline {
+        return Ok(match Settings::of(cx)? {
+            Ok(settings) => Outcome::Deferred {
+                deferred: Deferred { source: "default chain", link: "instance metadata".into() },
                 url: settings.base.join("", &[])?,
             },
             Err(disabled) => Outcome::not_applicable(disabled),
         });
     }
-    match surroundings.imds.role_and_keys(surroundings).await {
-        Ok((role, keys)) => Ok(Outcome::Found(Found {
+    match cx.imds.role_and_keys(cx).await {
+        Ok((role, keys)) => Ok(Outcome::Resolved(Resolved {
             credentials: Credentials::Keys(keys),
             source: "default chain",
             link: format!("instance role {role}"),
-            region: surroundings.imds.region_if_not_named(surroundings).await?,
+            region: cx.imds.region_if_not_named(cx).await?,
         })),
         Err(Trouble::Absent(Absent { reason, hint })) => Ok(Outcome::NotApplicable { reason, hint }),
         Err(Trouble::Broken(error)) => Err(error),
@@ -83,13 +83,13 @@ pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {
 
 impl Imds {
     /// The keys that a profile asks for by name.
-    pub(super) async fn keys(&self, surroundings: &Surroundings) -> Result<Keys, Fault> {
-        if surroundings.offline {
-            let settings = Settings::of(surroundings)?;
+    pub(super) async fn keys(&self, cx: &ProviderContext) -> Result<Keys, Fault> {
+        if cx.offline {
+            let settings = Settings::of(cx)?;
             let url = settings.map_or_else(Ok, |settings| settings.base.join("", &[]))?;
             return Err(Fault::Offline(url));
         }
-        match self.role_and_keys(surroundings).await {
+        match self.role_and_keys(cx).await {
             Ok((_, keys)) => Ok(keys),
             Err(Trouble::Broken(error)) => Err(Fault::Broken(error)),
             Err(Trouble::Absent(Absent { reason, hint })) => {
@@ -103,27 +103,27 @@ impl Imds {
     }
 
     /// The instance's region, where nothing else names one.
-    pub(super) async fn region_if_not_named(&self, surroundings: &Surroundings) -> Result<Option<String>> {
-        match surroundings.named_region()? {
+    pub(super) async fn region_if_not_named(&self, cx: &ProviderContext) -> Result<Option<String>> {
+        match cx.named_region()? {
             Some(_) => Ok(None),
-            None => Ok(self.region(surroundings).await),
+            None => Ok(self.region(cx).await),
         }
     }
 
     /// The instance's region. That it cannot be had is as good as none.
-    pub(super) async fn region(&self, surroundings: &Surroundings) -> Option<String> {
-        if surroundings.offline {
+    pub(super) async fn region(&self, cx: &ProviderContext) -> Option<String> {
+        if cx.offline {
             return None;
         }
-        let settings = Settings::of(surroundings).ok()?.ok()?;
-        let region = self.get(surroundings, &settings, "/latest/meta-data/placement/region").await.ok()??;
+        let settings = Settings::of(cx).ok()?.ok()?;
+        let region = self.get(cx, &settings, "/latest/meta-data/placement/region").await.ok()??;
         let region = region.text().trim().to_owned();
         dns_suffix(&region).ok().map(|_| region)
     }
 
-    async fn role_and_keys(&self, surroundings: &Surroundings) -> Result<(String, Keys), Trouble> {
-        let asked = self.ask_role_and_keys(surroundings).await;
-        let now = surroundings.context.now();
+    async fn role_and_keys(&self, cx: &ProviderContext) -> Result<(String, Keys), Trouble> {
+        let asked = self.ask_role_and_keys(cx).await;
+        let now = cx.context.now();
         let mut held = self.held();
         let (role, keys) = match (asked, &held.last) {
             (Ok(asked), _) => asked,
@@ -132,21 +132,21 @@ impl Imds {
         };
         let mut given = keys.clone();
         if keys.expiry().is_some_and(|expiry| expiry <= now) {
-            *given.expiry_mut() = Some(now + TERM + JITTER.mul_f64(surroundings.context.chance()));
+            *given.expiry_mut() = Some(now + TERM + JITTER.mul_f64(cx.context.chance()));
         }
         held.last = Some((role.clone(), keys));
         Ok((role, given))
     }
 
-    async fn ask_role_and_keys(&self, surroundings: &Surroundings) -> Result<(String, Keys), Trouble> {
+    async fn ask_role_and_keys(&self, cx: &ProviderContext) -> Result<(String, Keys), Trouble> {
         let absent = |reason: &str| Trouble::Absent(Absent { reason: reason.into(), hint: None });
-        let settings = Settings::of(surroundings)?.map_err(|disabled| absent(&disabled))?;
-        let roles = self.get(surroundings, &settings, ROLES).await?;
+        let settings = Settings::of(cx)?.map_err(|disabled| absent(&disabled))?;
+        let roles = self.get(cx, &settings, ROLES).await?;
         let role = roles.as_ref().and_then(|roles| roles.text().lines().next()).unwrap_or_default().trim();
         if role.is_empty() {
             return Err(absent("the instance has no role: attach an instance profile to it"));
         }
-        let document = self.get(surroundings, &settings, &format!("{ROLES}{}", encode_label(role))).await?;
+        let document = self.get(cx, &settings, &format!("{ROLES}{}", encode_label(role))).await?;
         let document = document.ok_or_else(|| absent("the instance's role has gone"))?;
         let read = || {
             let fields = Fields::read(WHAT, document.text().as_bytes())?;
@@ -154,7 +154,7 @@ impl Imds {
             if let Some(code) = code.filter(|code| code.text() != "Success") {
                 let message = fields.string("Message");
                 let message = message.as_ref().map(Secret::text).unwrap_or_default();
-                let error = refused(200, code.text(), &super::surroundings::one_line(message));
+                let error = refused(200, code.text(), &super::provider_context::one_line(message));
                 return Err(
                     error.with_hint("let the service ec2.amazonaws.com assume the role, in its trust policy")
                 );
@@ -174,22 +174,21 @@ impl Imds {
     /// A text of the service. `None` if there is no such.
     async fn get(
         &self,
-        surroundings: &Surroundings,
+        cx: &ProviderContext,
         settings: &Settings,
         path: &str,
     ) -> Result<Option<Secret>, Trouble> {
         // A token that is no longer good is asked for once more.
         for last_try in [false, true] {
-            let token = self.token(surroundings, settings).await?;
+            let token = self.token(cx, settings).await?;
             let headers = [("x-aws-ec2-metadata-token", token.text())];
             let request = request(Method::GET, &settings.base.join(path, &[])?, &headers, Bytes::new())?;
-            let answer = surroundings.try_asking(settings.way, &request, &[], |head, body| {
-                match head.status.as_u16() {
+            let answer =
+                cx.try_asking(settings.policy, &request, &[], |head, body| match head.status.as_u16() {
                     200 => Ok(Some(text(body)?)),
                     404 => Ok(None),
                     status => Err(refused(status, "", "")),
-                }
-            });
+                });
             match answer.await {
                 Ok(answer) => return Ok(answer),
                 Err(error) if error.status() == Some(401) && !last_try => self.held().token = None,
@@ -199,8 +198,8 @@ impl Imds {
         Ok(None)
     }
 
-    async fn token(&self, surroundings: &Surroundings, settings: &Settings) -> Result<Secret, Trouble> {
-        let now = surroundings.context.now();
+    async fn token(&self, cx: &ProviderContext, settings: &Settings) -> Result<Secret, Trouble> {
+        let now = cx.context.now();
         {
             let held = self.held();
             if let Some((token, until)) = &held.token
@@ -217,11 +216,10 @@ impl Imds {
         let headers = [(TTL_HEADER, TTL_SECONDS)];
         let url = settings.base.join("/latest/api/token", &[])?;
         let request = request(Method::PUT, &url, &headers, Bytes::new())?;
-        let asked =
-            surroundings.try_asking(settings.way, &request, &[], |head, body| match head.status.as_u16() {
-                200 => Ok((text(body)?, seconds_to_live(head))),
-                status => Err(refused(status, "", "")),
-            });
+        let asked = cx.try_asking(settings.policy, &request, &[], |head, body| match head.status.as_u16() {
+            200 => Ok((text(body)?, seconds_to_live(head))),
+            status => Err(refused(status, "", "")),
+        });
         let error = match asked.await {
             Ok((token, seconds)) => {
                 let until = now + Duration::from_secs(seconds).saturating_sub(TOKEN_MARGIN);
@@ -230,7 +228,7 @@ impl Imds {
             }
             Err(error) => error,
         };
-        let (at, seconds) = (settings.base.join("", &[])?, settings.way.timeout.as_secs());
+        let (at, seconds) = (settings.base.join("", &[])?, settings.policy.timeout.as_secs());
         let absent = |reason, hint| Absent { reason, hint };
         let absent = match (error.kind(), error.status()) {
             (ErrorKind::Timeout, _) => absent(
@@ -268,19 +266,19 @@ impl fmt::Debug for Imds {
 /// Where and how it is asked.
 struct Settings {
     base: BaseUrl,
-    way: Way,
+    policy: CallPolicy,
 }
 
 impl Settings {
     /// The settings, or that they turn the service off.
-    fn of(surroundings: &Surroundings) -> Result<Result<Self, String>> {
-        surroundings.with_profile(|profile| {
+    fn of(cx: &ProviderContext) -> Result<Result<Self, String>> {
+        cx.with_profile(|profile| {
             Self::read(|name| {
                 let in_profile = || {
                     let value = profile?.1.non_blank(&name.to_ascii_lowercase())?;
                     Some(value.trim().to_owned())
                 };
-                surroundings.context.env(&format!("AWS_{name}")).or_else(in_profile)
+                cx.context.env(&format!("AWS_{name}")).or_else(in_profile)
             })
         })?
     }
@@ -330,7 +328,7 @@ impl Settings {
             Some(text) => text.parse().map_err(|_| fault("METADATA_SERVICE_NUM_ATTEMPTS", "a number"))?,
         };
         let timeout = Duration::from_secs_f64(seconds) + CONNECTED;
-        Ok(Ok(Self { base, way: Way { link_local: true, attempts, timeout } }))
+        Ok(Ok(Self { base, policy: CallPolicy { link_local: true, attempts, timeout } }))
     }
 }
 

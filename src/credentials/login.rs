@@ -19,14 +19,14 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::expired;
+use super::provider_context::{CallPolicy, Fault, ProviderContext, failed, refusal, request, secret_body};
 use super::secret::{Fields, Secret, hashed_name, timestamp};
 use super::session::{self, Session};
-use super::surroundings::{Fault, Surroundings, Way, failed, refusal, request, secret_body};
 use crate::{Error, ErrorKind, Hint, Result};
 
 /// The keys of a session, refreshed if they are near their end.
-pub(super) async fn load(surroundings: &Surroundings, profile: &str, session: &str) -> Result<Keys, Fault> {
-    let context = &surroundings.context;
+pub(super) async fn load(cx: &ProviderContext, profile: &str, session: &str) -> Result<Keys, Fault> {
+    let context = &cx.context;
     let log_in = || Hint::SignIn { profile: profile.to_owned(), sso: false };
     let name = hashed_name(&SHA256, session.trim());
     let folder = match context.env("AWS_LOGIN_CACHE_DIRECTORY") {
@@ -42,9 +42,8 @@ pub(super) async fn load(surroundings: &Surroundings, profile: &str, session: &s
         let held = Held::read(text)?;
         Ok(Session { value: held.keys, expires: held.expires, refreshable: true })
     };
-    let refresh =
-        |text: Zeroizing<Vec<u8>>| async move { Held::read(&text)?.refresh(surroundings, profile).await };
-    session::current(surroundings, &path, unreadable, read, refresh).await.map_err(|fault| match fault {
+    let refresh = |text: Zeroizing<Vec<u8>>| async move { Held::read(&text)?.refresh(cx, profile).await };
+    session::current(cx, &path, unreadable, read, refresh).await.map_err(|fault| match fault {
         Fault::Broken(error) if error.hint().is_none() => Fault::Broken(error.with_hint(log_in())),
         fault => fault,
     })
@@ -85,14 +84,14 @@ impl<'a> Held<'a> {
     /// New keys, and the file with them in it.
     async fn refresh(
         &self,
-        surroundings: &Surroundings,
+        cx: &ProviderContext,
         profile: &str,
     ) -> Result<(Keys, Zeroizing<Vec<u8>>), Fault> {
         let region = match &self.region {
             Some(region) => region.text().to_owned(),
-            None => surroundings.region().await?,
+            None => cx.sts_region().await?,
         };
-        let base = surroundings.service("signin", &region, |suffix| host(&region, suffix))?;
+        let base = cx.service("signin", &region, |suffix| host(&region, suffix))?;
         let url = base.join("/v1/token", &[])?;
         let json = |secret: &Secret| Zeroizing::new(json!(secret.text()).to_string());
         let body = Fields::read("", b"{}")?.with(&[
@@ -100,40 +99,39 @@ impl<'a> Held<'a> {
             ("refreshToken", &json(&self.refresh)),
             ("grantType", "\"refresh_token\""),
         ]);
-        let now = surroundings.context.now();
+        let now = cx.context.now();
         let what = format!("the profile {profile}: the login session could not be refreshed");
-        let proof = proof(self.key.text(), &url, &surroundings.context.uuid(), now);
+        let proof = proof(self.key.text(), &url, &cx.context.uuid(), now);
         let proof = proof.map_err(|fault| {
             failed(&what, &Error::new(ErrorKind::Damaged, format!("its dpopKey: {fault}")))
         })?;
         let headers = [("content-type", "application/json"), ("dpop", proof.text())];
         let request = request(Method::POST, &url, &headers, secret_body(body))?;
-        surroundings
-            .ask(&what, Way::NETWORK, &request, &[self.refresh.text(), self.key.text()], |head, body| {
-                if !head.status.is_success() {
-                    return Err(refusal(head, body));
-                }
-                let answer = Fields::read("the answer", body)?;
-                let token = answer.object("accessToken")?;
-                let expires = now + answer.seconds("expiresIn")?;
-                let keys = token.keys(KEYS, self.account.as_ref().map(Secret::text), Some(expires))?;
-                if expires <= surroundings.context.now() {
-                    return Err(expired("the login session", expires));
-                }
+        cx.ask(&what, CallPolicy::NETWORK, &request, &[self.refresh.text(), self.key.text()], |head, body| {
+            if !head.status.is_success() {
+                return Err(refusal(head, body));
+            }
+            let answer = Fields::read("the answer", body)?;
+            let token = answer.object("accessToken")?;
+            let expires = now + answer.seconds("expiresIn")?;
+            let keys = token.keys(KEYS, self.account.as_ref().map(Secret::text), Some(expires))?;
+            if expires <= cx.context.now() {
+                return Err(expired("the login session", expires));
+            }
 
-                let json = |text: &str| Zeroizing::new(json!(text).to_string());
-                let at = json(&timestamp(expires));
-                let mut members = vec![("expiresAt", &**at)];
-                let account = self.account.as_ref().map(|account| json(account.text()));
-                members.extend(account.as_ref().map(|account| ("accountId", &***account)));
-                let token = token.with(&members);
-                let mut changed = vec![("accessToken", std::str::from_utf8(&token).unwrap_or("{}"))];
-                let kept = ["refreshToken", "idToken", "tokenType"]
-                    .map(|name| (name, answer.string(name).map(|text| json(text.text()))));
-                changed.extend(kept.iter().filter_map(|(name, text)| Some((*name, &**text.as_deref()?))));
-                Ok((keys, self.fields.with(&changed)))
-            })
-            .await
+            let json = |text: &str| Zeroizing::new(json!(text).to_string());
+            let at = json(&timestamp(expires));
+            let mut members = vec![("expiresAt", &**at)];
+            let account = self.account.as_ref().map(|account| json(account.text()));
+            members.extend(account.as_ref().map(|account| ("accountId", &***account)));
+            let token = token.with(&members);
+            let mut changed = vec![("accessToken", std::str::from_utf8(&token).unwrap_or("{}"))];
+            let kept = ["refreshToken", "idToken", "tokenType"]
+                .map(|name| (name, answer.string(name).map(|text| json(text.text()))));
+            changed.extend(kept.iter().filter_map(|(name, text)| Some((*name, &**text.as_deref()?))));
+            Ok((keys, self.fields.with(&changed)))
+        })
+        .await
     }
 }
 

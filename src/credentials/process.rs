@@ -8,28 +8,28 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials as Keys;
 
+use super::provider_context::{Fault, failed, one_line};
 use super::secret::{Fields, Secret};
-use super::surroundings::{Fault, failed, one_line};
-use super::{Surroundings, expired};
+use super::{ProviderContext, expired};
 use crate::{Error, ErrorKind, Result};
 
 /// Runs the command of a profile, which may wait for a person for a minute.
 pub(super) async fn load(
-    surroundings: &Surroundings,
+    cx: &ProviderContext,
     profile: &str,
     command: &str,
     account: Option<&str>,
 ) -> Result<Keys, Fault> {
     let what = format!("credential_process of the profile {profile}");
     // What such commands do is to ask a service.
-    if surroundings.offline {
+    if cx.offline {
         return Err(Fault::Offline(what));
     }
     let fault = |fault: String| {
         Error::new(ErrorKind::Credentials, format!("{what} {fault}"))
             .with_hint("run the command by itself to see what it does")
     };
-    let ran = surroundings.context.run_aside(command, LIMIT).await;
+    let ran = cx.context.run_aside(command, LIMIT).await;
     let ran = ran.map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => fault(format!("did not end within {} s", LIMIT.as_secs())),
         _ => fault(format!("could not be run: {error}")),
@@ -50,7 +50,7 @@ pub(super) async fn load(
         fields.keys(["AccessKeyId", "SecretAccessKey", "SessionToken"], account, fields.time("Expiration")?)
     };
     let keys = read().map_err(|error| failed(&what, &error))?;
-    match keys.expiry().filter(|expiry| *expiry <= surroundings.context.now()) {
+    match keys.expiry().filter(|expiry| *expiry <= cx.context.now()) {
         Some(expiry) => Err(expired(&what, expiry).into()),
         None => Ok(keys),
     }

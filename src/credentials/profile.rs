@@ -14,9 +14,9 @@ use std::path::PathBuf;
 use aws_credential_types::Credentials as Keys;
 
 use super::assume_role::Role;
+use super::provider_context::{Fault, ProviderContext};
 use super::secret::{self, Secret};
 use super::sso::Sso;
-use super::surroundings::{Fault, Surroundings};
 use super::web_identity::WebIdentity;
 use super::{Outcome, container, environment, login, process};
 use crate::context::Context;
@@ -24,9 +24,9 @@ use crate::profile::{Profiles, Section};
 use crate::{Error, ErrorKind, Hint, Result};
 
 /// The keys of the profile that is named in code, or else by `AWS_PROFILE`, or else of `default`.
-pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {
-    let context = &surroundings.context;
-    let name = surroundings.profile_name();
+pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
+    let context = &cx.context;
+    let name = cx.profile_name();
     let profiles = context.profiles()?;
     if profiles.profile(&name).is_none() {
         let files = searched(context);
@@ -39,21 +39,21 @@ pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {
         return Err(Error::new(ErrorKind::Credentials, format!("there is no profile {name} in {files}"))
             .with_hint(hint));
     }
-    let Some(way) = Way::of(&profiles, &name)? else {
+    let Some(plan) = Plan::of(&profiles, &name)? else {
         return Ok(Outcome::not_applicable(format!("the profile {name} names no credentials")));
     };
-    let named = surroundings.profile.is_some() || context.env("AWS_PROFILE").is_none();
+    let named = cx.profile.is_some() || context.env("AWS_PROFILE").is_none();
     let source = if named { "default chain" } else { "env: AWS_PROFILE" };
-    let mut outcome = Outcome::of(source, way.link(&name), way.load(surroundings).await)?;
-    if let (Outcome::Found(found), Base::Instance) = (&mut outcome, &way.base) {
-        found.region = surroundings.imds.region_if_not_named(surroundings).await?;
+    let mut outcome = Outcome::of(source, plan.link(&name), plan.load(cx).await)?;
+    if let (Outcome::Resolved(found), Base::Instance) = (&mut outcome, &plan.base) {
+        found.region = cx.imds.region_if_not_named(cx).await?;
     }
     Ok(outcome)
 }
 
-/// The way to a profile's keys.
+/// How to get a profile's keys.
 #[derive(Debug)]
-struct Way {
+struct Plan {
     base: Base,
     /// The profile that the base is of.
     base_profile: String,
@@ -61,7 +61,7 @@ struct Way {
     roles: Vec<Role>,
 }
 
-/// The credentials that a way begins with.
+/// The credentials that a plan starts from.
 #[derive(Debug)]
 enum Base {
     Environment,
@@ -74,8 +74,8 @@ enum Base {
     Keys(Keys),
 }
 
-impl Way {
-    /// The way to the keys of a profile that exists. `None` if it names no credentials.
+impl Plan {
+    /// The plan of a profile that exists. `None` if it names no credentials.
     fn of(profiles: &Profiles, name: &str) -> Result<Option<Self>> {
         let mut roles = Vec::new();
         let mut seen = Vec::<&str>::new();
@@ -103,7 +103,7 @@ impl Way {
             {
                 break Some(Base::Keys(keys));
             }
-            // With a token of its own, the role is where a way begins.
+            // A role with a token of its own starts the plan.
             if profile.non_blank("web_identity_token_file").is_some() {
                 break Base::of(profiles, profile)?;
             }
@@ -139,10 +139,10 @@ impl Way {
         Ok(Some(Self { base, base_profile, roles }))
     }
 
-    async fn load(&self, surroundings: &Surroundings) -> Result<Keys, Fault> {
+    async fn load(&self, cx: &ProviderContext) -> Result<Keys, Fault> {
         let mut keys = match &self.base {
             Base::Keys(keys) => keys.clone(),
-            Base::Environment => environment::keys_of(&surroundings.context).ok_or_else(|| {
+            Base::Environment => environment::keys_of(&cx.context).ok_or_else(|| {
                 Error::new(
                     ErrorKind::Credentials,
                     format!(
@@ -152,22 +152,22 @@ impl Way {
                     ),
                 )
             })?,
-            Base::Container => container::keys(surroundings).await?,
-            Base::Instance => surroundings.imds.keys(surroundings).await?,
-            Base::WebIdentity(identity) => identity.load(surroundings).await?,
-            Base::Sso(sso) => sso.load(surroundings).await?,
-            Base::Login(session) => login::load(surroundings, &self.base_profile, session).await?,
+            Base::Container => container::keys(cx).await?,
+            Base::Instance => cx.imds.keys(cx).await?,
+            Base::WebIdentity(identity) => identity.load(cx).await?,
+            Base::Sso(sso) => sso.load(cx).await?,
+            Base::Login(session) => login::load(cx, &self.base_profile, session).await?,
             Base::Process { command, account } => {
-                process::load(surroundings, &self.base_profile, command.text(), account.as_deref()).await?
+                process::load(cx, &self.base_profile, command.text(), account.as_deref()).await?
             }
         };
         for role in &self.roles {
-            keys = role.assume(surroundings, &keys).await?;
+            keys = role.assume(cx, &keys).await?;
         }
         Ok(keys)
     }
 
-    /// The way in words: `profile work (sso-session corp)`.
+    /// The plan in words: `profile work (sso-session corp)`.
     fn link(&self, name: &str) -> String {
         let base = match &self.base {
             Base::Keys(_) => String::new(),

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
+use super::provider_context::{Fault, ProviderContext};
 use super::secret::in_file;
-use super::surroundings::{Fault, Surroundings};
 use crate::context::Context;
 use crate::{Error, Result};
 
@@ -26,7 +26,7 @@ pub(super) struct Session<T> {
 /// `refresh` makes of the file's content what is used now, and the file's new content. `unreadable` makes an
 /// error of the reason why the file cannot be read.
 pub(super) async fn current<T, F>(
-    surroundings: &Surroundings,
+    cx: &ProviderContext,
     path: &Path,
     unreadable: impl Fn(&str) -> Error,
     read: impl Fn(&[u8]) -> Result<Session<T>>,
@@ -35,7 +35,7 @@ pub(super) async fn current<T, F>(
 where
     F: Future<Output = Result<(T, Zeroizing<Vec<u8>>), Fault>>,
 {
-    let context = &surroundings.context;
+    let context = &cx.context;
     let (mut text, mut session) = load(context, path, &unreadable, &read).await?;
     let is_fresh = |session: &Session<T>| context.now() + WINDOW < session.expires;
     if is_fresh(&session) || !session.refreshable && context.now() < session.expires {
@@ -43,7 +43,7 @@ where
     }
 
     let mut _lock = None;
-    if session.refreshable && !surroundings.offline {
+    if session.refreshable && !cx.offline {
         let deadline = Instant::now() + LONGEST_WAIT;
         _lock = loop {
             match context.try_lock(path) {
@@ -134,7 +134,7 @@ mod tests {
     /// What is used of a file at the second 10,000, when its refresh comes to this after this many seconds; and
     /// whether it was refreshed.
     async fn current_after(
-        surroundings: &Surroundings,
+        cx: &ProviderContext,
         path: &str,
         (seconds, refreshed): (u64, Result<&str, u16>),
     ) -> (Result<String, String>, bool) {
@@ -147,7 +147,7 @@ mod tests {
             let name = refreshed.map_err(refused)?;
             Ok((name.to_owned(), Zeroizing::new(format!("{name} 20000").into_bytes())))
         };
-        let value = current(surroundings, Path::new(path), unreadable, read, refresh).await;
+        let value = current(cx, Path::new(path), unreadable, read, refresh).await;
         let value = value.map_err(|fault| match fault {
             Fault::Broken(error) => error.to_string(),
             Fault::Offline(what) => what,
@@ -155,8 +155,8 @@ mod tests {
         (value, asked.get())
     }
 
-    fn surroundings(context: Context) -> Surroundings {
-        Surroundings::new(context, None, None, None, false, None, None)
+    fn cx(context: Context) -> ProviderContext {
+        ProviderContext::new(context)
     }
 
     fn made(file: &str) -> Context {
@@ -180,7 +180,7 @@ mod tests {
             ("old", Ok("new"), Err("half written"), false),
         ] {
             let context = made(text);
-            let got = current_after(&surroundings(context.clone()), "f", (1, refresh)).await;
+            let got = current_after(&cx(context.clone()), "f", (1, refresh)).await;
             assert_eq!(got, (value.map(str::to_owned).map_err(str::to_owned), asked), "{text}");
             let kept = if got.0.is_ok_and(|value| value == "new") { "new 20000" } else { text };
             assert_eq!(file(&context).as_deref(), Some(kept));
@@ -204,7 +204,7 @@ mod tests {
             ("theirs", Ok("new"), (10, "theirs 20002"), Ok("theirs")),
         ] {
             let context = made(text);
-            let given = surroundings(context.clone());
+            let given = cx(context.clone());
             let write = async {
                 sleep(Duration::from_millis(milliseconds)).await;
                 let _ = context.clone().with_file("f", later);
@@ -220,7 +220,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("session");
         let path = path.to_str().unwrap();
-        let given = surroundings(Context::real());
+        let given = cx(Context::real());
         let long = (u64::MAX / 1_000_000_000) & !1;
 
         fs::write(path, "old 10000").unwrap();

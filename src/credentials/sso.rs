@@ -14,9 +14,9 @@ use ring::digest::SHA1_FOR_LEGACY_USE_ONLY;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::provider_context::{CallPolicy, Fault, ProviderContext, refusal, request, secret_body};
 use super::secret::{Fields, Secret, hashed_name, timestamp};
 use super::session::{self, Session};
-use super::surroundings::{Fault, Surroundings, Way, refusal, request, secret_body};
 use crate::profile::{Profiles, Section};
 use crate::{Error, ErrorKind, Hint, Result};
 
@@ -72,43 +72,42 @@ impl Sso {
     }
 
     /// Keys of the role.
-    pub(super) async fn load(&self, surroundings: &Surroundings) -> Result<Keys, Fault> {
-        let token = self.token(surroundings).await?;
+    pub(super) async fn load(&self, cx: &ProviderContext) -> Result<Keys, Fault> {
+        let token = self.token(cx).await?;
         let region = &self.region;
-        let base = surroundings.service("sso", region, |suffix| format!("portal.sso.{region}.{suffix}"))?;
+        let base = cx.service("sso", region, |suffix| format!("portal.sso.{region}.{suffix}"))?;
         let query = [("role_name", &*self.role), ("account_id", &*self.account)];
         let headers = [("x-amz-sso_bearer_token", token.text())];
         let url = base.join("/federation/credentials", &query)?;
         let request = request(Method::GET, &url, &headers, Bytes::new())?;
         let what = format!("the profile {}: IAM Identity Center gave no keys", self.profile);
-        surroundings
-            .ask(&what, Way::NETWORK, &request, &[], |head, body| {
-                if head.status == 401 {
-                    return Err(refusal(head, body).with_hint(self.log_in()));
-                }
-                if !head.status.is_success() {
-                    let hint = format!(
-                        "check sso_role_name ({}) and sso_account_id ({}), and that they are assigned to you",
-                        self.role, self.account
-                    );
-                    return Err(refusal(head, body).with_hint(hint));
-                }
-                let answer = Fields::read("its answer", body)?;
-                let fields = answer.object("roleCredentials")?;
-                let expires = Some(fields.milliseconds("expiration")?);
-                fields.keys(["accessKeyId", "secretAccessKey", "sessionToken"], Some(&self.account), expires)
-            })
-            .await
+        cx.ask(&what, CallPolicy::NETWORK, &request, &[], |head, body| {
+            if head.status == 401 {
+                return Err(refusal(head, body).with_hint(self.log_in()));
+            }
+            if !head.status.is_success() {
+                let hint = format!(
+                    "check sso_role_name ({}) and sso_account_id ({}), and that they are assigned to you",
+                    self.role, self.account
+                );
+                return Err(refusal(head, body).with_hint(hint));
+            }
+            let answer = Fields::read("its answer", body)?;
+            let fields = answer.object("roleCredentials")?;
+            let expires = Some(fields.milliseconds("expiration")?);
+            fields.keys(["accessKeyId", "secretAccessKey", "sessionToken"], Some(&self.account), expires)
+        })
+        .await
     }
 
     /// The token of the file, refreshed if it is near its end and can be.
-    async fn token(&self, surroundings: &Surroundings) -> Result<Secret, Fault> {
-        let context = &surroundings.context;
+    async fn token(&self, cx: &ProviderContext) -> Result<Secret, Fault> {
+        let context = &cx.context;
         let fault = |fault: &str| {
             let message = format!("the profile {}: {fault}", self.profile);
             Error::new(ErrorKind::Credentials, message).with_hint(self.log_in())
         };
-        let path = self.cache_file(surroundings).ok_or_else(|| fault("no home folder for its SSO token"))?;
+        let path = self.cache_file(cx).ok_or_else(|| fault("no home folder for its SSO token"))?;
         let file = &path.display();
         let unreadable = |why: &str| fault(&format!("the SSO token in {file}: {why}"));
         let read = |text: &[u8]| {
@@ -129,7 +128,7 @@ impl Sso {
             }
             let now = context.now();
             let fields = Fields::read("the file", &text)?;
-            let (token, seconds, refresh) = self.refresh(surroundings, &fields).await?;
+            let (token, seconds, refresh) = self.refresh(cx, &fields).await?;
             let json = |text: &str| Zeroizing::new(json!(text).to_string());
             let (access, expires) = (json(token.text()), json(&timestamp(now + seconds)));
             let refresh = refresh.as_ref().map(|refresh| json(refresh.text()));
@@ -137,7 +136,7 @@ impl Sso {
             changed.extend(refresh.as_ref().map(|refresh| ("refreshToken", &***refresh)));
             Ok((token, fields.with(&changed)))
         };
-        session::current(surroundings, &path, unreadable, read, refresh).await.map_err(|fault| match fault {
+        session::current(cx, &path, unreadable, read, refresh).await.map_err(|fault| match fault {
             Fault::Broken(error) if error.hint().is_none() => Fault::Broken(error.with_hint(self.log_in())),
             fault => fault,
         })
@@ -146,11 +145,11 @@ impl Sso {
     /// A new token, how long it is good, and with what it can be refreshed in its turn.
     async fn refresh(
         &self,
-        surroundings: &Surroundings,
+        cx: &ProviderContext,
         held: &Fields<'_>,
     ) -> Result<(Secret, Duration, Option<Secret>), Fault> {
         let region = &self.region;
-        let base = surroundings.service("sso_oidc", region, |suffix| format!("oidc.{region}.{suffix}"))?;
+        let base = cx.service("sso_oidc", region, |suffix| format!("oidc.{region}.{suffix}"))?;
         let mut members = vec![("grantType", Zeroizing::new("\"refresh_token\"".to_owned()))];
         for name in REFRESHING {
             members.push((name, Zeroizing::new(json!(held.required(name)?.text()).to_string())));
@@ -161,22 +160,21 @@ impl Sso {
         let request = request(Method::POST, &base.join("/token", &[])?, &headers, secret_body(body))?;
         let what = format!("the profile {}: the SSO token could not be refreshed", self.profile);
         let [secret, refresh] = [held.required("clientSecret")?, held.required("refreshToken")?];
-        surroundings
-            .ask(&what, Way::NETWORK, &request, &[secret.text(), refresh.text()], |head, body| {
-                if !head.status.is_success() {
-                    return Err(refusal(head, body).with_hint(self.log_in()));
-                }
-                let fields = Fields::read("the answer", body)?;
-                let seconds = fields.seconds("expiresIn")?;
-                let access = fields.required("accessToken")?;
-                Ok((access, seconds, fields.string("refreshToken")))
-            })
-            .await
+        cx.ask(&what, CallPolicy::NETWORK, &request, &[secret.text(), refresh.text()], |head, body| {
+            if !head.status.is_success() {
+                return Err(refusal(head, body).with_hint(self.log_in()));
+            }
+            let fields = Fields::read("the answer", body)?;
+            let seconds = fields.seconds("expiresIn")?;
+            let access = fields.required("accessToken")?;
+            Ok((access, seconds, fields.string("refreshToken")))
+        })
+        .await
     }
 
-    fn cache_file(&self, surroundings: &Surroundings) -> Option<PathBuf> {
+    fn cache_file(&self, cx: &ProviderContext) -> Option<PathBuf> {
         let name = hashed_name(&SHA1_FOR_LEGACY_USE_ONLY, self.session.as_ref().unwrap_or(&self.start_url));
-        Some(surroundings.context.home()?.join(".aws/sso/cache").join(name))
+        Some(cx.context.home()?.join(".aws/sso/cache").join(name))
     }
 
     fn log_in(&self) -> Hint {

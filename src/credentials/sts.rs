@@ -10,8 +10,8 @@ use ::http::response::Parts;
 use aws_credential_types::Credentials as Keys;
 use zeroize::Zeroizing;
 
+use super::provider_context::{CallPolicy, Fault, ProviderContext, one_line, refused, request, secret_body};
 use super::secret::{Secret, keys, time};
-use super::surroundings::{Fault, Surroundings, Way, one_line, refused, request, secret_body};
 use crate::endpoint::encode_label;
 use crate::redaction;
 use crate::sign::{Scope, sign};
@@ -22,14 +22,14 @@ use crate::{Error, ErrorKind, Result};
 /// Sources: [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html),
 /// [AssumeRoleWithWebIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html).
 pub(super) async fn assume(
-    surroundings: &Surroundings,
+    cx: &ProviderContext,
     what: &str,
     action: &str,
     parameters: &[(&str, &str)],
     signed_with: Option<&Keys>,
 ) -> Result<Keys, Fault> {
-    let region = surroundings.region().await?;
-    let base = surroundings.service("sts", &region, |suffix| format!("sts.{region}.{suffix}"))?;
+    let region = cx.sts_region().await?;
+    let base = cx.service("sts", &region, |suffix| format!("sts.{region}.{suffix}"))?;
     let mut form = Zeroizing::new(format!("Action={action}&Version=2011-06-15").into_bytes());
     for (name, value) in parameters {
         let value = Zeroizing::new(encode_label(value));
@@ -41,12 +41,12 @@ pub(super) async fn assume(
     let mut request = request(Method::POST, &base.join("/", &[])?, &headers, secret_body(form))?;
     if let Some(keys) = signed_with {
         let scope = Scope { region: &region, service: "sts" };
-        let signature = sign(&request, keys, scope, surroundings.context.now())?;
+        let signature = sign(&request, keys, scope, cx.context.now())?;
         request.headers_mut().extend(signature);
     }
     let token = parameters.iter().find(|(name, _)| *name == "WebIdentityToken").map(|(_, token)| *token);
     let secrets = [token, signed_with.map(Keys::secret_access_key)].map(Option::unwrap_or_default);
-    surroundings.ask(what, Way::NETWORK, &request, &secrets, read).await
+    cx.ask(what, CallPolicy::NETWORK, &request, &secrets, read).await
 }
 
 fn read(head: &Parts, body: &[u8]) -> Result<Keys> {

@@ -6,8 +6,8 @@
 
 use aws_credential_types::Credentials as Keys;
 
+use super::provider_context::{Fault, ProviderContext};
 use super::secret::{Secret, in_file};
-use super::surroundings::{Fault, Surroundings};
 use super::{Outcome, sts};
 use crate::context::Context;
 use crate::profile::Section;
@@ -22,15 +22,15 @@ pub(super) struct WebIdentity {
 }
 
 /// The one of the environment.
-pub(super) async fn load(surroundings: &Surroundings) -> Result<Outcome> {
-    let env = |name| surroundings.context.env(name);
+pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
+    let env = |name| cx.context.env(name);
     let Some(token_file) = env(TOKEN_FILE) else { return Ok(Outcome::not_applicable("not set")) };
     let Some(role_arn) = env("AWS_ROLE_ARN") else {
         return Ok(Outcome::not_applicable(format!("{TOKEN_FILE} is set, AWS_ROLE_ARN is not")));
     };
     let link = format!("web identity (role {role_arn})");
     let identity = WebIdentity { role_arn, token_file, session_name: env("AWS_ROLE_SESSION_NAME") };
-    Outcome::of("default chain", link, identity.load(surroundings).await)
+    Outcome::of("default chain", link, identity.load(cx).await)
 }
 
 impl WebIdentity {
@@ -48,17 +48,17 @@ impl WebIdentity {
         Ok(Some(Self { role_arn, token_file, session_name: property("role_session_name") }))
     }
 
-    pub(super) async fn load(&self, surroundings: &Surroundings) -> Result<Keys, Fault> {
-        let token = token_in(&surroundings.context, &self.token_file, "web identity token")?;
+    pub(super) async fn load(&self, cx: &ProviderContext) -> Result<Keys, Fault> {
+        let token = token_in(&cx.context, &self.token_file, "web identity token")?;
         let session_name = self.session_name.clone();
-        let session_name = session_name.unwrap_or_else(|| sts::session_name(surroundings.context.now()));
+        let session_name = session_name.unwrap_or_else(|| sts::session_name(cx.context.now()));
         let parameters = [
             ("RoleArn", &*self.role_arn),
             ("RoleSessionName", &*session_name),
             ("WebIdentityToken", token.text()),
         ];
         let what = format!("STS gave no keys for the role {} and its web identity token", self.role_arn);
-        sts::assume(surroundings, &what, "AssumeRoleWithWebIdentity", &parameters, None).await
+        sts::assume(cx, &what, "AssumeRoleWithWebIdentity", &parameters, None).await
     }
 }
 

@@ -16,7 +16,7 @@ use support::shared;
 
 use pumice::context::Context;
 use pumice::converse::{ConverseRequest, Message};
-use pumice::credentials::{Credentials, TriedOutcome};
+use pumice::credentials::{AttemptOutcome, Credentials};
 use pumice::{Client, Config, ErrorKind, Identity};
 use serde_json::{Value, json};
 use support::chain::{Answer, Asked, HOME, Secrets, Services, at, chain_holds, config, keys, ran, world};
@@ -133,18 +133,18 @@ fn seen(identity: &Identity, outcome: &Value, context: &Context) -> Value {
             "expires" => found.and_then(|found| found.credentials.expires()).map(timestamp).into(),
             "source" => found.map(|found| found.source).into(),
             "link" => found.map(|found| found.link.clone()).into(),
-            "unasked" => identity.search.unasked.as_ref().map(|unasked| unasked.link.clone()).into(),
+            "unasked" => identity.search.deferred.as_ref().map(|deferred| deferred.link.clone()).into(),
             "region" => identity.region.name().into(),
             "regionSource" => identity.region.source().to_string().into(),
             "error" => parts(expected, error.map(ToString::to_string)),
             "hint" => parts(expected, error.and_then(|error| error.hint().map(ToString::to_string))),
             "tried" => {
                 let outcome = |outcome| match outcome {
-                    TriedOutcome::Used => "used",
-                    TriedOutcome::Failed => "failed",
+                    AttemptOutcome::Used => "used",
+                    AttemptOutcome::Failed => "failed",
                     _ => "skipped",
                 };
-                let tried = identity.search.tried.iter();
+                let tried = identity.search.attempts.iter();
                 tried.map(|tried| format!("{} {}", outcome(tried.outcome), tried.source)).collect()
             }
             "files" => {

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use pumice::context::{Context, Ran};
 use pumice::converse::{ConverseRequest, Message};
-use pumice::credentials::{Credentials, Found};
+use pumice::credentials::{Credentials, Resolved};
 use pumice::transport::{Body, Sending, Transport};
 use pumice::{Client, Config, ErrorKind, Identity};
 use serde_json::{Value, json};
@@ -142,7 +142,7 @@ pub fn config(context: Context, services: &Arc<Services>) -> Config {
     Config::new().context(context).credentials_transport(services.clone())
 }
 
-pub fn keys(found: &Found) -> &aws_credential_types::Credentials {
+pub fn keys(found: &Resolved) -> &aws_credential_types::Credentials {
     let Credentials::Keys(keys) = &found.credentials else { panic!("access keys expected") };
     keys
 }

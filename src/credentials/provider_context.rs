@@ -23,30 +23,31 @@ use crate::transport::{Http, HttpConfig, Transport, proxy_secrets};
 use crate::{Error, ErrorKind, Hint, Result};
 use pumice_codec::internal::shortened;
 
-/// See the [module](self).
+/// What the sources of the [`Chain`](super::Chain) read and whom they ask: environment and files, the profile, the
+/// region, the network.
 #[derive(Debug)]
-pub(crate) struct Surroundings {
+pub struct ProviderContext {
     pub(super) context: Context,
-    /// The profile and the region that are named in code.
+    /// The profile and the region that code names.
     pub(super) profile: Option<String>,
     pub(super) given_region: Option<String>,
     /// The region of a settings file.
     pub(super) fallback_region: Option<String>,
-    /// Whether nothing may be asked over the network.
+    /// Whether no service may be asked.
     pub(super) offline: bool,
-    /// What sends the requests in place of the two below.
+    /// Sends the requests in place of the two below.
     pub(super) transport: Option<Arc<dyn Transport>>,
     /// The key of a settings file.
     pub(super) fallback_token: Option<Token>,
     pub(super) network: OnceLock<Http>,
-    /// Without proxies, and with little patience.
+    /// Without proxies, and with a short connect timeout.
     pub(super) link_local: OnceLock<Http>,
     pub(super) imds: Imds,
 }
 
 /// How a service is asked.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Way {
+pub(super) struct CallPolicy {
     /// Whether it is on this machine's own link, where there are no proxies.
     pub(super) link_local: bool,
     pub(super) attempts: u32,
@@ -54,7 +55,7 @@ pub(super) struct Way {
     pub(super) timeout: Duration,
 }
 
-impl Way {
+impl CallPolicy {
     /// A service in the cloud.
     pub(super) const NETWORK: Self =
         Self { link_local: false, attempts: 3, timeout: Duration::from_secs(10) };
@@ -75,28 +76,53 @@ impl From<Error> for Fault {
     }
 }
 
-impl Surroundings {
-    pub(crate) fn new(
-        context: Context,
-        profile: Option<String>,
-        given_region: Option<String>,
-        fallback_region: Option<String>,
-        offline: bool,
-        transport: Option<Arc<dyn Transport>>,
-        fallback_token: Option<Token>,
-    ) -> Self {
+impl ProviderContext {
+    /// This environment, these files and this clock, and the network.
+    pub fn new(context: Context) -> Self {
         Self {
             context,
-            profile,
-            given_region,
-            fallback_region,
-            offline,
-            transport,
-            fallback_token,
+            profile: None,
+            given_region: None,
+            fallback_region: None,
+            offline: false,
+            transport: None,
+            fallback_token: None,
             network: OnceLock::new(),
             link_local: OnceLock::new(),
             imds: Imds::default(),
         }
+    }
+
+    /// The profile, in place of `AWS_PROFILE`.
+    pub fn profile(mut self, name: impl Into<String>) -> Self {
+        self.profile = Some(name.into());
+        self
+    }
+
+    /// The region of STS, in place of that of the environment or the profile.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.given_region = Some(region.into());
+        self
+    }
+
+    /// Sends the requests to the services that give credentials, in place of the network. Requests and responses
+    /// hold secrets: this is for tests.
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Asks no service and runs no `credential_process`: [`Search::deferred`](super::Search) says which one would
+    /// have been asked.
+    pub fn offline(mut self) -> Self {
+        self.offline = true;
+        self
+    }
+
+    /// The region and the key of a settings file.
+    pub(crate) fn fallback(mut self, region: Option<String>, token: Option<Token>) -> Self {
+        (self.fallback_region, self.fallback_token) = (region, token);
+        self
     }
 
     pub(super) fn profile_name(&self) -> String {
@@ -124,12 +150,12 @@ impl Surroundings {
     }
 
     /// The region to ask for credentials in: the one that is named, or else the instance's.
-    pub(super) async fn region(&self) -> Result<String> {
+    pub(super) async fn sts_region(&self) -> Result<String> {
         if let Some(region) = self.named_region()? {
             return Ok(region.name().to_owned());
         }
         self.imds.region(self).await.ok_or_else(|| {
-            Error::new(ErrorKind::Credentials, "a region to ask STS in expected, none found")
+            Error::new(ErrorKind::Credentials, "expected a region to ask STS in, found none")
                 .with_hint(Hint::NameRegion)
         })
     }
@@ -167,7 +193,7 @@ impl Surroundings {
     pub(super) async fn ask<T>(
         &self,
         what: &str,
-        way: Way,
+        policy: CallPolicy,
         request: &Request<Bytes>,
         secrets: &[&str],
         read: impl Fn(&Parts, &[u8]) -> Result<T>,
@@ -175,7 +201,7 @@ impl Surroundings {
         if self.offline {
             return Err(Fault::Offline(origin(request)));
         }
-        self.try_asking(way, request, secrets, read)
+        self.try_asking(policy, request, secrets, read)
             .await
             .map_err(|error| Fault::Broken(failed(what, &error)))
     }
@@ -184,17 +210,17 @@ impl Surroundings {
     /// and no answer, [`ErrorKind::Connect`] when there was no connection.
     pub(super) async fn try_asking<T>(
         &self,
-        way: Way,
+        policy: CallPolicy,
         request: &Request<Bytes>,
         secrets: &[&str],
         read: impl Fn(&Parts, &[u8]) -> Result<T>,
     ) -> Result<T> {
-        let retry = Retry::standard().max_attempts(way.attempts);
-        let transport = self.transport(way)?;
+        let retry = Retry::standard().max_attempts(policy.attempts);
+        let transport = self.transport_for(policy)?;
         for attempt in 1.. {
-            let answer = timeout(way.timeout, answer(transport, request.clone())).await;
+            let answer = timeout(policy.timeout, answer(transport, request.clone())).await;
             let answer = answer.unwrap_or_else(|_| {
-                let seconds = way.timeout.as_secs();
+                let seconds = policy.timeout.as_secs();
                 Err(Error::new(ErrorKind::Timeout, format!("no answer within {seconds} s")))
             });
             let error = match answer.and_then(|(head, body)| read(&head, &body)) {
@@ -220,16 +246,16 @@ impl Surroundings {
         redaction
     }
 
-    fn transport(&self, way: Way) -> Result<&dyn Transport> {
+    fn transport_for(&self, policy: CallPolicy) -> Result<&dyn Transport> {
         if let Some(given) = &self.transport {
             return Ok(&**given);
         }
-        let (made, seconds) = if way.link_local { (&self.link_local, 1) } else { (&self.network, 5) };
+        let (made, seconds) = if policy.link_local { (&self.link_local, 1) } else { (&self.network, 5) };
         if let Some(http) = made.get() {
             return Ok(http);
         }
         let connect_timeout = Duration::from_secs(seconds);
-        let config = HttpConfig { connect_timeout, proxies: !way.link_local, ..HttpConfig::default() };
+        let config = HttpConfig { connect_timeout, proxies: !policy.link_local, ..HttpConfig::default() };
         let http = Http::new(&config, &self.context)?;
         Ok(made.get_or_init(|| http))
     }

@@ -1,0 +1,209 @@
+//! The sources of credentials, asked in order.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::{
+    Attempt, AttemptOutcome, Credentials, Outcome, ProvideCredentials, ProviderContext, Providing, Resolved,
+    Search, bearer, check_expiry, container, environment, imds, profile, provider_context, web_identity,
+};
+use crate::{Error, ErrorKind, Hint, Result};
+
+/// The chain of sources that the AWS SDKs ask, or one of them alone; see the [module](super).
+///
+/// Cloning is cheap. The clones share their connections and what the instance metadata service gave.
+///
+/// ```
+/// use pumice::context::Context;
+/// use pumice::credentials::{Chain, ProviderContext};
+/// use pumice::{Client, Config};
+///
+/// // In Kubernetes: the web identity, and nothing else that may be in the environment.
+/// let identity = Chain::web_identity(ProviderContext::new(Context::real()));
+/// let client = Client::new(Config::new().credentials(identity));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Chain {
+    cx: Arc<ProviderContext>,
+    sources: &'static [Source],
+}
+
+/// A source of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Bearer,
+    Environment,
+    Profile,
+    WebIdentity,
+    Container,
+    Settings,
+    Instance,
+}
+
+impl Chain {
+    /// All sources.
+    pub fn new(cx: ProviderContext) -> Self {
+        Self::of(
+            cx,
+            &[
+                Source::Bearer,
+                Source::Environment,
+                Source::Profile,
+                Source::WebIdentity,
+                Source::Container,
+                Source::Settings,
+                Source::Instance,
+            ],
+        )
+    }
+
+    /// Only the Bedrock API key in `AWS_BEARER_TOKEN_BEDROCK`.
+    pub fn bearer_token(cx: ProviderContext) -> Self {
+        Self::of(cx, &[Source::Bearer])
+    }
+
+    /// Only the access keys of the environment.
+    pub fn environment(cx: ProviderContext) -> Self {
+        Self::of(cx, &[Source::Environment])
+    }
+
+    /// Only the profile that the context or else `AWS_PROFILE` names, or `default`, with everything that the
+    /// profile leads to.
+    pub fn profile(cx: ProviderContext) -> Self {
+        Self::of(cx, &[Source::Profile])
+    }
+
+    /// Only the role for the token in `AWS_WEB_IDENTITY_TOKEN_FILE`.
+    pub fn web_identity(cx: ProviderContext) -> Self {
+        Self::of(cx, &[Source::WebIdentity])
+    }
+
+    /// Only the credentials service of the container.
+    pub fn container(cx: ProviderContext) -> Self {
+        Self::of(cx, &[Source::Container])
+    }
+
+    /// Only the metadata service of the EC2 instance.
+    pub fn instance_metadata(cx: ProviderContext) -> Self {
+        Self::of(cx, &[Source::Instance])
+    }
+
+    fn of(cx: ProviderContext, sources: &'static [Source]) -> Self {
+        Self { cx: Arc::new(cx), sources }
+    }
+
+    /// Asks the sources in order, until one has credentials, is broken or may not be asked.
+    ///
+    /// Boxed so that it is compiled once, here.
+    pub fn search(&self) -> Pin<Box<dyn Future<Output = Search> + Send + '_>> {
+        Box::pin(self.ask())
+    }
+
+    async fn ask(&self) -> Search {
+        let Self { cx, sources } = self;
+        let is_whole = sources.len() > 1;
+        let has_key = cx.fallback_token.is_some();
+        let mut attempts = Vec::new();
+        let mut instance = None;
+        for source in sources.iter().filter(|source| has_key || **source != Source::Settings) {
+            let name = source.name(cx);
+            let mut note = |outcome, reason| attempts.push(Attempt { source: name.clone(), outcome, reason });
+            let loaded = match source {
+                Source::Bearer | Source::Environment if is_whole && cx.profile.is_some() => {
+                    Ok(Outcome::not_applicable("not looked at, since a profile is named"))
+                }
+                source => source.load(cx).await,
+            };
+            let loaded = loaded.and_then(|outcome| {
+                if let Outcome::Resolved(resolved) = &outcome {
+                    check_expiry(resolved, cx.context.now())?;
+                }
+                Ok(outcome)
+            });
+            match loaded {
+                Ok(Outcome::Resolved(resolved)) => {
+                    note(AttemptOutcome::Used, resolved.link.clone());
+                    return Search { result: Ok(resolved), deferred: None, attempts };
+                }
+                Ok(Outcome::NotApplicable { reason, hint }) => {
+                    note(AttemptOutcome::Skipped, reason);
+                    instance = instance.or(hint.map(str::to_owned));
+                }
+                Ok(Outcome::Deferred { deferred, url }) => {
+                    let reason = format!("{}: not asked, since offline: {url} would be", deferred.link);
+                    let message = format!("credentials would come from {reason}");
+                    note(AttemptOutcome::Skipped, reason);
+                    let result = Err(Error::new(ErrorKind::Credentials, message));
+                    return Search { result, deferred: Some(deferred), attempts };
+                }
+                Err(error) => {
+                    // Whatever a source fails of, its configuration is what the user can look at.
+                    let error = match error.kind() {
+                        ErrorKind::Credentials => error,
+                        _ => provider_context::failed(&name, &error),
+                    };
+                    note(AttemptOutcome::Failed, error.to_string());
+                    return Search { result: Err(error), deferred: None, attempts };
+                }
+            }
+        }
+        let mut message = String::from("no AWS credentials were found");
+        for Attempt { source, reason, .. } in &attempts {
+            message.extend(["\n  ", source, ": ", reason]);
+        }
+        let error = Error::new(ErrorKind::Credentials, message);
+        let error = match instance {
+            Some(hint) if !is_whole => error.with_hint(hint),
+            // What other sources need is no advice for one alone.
+            None if !is_whole => error,
+            instance => error.with_hint(Hint::NameCredentials { instance }),
+        };
+        Search { result: Err(error), deferred: None, attempts }
+    }
+
+    /// A number that changes with the AWS files, whose changes end what was cached.
+    pub(super) fn files_mark(&self) -> u64 {
+        self.cx.context.aws_files_mark()
+    }
+}
+
+impl ProvideCredentials for Chain {
+    fn provide(&self) -> Providing<'_> {
+        Box::pin(async { self.search().await.result })
+    }
+}
+
+impl Source {
+    fn name(self, cx: &ProviderContext) -> String {
+        match (self, &cx.profile) {
+            (Self::Bearer, _) => bearer::VARIABLE.into(),
+            (Self::Environment, _) => environment::NAME.into(),
+            (Self::Profile, Some(name)) => format!("profile {name}"),
+            (Self::Profile, None) => "profile".into(),
+            (Self::WebIdentity, _) => web_identity::TOKEN_FILE.into(),
+            (Self::Container, _) => "container".into(),
+            (Self::Settings, _) => SETTINGS.into(),
+            (Self::Instance, _) => "instance metadata".into(),
+        }
+    }
+
+    async fn load(self, cx: &ProviderContext) -> Result<Outcome> {
+        match self {
+            Self::Bearer => bearer::load(&cx.context),
+            Self::Environment => Ok(environment::load(&cx.context)),
+            Self::Profile => profile::load(cx).await,
+            Self::WebIdentity => web_identity::load(cx).await,
+            Self::Container => container::load(cx).await,
+            Self::Settings => Ok(match &cx.fallback_token {
+                Some(token) => {
+                    let credentials = Credentials::Bearer(token.clone());
+                    Outcome::Resolved(Resolved::from_chain(credentials, SETTINGS))
+                }
+                None => Outcome::not_applicable("it has no key"),
+            }),
+            Self::Instance => imds::load(cx).await,
+        }
+    }
+}
+
+const SETTINGS: &str = "settings file";
