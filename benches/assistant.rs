@@ -14,7 +14,8 @@ use std::time::SystemTime;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use pumice::Event;
-use pumice::assistant::{AnswerBuilder, AssistantEvent, Input, Model, Prepared, Surroundings};
+use pumice::conversation;
+use pumice::pi::{AssistantEvent, Input, Model, ResponseBuilder};
 use serde_json::{Value, json};
 
 fn main() {
@@ -64,7 +65,7 @@ fn pieces(count: u64) -> Vec<Event> {
 
 /// Folds an answer as a program does that looks at the arguments with each piece.
 fn fold(events: &[Event]) {
-    let mut answer = AnswerBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
+    let mut answer = ResponseBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
     let mut told = VecDeque::new();
     for event in events {
         answer.push(event.clone(), &mut told).unwrap();
@@ -85,7 +86,10 @@ fn history(criterion: &mut Criterion) {
         let input = conversation(turns);
         group.throughput(Throughput::Elements(turns));
         group.bench_with_input(BenchmarkId::from_parameter(turns), &input, |bencher, input| {
-            bencher.iter(|| Prepared::new(input, &Surroundings::default()).unwrap());
+            bencher.iter(|| {
+                let (request, target, options) = input.to_converse().unwrap();
+                conversation::prepare(request, &target, &options).unwrap()
+            });
         });
     }
     group.finish();

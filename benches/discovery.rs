@@ -75,14 +75,14 @@ fn discovery(criterion: &mut Criterion) {
         bencher.iter(|| {
             let listing = list();
             let offers = listing.inventory.offers();
-            offers.iter().map(|offer| offer.facts().model(offer.id, Limits::default())).collect::<Vec<_>>()
+            offers.iter().map(|offer| offer.info().model(offer.id, Limits::default())).collect::<Vec<_>>()
         });
     });
     let listing = list();
     group.bench_function("the rule", |bencher| bencher.iter(|| listing.inventory.offers().len()));
     let offers = listing.inventory.offers();
     group.bench_function("what is known", |bencher| {
-        bencher.iter(|| offers.iter().filter(|offer| offer.facts().context_window.is_some()).count());
+        bencher.iter(|| offers.iter().filter(|offer| offer.info().context_window.is_some()).count());
     });
     group.finish();
     // All of it was from the cache.

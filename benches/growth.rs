@@ -10,8 +10,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant, SystemTime};
 
 use pumice::Event;
-use pumice::assistant::{AnswerBuilder, Input, Model, PartialArguments, Prepared, Surroundings};
-use pumice::models::{Facts, Inventory};
+use pumice::conversation::{self, PartialArguments};
+use pumice::models::{Inventory, ModelInfo};
+use pumice::pi::{Input, Model, ResponseBuilder};
 use pumice::settings::Settings;
 use serde_json::json;
 
@@ -64,7 +65,7 @@ fn stops(size: usize) -> Box<dyn FnMut()> {
         vec![event("delta", &json!({"contentBlockIndex": 0, "delta": {"text": text}}).to_string())];
     events.extend((0..size).map(|_| event("stop", r#"{"contentBlockIndex":0}"#)));
     Box::new(move || {
-        let mut answer = AnswerBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
+        let mut answer = ResponseBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
         let mut told = VecDeque::new();
         for event in &events {
             answer.push(event.clone(), &mut told).unwrap();
@@ -121,7 +122,7 @@ fn configured(size: usize) -> Box<dyn FnMut()> {
     let text = format!("{{models:{{providers:{{bedrock:{{models:[{models}]}}}}}}}}");
     Box::new(move || {
         let settings = Settings::parse("s", &text).unwrap();
-        black_box(settings.configured_models(|_| Facts::default()));
+        black_box(settings.configured_models(|_| ModelInfo::default()));
     })
 }
 
@@ -144,7 +145,8 @@ fn fallbacks(size: usize) -> Box<dyn FnMut()> {
 fn prepared(input: &str) -> Box<dyn FnMut()> {
     let input = Input::from_json(input).unwrap();
     Box::new(move || {
-        black_box(Prepared::new(&input, &Surroundings::default()).unwrap());
+        let (request, target, options) = input.to_converse().unwrap();
+        black_box(conversation::prepare(request, &target, &options).unwrap());
     })
 }
 

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use pumice::assistant::{
+use pumice::pi::{
     self, AssistantEvent, AssistantMessage, Context, Input, Message, Model, Options, Tool, ToolCall,
     ToolResultMessage,
 };
@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// Asks the model, and shows its answer as it comes.
 async fn ask(client: &Client, input: &Input) -> Result<AssistantMessage, Box<dyn Error>> {
-    let mut events = assistant::stream(client, input).await;
+    let mut events = pi::stream(client, input).await;
     while let Some(event) = events.next_event().await {
         match event {
             AssistantEvent::ThinkingDelta { delta, .. } | AssistantEvent::TextDelta { delta, .. } => {

@@ -1,6 +1,7 @@
 //! The client: the operations as methods. [`dispatch`] makes a call.
 
 mod dispatch;
+mod memory;
 mod overrides;
 
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use http::response::Parts;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
+pub(crate) use self::memory::{Lookup, Memory};
 pub use self::overrides::Overrides;
 
 use self::dispatch::Shared;
@@ -350,6 +352,21 @@ impl Client {
 
     pub(crate) fn config(&self) -> &Config {
         &self.config
+    }
+
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.shared.memory
+    }
+
+    /// An inference profile, by its id or ARN: asked for once.
+    pub(crate) async fn inference_profile(&self, id: &str) -> Result<Arc<InferenceProfileSummary>> {
+        let profiles = &self.memory().profiles;
+        if let Some(Lookup::Found(profile)) = profiles.get(id, self.config().context.now()) {
+            return Ok(profile);
+        }
+        let profile = Arc::new(self.get_inference_profile(&GetInferenceProfileRequest::new(id)).await?);
+        profiles.insert(id, Lookup::Found(Arc::clone(&profile)));
+        Ok(profile)
     }
 
     /// The whole response: of a list in pages, the first page with the items of all.

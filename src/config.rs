@@ -153,7 +153,8 @@ impl Config {
         self
     }
 
-    /// The region where nothing else names one, before `us-east-1`: that of a settings file.
+    /// The region where nothing else names one, not even a settings file, before that of the EC2 instance and
+    /// `us-east-1`.
     pub fn fallback_region(mut self, region: impl Into<String>) -> Self {
         self.fallback_region = Some(region.into());
         self

@@ -373,6 +373,23 @@ pub fn region_of_arn(model_id: &str) -> Option<&str> {
     (arn == "arn" && in_partition && service == "bedrock" && lower(region)).then_some(region)
 }
 
+/// The region in a URL of the runtime that is Amazon's own: one that the rules make from a region. `fips-REGION`
+/// for a FIPS endpoint. `None` for every other URL, which is an endpoint to call as it is.
+pub(crate) fn region_of_url(url: &str) -> Option<String> {
+    let (_, host) = url.trim().trim_end_matches('/').split_once("://")?;
+    let host = host.to_ascii_lowercase();
+    let (service, rest) = host.split_once('.')?;
+    let (region, suffix) = rest.split_once('.')?;
+    if !is_region(region) || suffix != suffixes(region).dns {
+        return None;
+    }
+    match service.strip_prefix(Service::Runtime.endpoint_prefix())? {
+        "" => Some(region.to_owned()),
+        "-fips" => Some(format!("fips-{region}")),
+        _ => None,
+    }
+}
+
 /// The URL that the settings give a service (2 to 5 in the [module](self)). `id` is the service's name
 /// in the AWS files: `bedrock_runtime`, `sts`, `sso_oidc`.
 pub(crate) fn configured_url(
@@ -753,6 +770,28 @@ mod tests {
         }
         for label in ["...", ".a", "a..b", "%252e"] {
             base.join(&format!("/model/{label}/converse"), &[]).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_url_of_amazons_own_holds_a_region() {
+        for (url, region) in [
+            ("https://bedrock-runtime.us-west-2.amazonaws.com/", Some("us-west-2")),
+            ("https://Bedrock-Runtime.US-West-2.amazonaws.com", Some("us-west-2")),
+            ("https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com", Some("fips-us-gov-west-1")),
+            ("https://bedrock-runtime.cn-north-1.amazonaws.com.cn", Some("cn-north-1")),
+            ("https://bedrock-runtime.eusc-de-east-1.amazonaws.eu", Some("eusc-de-east-1")),
+            // Dual-stack endpoints and other partitions' suffixes do not come from the region alone.
+            ("https://bedrock-runtime.us-west-2.api.aws", None),
+            ("https://bedrock-runtime.us-west-2.amazonaws.com.cn", None),
+            ("https://bedrock.us-west-2.amazonaws.com", None),
+            ("https://bedrock-runtime-x.us-west-2.amazonaws.com", None),
+            ("https://bedrock-runtime.us-west-2.amazonaws.com/path", None),
+            ("https://bedrock-runtime..amazonaws.com", None),
+            ("https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", None),
+            ("http://localhost:8080/bedrock", None),
+        ] {
+            assert_eq!(region_of_url(url).as_deref(), region, "{url}");
         }
     }
 

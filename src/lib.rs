@@ -31,7 +31,8 @@
 //! - [`converse`] and its neighbours: the API's own types, in the API's own words. Nothing that the service
 //!   sends is lost because this version does not know it.
 //! - [`EventStream`], [`Event`]; [`reply`] folds events into a whole response.
-//! - [`assistant`]: what agents speak, on top of it: a conversation with tools and thinking, its history put right.
+//! - [`conversation`]: makes a request one that the model accepts, whatever dialect it came from.
+//! - [`pi`]: pi-ai's dialect, for agents: a conversation with tools and thinking in, events out.
 //! - [`credentials`], [`profile`], [`context`]: where credentials come from, and what the process looks like.
 //! - [`transport`]: the seam to the network, with recordings and their replay.
 //! - [`frame`]: the incremental reader of `application/vnd.amazon.eventstream`.
@@ -82,11 +83,14 @@ mod config;
 pub mod models;
 #[cfg(feature = "http")]
 mod progress;
+
+#[cfg(feature = "http")]
+pub mod conversation;
 #[cfg(feature = "settings")]
 pub mod settings;
 
 #[cfg(feature = "http")]
-pub mod assistant;
+pub mod pi;
 
 #[doc(inline)]
 pub use pumice_codec::{Error, ErrorKind, Event, FrameContent, Hint, Result};

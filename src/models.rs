@@ -1,20 +1,24 @@
 //! Which models can be called, and what is known of them.
 //!
-//! A [`Directory`] asks the control plane and keeps the answer; [`Inventory::offers`] is the rule that says
-//! which ids can be called. What is known of a model comes from the [`catalog`], from the API and from
-//! settings: each is a set of [`Facts`], the later before the earlier, and [`Facts::model`] fills the gaps.
+//! A [`Directory`] asks the control plane and caches the response; [`Inventory::offers`] is the rule that says
+//! which ids can be called. What is known of a model comes from settings, the API and the [`catalog`]: each is a
+//! [`ModelInfo`]. [`ModelInfo::or`] puts one before another, and [`ModelInfo::model`] fills the gaps.
 
 pub mod catalog;
+mod cost;
 mod directory;
 mod discovery;
 
-pub use self::catalog::{Cost, CostTier};
+use std::collections::BTreeMap;
+
+pub use self::cost::{Cost, PriceTier};
+pub(crate) use self::directory::base_model;
 pub use self::directory::{Directory, Listing};
 pub use self::discovery::{Inventory, Obstacle, Offer};
 
-/// What is known of a model by one source. What is `None` is not known.
+/// What one source knows of a model. `None` means not known.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Facts {
+pub struct ModelInfo {
     /// The id of the foundation model.
     pub base: Option<String>,
     /// The name, for people to read.
@@ -25,42 +29,51 @@ pub struct Facts {
     pub images: Option<bool>,
     /// Whether it can think before it answers.
     pub reasoning: Option<bool>,
-    /// Question and answer together, in tokens.
+    /// Prompt and response together, in tokens.
     pub context_window: Option<u64>,
-    /// The longest answer, in tokens.
+    /// The longest response, in tokens.
     pub max_tokens: Option<u64>,
     /// The prices.
     pub cost: Option<Cost>,
+    /// Whether it can be held to the schemas of tools.
+    pub strict_tools: Option<bool>,
+    /// Levels of thinking that the model calls by another name; `None` for a level that it does not have.
+    pub thinking_levels: BTreeMap<String, Option<String>>,
 }
 
-impl Facts {
-    /// What the [`catalog`] knows of an id, or nothing.
+impl ModelInfo {
+    /// What the [`catalog`] knows of an id.
     pub fn known(id: &str) -> Self {
         let window_alone = || Self { context_window: catalog::window_of(id), ..Self::default() };
-        catalog::find(id).map_or_else(window_alone, Self::from)
+        catalog::find(id).map_or_else(window_alone, |entry| entry.info.clone())
     }
 
     /// What the [`catalog`] knows of a name: for an id that says nothing.
     pub fn known_by_name(name: &str) -> Self {
-        catalog::find_by_name(name).map(Self::from).unwrap_or_default()
+        catalog::find_by_name(name).map(|entry| entry.info.clone()).unwrap_or_default()
     }
 
-    /// These facts, and the others where these know nothing.
-    pub fn or(self, others: Self) -> Self {
+    /// This, with its gaps filled from `other`.
+    pub fn or(mut self, other: Self) -> Self {
+        for (level, name) in other.thinking_levels {
+            self.thinking_levels.entry(level).or_insert(name);
+        }
         Self {
-            base: self.base.or(others.base),
-            name: self.name.or(others.name),
-            provider: self.provider.or(others.provider),
-            images: self.images.or(others.images),
-            reasoning: self.reasoning.or(others.reasoning),
-            context_window: self.context_window.or(others.context_window),
-            max_tokens: self.max_tokens.or(others.max_tokens),
-            cost: self.cost.or(others.cost),
+            base: self.base.or(other.base),
+            name: self.name.or(other.name),
+            provider: self.provider.or(other.provider),
+            images: self.images.or(other.images),
+            reasoning: self.reasoning.or(other.reasoning),
+            context_window: self.context_window.or(other.context_window),
+            max_tokens: self.max_tokens.or(other.max_tokens),
+            cost: self.cost.or(other.cost),
+            strict_tools: self.strict_tools.or(other.strict_tools),
+            thinking_levels: self.thinking_levels,
         }
     }
 
-    /// The model that is called by this id. What is not known is the id for a name, text alone, no thinking,
-    /// no price and the limits given here; no answer is longer than the context window.
+    /// The model that is called by this id. Gaps become: the id as the name, text alone, no thinking, no price and
+    /// these limits. No response is longer than the context window.
     pub fn model(self, id: impl Into<String>, default_limits: Limits) -> Model {
         let id = id.into();
         let context_window = self.context_window.unwrap_or(default_limits.context_window);
@@ -78,27 +91,12 @@ impl Facts {
     }
 }
 
-impl From<&catalog::Entry> for Facts {
-    fn from(entry: &catalog::Entry) -> Self {
-        Self {
-            base: Some(entry.id.to_owned()),
-            name: Some(entry.name.to_owned()),
-            provider: Some(catalog::provider_of(entry.id).to_owned()),
-            images: Some(entry.images),
-            reasoning: Some(entry.reasoning),
-            context_window: Some(entry.context_window),
-            max_tokens: Some(entry.max_tokens),
-            cost: Some(entry.cost.clone()),
-        }
-    }
-}
-
-/// The limits of models of which nothing is known.
+/// The limits of models whose own are not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Question and answer together, in tokens.
+    /// Prompt and response together, in tokens.
     pub context_window: u64,
-    /// The longest answer, in tokens.
+    /// The longest response, in tokens.
     pub max_tokens: u64,
 }
 
@@ -109,11 +107,11 @@ impl Default for Limits {
     }
 }
 
-/// A model that can be called, and what is known of it.
+/// A model that can be called.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Model {
-    /// What a call takes as the model's id.
+    /// The id that a call takes.
     pub id: String,
     /// The id of the foundation model, where it is known.
     pub base: Option<String>,
@@ -125,9 +123,9 @@ pub struct Model {
     pub images: bool,
     /// Whether it can think before it answers.
     pub reasoning: bool,
-    /// Question and answer together, in tokens.
+    /// Prompt and response together, in tokens.
     pub context_window: u64,
-    /// The longest answer, in tokens.
+    /// The longest response, in tokens.
     pub max_tokens: u64,
     /// The prices, where they are known.
     pub cost: Option<Cost>,
@@ -153,21 +151,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_known_first_counts_and_gaps_are_filled() {
-        let settings = Facts { name: Some("Ours".into()), max_tokens: Some(999_999), ..Facts::default() };
-        let api = Facts { name: Some("Theirs".into()), images: Some(true), ..Facts::default() };
+    fn the_first_info_counts_and_gaps_are_filled() {
+        let settings =
+            ModelInfo { name: Some("Ours".into()), max_tokens: Some(999_999), ..ModelInfo::default() };
+        let api = ModelInfo { name: Some("Theirs".into()), images: Some(true), ..ModelInfo::default() };
         let limits = Limits { context_window: 50_000, max_tokens: 1_000 };
         let model =
-            settings.or(api).or(Facts::known("mistral.unheard-of")).model("mistral.unheard-of", limits);
+            settings.or(api).or(ModelInfo::known("mistral.unheard-of")).model("mistral.unheard-of", limits);
         assert_eq!((model.name.as_str(), model.provider.as_str()), ("Ours", "Mistral AI"));
         assert_eq!((model.images, model.reasoning, model.cost), (true, false, None));
         assert_eq!((model.context_window, model.max_tokens), (50_000, 50_000));
-        assert_eq!(Facts::default().model("x", Limits::default()).max_tokens, 4096);
+        assert_eq!(ModelInfo::default().model("x", Limits::default()).max_tokens, 4096);
     }
 
     #[test]
     fn a_provider_goes_by_its_name_or_by_the_ids() {
-        let model = |id: &str| Facts::known(id).model(id, Limits::default());
+        let model = |id: &str| ModelInfo::known(id).model(id, Limits::default());
         let pixtral = model("eu.mistral.pixtral-large-2502-v1:0");
         for name in ["mistral", " MISTRAL ", "Mistral AI", "mistral ai"] {
             assert!(pixtral.is_of(name), "{name}");

@@ -44,10 +44,11 @@ use serde_json::Value;
 
 use crate::config::{Config, Headers};
 use crate::context::Context;
+use crate::conversation::{Family, ThinkingLevel};
 use crate::converse::{ConverseRequest, ServiceTier, ServiceTierType};
-use crate::endpoint::Origin;
+use crate::endpoint::{Origin, region_of_url};
 use crate::guardrail::GuardrailConfiguration;
-use crate::models::{Cost, Facts, Limits, Model};
+use crate::models::{Cost, Limits, Model, ModelInfo, PriceTier};
 use crate::transport::HttpConfig;
 use crate::{Error, ErrorKind, Result};
 use reference::Env;
@@ -80,9 +81,8 @@ pub struct Settings {
     pub replaces: bool,
     /// What OpenClaw takes beside it and this program does not: each with file, line, column and member.
     pub warnings: Vec<String>,
-    /// Families of models, before those that are built in, each in the form of
-    /// [`assistant::Family`](crate::assistant::Family).
-    pub families: Vec<Value>,
+    /// Families of models, before the built-in ones.
+    pub families: Vec<Family>,
     /// The models of the file, in its order, no id twice. Those of other APIs are not among them.
     pub models: Vec<ConfiguredModel>,
     /// The id of the model of a call that names none.
@@ -138,16 +138,11 @@ pub struct ConfiguredModel {
     /// What a call takes as the model's id.
     pub id: String,
     /// What the file says of it.
-    pub facts: Facts,
+    pub info: ModelInfo,
     /// Headers of its calls, before those of every call.
     pub headers: Headers,
     /// The URL of the runtime for its calls, before that of all others.
     pub base_url: Option<String>,
-    /// Whether it holds the arguments of tools to their schema, when asked to.
-    pub supports_strict_mode: Option<bool>,
-    /// The effort that stands for a level of thinking, where it is not the usual one; `None` for a level that
-    /// it does not have.
-    pub thinking_levels: BTreeMap<String, Option<String>>,
 }
 
 /// Parameters of a call.
@@ -255,26 +250,27 @@ impl Settings {
     /// The region of the file, which counts where neither code nor environment nor profile name one: that in
     /// a `baseUrl` of Amazon's own, else that of discovery.
     pub fn region(&self) -> Option<String> {
-        let of_url = self.base_url.as_deref().and_then(standard_region);
+        let of_url = self.base_url.as_deref().and_then(region_of_url);
         of_url.or_else(|| self.discovery.region.clone())
     }
 
     /// The URL of the file, unless it is one that the region gives anyway.
     pub fn endpoint_url(&self) -> Option<&str> {
-        self.base_url.as_deref().filter(|url| standard_region(url).is_none())
+        self.base_url.as_deref().filter(|url| region_of_url(url).is_none())
     }
 
-    /// These settings under those of a client: what the client says itself counts first. A client for the
-    /// calls of one `model` has what the file says of that model's calls, before what it says of all.
+    /// These settings under those of a client: what the client says itself counts first, except for its
+    /// [fallback region](Config::fallback_region). A client for the calls of one `model` has what the file says
+    /// of that model's calls, before what it says of all.
     pub fn under(&self, mut config: Config, model: Option<&str>) -> Config {
         let model = model.and_then(|id| self.model(id));
         let own_url = model.and_then(|model| model.base_url.as_deref());
-        let region = own_url.and_then(standard_region).or_else(|| self.region());
+        let region = own_url.and_then(region_of_url).or_else(|| self.region());
         let url = match own_url {
-            Some(url) => Some(url).filter(|url| standard_region(url).is_none()),
+            Some(url) => Some(url).filter(|url| region_of_url(url).is_none()),
             None => self.endpoint_url(),
         };
-        config.fallback_region = config.fallback_region.or(region);
+        config.fallback_region = region.or(config.fallback_region);
         config.fallback_endpoint_url = config.fallback_endpoint_url.or_else(|| url.map(str::to_owned));
         config.fallback_bearer_token = config.fallback_bearer_token.or_else(|| self.api_key.clone());
         if let Some(model) = model {
@@ -323,7 +319,7 @@ impl Settings {
     pub fn params(&self, id: &str) -> Params {
         let own = self.model_params.get(id).cloned().unwrap_or_default();
         let all = self.params.clone();
-        let limit = || self.model(id).map_or(self.max_tokens, |model| model.facts.max_tokens);
+        let limit = || self.model(id).map_or(self.max_tokens, |model| model.info.max_tokens);
         Params {
             temperature: own.temperature.or(all.temperature),
             max_tokens: own.max_tokens.or(all.max_tokens).or_else(limit),
@@ -352,13 +348,14 @@ impl Settings {
         }
     }
 
-    /// The models of the file, with what is known of them beside it: what `told` says of an id, then what
-    /// the catalogue knows of the id, and at last of the name.
-    pub fn configured_models(&self, told: impl Fn(&str) -> Facts) -> Vec<Model> {
-        let of_name = |name: &Option<String>| name.as_deref().map(Facts::known_by_name).unwrap_or_default();
+    /// The models of the file, with gaps filled: from what `listed` knows of an id, then from the catalogue's entry
+    /// for the id, and at last from its entry for the name.
+    pub fn configured_models(&self, listed: impl Fn(&str) -> ModelInfo) -> Vec<Model> {
+        let of_name =
+            |name: &Option<String>| name.as_deref().map(ModelInfo::known_by_name).unwrap_or_default();
         let known = |model: &ConfiguredModel| {
-            let facts = model.facts.clone().or(told(&model.id)).or(Facts::known(&model.id));
-            facts.or(of_name(&model.facts.name)).model(&model.id, self.discovery.default_limits)
+            let info = model.info.clone().or(listed(&model.id)).or(ModelInfo::known(&model.id));
+            info.or(of_name(&model.info.name)).model(&model.id, self.discovery.default_limits)
         };
         self.models.iter().map(known).collect()
     }
@@ -407,7 +404,7 @@ impl Settings {
             http: http(request.as_ref(), env),
             replaces: root.pointer("/models/mode").is_some_and(|mode| mode == "replace"),
             families: of(provider, "families")
-                .and_then(|families| families.as_array().cloned())
+                .and_then(|families| serde_json::from_value(families).ok())
                 .unwrap_or_default(),
             timeout: timeout(provider, "timeoutSeconds", 1.0).or_else(|| timeout(choice, "timeoutMs", 0.001)),
             max_tokens: whole(provider, "maxTokens"),
@@ -486,11 +483,9 @@ impl fmt::Debug for ConfiguredModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConfiguredModel")
             .field("id", &self.id)
-            .field("facts", &self.facts)
+            .field("info", &self.info)
             .field("headers", &self.headers)
             .field("base_url", &self.base_url.as_deref().map(Origin))
-            .field("supports_strict_mode", &self.supports_strict_mode)
-            .field("thinking_levels", &self.thinking_levels)
             .finish()
     }
 }
@@ -527,41 +522,36 @@ impl ConfiguredModel {
         let number = |name: &str| whole(Some(model), name).or_else(|| whole(provider, name));
         // The effective window is the smaller one.
         let window = ["contextWindow", "contextTokens"].into_iter().filter_map(number).min();
-        let facts = Facts {
-            base: None,
+        let mut thinking_levels = BTreeMap::new();
+        let levels = model.get("thinkingLevelMap").and_then(Value::as_object).into_iter().flatten();
+        for (level, name) in levels {
+            thinking_levels.insert(level.clone(), name.as_str().map(str::to_owned));
+        }
+        let info = ModelInfo {
             name: text(Some(model), "name"),
-            provider: None,
             images: input.map(|input| input.iter().any(|input| input == "image")),
             reasoning: model.get("reasoning").and_then(Value::as_bool),
             context_window: window,
             max_tokens: number("maxTokens"),
             cost: model.get("cost").map(cost),
-        };
-        let levels = model.get("thinkingLevelMap").and_then(Value::as_object).into_iter().flatten();
-        let mut thinking_levels = BTreeMap::new();
-        for (level, effort) in levels {
-            thinking_levels.insert(level.clone(), effort.as_str().map(str::to_owned));
-        }
-        Self {
-            id,
-            facts,
-            headers: texts(model.get("headers"), env),
-            base_url: text(Some(model), "baseUrl"),
-            supports_strict_mode: model.pointer("/compat/supportsStrictMode").and_then(Value::as_bool),
+            strict_tools: model.pointer("/compat/supportsStrictMode").and_then(Value::as_bool),
             thinking_levels,
-        }
+            ..ModelInfo::default()
+        };
+        Self { id, info, headers: texts(model.get("headers"), env), base_url: text(Some(model), "baseUrl") }
     }
 }
 
 impl Params {
     fn read(params: Option<&Value>) -> Self {
-        let word = |name: &str, words: &[&str]| {
+        let word = |name: &str, words: &[&[&str]]| {
             text(params, name)
                 .map(|word| word.to_ascii_lowercase())
-                .filter(|word| words.contains(&word.as_str()))
+                .filter(|word| words.concat().contains(&word.as_str()))
         };
-        let tier = word("serviceTier", TIERS).or_else(|| word("service_tier", TIERS));
-        // As much as it sees fit is what a model does at this level.
+        let tiers = &[ServiceTierType::VALUES];
+        let tier = word("serviceTier", tiers).or_else(|| word("service_tier", tiers));
+        // At this level a model thinks as much as it sees fit.
         let thinking =
             word("thinking", LEVELS).map(|level| if level == "adaptive" { "high".to_owned() } else { level });
         Self {
@@ -690,23 +680,6 @@ fn values_in_paths(root: &Value, env: Env<'_>) -> Vec<Token> {
     values.map(|value| Token::new(value, None)).collect()
 }
 
-/// The region in a URL of Amazon's own runtime, `fips-REGION` where the URL is one for FIPS.
-fn standard_region(url: &str) -> Option<String> {
-    let (_, host) = url.trim().trim_end_matches('/').split_once("://")?;
-    let host = host.to_ascii_lowercase();
-    let rest = host.strip_suffix(".cn").unwrap_or(&host).strip_suffix(".amazonaws.com")?;
-    let (service, region) = rest.split_once('.')?;
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if region.is_empty() || !region.bytes().all(word) {
-        return None;
-    }
-    match service {
-        "bedrock-runtime" => Some(region.to_owned()),
-        "bedrock-runtime-fips" => Some(format!("fips-{region}")),
-        _ => None,
-    }
-}
-
 fn text(section: Option<&Value>, name: &str) -> Option<String> {
     section?.get(name)?.as_str().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
@@ -762,15 +735,15 @@ fn as_whole(number: &Value) -> Option<u64> {
 
 fn cost(cost: &Value) -> Cost {
     let price = |section: &Value, name: &str| section.get(name).and_then(Value::as_f64).unwrap_or_default();
-    let prices = |section: &Value| {
-        Cost::new(price(section, "input"), price(section, "output"))
-            .cache(price(section, "cacheRead"), price(section, "cacheWrite"))
-    };
     let tiers = cost.get("tiers").and_then(Value::as_array).into_iter().flatten();
-    tiers.fold(prices(cost), |cost, tier| match whole(Some(tier), "inputTokensAbove") {
-        Some(above) => cost.above(above, &prices(tier)),
-        None => cost,
-    })
+    let tiers = tiers.filter_map(|tier| {
+        let prices = PriceTier::new(whole(Some(tier), "inputTokensAbove")?);
+        let prices = prices.input(price(tier, "input")).output(price(tier, "output"));
+        Some(prices.cache_read(price(tier, "cacheRead")).cache_write(price(tier, "cacheWrite")))
+    });
+    let prices = Cost::new().input(price(cost, "input")).output(price(cost, "output"));
+    let prices = prices.cache_read(price(cost, "cacheRead")).cache_write(price(cost, "cacheWrite"));
+    tiers.fold(prices, Cost::tier)
 }
 
 const UNUSED_AUTHORIZATION: &str = "the header authorization has no effect: the client sets it itself, unless \
@@ -779,9 +752,8 @@ const UNUSED_AUTHORIZATION: &str = "the header authorization has no effect: the 
 const API: &str = "bedrock-converse-stream";
 /// The names of the provider; the first counts before the others.
 const PROVIDERS: [&str; 3] = ["amazon-bedrock", "bedrock", "aws-bedrock"];
-const TIERS: &[&str] = &["default", "flex", "priority", "reserved"];
-/// How much a model can be told to think.
-const LEVELS: &[&str] = &["off", "minimal", "low", "medium", "high", "xhigh", "max", "adaptive"];
+/// How much a model can be asked to think. `adaptive` is OpenClaw's word for as much as the model sees fit.
+const LEVELS: &[&[&str]] = &[&["off"], ThinkingLevel::NAMES, &["adaptive"]];
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use pumice::Error;
-use pumice::assistant::{AssistantEvent, AssistantMessage, AssistantStream, Content, StopReason, Usage};
+use pumice::pi::{AssistantEvent, AssistantMessage, AssistantStream, Content, StopReason, Usage};
 
 use crate::escape::Escaper;
 use crate::failure::Failure;
@@ -204,7 +204,7 @@ const LONGEST_NOTE: usize = 500;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pumice::assistant::{Dollars, UsageCost};
+    use pumice::pi::{Dollars, UsageCost};
 
     #[test]
     fn a_price_has_two_digits_that_count() {

@@ -486,3 +486,17 @@ fn list(text: &mut String, flags: &[Flag]) -> std::fmt::Result {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use pumice::conversation::ThinkingLevel;
+
+    use super::*;
+
+    #[test]
+    fn the_help_names_every_level_of_thinking() {
+        let flags = COMMANDS.iter().flat_map(|explained| explained.flags);
+        let think = flags.into_iter().find(|flag| flag.long == "think").unwrap();
+        assert!(ThinkingLevel::NAMES.iter().all(|level| think.about.contains(level)), "{}", think.about);
+    }
+}

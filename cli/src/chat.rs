@@ -3,7 +3,8 @@
 use std::io::IsTerminal as _;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use pumice::assistant::{
+use pumice::conversation::{self, ThinkingLevel, Warning};
+use pumice::pi::{
     self, AssistantMessage, AssistantStream, Content, Contents, Message, Model, Options, TextContent,
     UserMessage,
 };
@@ -157,18 +158,30 @@ impl Chat<'_> {
             let model = self.models.first().cloned().unwrap_or_default();
             self.prepare(&model)?;
             let client = self.session.client_for(&model);
-            let events = Box::pin(assistant::stream(&client, &self.conversation.input)).await;
+            let events = Box::pin(pi::stream(&client, &self.conversation.input)).await;
             match (events.failure(), self.models.get(1)) {
                 (Some(error), Some(next)) if session::is_unavailable(error) => {
                     self.report.warning(format_args!("{model} is not available: {error}; trying {next}"));
                     self.models.remove(0);
                 }
                 _ => {
-                    events.warnings().iter().for_each(|warning| self.report.warning(warning));
+                    events.warnings().iter().for_each(|warning| self.report.warning(self.worded(warning)));
                     return Ok(events);
                 }
             }
         }
+    }
+
+    /// A warning in the words of the command line, where that set the parameter.
+    fn worded(&self, warning: &Warning) -> String {
+        let options = &self.options;
+        let flag = match warning.parameter {
+            "maxTokens" if options.max_tokens.is_some() => "--max-tokens",
+            "temperature" if options.temperature.is_some() => "--temperature",
+            "thinking" if options.reasoning.is_some() => "--think",
+            parameter => parameter,
+        };
+        format!("{flag} {}", warning.change)
     }
 
     /// Names the model, and what is known of it as far as that matters.
@@ -178,7 +191,7 @@ impl Chat<'_> {
         // Who asks a model to think knows that it can.
         input.model.reasoning = self.options.reasoning.as_ref().map(|_| true);
         input.options = Some(self.options.clone());
-        input.complete(&self.session.settings)?;
+        input.complete(&self.session.settings);
         let options = input.options.get_or_insert_default();
         if self.once {
             // A question that is asked once is not asked again: to write it into a cache only costs.
@@ -188,7 +201,7 @@ impl Chat<'_> {
             Some(Message::User(UserMessage { content: Some(contents), .. })) => contents.0.as_slice(),
             _ => &[],
         };
-        assistant::check_limits(question, model)?;
+        conversation::check_limits(question.iter().filter_map(Content::media), model)?;
         let images = question.iter().any(|content| matches!(content, Content::Image(_)));
         let thinks = options.reasoning.is_some();
         if self.shows_cost || images || thinks {
@@ -220,11 +233,9 @@ fn options(args: &Args) -> Result<Options, Failure> {
 
 /// A level of thinking. It is checked here because the request is made only when there are credentials.
 fn level(text: &str) -> Result<String, Failure> {
-    match text {
-        "off" | "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max" => Ok(text.to_owned()),
-        _ => Err(Failure::usage(format!(
-            "--think: off, minimal, low, medium, high, xhigh or max expected, {text:?} found"
-        ))),
+    match ThinkingLevel::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(Failure::usage(format!("--think: {error}"))),
     }
 }
 

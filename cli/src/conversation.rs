@@ -6,8 +6,8 @@ use std::hash::{DefaultHasher, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use pumice::assistant::{Content, Context, Input, Message, Model};
 use pumice::context::Context as World;
+use pumice::pi::{Content, Context, Input, Message, Model};
 use pumice::shape::Document;
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 
 use pumice::ErrorKind;
-use pumice::models::{Cost, Directory, Facts, Inventory, Listing, Model, Offer};
+use pumice::models::{Cost, Directory, Inventory, Listing, Model, ModelInfo, Offer};
 use pumice::settings::{is_our_provider, nearest};
 use serde_json::{Value, json};
 
@@ -138,7 +138,7 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
 async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> {
     let session = Session::new(args, report)?;
     let id = session.settings.model_id(named)?;
-    let known = session.settings.model(&id).is_some() || Facts::known(&id) != Facts::default();
+    let known = session.settings.model(&id).is_some() || ModelInfo::known(&id) != ModelInfo::default();
     let mut found = look(args, report, &session, args.has("local"), known).await?;
     if is_application_profile(&id) && !args.has("local") {
         resolve(&session.directory(), &id, &mut found.bases, report).await;
@@ -148,9 +148,9 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
     let row = match rows.iter().find(|row| row.model.id == id) {
         Some(row) => row,
         None if known || found.bases.contains_key(&id) => {
-            let facts = Told::new(inventory, &found.bases).facts(&id).or(Facts::known(&id));
+            let info = Told::new(inventory, &found.bases).info(&id).or(ModelInfo::known(&id));
             &Row {
-                model: facts.model(&id, session.settings.discovery.default_limits),
+                model: info.model(&id, session.settings.discovery.default_limits),
                 source: if found.bases.contains_key(&id) { Source::Service } else { Source::Catalogue },
                 reason: inventory
                     .filter(|_| !found.bases.contains_key(&id))
@@ -266,8 +266,8 @@ fn rows(session: &Session, inventory: Option<&Inventory>, bases: &BTreeMap<Strin
             Some("providerFilter leaves it out")
         }
     };
-    let of_settings = || Facts { max_tokens: session.settings.max_tokens, ..Facts::default() };
-    let configured = session.settings.configured_models(|id| told.facts(id)).into_iter().map(|model| {
+    let of_settings = || ModelInfo { max_tokens: session.settings.max_tokens, ..ModelInfo::default() };
+    let configured = session.settings.configured_models(|id| told.info(id)).into_iter().map(|model| {
         let offer = told.offer(&model.id);
         // Who lists a model wants to call it, whatever the service says of it.
         Row { reason: None, source: Source::Settings, ..Row::of(model, offer) }
@@ -279,7 +279,7 @@ fn rows(session: &Session, inventory: Option<&Inventory>, bases: &BTreeMap<Strin
         .iter()
         .filter(|offer| !listed.contains(offer.id))
         .map(|offer| {
-            let model = of_settings().or(offer.facts()).model(offer.id, limits);
+            let model = of_settings().or(offer.info()).model(offer.id, limits);
             Row { left_out: left_out(&model), ..Row::of(model, Some(offer)) }
         })
         .collect::<Vec<_>>();
@@ -311,13 +311,13 @@ impl<'a> Told<'a> {
     }
 
     /// What it told of an id, or of the model that an inference profile leads to.
-    fn facts(&self, id: &str) -> Facts {
+    fn info(&self, id: &str) -> ModelInfo {
         let of_base = || {
             let base = self.bases.get(id)?;
-            let known = self.offer(base).map_or_else(|| Facts::known(base), Offer::facts);
-            Some(Facts { base: Some(base.clone()), name: None, ..known })
+            let known = self.offer(base).map_or_else(|| ModelInfo::known(base), Offer::info);
+            Some(ModelInfo { base: Some(base.clone()), name: None, ..known })
         };
-        self.offer(id).map(Offer::facts).or_else(of_base).unwrap_or_default()
+        self.offer(id).map(Offer::info).or_else(of_base).unwrap_or_default()
     }
 }
 
@@ -378,7 +378,7 @@ impl Row {
             "input": self.input(),
             "contextWindow": model.context_window,
             "maxTokens": model.max_tokens,
-            "cost": model.cost.as_ref().map(cost_in_json),
+            "cost": model.cost,
         });
         if let Some(json) = json.as_object_mut() {
             let mut add = |name: &str, value: Option<Value>| {
@@ -415,17 +415,16 @@ impl Row {
         lines.push(("longest answer", format!("{} tokens", model.max_tokens)));
         match &model.cost {
             Some(cost) => {
-                lines.push((
-                    "price",
-                    format!("{} in, {} out, USD per million tokens", cost.input, cost.output),
-                ));
-                let Cost { cache_read: read, cache_write: write, .. } = cost;
-                if *read > 0.0 {
+                let [input, output] = [cost.input, cost.output].map(Option::unwrap_or_default);
+                lines.push(("price", format!("{input} in, {output} out, USD per million tokens")));
+                let [read, write] = [cost.cache_read, cost.cache_write].map(Option::unwrap_or_default);
+                if read > 0.0 {
                     lines.push(("cached", format!("{read} from the cache, {write} into it")));
                 }
-                for tier in &cost.tiers {
+                for tier in cost.tiers.iter().flatten() {
+                    let [input, output] = [tier.input, tier.output].map(Option::unwrap_or_default);
                     let above =
-                        format!("{} in, {} out above {} tokens in", tier.input, tier.output, tier.above);
+                        format!("{input} in, {output} out above {} tokens in", tier.input_tokens_above);
                     lines.push(("long questions", above));
                 }
             }
@@ -454,20 +453,6 @@ impl Row {
         let lines = lines.iter().map(|(name, value)| format!("{name:<16}{}\n", one_line(value)));
         lines.collect::<Vec<_>>().concat()
     }
-}
-
-fn cost_in_json(cost: &Cost) -> Value {
-    let prices = |input: f64, output: f64, read: f64, write: f64| json!({"input": input, "output": output, "cacheRead": read, "cacheWrite": write});
-    let mut json = prices(cost.input, cost.output, cost.cache_read, cost.cache_write);
-    let tiers = cost.tiers.iter().map(|tier| {
-        let mut json = prices(tier.input, tier.output, tier.cache_read, tier.cache_write);
-        json.as_object_mut().map(|json| json.insert("inputTokensAbove".into(), tier.above.into()));
-        json
-    });
-    if let Some(json) = json.as_object_mut().filter(|_| !cost.tiers.is_empty()) {
-        json.insert("tiers".into(), tiers.collect());
-    }
-    json
 }
 
 /// A table that is no wider than `width`, and the heads of the columns that it has no room for: names give way
@@ -613,7 +598,8 @@ fn tokens(tokens: u64) -> String {
 }
 
 fn price(cost: Option<&Cost>) -> String {
-    cost.map_or("?".into(), |cost| format!("{}/{}", cost.input, cost.output))
+    let shown = |price: Option<f64>| price.unwrap_or_default();
+    cost.map_or("?".into(), |cost| format!("{}/{}", shown(cost.input), shown(cost.output)))
 }
 
 /// The heads of the columns.
@@ -645,7 +631,7 @@ mod tests {
     use super::*;
 
     fn row(id: &str) -> Row {
-        let model = Facts::known(id).model(id, Limits::default());
+        let model = ModelInfo::known(id).model(id, Limits::default());
         Row { source: Source::Settings, ..Row::of(model, None) }
     }
 

@@ -4,9 +4,7 @@
 use std::time::SystemTime;
 
 use pumice::Config;
-use pumice::assistant::{
-    self, AnswerBuilder, AssistantEvent, AssistantMessage, AssistantStream, Input, Model,
-};
+use pumice::pi::{self, AssistantEvent, AssistantMessage, AssistantStream, Input, Model, ResponseBuilder};
 
 use crate::args::Args;
 use crate::failure::{Exit, Failure};
@@ -32,7 +30,7 @@ pub(crate) fn without_answer(failure: Failure) -> Failure {
 
 /// Whoever reads the events learns from them why there are none.
 fn tell(model: &Model, failure: Failure, output: &mut Output) -> Failure {
-    let answer = AnswerBuilder::unprepared(model, SystemTime::now());
+    let answer = ResponseBuilder::unprepared(model, SystemTime::now());
     let told = print_event(&answer.fail_with(&failure.text()), output).and_then(|()| output.flush());
     told.err().unwrap_or(failure)
 }
@@ -54,9 +52,9 @@ async fn begin(
     let session = Session::over(input.configure(Config::new()), args, report)?;
     let named = Some(input.model.id.as_str()).filter(|id| !id.trim().is_empty());
     input.model.id = session.models(named).await?.swap_remove(0);
-    input.complete(&session.settings)?;
+    input.complete(&session.settings);
     let client = session.client_for(&input.model.id);
-    let events = output.wait_for(assistant::stream(&client, &input)).await?;
+    let events = output.wait_for(pi::stream(&client, &input)).await?;
     events.warnings().iter().for_each(|warning| report.warning(warning));
     Ok(events)
 }

@@ -237,12 +237,12 @@ structure! {
 enumeration! {
     /// The [tiers of capacity](https://docs.aws.amazon.com/bedrock/latest/userguide/service-tiers-inference.html).
     pub enum ServiceTierType {
-        /// Served before the others, at a premium.
-        Priority = "priority",
         /// The usual one, and the one without a tier in the request.
         Default = "default",
         /// Cheaper, and slower when there is much to do.
         Flex = "flex",
+        /// Served before the others, at a premium.
+        Priority = "priority",
         /// Capacity that was bought beforehand.
         Reserved = "reserved",
     }

@@ -213,6 +213,9 @@ impl<'de> Deserialize<'de> for Timestamp {
 pub struct Members(Option<Box<Vec<(String, Document)>>>);
 
 impl Members {
+    /// No members, for constants.
+    pub const NONE: Self = Self(None);
+
     /// The member of this name.
     pub fn named(&self, name: &str) -> Option<&Document> {
         self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
@@ -664,6 +667,9 @@ macro_rules! enumeration {
         }
 
         impl $name {
+            /// The values that this version knows.
+            pub const VALUES: &'static [&'static str] = &[$( $wire ),+];
+
             /// The value as the API writes it.
             pub fn as_str(&self) -> &str {
                 match self {
@@ -831,6 +837,11 @@ mod tests {
     #[test]
     fn where_nothing_is_required_there_is_a_default() {
         assert_eq!(serde_json::to_string(&Empty::default()).unwrap(), "{}");
+    }
+
+    #[test]
+    fn an_enumeration_lists_its_values() {
+        assert_eq!(Colour::VALUES, ["red"]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use aws_credential_types::Token;
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, timeout};
 
-use super::{Client, Identity, unreadable};
+use super::{Client, Identity, Memory, unreadable};
 use crate::config::{Config, Target, is_of_connection};
 use crate::credentials::{Cache, Credentials, Resolved, Search};
 use crate::endpoint::{Endpoint, EndpointSource, region_of_arn};
@@ -52,6 +52,7 @@ pub(super) struct Shared {
     created: Instant,
     /// See [`proxy_secrets`]; known when the transport is created.
     proxy_secrets: OnceLock<Vec<Token>>,
+    pub(super) memory: Memory,
     /// Created on first use, unless the configuration brings one.
     transport: OnceLock<Arc<dyn Transport>>,
 }
@@ -65,6 +66,7 @@ impl Shared {
             rate: Mutex::default(),
             created: Instant::now(),
             proxy_secrets: OnceLock::new(),
+            memory: Memory::default(),
             transport: OnceLock::new(),
         }
     }

@@ -1,99 +1,31 @@
-//! What was known of models when this version was made: limits and prices, which the service's API does
-//! not tell.
+//! What was known of models when this version was made: limits and prices, which the service's API does not have.
 //!
 //! `cargo run -p pumice-tools --bin catalog -- TABLE` makes the data file anew. Prices are of public price lists: an
 //! account may pay others.
 
 use std::sync::OnceLock;
 
-/// What is known of a model under one price.
+use super::{Cost, ModelInfo, PriceTier};
+
+/// What is known of a model at one price.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Entry {
     /// The id of the model, without a region before it.
     pub id: &'static str,
-    /// The regions that the price is for: what stands before the id in that of a profile, and `-` for
-    /// the id as it is.
+    /// The regions that the price applies to: the prefix of an inference profile's id, and `-` for the id without one.
     pub regions: Vec<&'static str>,
-    /// The name.
-    pub name: &'static str,
-    /// Whether it can think before it answers.
-    pub reasoning: bool,
-    /// Whether it reads images, beside text.
-    pub images: bool,
-    /// Question and answer together, in tokens.
-    pub context_window: u64,
-    /// The longest answer, in tokens.
-    pub max_tokens: u64,
-    /// The prices.
-    pub cost: Cost,
-    /// Whether it takes tools whose input is to follow their schema to the letter.
-    pub strict_tools: bool,
-    /// Levels of thinking that differ from the usual ones, and what the model calls them; `None` for a
-    /// level that it does not have.
-    pub thinking_levels: Vec<(&'static str, Option<&'static str>)>,
+    /// What is known of it.
+    pub info: ModelInfo,
 }
 
-/// Prices in US dollars for a million tokens.
-#[derive(Debug, Clone, PartialEq, Default)]
-#[non_exhaustive]
-pub struct Cost {
-    /// Tokens of the question.
-    pub input: f64,
-    /// Tokens of the answer.
-    pub output: f64,
-    /// Tokens of the question that come from the cache. 0 where there is none.
-    pub cache_read: f64,
-    /// Tokens of the question that go into the cache. 0 where there is none.
-    pub cache_write: f64,
-    /// Other prices for long questions, by rising length.
-    pub tiers: Vec<CostTier>,
-}
-
-impl Cost {
-    /// These prices for tokens of question and answer; nothing for those of the cache.
-    pub fn new(input: f64, output: f64) -> Self {
-        Self { input, output, ..Self::default() }
-    }
-
-    /// Sets the prices of tokens that come from the cache and go into it.
-    pub fn cache(self, read: f64, write: f64) -> Self {
-        Self { cache_read: read, cache_write: write, ..self }
-    }
-
-    /// Adds prices for questions of more tokens than `above`. Their own tiers do not count.
-    pub fn above(mut self, above: u64, cost: &Cost) -> Self {
-        let Self { input, output, cache_read, cache_write, .. } = *cost;
-        let at = self.tiers.partition_point(|tier| tier.above <= above);
-        self.tiers.insert(at, CostTier { above, input, output, cache_read, cache_write });
-        self
-    }
-}
-
-/// The prices of a whole request whose question is long.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct CostTier {
-    /// They count when the question, cache included, has more tokens than this.
-    pub above: u64,
-    /// As [`Cost::input`].
-    pub input: f64,
-    /// As [`Cost::output`].
-    pub output: f64,
-    /// As [`Cost::cache_read`].
-    pub cache_read: f64,
-    /// As [`Cost::cache_write`].
-    pub cache_write: f64,
-}
-
-/// All that is known beforehand, by id.
+/// All entries, by id.
 pub fn entries() -> &'static [Entry] {
     static ENTRIES: OnceLock<Vec<Entry>> = OnceLock::new();
     ENTRIES.get_or_init(|| include_str!("catalog.tsv").lines().skip(1).filter_map(entry).collect())
 }
 
-/// What is known of the model that is called by this id: that of a model, of a profile that spreads calls
-/// over regions, or the ARN of either.
+/// The entry for an id: that of a model, of a cross-region inference profile, or the ARN of either.
 ///
 /// Another version (`:1`, `:0:200k`) counts where this one is not known. The prices are those of the
 /// profile's region, else of the id without a region.
@@ -102,7 +34,7 @@ pub fn entries() -> &'static [Entry] {
 /// use pumice::models::catalog;
 ///
 /// let haiku = catalog::find("eu.anthropic.claude-haiku-4-5-20251001-v1:0").unwrap();
-/// assert_eq!((haiku.name, haiku.context_window, haiku.cost.input), ("Claude Haiku 4.5", 200_000, 1.1));
+/// assert_eq!((haiku.info.name.as_deref(), haiku.info.context_window), (Some("Claude Haiku 4.5"), Some(200_000)));
 /// assert!(catalog::find("anthropic.claude-of-my-own").is_none());
 /// ```
 pub fn find(id: &str) -> Option<&'static Entry> {
@@ -115,12 +47,17 @@ pub fn find(id: &str) -> Option<&'static Entry> {
 /// last resort for a profile of an application, whose ARN says nothing.
 pub fn find_by_name(name: &str) -> Option<&'static Entry> {
     static NAMES: OnceLock<Vec<(String, &Entry)>> = OnceLock::new();
-    let known = || entries().iter().map(|entry| (entry.name.to_lowercase(), entry)).collect();
+    let known = || {
+        let named =
+            entries().iter().filter_map(|entry| Some((entry.info.name.as_ref()?.to_lowercase(), entry)));
+        named.collect()
+    };
     let name = name.to_lowercase();
-    let named = NAMES.get_or_init(known).iter().filter(|(known, _)| has_words(&name, known));
-    let named = named.map(|(_, entry)| *entry).collect::<Vec<_>>();
-    let longest = named.iter().map(|entry| entry.name.len()).max()?;
-    let mut named = named.into_iter().filter(|entry| entry.name.len() == longest).peekable();
+    let named =
+        NAMES.get_or_init(known).iter().filter(|(known, _)| has_words(&name, known)).collect::<Vec<_>>();
+    let longest = named.iter().map(|(known, _)| known.len()).max()?;
+    let named = named.into_iter().filter(|(known, _)| known.len() == longest);
+    let mut named = named.map(|(_, entry)| *entry).peekable();
     let first = named.peek().copied();
     named.find(|entry| entry.regions.contains(&NO_REGION)).or(first)
 }
@@ -174,37 +111,45 @@ fn has_words(text: &str, words: &str) -> bool {
 
 fn entry(line: &'static str) -> Option<Entry> {
     let cells = line.split('\t').collect::<Vec<_>>();
-    let [id, regions, name, reasoning, images, context, output, prices, tiers, strict, levels] = cells[..]
+    let [id, regions, name, reasoning, images, context, longest, prices, tiers, strict, levels] = cells[..]
     else {
         return None;
     };
-    let mut cost = cost(prices)?;
+    let [input, output, cache_read, cache_write] = prices_of(prices)?;
+    let mut cost = Cost::new().input(input).output(output).cache_read(cache_read).cache_write(cache_write);
     for tier in tiers.split_whitespace() {
         let (above, prices) = tier.split_once(':')?;
-        cost = cost.above(above.parse().ok()?, &self::cost(prices)?);
+        let [input, output, cache_read, cache_write] = prices_of(prices)?;
+        let tier = PriceTier::new(above.parse::<u64>().ok()?).input(input).output(output);
+        cost = cost.tier(tier.cache_read(cache_read).cache_write(cache_write));
     }
-    let level = |level: &'static str| {
+    let level = |level: &str| {
         let (level, value) = level.split_once('=')?;
-        Some((level, Some(value).filter(|value| !value.is_empty())))
+        Some((level.to_owned(), Some(value.to_owned()).filter(|value| !value.is_empty())))
     };
     Some(Entry {
         id,
         regions: regions.split(',').collect(),
-        name,
-        reasoning: reasoning == "yes",
-        images: images == "yes",
-        context_window: context.parse().ok()?,
-        max_tokens: output.parse().ok()?,
-        cost,
-        strict_tools: strict == "yes",
-        thinking_levels: levels.split_whitespace().filter_map(level).collect(),
+        info: ModelInfo {
+            base: Some(id.to_owned()),
+            name: Some(name.to_owned()),
+            provider: Some(provider_of(id).to_owned()),
+            images: Some(images == "yes"),
+            reasoning: Some(reasoning == "yes"),
+            context_window: Some(context.parse().ok()?),
+            max_tokens: Some(longest.parse().ok()?),
+            cost: Some(cost),
+            strict_tools: Some(strict == "yes"),
+            thinking_levels: levels.split_whitespace().filter_map(level).collect(),
+        },
     })
 }
 
-fn cost(prices: &str) -> Option<Cost> {
+/// Prices of prompt, response, reading from the cache and writing to it.
+fn prices_of(prices: &str) -> Option<[f64; 4]> {
     let mut prices = prices.split('/').map(|price| price.parse::<f64>().ok());
     let mut next = || prices.next().flatten();
-    Some(Cost::new(next()?, next()?).cache(next()?, next()?))
+    Some([next()?, next()?, next()?, next()?])
 }
 
 /// Stands among an entry's regions for the id without one.
@@ -263,7 +208,9 @@ mod tests {
                 region => find(&format!("{region}.{}", entry.id)),
             });
             assert!(found.into_iter().all(|found| found == Some(entry)), "{}", entry.id);
-            assert!(entry.max_tokens <= entry.context_window && entry.cost.input > 0.0, "{}", entry.id);
+            let info = &entry.info;
+            let price = info.cost.as_ref().unwrap().input;
+            assert!(info.max_tokens <= info.context_window && price > Some(0.0), "{}", entry.id);
             assert_ne!(provider_of(entry.id), "", "{}", entry.id);
         }
     }
@@ -287,11 +234,15 @@ mod tests {
             ("zai.", None),
             ("", None),
         ] {
-            assert_eq!(find(id).map(|entry| (entry.id, entry.cost.input)), found, "{id}");
+            let found_here =
+                find(id).map(|entry| (entry.id, entry.info.cost.as_ref().unwrap().input.unwrap()));
+            assert_eq!(found_here, found, "{id}");
         }
         let luna = find("us.openai.gpt-6-luna").unwrap();
-        assert_eq!(luna.cost.tiers[0].above, 272_000);
-        assert!(luna.cost.tiers[0].output > luna.cost.output);
+        let cost = luna.info.cost.as_ref().unwrap();
+        let tier = &cost.tiers.as_ref().unwrap()[0];
+        assert_eq!(tier.input_tokens_above, 272_000);
+        assert!(tier.output > cost.output);
     }
 
     #[test]
@@ -301,7 +252,7 @@ mod tests {
         assert_eq!(window_of("newcomer.one"), None);
         // A line of the data file says more, and makes one here needless.
         for entry in entries() {
-            assert!(window_of(entry.id).is_none_or(|window| window <= entry.context_window), "{}", entry.id);
+            assert!(window_of(entry.id) <= entry.info.context_window, "{}", entry.id);
         }
     }
 

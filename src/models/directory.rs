@@ -14,12 +14,10 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::discovery::{Inventory, base_of};
-use crate::client::Client;
+use crate::client::{Client, Lookup};
 use crate::credentials::Credentials;
 use crate::foundation_model::ListFoundationModelsRequest;
-use crate::inference_profile::{
-    GetInferenceProfileRequest, InferenceProfileSummary, InferenceProfileType, ListInferenceProfilesRequest,
-};
+use crate::inference_profile::{InferenceProfileSummary, InferenceProfileType, ListInferenceProfilesRequest};
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
 
@@ -108,11 +106,10 @@ impl Directory {
         if let Some(known) = kept.as_ref().and_then(|inventory| inventory.profile(profile)) {
             return Ok(base_of(known).map(str::to_owned));
         }
-        let request = GetInferenceProfileRequest::new(profile);
-        let found = within(self.0.client.get_inference_profile(&request)).await?;
+        let found = within(self.0.client.inference_profile(profile)).await?;
         let base = base_of(&found).map(str::to_owned);
         if let (Some(cache), Some(inventory)) = (&cache, &mut kept) {
-            inventory.resolved_profiles.get_or_insert_default().push(found);
+            inventory.resolved_profiles.get_or_insert_default().push((*found).clone());
             self.0.write(cache, inventory);
         }
         Ok(base)
@@ -245,6 +242,20 @@ impl Listing {
     }
 }
 
+/// The id of the foundation model behind an inference profile, for a call that cannot wait long for it; `None` where
+/// it is not found in a second, or was not a moment ago.
+pub(crate) async fn base_model(client: &Client, profile: &str) -> Option<String> {
+    let now = || client.config().context.now();
+    if let Some(Lookup::Failed(_)) = client.memory().profiles.get(profile, now()) {
+        return None;
+    }
+    let Ok(Ok(found)) = timeout(SHORT_WAIT, client.inference_profile(profile)).await else {
+        client.memory().profiles.insert(profile, Lookup::Failed(now()));
+        return None;
+    };
+    base_of(&found).map(str::to_owned)
+}
+
 /// Foundation models, and inference profiles.
 type Answers =
     (Result<Vec<crate::foundation_model::FoundationModelSummary>>, Result<Vec<InferenceProfileSummary>>);
@@ -298,3 +309,5 @@ const PAGE: u32 = 1000;
 const LATEST: u64 = 253_402_300_799;
 /// How long a listing may take, its retries included.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How long a call waits for the model behind its inference profile.
+const SHORT_WAIT: Duration = Duration::from_secs(1);

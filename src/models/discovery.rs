@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use super::Facts;
+use super::ModelInfo;
 use super::catalog::id_of_arn;
 use crate::foundation_model::{
     FoundationModelLifecycleStatus, FoundationModelSummary, InferenceType, ModelModality,
@@ -122,20 +122,20 @@ impl<'a> Offer<'a> {
         }
     }
 
-    /// What the API tells of it, and what the catalogue does where the API is silent.
-    pub fn facts(&self) -> Facts {
+    /// What the API says of it, with gaps filled from the catalogue.
+    pub fn info(&self) -> ModelInfo {
         let base = self.base_id().unwrap_or(self.id);
         // A profile that spreads calls over regions has a price of its own, by its id.
-        let known = Facts::known(self.id);
-        let known = if base == self.id { known } else { known.or(Facts::known(base)) };
-        let told = self.model.map(Facts::told).unwrap_or_default();
+        let known = ModelInfo::known(self.id);
+        let known = if base == self.id { known } else { known.or(ModelInfo::known(base)) };
+        let listed = self.model.map(ModelInfo::of_summary).unwrap_or_default();
         let name = self.profile.and_then(|profile| non_blank(profile.inference_profile_name.as_deref()));
-        let of_profile = Facts {
+        let of_profile = ModelInfo {
             base: self.base_id().map(str::to_owned),
             name: name.map(str::to_owned),
-            ..Facts::default()
+            ..ModelInfo::default()
         };
-        of_profile.or(told).or(known)
+        of_profile.or(listed).or(known)
     }
 }
 
@@ -177,10 +177,10 @@ impl fmt::Display for Obstacle {
     }
 }
 
-impl Facts {
-    /// What `ListFoundationModels` tells of a model, members that are no part of the API included: its
-    /// longest answer, its context window, and whether it thinks.
-    pub fn told(model: &FoundationModelSummary) -> Self {
+impl ModelInfo {
+    /// What `ListFoundationModels` says of a model. Its longest response, its context window and whether it thinks
+    /// are in members that the API's documentation does not have.
+    pub fn of_summary(model: &FoundationModelSummary) -> Self {
         let part = |name: &str| model.other.named(name)?.read::<Option<Members>>().ok()?;
         let converse = part("converse").unwrap_or_default();
         let number = |name: &str| converse.named(name)?.read::<Option<u64>>().ok()?;
@@ -197,7 +197,7 @@ impl Facts {
             reasoning: reasoning().map(|_| true),
             context_window: window().as_deref().and_then(tokens),
             max_tokens: number("maxTokensMaximum").filter(|tokens| *tokens > 0),
-            cost: None,
+            ..Self::default()
         }
     }
 }

@@ -9,7 +9,10 @@ use super::json5::{Member, Node, Value, number};
 use super::reference::{self, Env};
 use super::{PROVIDERS, is_our_provider, is_ours, near_miss, nearest};
 use crate::config::is_of_connection;
+use crate::conversation::{CacheRetention, Family};
+use crate::converse::ServiceTierType;
 use crate::endpoint::{BaseUrl, is_region};
+use crate::guardrail::{GuardrailStreamProcessingMode, GuardrailTrace};
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::shortened;
 
@@ -68,8 +71,8 @@ enum Kind {
         ours: &'static [&'static str],
         others: &'static [&'static str],
     },
-    /// A word of these, in any case. All else is meant for other providers, and is warned of.
-    Lenient(&'static [&'static str]),
+    /// A word of these lists, in any case. All else is meant for other providers, and is warned of.
+    Lenient(&'static [&'static [&'static str]]),
     /// Nothing that this program does: a warning says why.
     Idle(&'static str),
     /// `false`, if anything: the error says why.
@@ -248,13 +251,14 @@ impl Checker<'_> {
                 }
             }
             (Kind::Lenient(words), _) => {
+                let words = words.concat();
                 let word = word.map(|word| word.trim().to_ascii_lowercase());
                 if !word.as_deref().is_some_and(|word| words.contains(&word)) {
                     let found = match word {
                         Some(word) => format!("{word:?}"),
                         None => described(&node.value),
                     };
-                    let fault = format!("{} expected, {found} found: it has no effect", list(words));
+                    let fault = format!("{} expected, {found} found: it has no effect", list(&words));
                     self.warn(node.range.start, &fault);
                 }
                 return Ok(());
@@ -692,22 +696,25 @@ static TIER: Kind = Kind::Object(Object {
     needs: &[],
 });
 
-/// A family of models, as the assistant knows them.
 static FAMILY: Kind = Kind::Object(Object {
-    members: &[
-        ("match", Kind::List(&Kind::Text)),
-        ("thinking", one_of(&["adaptive", "budget", "reasoning_effort", "reasoning", "reasoningConfig"])),
-        ("xhigh", Kind::Switch),
-        ("blockBinding", Kind::Switch),
-        ("temperature", one_of(&["always", "notWithThinking", "never"])),
-        ("promptCache", one_of(&["always", "onRequest", "never"])),
-        ("claude", Kind::Switch),
-    ],
+    members: &FAMILY_MEMBERS,
     required: &["match"],
     others: Others::Wrong,
     owner: None,
     needs: &[],
 });
+
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const FAMILY_MEMBERS: [(&str, Kind); Family::CAPABILITIES.len() + 1] = {
+    let mut members = [const { ("match", Kind::List(&Kind::Text)) }; Family::CAPABILITIES.len() + 1];
+    let mut at = 0;
+    while at < Family::CAPABILITIES.len() {
+        let (name, words) = Family::CAPABILITIES[at];
+        at += 1;
+        members[at] = (name, if words.is_empty() { Kind::Switch } else { one_of(words) });
+    }
+    members
+};
 
 const DEFAULTS: &[(&str, Kind)] = &[
     ("model", Kind::TextOr(&CHOICE)),
@@ -726,10 +733,10 @@ static CHOSEN: Kind =
 const PARAMS: &[(&str, Kind)] = &[
     ("temperature", Kind::Share),
     ("maxTokens", Kind::Whole(1.0)),
-    ("cacheRetention", one_of(&["none", "short", "long"])),
+    ("cacheRetention", one_of(CacheRetention::NAMES)),
     ("thinking", Kind::Lenient(super::LEVELS)),
-    ("serviceTier", Kind::Lenient(super::TIERS)),
-    ("service_tier", Kind::Lenient(super::TIERS)),
+    ("serviceTier", Kind::Lenient(&[ServiceTierType::VALUES])),
+    ("service_tier", Kind::Lenient(&[ServiceTierType::VALUES])),
 ];
 
 static PLUGIN: Kind = object(
@@ -750,8 +757,8 @@ const GUARDRAIL: Kind = Kind::Object(Object {
     members: &[
         ("guardrailIdentifier", Kind::Text),
         ("guardrailVersion", Kind::Text),
-        ("streamProcessingMode", one_of(&["sync", "async"])),
-        ("trace", one_of(&["enabled", "disabled", "enabled_full"])),
+        ("streamProcessingMode", one_of(GuardrailStreamProcessingMode::VALUES)),
+        ("trace", one_of(GuardrailTrace::VALUES)),
     ],
     required: &["guardrailIdentifier", "guardrailVersion"],
     others: Others::Wrong,

@@ -78,14 +78,14 @@ fn of_a_real_list_what_can_be_called_is_listed_and_the_rest_has_a_reason() {
 fn what_the_api_tells_of_a_model_counts_before_the_catalogue() {
     let inventory = Inventory::new(0u64, captured_models());
     let offers = inventory.offers();
-    let facts = |id: &str| offers.iter().find(|offer| offer.id == id).unwrap().facts();
-    let sonnet = facts("anthropic.claude-sonnet-4-20250514-v1:0");
+    let info = |id: &str| offers.iter().find(|offer| offer.id == id).unwrap().info();
+    let sonnet = info("anthropic.claude-sonnet-4-20250514-v1:0");
     assert_eq!((sonnet.context_window, sonnet.max_tokens), (Some(200_000), Some(65_536)));
     assert_eq!((sonnet.reasoning, sonnet.images), (Some(true), Some(true)));
-    assert_eq!(sonnet.cost.map(|cost| cost.output), Some(15.0));
+    assert_eq!(sonnet.cost.unwrap().output, Some(15.0));
     assert_eq!(sonnet.provider.as_deref(), Some("Anthropic"));
-    assert_eq!(facts("deepseek.v3-v1:0").context_window, Some(163_840));
-    assert_eq!(facts("google.gemma-3-4b-it").max_tokens, Some(131_072));
+    assert_eq!(info("deepseek.v3-v1:0").context_window, Some(163_840));
+    assert_eq!(info("google.gemma-3-4b-it").max_tokens, Some(131_072));
 }
 
 #[test]
@@ -97,27 +97,20 @@ fn all_of_the_published_catalogue_is_known_with_the_same_figures() {
     let at = |name: &str| head.iter().position(|found| *found == name).unwrap();
     let mut count = 0;
     for line in lines {
-        let entry = catalog::find(line[at("id")]).unwrap();
-        let number = |name: &str| line[at(name)].parse::<f64>().unwrap();
-        assert_eq!(entry.context_window.to_string(), line[at("ctx")], "{}", line[0]);
-        assert_eq!(entry.max_tokens.to_string(), line[at("max")], "{}", line[0]);
+        let info = &catalog::find(line[at("id")]).unwrap().info;
+        let number = |name: &str| Some(line[at(name)].parse::<f64>().unwrap());
+        assert_eq!(info.context_window.unwrap().to_string(), line[at("ctx")], "{}", line[0]);
+        assert_eq!(info.max_tokens.unwrap().to_string(), line[at("max")], "{}", line[0]);
+        let cost = info.cost.as_ref().unwrap();
+        assert_eq!((cost.input, cost.output), (number("cost_in"), number("cost_out")), "{}", line[0]);
+        assert_eq!((cost.cache_read, cost.cache_write), (number("cache_read"), number("cache_write")));
         assert_eq!(
-            (entry.cost.input, entry.cost.output),
-            (number("cost_in"), number("cost_out")),
-            "{}",
-            line[0]
+            (info.reasoning, info.images),
+            (Some(line[at("reasoning")] == "True"), Some(line[at("input")].contains("image")))
         );
-        assert_eq!(
-            (entry.cost.cache_read, entry.cost.cache_write),
-            (number("cache_read"), number("cache_write"))
-        );
-        assert_eq!(
-            (entry.reasoning, entry.images),
-            (line[at("reasoning")] == "True", line[at("input")].contains("image"))
-        );
-        assert_eq!(entry.cost.tiers.is_empty(), line[at("tiers")].is_empty(), "{}", line[0]);
-        assert_eq!(entry.strict_tools, line[at("strict")] == "True", "{}", line[0]);
-        assert_eq!(entry.thinking_levels.is_empty(), line[at("thinkingLevelMap")].is_empty(), "{}", line[0]);
+        assert_eq!(cost.tiers.is_none(), line[at("tiers")].is_empty(), "{}", line[0]);
+        assert_eq!(info.strict_tools, Some(line[at("strict")] == "True"), "{}", line[0]);
+        assert_eq!(info.thinking_levels.is_empty(), line[at("thinkingLevelMap")].is_empty(), "{}", line[0]);
         count += 1;
     }
     assert_eq!(count, 202);
@@ -251,7 +244,7 @@ fn a_profile_of_an_application_is_called_by_its_arn_and_known_by_its_model() {
         offers.iter().map(|offer| offer.id).collect::<Vec<_>>(),
         ["anthropic.claude-sonnet-4-5-20250929-v1:0", arn]
     );
-    let known = offers[1].facts().model(arn, Limits::default());
+    let known = offers[1].info().model(arn, Limits::default());
     assert_eq!((known.name.as_str(), known.context_window, known.reasoning), ("ours", 200_000, true));
     assert!(known.is_of("anthropic") && known.is_of("maker"));
     assert_eq!(offers[0].served_by, [arn]);

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use pumice::ErrorKind;
 use pumice::context::Context;
+use pumice::conversation::TemperatureRule;
 use pumice::converse::{ConverseRequest, InferenceConfiguration};
-use pumice::models::Facts;
+use pumice::models::ModelInfo;
 use pumice::settings::{Params, Settings};
 
 /// The documented file, as it is printed for users of OpenClaw, with other sections around.
@@ -101,16 +102,17 @@ fn each_member_says_what_it_says() {
 
     let ids = settings.models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>();
     assert_eq!(ids, ["us.anthropic.claude-opus-4-6-v1", "amazon.nova-lite-v1:0"]);
-    let models = settings.configured_models(|_| Facts::default());
+    let models = settings.configured_models(|_| ModelInfo::default());
     let opus = &models[0];
     assert_eq!((opus.name.as_str(), opus.reasoning, opus.images), ("Our Opus", true, true));
     assert_eq!((opus.context_window, opus.max_tokens), (150_000, 8192));
     let cost = opus.cost.clone().unwrap();
     assert_eq!(
-        [cost.input, cost.output, cost.cache_read, cost.cache_write].map(|price| price.to_string()),
+        [cost.input, cost.output, cost.cache_read, cost.cache_write].map(|price| price.unwrap().to_string()),
         ["5", "25", "0.5", "6.25"]
     );
-    assert_eq!((cost.tiers[0].above, cost.tiers[0].output.to_string()), (200_000, "37.5".into()));
+    let tier = &cost.tiers.unwrap()[0];
+    assert_eq!((tier.input_tokens_above, tier.output.unwrap().to_string()), (200_000, "37.5".into()));
     assert_eq!(settings.models[0].headers.get("x-model"), Some("opus"));
     // What the file does not say, the catalogue knows; the provider's limit counts before it.
     let nova = &models[1];
@@ -418,7 +420,7 @@ fn setting_a_member_keeps_comments_and_layout() {
     let changed = Settings::set(&changed, &format!("{path}[0].maxTokens"), "9").unwrap();
     let changed = Settings::set(&changed, &format!("{path}[0].name"), "42 ways").unwrap();
     let read = settings(&changed);
-    assert_eq!((read.models[0].facts.max_tokens, read.models[1].id.as_str()), (Some(9), "c.d"));
+    assert_eq!((read.models[0].info.max_tokens, read.models[1].id.as_str()), (Some(9), "c.d"));
     assert_eq!(Settings::get(&changed, &format!("{path}[0].name")).unwrap(), Some("42 ways".into()));
     let changed = Settings::set(&changed, &format!("{path}[0]"), "{id: 'e.f'}").unwrap();
     assert_eq!(
@@ -625,6 +627,31 @@ fn loaded(text: &str, variables: &[(&str, &str)]) -> pumice::Result<Settings> {
     let world = Context::made().with_file("/etc/s.json5", text);
     let world = variables.iter().fold(world, |world, (name, value)| world.with_env(*name, *value));
     Settings::load(&world, Some(Path::new("/etc/s.json5")))
+}
+
+#[test]
+fn a_family_has_the_members_of_its_type() {
+    let family = |member: &str| {
+        let text = format!("{{models:{{providers:{{bedrock:{{families:[{{match:['x'],{member}}}]}}}}}}}}");
+        Settings::parse("s", &text)
+    };
+    let settings = family("defaultTierOnly:true,temperature:'never',promptCache:'onRequest'").unwrap();
+    let [family_read] = settings.families.as_slice() else { panic!("{:?}", settings.families) };
+    assert_eq!(family_read.default_tier_only, Some(true));
+    assert_eq!(family_read.temperature, Some(TemperatureRule::Never));
+    assert!(family_read.other.is_empty());
+    for (member, fault) in [
+        ("defaultTierOnly:1", "true or false expected, 1 found"),
+        ("defaultTiersOnly:true", "did you mean defaultTierOnly?"),
+        ("temperature:'nver'", "did you mean \"never\"?"),
+        (
+            "thinking:'yes'",
+            "\"adaptive\", \"budget\", \"reasoning_effort\", \"reasoning\" or \"reasoningConfig\" expected",
+        ),
+    ] {
+        let error = family(member).unwrap_err().to_string();
+        assert!(error.contains(fault), "{error}");
+    }
 }
 
 #[test]

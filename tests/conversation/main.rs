@@ -1,4 +1,6 @@
 //! Conversations: what models accept, and pi-ai's dialect.
 
-mod assistant;
+mod memory;
+mod messages;
 mod pi_ai;
+mod requests;

@@ -223,16 +223,16 @@ fn files_that_the_service_would_refuse_are_not_sent() {
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(stderr(&output).contains(fault), "{fault}: {output:?}");
     };
-    fails(&["-f", "a.exe", "?"], "error: a.exe: an image (PNG, JPEG, GIF, WebP) or a document");
+    fails(&["-f", "a.exe", "?"], "error: a.exe: expected an image (PNG, JPEG, GIF, WebP) or a document");
     fails(&["-f", "no.png", "?"], "error: no.png cannot be read: ");
-    fails(&["-f", "large.gif", "?"], "large.gif: an image of at most 3.75 MB expected, 3.81 MB found");
+    fails(&["-f", "large.gif", "?"], "large.gif: expected an image of at most 3.75 MB, found 3.81 MB");
     fails(
         &[&["-f", "a.txt"].repeat(6)[..], &["?"]].concat(),
-        "at most 5 documents in one message expected, 6 found",
+        "expected at most 5 documents in one message, found 6",
     );
     fails(
         &[&["-f", "a.png"].repeat(21)[..], &["?"]].concat(),
-        "at most 20 images in one message expected, 21 found",
+        "expected at most 20 images in one message, found 21",
     );
     fails(&["-m", "amazon.nova-micro-v1:0", "-f", "a.png", "?"], "amazon.nova-micro-v1:0 takes no images");
     assert_eq!(server.requests().len(), 0);
@@ -612,14 +612,13 @@ fn what_is_sent_otherwise_than_asked_is_said() {
     for json in [&[][..], &["--json"]] {
         let args = ["--think", "low", "--max-tokens", "500", "--temperature", "0.5", "Hi"];
         let told = said(&[json, &args].concat());
-        let limit = "limit of tokens: 500 asked for, 2548 sent: what is thought at the level low counts too";
+        let limit = "--max-tokens raised from 500 to 2548: thinking counts toward it";
         assert!(told.contains(limit), "{told}");
-        let temperature = "temperature: 0.5 asked for, none sent: the model refuses one beside thinking";
+        let temperature = "--temperature 0.5 not sent: the model refuses it with thinking at level low";
         assert!(told.contains(temperature), "{told}");
     }
     let told = said(&["-m", "meta.llama3-70b-instruct-v1:0", "--think", "low", "Hi"]);
-    let thinking =
-        "thinking: low asked for, nothing sent: meta.llama3-70b-instruct-v1:0 is not known to think";
+    let thinking = "--think low not sent: meta.llama3-70b-instruct-v1:0 is not known to support thinking";
     assert!(told.contains(thinking), "{told}");
     assert_eq!(asked(&server)[0]["inferenceConfig"], json!({"maxTokens": 2548}));
 }

@@ -1059,6 +1059,9 @@ fn of_the_assistant() -> Vec<Row> {
         let families = format!("families: [{{ match: ['one'], {members} }}]");
         row(&format!("{PROVIDER}.families[0].{name}"), "", &families, "", ask, shows);
     }
+    let families = "families: [{ match: ['one'], defaultTierOnly: true }]";
+    let (flex, shows) = ("params: { serviceTier: 'flex' }", "serviceTier \"flex\" not sent");
+    row(&format!("{PROVIDER}.families[0].defaultTierOnly"), "", families, flex, "chat -m one Hi", shows);
     rows
 }
 

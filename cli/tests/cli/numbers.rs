@@ -10,10 +10,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use support::chain;
 
 use proptest::prelude::*;
-use pumice::assistant::{AnswerBuilder, Input, Prepared, Surroundings};
 use pumice::context::Context;
+use pumice::conversation;
 use pumice::converse::{ConverseRequest, Message};
-use pumice::models::{Directory, Facts};
+use pumice::models::{Directory, ModelInfo};
+use pumice::pi::{Input, ResponseBuilder};
 use pumice::retry::Retry;
 use pumice::settings::Settings;
 use pumice::transport::{HttpConfig, Replay};
@@ -102,7 +103,7 @@ fn numbers_of_settings() {
             Directory::with_refresh_interval(Client::new(config), settings.discovery.refresh_interval);
             settings.complete(&mut request("m"));
             settings.params("m");
-            settings.configured_models(|_| Facts::default());
+            settings.configured_models(|_| ModelInfo::default());
             let got = Settings::get(&text, &path.replace("[]", "[0]")).unwrap();
             assert!(got.is_some(), "{text}");
         }
@@ -302,18 +303,19 @@ proptest! {
     #[test]
     fn numbers_of_agents_and_tokens(number in numbers(), counted in numbers()) {
         if let Ok(input) = Input::from_json(&input(&number))
-            && let Ok(prepared) = Prepared::new(&input, &Surroundings::default())
+            && let Ok((request, target, options)) = input.to_converse()
+            && let Ok(prepared) = conversation::prepare(request, &target, &options)
         {
-            prepared.request().body().unwrap();
+            prepared.request.body().unwrap();
             let usage = format!(
                 r#"{{"usage":{{"inputTokens":{counted},"outputTokens":{counted},"totalTokens":{counted},"cacheReadInputTokens":{counted},
                     "cacheWriteInputTokens":{counted},"cacheDetails":[{{"ttl":"1h","inputTokens":{counted}}},{{"ttl":"1h","inputTokens":{counted}}}]}}}}"#
             );
-            let mut answer = AnswerBuilder::new(&input.model, &prepared, UNIX_EPOCH);
+            let mut response = ResponseBuilder::new(&input.model, prepared.tool_names, UNIX_EPOCH);
             if let Ok(usage) = serde_json::from_str(&usage) {
-                answer.push(Event::Metadata(usage), &mut std::collections::VecDeque::new()).unwrap();
+                response.push(Event::Metadata(usage), &mut std::collections::VecDeque::new()).unwrap();
             }
-            serde_json::to_string(&answer.message()).unwrap();
+            serde_json::to_string(&response.message()).unwrap();
         }
     }
 

@@ -603,7 +603,7 @@ fn wrong_usage_is_2_and_says_what_is_right() {
         ),
         (
             &["chat", "--think", "lots", "Hi"],
-            "--think: off, minimal, low, medium, high, xhigh or max expected, \"lots\" found",
+            "--think: expected off, minimal, low, medium, high, xhigh or max, found \"lots\"",
         ),
         (&["chat", "--temperature", "2", "Hi"], "from 0 to 1"),
         (&["chat", "--timeout", "0", "Hi"], "--timeout"),
@@ -711,5 +711,5 @@ fn a_stream_that_is_used_wrongly_has_an_error_event() {
     // What the hint says is enough, is.
     let told = only_error(&output);
     let (_, least) = told.split_once("\nhint: the least that is asked is ").unwrap();
-    pumice::assistant::Input::from_json(least).unwrap();
+    pumice::pi::Input::from_json(least).unwrap();
 }

@@ -104,7 +104,7 @@ fn an_error_line_comes_whatever_goes_wrong() {
     };
     let hi = hello(&json!({})).to_string();
 
-    fails(&mut pumice(&[]), "{", 2, "the input: JSON of the form");
+    fails(&mut pumice(&[]), "{", 2, "the input: expected JSON of the form");
     let bad = json!({"model": {"id": "m"}, "context": {}, "options": {"cacheRetention": "ever"}});
     fails(&mut pumice(&[]), &bad.to_string(), 2, "cacheRetention: ");
     fails(pumice(&[]).env_remove("AWS_BEARER_TOKEN_BEDROCK"), &hi, 3, "no AWS credentials were found");

@@ -13,11 +13,8 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::time::SystemTime;
 
-use pumice::assistant::{
-    AnswerBuilder, AssistantEvent, AssistantMessage, Content, Input, Model, PartialArguments, Prepared,
-    Surroundings,
-};
 use pumice::context::Context;
+use pumice::conversation::{self, PartialArguments};
 use pumice::converse::{
     ContentBlockDeltaEvent, ContentBlockStartEvent, ContentBlockStopEvent, ConverseRequest, ConverseResponse,
     ConverseStreamMetadataEvent, MessageStartEvent, MessageStopEvent,
@@ -35,6 +32,7 @@ use pumice::inference_profile::{
 };
 use pumice::invoke_model::{InvokeModelRequest, InvokeModelResponse, PayloadPart, ResponseStreamEvent};
 use pumice::operation::{Call, Operation};
+use pumice::pi::{AssistantEvent, AssistantMessage, Content, Input, Model, ResponseBuilder};
 use pumice::profile::Profiles;
 use pumice::reply::ReplyBuilder;
 use pumice::retry::Retry;
@@ -116,7 +114,7 @@ fn read_frames<'a>(
 /// each frame, two lengths (of headers and payload, each `u16`), headers and payload.
 pub fn events(data: &[u8]) {
     let mut reply = ReplyBuilder::new();
-    let mut answer = AnswerBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
+    let mut answer = ResponseBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
     let mut told = VecDeque::new();
     for frame in framed(data) {
         // Frames that are no messages, and payloads that are not what they should be, are errors.
@@ -223,9 +221,12 @@ fn asked(text: &str) {
     let Ok(input) = Input::from_json(text) else { return };
     let json = serde_json::to_string(&input).unwrap();
     assert_eq!(serde_json::to_string(&Input::from_json(&json).unwrap()).unwrap(), json);
-    if let Ok(prepared) = Prepared::new(&input, &Surroundings::default()) {
-        written_and_read(prepared.request());
-        read_json::<Members>(std::str::from_utf8(&prepared.request().body().unwrap()).unwrap()).unwrap();
+    let converted = input.to_converse();
+    let prepared =
+        converted.and_then(|(request, target, options)| conversation::prepare(request, &target, &options));
+    if let Ok(prepared) = prepared {
+        written_and_read(&prepared.request);
+        read_json::<Members>(std::str::from_utf8(&prepared.request.body().unwrap()).unwrap()).unwrap();
     }
 }
 
@@ -345,7 +346,7 @@ pub fn arguments(data: &[u8]) {
     let mut whole = PartialArguments::new();
     whole.push(&text);
     let mut pieces = PartialArguments::new();
-    let mut answer = AnswerBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
+    let mut answer = ResponseBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
     let mut told = VecDeque::new();
     let mut tell = |event: Value| {
         let (name, payload) = event.as_object().and_then(|event| event.iter().next()).unwrap();

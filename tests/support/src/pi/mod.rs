@@ -1,4 +1,4 @@
-//! Recorded runs of pi-ai's Bedrock provider, and the assistant held to them.
+//! Recorded runs of pi-ai's Bedrock provider, and `pumice::pi` held to them.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "part of tests")]
@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pumice::assistant::{self, AssistantEvent, Input};
 use pumice::context::Context;
+use pumice::pi::{self, AssistantEvent, Input};
 use pumice::shape::Document;
 use pumice::{Client, Config};
 use serde_json::{Map, Value, json};
@@ -112,7 +112,7 @@ async fn run(json: &Document, server: &Server) -> Vec<AssistantEvent> {
         context = context.with_env(name, value);
     }
     let config = input.configure(Config::new()).context(context).endpoint_url(&server.url);
-    let mut stream = assistant::stream(&Client::new(config), &input).await;
+    let mut stream = pi::stream(&Client::new(config), &input).await;
     let mut events = Vec::new();
     while let Some(event) = stream.next_event().await {
         events.push(event);

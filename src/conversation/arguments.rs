@@ -1,4 +1,4 @@
-//! The arguments of a tool: JSON that comes in pieces, and may not be JSON at all.
+//! The arguments of a tool call: JSON that arrives in pieces, or what a model takes for JSON.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -9,15 +9,14 @@ use serde_json::{Map, Value};
 use crate::shape::Document;
 use pumice_codec::internal::lone_surrogates;
 
-/// Arguments as far as they have come, kept up piece by piece, in time linear in their length.
+/// The arguments of a tool call as far as they have arrived, in time linear in their length.
 ///
-/// What is shown is never taken back: a string grows, a number, `true` or a key is there when it has ended,
-/// an escape when it is complete. From the first fault on, nothing more is added; what is wrong is
-/// said at the end. The same goes for what is nested deeper than 127 levels, or under keys of more than 4096
-/// bytes in all: it is in the whole alone.
+/// Nothing that is shown is taken back: strings grow; numbers, literals, keys and escapes appear when they are
+/// complete. After the first fault nothing is added; [`parse_arguments`] says what is wrong. Values nested deeper
+/// than 127 levels, or under keys of more than 4096 bytes together, are left out here.
 ///
 /// ```
-/// use pumice::assistant::PartialArguments;
+/// use pumice::conversation::PartialArguments;
 ///
 /// let mut arguments = PartialArguments::new();
 /// arguments.push(r#"{"path": "src/ma"#);
@@ -28,14 +27,14 @@ use pumice_codec::internal::lone_surrogates;
 #[derive(Debug, Clone)]
 pub struct PartialArguments {
     value: Value,
-    /// The containers that have begun and not ended, from the outermost.
+    /// The open containers, outermost first.
     open: Vec<Open>,
     state: State,
-    /// What has come of a key, a number, a literal or an escape.
+    /// The beginning of a key, a number, a literal or an escape.
     pending: String,
     /// What the last piece adds to the string that is being read.
     added: String,
-    /// A high surrogate whose low one has not come yet.
+    /// A high surrogate whose low one has not arrived yet.
     high: Option<u16>,
 }
 
@@ -48,33 +47,33 @@ enum Open {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum State {
-    /// Before the whole.
+    /// Before the arguments.
     Outside,
-    /// Behind `{`, or behind a comma within an object.
+    /// After `{`, or after a comma in an object.
     BeforeKey,
     Key,
     BeforeColon,
     BeforeValue,
-    /// Behind `[`.
+    /// After `[`.
     BeforeItem,
     String,
-    /// Behind a backslash, within a key or a string.
+    /// After a backslash in a key or a string.
     Escape {
         key: bool,
     },
-    /// Within the digits of `\u`.
+    /// In the digits of `\u`.
     Digits {
         key: bool,
     },
-    /// Within a number or a literal.
+    /// In a number or a literal.
     Scalar,
     BeforeComma,
-    /// Behind the whole, or behind a fault.
+    /// After the arguments, or after a fault.
     Ended,
 }
 
 impl PartialArguments {
-    /// Nothing has come yet: the empty object.
+    /// The empty object: nothing has arrived yet.
     pub fn new() -> Self {
         Self {
             value: Value::Object(Map::new()),
@@ -96,11 +95,11 @@ impl PartialArguments {
                 State::String | State::Key => rest.find(['"', '\\']).unwrap_or(rest.len()),
                 _ => 0,
             };
-            if let (Some(text), Some(behind)) = (rest.get(..plain), rest.get(plain..))
+            if let (Some(text), Some(after)) = (rest.get(..plain), rest.get(plain..))
                 && plain > 0
             {
                 self.text(text);
-                rest = behind;
+                rest = after;
                 continue;
             }
             self.character(next);
@@ -109,7 +108,7 @@ impl PartialArguments {
         self.append();
     }
 
-    /// The arguments as far as they have come: always an object.
+    /// The arguments as far as they have arrived: always an object.
     pub fn value(&self) -> &Value {
         &self.value
     }
@@ -129,7 +128,7 @@ impl PartialArguments {
                 self.pending.clear();
                 State::Key
             }
-            // Also behind a comma, where it is a fault that the end will tell of.
+            // After a comma this is a fault, which `parse_arguments` reports.
             (State::BeforeKey, '}') | (State::BeforeItem, ']') => self.close(next),
             (State::Key, '"') => {
                 self.high = None;
@@ -168,7 +167,7 @@ impl PartialArguments {
             (State::Escape { key }, _) => self.escape(key, next),
             (State::Digits { key }, _) => self.digit(key, next),
             (State::Scalar, ',' | '}' | ']') => match self.end_scalar() {
-                State::BeforeComma => self.behind_value(next),
+                State::BeforeComma => self.after_value(next),
                 ended => ended,
             },
             (State::Scalar, next) if next.is_ascii_whitespace() => self.end_scalar(),
@@ -176,12 +175,12 @@ impl PartialArguments {
                 self.pending.push(next);
                 State::Scalar
             }
-            (State::BeforeComma, _) => self.behind_value(next),
+            (State::BeforeComma, _) => self.after_value(next),
             _ => State::Ended,
         };
     }
 
-    fn behind_value(&mut self, next: char) -> State {
+    fn after_value(&mut self, next: char) -> State {
         match (next, self.open.last()) {
             (',', Some(Open::Object(_))) => State::BeforeKey,
             (',', Some(Open::Array)) => State::BeforeValue,
@@ -248,7 +247,7 @@ impl PartialArguments {
     fn escape(&mut self, key: bool, escaped: char) -> State {
         let character = match escaped {
             'u' => {
-                // A key waits in `pending` too, and ends before the digits begin.
+                // Separates the digits from the key, which is in `pending` too.
                 self.pending.push('\u{0}');
                 return State::Digits { key };
             }
@@ -259,7 +258,7 @@ impl PartialArguments {
             't' => '\t',
             '"' | '\\' | '/' => escaped,
             _ => {
-                // Not an escape of JSON's: the backslash was meant as one.
+                // Not an escape of JSON: a backslash is meant.
                 self.complete(key, '\\');
                 escaped
             }
@@ -289,7 +288,7 @@ impl PartialArguments {
                 let units = high.into_iter().chain([unit]);
                 match char::decode_utf16(units).last() {
                     Some(Ok(character)) => self.complete(key, character),
-                    // Half of a pair is nothing.
+                    // A lone surrogate is left out.
                     _ if key => State::Key,
                     _ => State::String,
                 }
@@ -315,8 +314,8 @@ impl Default for PartialArguments {
     }
 }
 
-/// What stands at the end of this path: the member of the key, or the last item. Depth and keys of a path are
-/// bounded, so that it is found in a bounded time.
+/// The value at the end of this path: in an object under its key, in a list the last. Depth and keys of a path are
+/// bounded, and so is the time to follow it.
 fn descend<'v>(mut value: &'v mut Value, path: &[Open]) -> Option<&'v mut Value> {
     for open in path {
         value = match open {
@@ -327,10 +326,19 @@ fn descend<'v>(mut value: &'v mut Value, path: &[Open]) -> Option<&'v mut Value>
     Some(value)
 }
 
-/// The arguments that a whole text is. Blank text is no arguments; control characters within strings and
-/// backslashes that escape nothing are forgiven; anything else than an object is an error, which
-/// says what is wrong with the text and holds the text.
-pub(super) fn parse_arguments(text: &str) -> Result<Document, String> {
+/// Reads the complete arguments of a tool call. Blank text is the empty object. Control characters in strings, and
+/// backslashes that do not begin an escape, are accepted as they are meant. Anything else than an object is an error:
+/// it says what is wrong with the text, and holds the text.
+///
+/// ```
+/// use pumice::conversation::parse_arguments;
+///
+/// assert_eq!(parse_arguments(r#"{"path": "C:\dir"}"#).unwrap().text(), r#"{"path": "C:\\dir"}"#);
+/// assert_eq!(parse_arguments("").unwrap().text(), "{}");
+/// let error = parse_arguments("[1]").unwrap_err();
+/// assert_eq!(error, "expected a JSON object, found another value\n\nReceived arguments:\n[1]");
+/// ```
+pub fn parse_arguments(text: &str) -> Result<Document, String> {
     if text.trim().is_empty() {
         return Ok(Document::default());
     }
@@ -350,10 +358,10 @@ pub(super) fn parse_arguments(text: &str) -> Result<Document, String> {
 fn read_object(text: &str) -> Result<Document, String> {
     serde_json::from_str::<IgnoredAny>(text).map_err(|fault| reason(&fault, text))?;
     if !text.trim_start().starts_with('{') {
-        return Err("a JSON object expected, another value found".into());
+        return Err("expected a JSON object, found another value".into());
     }
     if depth(text) > DEEPEST {
-        return Err(format!("JSON of at most {DEEPEST} levels expected, deeper found"));
+        return Err(format!("expected JSON of at most {DEEPEST} levels, found more"));
     }
     Document::parse(text.trim()).map_err(|fault| fault.to_string())
 }
@@ -366,7 +374,7 @@ fn depth(json: &str) -> usize {
         match byte {
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth -= 1,
-            // To the end of the string; what is behind a backslash does not end it.
+            // To the end of the string; a character after a backslash does not end it.
             b'"' => {
                 while bytes.find(|byte| matches!(byte, b'"' | b'\\')) == Some(b'\\') {
                     bytes.next();
@@ -379,7 +387,7 @@ fn depth(json: &str) -> usize {
     deepest
 }
 
-/// What is wrong with a text; where it was cut off, in the words that JavaScript has for it.
+/// What is wrong with a text; where it was cut off, in JavaScript's words.
 fn reason(fault: &serde_json::Error, text: &str) -> String {
     let said = fault.to_string();
     if said.starts_with("EOF while parsing a string") {
@@ -388,8 +396,7 @@ fn reason(fault: &serde_json::Error, text: &str) -> String {
     if fault.is_eof() { "Unexpected end of JSON input".into() } else { said }
 }
 
-/// The text with the control characters in its strings escaped, and with the backslashes that are not
-/// part of an escape of JSON's doubled.
+/// The text with control characters in strings escaped, and with backslashes that do not begin an escape doubled.
 fn mended(text: &str) -> Cow<'_, str> {
     let mut mended = String::new();
     let mut changed = false;
@@ -418,9 +425,9 @@ fn mended(text: &str) -> Cow<'_, str> {
     if changed { Cow::Owned(mended) } else { Cow::Borrowed(text) }
 }
 
-/// How deep arguments may be nested: as deep as the parser of the whole goes.
+/// How deep arguments may be nested: as deep as `serde_json` reads.
 const DEEPEST: usize = 127;
-/// How long the keys may be on the way to a value that is shown before the whole has come, in bytes.
+/// The most bytes of keys on the way to a value that is shown before the arguments are complete.
 const LONGEST_PATH: usize = 4096;
 
 #[cfg(test)]
@@ -435,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_come_is_shown_as_far_as_it_is_certain() {
+    fn what_is_certain_is_shown() {
         for (text, value) in [
             ("", json!({})),
             ("  {", json!({})),
@@ -472,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cuts_make_no_difference_and_nothing_is_taken_back() {
+    fn pieces_make_no_difference_and_nothing_is_taken_back() {
         let text =
             r#"{"k\u00e9y": "a\\b\u00e9\ud83d\ude00\n", "n": [1.5, {"": true}, "z"], "o": {"p": "q"}}"#;
         let whole = serde_json::from_str::<Value>(text).unwrap();
@@ -499,7 +506,11 @@ mod tests {
             |levels: usize| format!(r#"{{"a":{}"]\"{{"{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
         parse_arguments(&nested(DEEPEST)).unwrap();
         assert_eq!(shown(&nested(DEEPEST)), serde_json::from_str::<Value>(&nested(DEEPEST)).unwrap());
-        assert!(parse_arguments(&nested(DEEPEST + 1)).unwrap_err().starts_with("JSON of at most 127 levels"));
+        assert!(
+            parse_arguments(&nested(DEEPEST + 1))
+                .unwrap_err()
+                .starts_with("expected JSON of at most 127 levels")
+        );
     }
 
     #[test]
@@ -520,7 +531,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_is_parsed_once_and_for_all() {
+    fn complete_arguments_are_an_object_or_a_fault() {
         let parse = |text| parse_arguments(text).map(|document| document.text().to_owned());
         assert_eq!(parse(" \n"), Ok("{}".into()));
         assert_eq!(

@@ -1,61 +1,48 @@
-//! What is known of a model beside what is asked: by the catalogue, and by a settings file.
+//! What the catalogue and a settings file know of a model and of its calls.
 
-use super::message::{Compat, Cost, Model, PriceTier};
-use crate::models::{self, Facts, catalog};
+use super::input::{Compat, Model};
+use crate::models::{ModelInfo, catalog};
 
 impl Model {
-    /// Adds what these facts say and this does not.
-    pub fn complete(&mut self, facts: &Facts) {
-        fill(&mut self.name, facts.name.clone());
-        fill(&mut self.reasoning, facts.reasoning);
-        fill(&mut self.context_window, facts.context_window);
-        fill(&mut self.max_tokens, facts.max_tokens);
-        fill(&mut self.cost, facts.cost.as_ref().map(Cost::from));
-        let takes = |images| {
-            if images { vec!["text".to_owned(), "image".to_owned()] } else { vec!["text".to_owned()] }
+    /// Fills the gaps from this.
+    pub fn complete(&mut self, info: &ModelInfo) {
+        fill(&mut self.name, info.name.clone());
+        fill(&mut self.reasoning, info.reasoning);
+        fill(&mut self.context_window, info.context_window);
+        fill(&mut self.max_tokens, info.max_tokens);
+        fill(&mut self.cost, info.cost.clone());
+        let kinds = |images: bool| {
+            let image = images.then(|| "image".to_owned());
+            std::iter::once("text".to_owned()).chain(image).collect()
         };
-        fill(&mut self.input, facts.images.map(takes));
-    }
-
-    /// Adds what the [catalogue](catalog) knows of the id, or else of the name, and this does not say.
-    pub fn complete_from_catalog(&mut self) {
-        let of_name = || catalog::find_by_name(self.name.as_deref()?);
-        let Some(entry) = catalog::find(&self.id).or_else(of_name) else { return };
-        self.complete(&Facts::from(entry));
-        self.complete_compat(Some(entry.strict_tools));
-        let levels = entry.thinking_levels.iter();
-        self.complete_levels(levels.map(|(level, effort)| (*level, *effort)));
-    }
-
-    fn complete_compat(&mut self, supports_strict_mode: Option<bool>) {
-        if supports_strict_mode.is_some() {
-            fill(&mut self.compat.get_or_insert_with(Compat::new).supports_strict_mode, supports_strict_mode);
+        fill(&mut self.input, info.images.map(kinds));
+        if info.strict_tools.is_some() {
+            fill(&mut self.compat.get_or_insert_with(Compat::new).supports_strict_mode, info.strict_tools);
+        }
+        for (level, name) in &info.thinking_levels {
+            let map = self.thinking_level_map.get_or_insert_default();
+            map.entry(level.clone()).or_insert_with(|| name.clone());
         }
     }
 
-    fn complete_levels<'a>(&mut self, levels: impl Iterator<Item = (&'a str, Option<&'a str>)>) {
-        for (level, effort) in levels {
-            let map = self.thinking_level_map.get_or_insert_default();
-            map.entry(level.to_owned()).or_insert_with(|| effort.map(str::to_owned));
+    /// Fills the gaps from the [catalogue](catalog)'s entry for the id, or else for the name.
+    pub fn complete_from_catalog(&mut self) {
+        let of_name = || catalog::find_by_name(self.name.as_deref()?);
+        if let Some(entry) = catalog::find(&self.id).or_else(of_name) {
+            self.complete(&entry.info);
         }
     }
 }
 
 #[cfg(feature = "settings")]
 impl super::Input {
-    /// Adds what the settings say and this does not: of the model, by its id, and of its calls (temperature,
-    /// limit of tokens, thinking, caching, service tier, guardrail). Their families of models come behind
-    /// those of the options.
-    ///
-    /// Fails with [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a family that is none.
-    pub fn complete(&mut self, settings: &crate::settings::Settings) -> crate::Result<()> {
+    /// Fills the gaps from the settings: what they say of the model, by its id, and of its calls (temperature, limit of
+    /// tokens, thinking, caching, service tier, guardrail). Their families of models follow those of the options.
+    pub fn complete(&mut self, settings: &crate::settings::Settings) {
         let model = &mut self.model;
         if let Some(configured) = settings.model(&model.id) {
-            // The limit of an answer is among the parameters.
-            model.complete(&Facts { max_tokens: None, ..configured.facts.clone() });
-            model.complete_compat(configured.supports_strict_mode);
-            let levels = configured.thinking_levels.iter();
-            model.complete_levels(levels.map(|(level, effort)| (level.as_str(), effort.as_deref())));
+            // The longest response is among the parameters.
+            model.complete(&ModelInfo { max_tokens: None, ..configured.info.clone() });
         }
         let params = settings.params(&model.id);
         let options = self.options.get_or_insert_default();
@@ -65,38 +52,16 @@ impl super::Input {
         fill(&mut options.cache_retention, params.cache_retention);
         fill(&mut options.service_tier, params.service_tier);
         fill(&mut options.guardrail_config, settings.guardrail.clone());
-        for family in &settings.families {
-            let family = serde_json::from_value(family.clone()).map_err(|source| {
-                let message = "the settings: a family of models expected in models.providers[…].families";
-                crate::Error::new(crate::ErrorKind::InvalidInput, message).with_source(source)
-            })?;
-            options.families.get_or_insert_default().push(family);
+        if !settings.families.is_empty() {
+            let families = options.families.get_or_insert_default();
+            families.extend(settings.families.iter().cloned());
         }
-        Ok(())
     }
 }
 
-impl From<&models::Cost> for Cost {
-    fn from(cost: &models::Cost) -> Self {
-        let tiers = cost.tiers.iter().map(|tier| {
-            PriceTier::new(tier.above)
-                .input(tier.input)
-                .output(tier.output)
-                .cache_read(tier.cache_read)
-                .cache_write(tier.cache_write)
-        });
-        let prices = Self::new()
-            .input(cost.input)
-            .output(cost.output)
-            .cache_read(cost.cache_read)
-            .cache_write(cost.cache_write);
-        tiers.fold(prices, Self::tier)
-    }
-}
-
-fn fill<T>(place: &mut Option<T>, value: Option<T>) {
-    if place.is_none() {
-        *place = value;
+fn fill<T>(gap: &mut Option<T>, value: Option<T>) {
+    if gap.is_none() {
+        *gap = value;
     }
 }
 
@@ -107,7 +72,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_catalogue_fills_what_is_not_said() {
+    fn the_catalogue_fills_gaps() {
         let mut model = Model::new("us.anthropic.claude-opus-4-8").reasoning(false);
         model.complete_from_catalog();
         assert_eq!((model.reasoning, model.name.as_deref()), (Some(false), Some("Claude Opus 4.8")));
@@ -126,8 +91,8 @@ mod tests {
 
     #[cfg(feature = "settings")]
     #[test]
-    fn settings_fill_what_is_not_said() {
-        use crate::assistant::{Context, Input, Options};
+    fn settings_fill_gaps() {
+        use crate::pi::{Context, Input, Options};
         use crate::settings::Settings;
 
         let settings = Settings::parse(
@@ -151,7 +116,7 @@ mod tests {
         .unwrap();
         let mut input =
             Input::new(Model::new("newcomer.x1"), Context::new()).options(Options::new().temperature(1.0));
-        input.complete(&settings).unwrap();
+        input.complete(&settings);
         assert_eq!(
             serde_json::to_value(&input).unwrap(),
             json!({

@@ -1,35 +1,14 @@
-//! A JSON schema in the narrower form that a model can be held to.
+//! JSON schemas in the narrower form that a model can be held to.
 
 use std::collections::HashSet;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
 use crate::{Error, ErrorKind};
 
-/// Whether the service refused tools because holding the model to them all is too much for it.
+/// Whether the service refused a request because its strict tools together are too complex.
 pub(super) fn is_too_strict(error: &Error) -> bool {
     error.kind() == ErrorKind::Validation && TOO_STRICT.iter().any(|words| error.message().contains(words))
-}
-
-/// Whether that happened in this conversation before.
-pub(super) fn was_too_strict(session_id: &str) -> bool {
-    refused().contains(session_id)
-}
-
-/// Remembers that it did.
-pub(super) fn remember_too_strict(session_id: &str) {
-    let mut refused = refused();
-    // What is forgotten costs a call that is refused.
-    if refused.len() >= MOST_SESSIONS {
-        refused.clear();
-    }
-    refused.insert(session_id.to_owned());
-}
-
-fn refused() -> MutexGuard<'static, HashSet<String>> {
-    static REFUSED: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
-    REFUSED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the service says then.
@@ -38,10 +17,9 @@ const TOO_STRICT: [&str; 3] = [
     "Too many strict tools (",
     "Schemas contains too many parameters with union types (",
 ];
-const MOST_SESSIONS: usize = 10_000;
 
-/// The schema with every member required, those that were optional allowed to be null, and no others
-/// allowed; or why it cannot be.
+/// The schema with every member required, optional ones nullable, and no additional ones; or why there is no such
+/// form.
 pub(super) fn strict_schema(schema: &Value) -> Result<Value, String> {
     let root = schema.as_object().filter(|root| is_object(root));
     let root = root.ok_or("its schema is not that of an object")?;
@@ -68,7 +46,7 @@ fn narrowed(schema: &Value) -> Result<Value, String> {
         *items = narrowed(items)?;
     }
     if let Some(choices) = strict.get_mut("anyOf") {
-        let list = choices.as_array().ok_or("its schema has an anyOf that is no list")?;
+        let list = choices.as_array().ok_or("its schema has an anyOf that is not a list")?;
         let structured =
             |choice: &&Value| choice.get("properties").is_some() || choice.get("items").is_some();
         if list.iter().filter(structured).count() > 1 {
@@ -147,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_optional_may_be_null() {
+    fn optional_members_become_nullable() {
         let schema = json!({"type": "object", "required": ["a"], "properties": {
             "a": {"type": "array", "items": {"properties": {"x": {"type": ["string", "null"]}}}},
             "b": {"type": "number"}
@@ -165,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_held_to_is_named() {
+    fn what_has_no_strict_form_is_named() {
         for (schema, fault) in [
             (json!({"type": "string"}), "not that of an object"),
             (json!({"type": "object", "$defs": {}}), "$defs"),

@@ -1,4 +1,4 @@
-//! A failure in the words that agents know: pi-ai's, which they tell apart by regular expressions.
+//! Failures in pi-ai's words: agents tell them apart by regular expressions.
 
 use std::error::Error as _;
 
@@ -6,7 +6,7 @@ use super::message::{Diagnostic, DiagnosticDetails};
 use crate::{Error, ErrorKind};
 use pumice_codec::internal::shortened;
 
-/// What went wrong. `begun` says whether the answer had.
+/// What went wrong. `begun` says whether the response had begun.
 pub(super) fn text(error: &Error, begun: bool) -> String {
     let message = error.message();
     let mut text = match error.code() {
@@ -26,8 +26,8 @@ fn service_text(name: &str, message: &str) -> String {
     }
 }
 
-/// The text of a failure that is not the service's, with its deepest cause and its hint. In front of it
-/// stands what makes it recognisable as one that may be tried again.
+/// The text of a failure that is not the service's, with its deepest cause and its hint. It begins with words by
+/// which agents know that it may be retried.
 fn prefixed(error: &Error, begun: bool) -> String {
     let prefix = match error.kind() {
         ErrorKind::BrokenOff if begun => "Bedrock stream ended without a stop reason: ",
@@ -50,7 +50,7 @@ fn prefixed(error: &Error, begun: bool) -> String {
     text
 }
 
-/// What is known of a failure beside its text, if anything is.
+/// What is known about a failure beside its text.
 pub(super) fn diagnostic(error: &Error, timestamp: u64) -> Option<Diagnostic> {
     let mut details = DiagnosticDetails::new();
     details.status = error.status().filter(|status| !(200..300).contains(status));
@@ -63,7 +63,7 @@ pub(super) fn failure_diagnostic(details: DiagnosticDetails, timestamp: u64) -> 
     Diagnostic::new("bedrock_response_failure").timestamp(timestamp).details(details)
 }
 
-/// The code as it is over HTTP: in an event stream it begins with a small letter.
+/// The code in its form over HTTP: in an event stream it begins with a lower-case letter.
 fn class_name(code: &str) -> String {
     let mut name = code.to_owned();
     if let Some(first) = name.get_mut(..1) {
@@ -91,33 +91,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_services_failures_have_prefixes() {
-        let told =
+    fn failures_of_the_service_have_prefixes() {
+        let said =
             |code: &str, message: &str| text(&Error::new(ErrorKind::Service, message).with_code(code), true);
-        assert_eq!(told("throttlingException", "Too many"), "Throttling error: Too many");
+        assert_eq!(said("throttlingException", "Too many"), "Throttling error: Too many");
         assert_eq!(
-            told("ValidationException", "Input is too long for requested model."),
+            said("ValidationException", "Input is too long for requested model."),
             "Validation error: Input is too long for requested model."
         );
-        assert_eq!(told("ExpiredTokenException", "x"), "ExpiredTokenException: x");
+        assert_eq!(said("ExpiredTokenException", "x"), "ExpiredTokenException: x");
         assert!(
-            told("ValidationException", "The data retention mode x")
+            said("ValidationException", "The data retention mode x")
                 .ends_with("supported data retention modes.")
         );
     }
 
     #[test]
-    fn other_failures_can_be_told_to_be_temporary() {
-        let told = |kind, begun| {
+    fn temporary_failures_have_prefixes() {
+        let said = |kind, begun| {
             let cause = std::io::Error::other("Connection refused (os error 111)");
             text(&Error::new(kind, "no connection").with_source(cause), begun)
         };
         assert_eq!(
-            told(ErrorKind::Connect, false),
+            said(ErrorKind::Connect, false),
             "Connection error: no connection: Connection refused (os error 111)"
         );
-        assert!(told(ErrorKind::BrokenOff, true).starts_with("Bedrock stream ended without a stop reason: "));
-        assert!(told(ErrorKind::Timeout, true).starts_with("Request timed out: "));
-        assert!(told(ErrorKind::Damaged, true).starts_with("no connection"));
+        assert!(said(ErrorKind::BrokenOff, true).starts_with("Bedrock stream ended without a stop reason: "));
+        assert!(said(ErrorKind::Timeout, true).starts_with("Request timed out: "));
+        assert!(said(ErrorKind::Damaged, true).starts_with("no connection"));
     }
 }

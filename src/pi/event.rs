@@ -1,84 +1,85 @@
-//! What an agent is told while an answer comes.
+//! The events of a response.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::message::{AssistantMessage, InConversation, InMessage, StopReason, ToolCall};
+use super::content::{InMessage, ToolCall};
+use super::message::{AssistantMessage, InConversation, StopReason};
 
-/// A step of an answer. `content_index` is the place of a block in the message's content: blocks are
-/// numbered as they first appear.
+/// An event of a response. `content_index` is the index of a block in the message's content; blocks are numbered as
+/// they first appear.
 ///
-/// As JSON it is pi-ai's event without `partial`.
+/// Its JSON is pi-ai's, without `partial`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum AssistantEvent {
-    /// The answer begins.
+    /// The response begins.
     Start,
-    /// Text begins.
+    /// A text block begins.
     TextStart {
         /// Which block.
         content_index: usize,
     },
-    /// Text goes on.
+    /// Text is added.
     TextDelta {
         /// Which block.
         content_index: usize,
         /// What is added.
         delta: String,
     },
-    /// Text is complete.
+    /// A text block is complete.
     TextEnd {
         /// Which block.
         content_index: usize,
         /// All of it.
         content: String,
     },
-    /// Thinking begins.
+    /// A thinking block begins.
     ThinkingStart {
         /// Which block.
         content_index: usize,
     },
-    /// Thinking goes on.
+    /// Thoughts are added.
     ThinkingDelta {
         /// Which block.
         content_index: usize,
         /// What is added.
         delta: String,
     },
-    /// Thinking is complete.
+    /// A thinking block is complete.
     ThinkingEnd {
         /// Which block.
         content_index: usize,
         /// All of it.
         content: String,
     },
-    /// The model begins to ask for a tool.
+    /// A tool call begins.
     ToolCallStart {
         /// Which block.
         content_index: usize,
     },
-    /// The arguments of a tool go on.
+    /// Arguments of a tool call are added.
     ToolCallDelta {
         /// Which block.
         content_index: usize,
-        /// What is added to their JSON.
+        /// What is added to the JSON of the arguments.
         delta: String,
     },
-    /// The model has asked for a tool.
+    /// A tool call is complete.
     ToolCallEnd {
         /// Which block.
         content_index: usize,
         /// The tool and its arguments.
         tool_call: Box<ToolCall>,
     },
-    /// The answer is complete. Nothing follows.
+    /// The response is complete. Nothing follows.
     Done {
-        /// All of it, with why it ended: [`Stop`](StopReason::Stop), [`Length`](StopReason::Length) or
+        /// The message, with why it ended: [`Stop`](StopReason::Stop), [`Length`](StopReason::Length) or
         /// [`ToolUse`](StopReason::ToolUse).
         message: Box<AssistantMessage>,
     },
-    /// The answer failed. Nothing follows.
+    /// The response failed. Nothing follows.
     Error {
-        /// What came of it, and what went wrong.
+        /// The message as far as it came, and what went wrong.
         error: Box<AssistantMessage>,
     },
 }

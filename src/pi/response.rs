@@ -1,53 +1,71 @@
-//! Events of ConverseStream, folded into what an agent is told and into the message that it keeps.
+//! Events of ConverseStream, folded into pi-ai's events and its message.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::arguments::{PartialArguments, parse_arguments};
-use super::cost;
+use super::content::{Content, Contents, TextContent, ThinkingContent, ToolCall};
 use super::event::AssistantEvent;
 use super::failure::{diagnostic, failure_diagnostic, text};
-use super::message::{
-    AssistantMessage, Content, Contents, Cost, Diagnostic, DiagnosticDetails, Model, StopReason, TextContent,
-    ThinkingContent, ToolCall,
-};
-use super::name::ToolNames;
-use super::request::Prepared;
+use super::input::Model;
+use super::message::{AssistantMessage, Diagnostic, DiagnosticDetails, StopReason, Usage};
 use super::{API, PROVIDER};
 use crate::Event;
+use crate::conversation::{PartialArguments, ToolNames, parse_arguments};
 use crate::converse::{
     ContentBlockDelta, ContentBlockStart, ConversationRole, ReasoningContentBlockDelta,
-    StopReason as RawStopReason, ToolUseBlockStart,
+    StopReason as RawStopReason, TokenUsage, ToolUseBlockStart,
 };
+use crate::models::Cost;
 use crate::shape::Blob;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::shortened;
 
-/// Folds the events of an answer, in time linear in their length.
+/// Folds the events of a response into pi-ai's events and message, in time linear in their length.
 ///
-/// [`push`](Self::push) takes them one by one; what ends the answer is [`finish`](Self::finish),
-/// [`fail`](Self::fail) or [`abort`](Self::abort).
+/// [`push`](Self::push) takes them one by one; [`finish`](Self::finish), [`fail`](Self::fail) or
+/// [`abort`](Self::abort) gives the last event.
+///
+/// ```
+/// use std::collections::VecDeque;
+/// use std::time::SystemTime;
+///
+/// use pumice::Event;
+/// use pumice::conversation::ToolNames;
+/// use pumice::converse::{ContentBlockDeltaEvent, MessageStopEvent, StopReason};
+/// use pumice::pi::{AssistantEvent, Model, ResponseBuilder};
+///
+/// let mut builder = ResponseBuilder::new(&Model::new("m"), ToolNames::default(), SystemTime::now());
+/// let mut events = VecDeque::new();
+/// let delta = r#"{"contentBlockIndex": 0, "delta": {"text": "Hi"}}"#;
+/// let delta: ContentBlockDeltaEvent = serde_json::from_str(delta)?;
+/// builder.push(Event::ContentBlockDelta(delta), &mut events)?;
+/// assert_eq!(events[1], AssistantEvent::TextDelta { content_index: 0, delta: "Hi".into() });
+/// builder.push(Event::MessageStop(MessageStopEvent::new().stop_reason(StopReason::EndTurn)), &mut events)?;
+/// let AssistantEvent::Done { message } = builder.finish() else { panic!() };
+/// assert_eq!(message.text(), "Hi");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
-pub struct AnswerBuilder {
+pub struct ResponseBuilder {
     message: AssistantMessage,
-    /// In the order they began.
+    /// In the order in which they began.
     blocks: Vec<Block>,
-    /// Where the blocks are that have not ended, by the service's index.
-    places: BTreeMap<u32, usize>,
+    /// The index in `blocks` of each block that has not ended, by the service's index.
+    open: BTreeMap<u32, usize>,
     names: ToolNames,
     cost: Option<Cost>,
     request_id: Option<String>,
     /// In milliseconds since 1970.
-    asked: u64,
+    called_at: u64,
     begun: bool,
-    /// Whether text, thinking and arguments are gathered.
-    gathers: bool,
+    /// Whether text, thoughts and arguments are accumulated.
+    accumulates: bool,
     stop: Option<RawStopReason>,
 }
 
-/// A block as far as it has come.
+/// A block as far as it has arrived.
 #[derive(Debug, Clone)]
 enum Block {
     Text(String),
@@ -61,45 +79,46 @@ enum Block {
         start: Box<ToolUseBlockStart>,
         json: String,
         partial: Box<PartialArguments>,
-        /// When it has ended.
-        whole: Option<Box<ToolCall>>,
+        /// Once the block has ended.
+        complete: Option<Box<ToolCall>>,
     },
 }
 
-impl AnswerBuilder {
-    /// Nothing has come yet of the answer that was asked for at this time.
-    pub fn new(model: &Model, prepared: &Prepared, now: SystemTime) -> Self {
-        Self { names: prepared.names.clone(), ..Self::unprepared(model, now) }
+impl ResponseBuilder {
+    /// For the response to a call that is made now, with the [names](crate::conversation::Prepared::tool_names) of its
+    /// tools.
+    pub fn new(model: &Model, tool_names: ToolNames, now: SystemTime) -> Self {
+        Self { names: tool_names, ..Self::unprepared(model, now) }
     }
 
-    /// For an answer that could not even be asked for.
+    /// For a call that could not be made.
     pub fn unprepared(model: &Model, now: SystemTime) -> Self {
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let asked = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let called_at = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         let message = AssistantMessage::new()
             .api(model.api.as_deref().unwrap_or(API))
             .provider(model.provider.as_deref().unwrap_or(PROVIDER))
             .model(model.id.as_str())
-            .usage(cost::nothing())
-            .timestamp(asked);
+            .usage(Usage::of(&TokenUsage::default(), None))
+            .timestamp(called_at);
         Self {
             message,
             blocks: Vec::new(),
-            places: BTreeMap::new(),
+            open: BTreeMap::new(),
             names: ToolNames::default(),
             cost: model.cost.clone(),
             request_id: None,
-            asked,
+            called_at,
             begun: false,
-            gathers: true,
+            accumulates: true,
             stop: None,
         }
     }
 
-    /// For who reads the events as they come and keeps nothing: no text, thinking or arguments are gathered,
-    /// however long the answer is. The events that end a block and the last one have the blocks without them.
+    /// Does not accumulate text, thoughts or arguments, however long the response is. The events that end a block and
+    /// the last one have the blocks without them.
     pub fn without_content(mut self) -> Self {
-        self.gathers = false;
+        self.accumulates = false;
         self
     }
 
@@ -109,9 +128,9 @@ impl AnswerBuilder {
         self
     }
 
-    /// Takes the next event, and adds what an agent is told of it to `told`. Fails when a message begins that is
-    /// not the model's.
-    pub fn push(&mut self, event: Event, told: &mut VecDeque<AssistantEvent>) -> Result<()> {
+    /// Takes the next event, and appends to `events` what follows from it. Fails when a message begins that is not
+    /// the model's.
+    pub fn push(&mut self, event: Event, events: &mut VecDeque<AssistantEvent>) -> Result<()> {
         match event {
             Event::MessageStart(event) => {
                 if let Some(role) = event.role.filter(|role| *role != ConversationRole::Assistant) {
@@ -120,7 +139,7 @@ impl AnswerBuilder {
                     return Err(Error::new(ErrorKind::Damaged, message));
                 }
                 self.begun = true;
-                told.push_back(AssistantEvent::Start);
+                events.push_back(AssistantEvent::Start);
             }
             Event::ContentBlockStart(event) => {
                 if let ContentBlockStart::ToolUse(start) = event.start {
@@ -128,38 +147,37 @@ impl AnswerBuilder {
                         start: Box::new(start),
                         json: String::new(),
                         partial: Box::default(),
-                        whole: None,
+                        complete: None,
                     };
                     let content_index = self.begin(event.content_block_index, block);
-                    told.push_back(AssistantEvent::ToolCallStart { content_index });
+                    events.push_back(AssistantEvent::ToolCallStart { content_index });
                 }
             }
             Event::ContentBlockDelta(event) => {
                 self.begun = true;
                 match event.delta {
                     ContentBlockDelta::Text(delta) => {
-                        self.add_text(event.content_block_index, delta, told);
+                        self.add_text(event.content_block_index, delta, events);
                     }
                     ContentBlockDelta::ReasoningContent(delta) => {
-                        self.add_thinking(event.content_block_index, delta, told);
+                        self.add_thinking(event.content_block_index, delta, events);
                     }
                     ContentBlockDelta::ToolUse(delta) => {
-                        self.add_arguments(event.content_block_index, delta.input, told);
+                        self.add_arguments(event.content_block_index, delta.input, events);
                     }
                     _ => {}
                 }
             }
             Event::ContentBlockStop(event) => {
-                // A block ends once: a second stop would repeat all of it, and what else comes under this index
-                // is another block.
-                if let Some(content_index) = self.places.remove(&event.content_block_index) {
-                    told.extend(self.end(content_index));
+                // A block ends once: a second stop would repeat all of it. A delta under this index begins another.
+                if let Some(content_index) = self.open.remove(&event.content_block_index) {
+                    events.extend(self.end(content_index));
                 }
             }
             Event::MessageStop(event) => self.stop = event.stop_reason,
             Event::Metadata(event) => {
                 if let Some(counted) = &event.usage {
-                    self.message.usage = Some(cost::usage(counted, self.cost.as_ref()));
+                    self.message.usage = Some(Usage::of(counted, self.cost.as_ref()));
                 }
             }
             _ => {}
@@ -167,7 +185,7 @@ impl AnswerBuilder {
         Ok(())
     }
 
-    /// The arguments of a tool call as far as they have come, by the place of the call in the content.
+    /// The arguments of a tool call as far as they have arrived, by the index of the block in the message's content.
     pub fn arguments(&self, content_index: usize) -> Option<&Value> {
         match self.blocks.get(content_index)? {
             Block::ToolCall { partial, .. } => Some(partial.value()),
@@ -175,13 +193,13 @@ impl AnswerBuilder {
         }
     }
 
-    /// The message as far as it has come: a copy of all of it.
+    /// A copy of the message as far as it has arrived.
     pub fn message(&self) -> AssistantMessage {
         let content = self.blocks.iter().map(|block| block.so_far(&self.names));
         self.message.clone().content(content.collect::<Vec<_>>())
     }
 
-    /// The answer is complete: the last event.
+    /// The last event of a response that has ended.
     pub fn finish(mut self) -> AssistantEvent {
         let Some(raw) = self.stop.take() else {
             return self.fail_with("Bedrock stream ended without a stop reason");
@@ -200,22 +218,22 @@ impl AnswerBuilder {
         AssistantEvent::Done { message: Box::new(self.end_with(reason)) }
     }
 
-    /// The answer failed: the last event.
+    /// The last event of a response that failed.
     pub fn fail(self, error: &Error) -> AssistantEvent {
         let message = text(error, self.begun);
-        let diagnostic = diagnostic(error, self.asked);
+        let diagnostic = diagnostic(error, self.called_at);
         self.error(StopReason::Error, message, diagnostic)
     }
 
-    /// The answer failed of something else than an [`Error`]: the last event.
+    /// The last event of a response that failed with something else than an [`Error`].
     pub fn fail_with(self, message: &str) -> AssistantEvent {
         let mut details = DiagnosticDetails::new();
         details.request_id.clone_from(&self.request_id);
-        let diagnostic = self.request_id.is_some().then(|| failure_diagnostic(details, self.asked));
+        let diagnostic = self.request_id.is_some().then(|| failure_diagnostic(details, self.called_at));
         self.error(StopReason::Error, message.to_owned(), diagnostic)
     }
 
-    /// Whoever asked had enough: the last event.
+    /// The last event of a response that the caller ends.
     pub fn abort(self) -> AssistantEvent {
         let message = if self.begun { "Request was aborted" } else { "Request aborted" };
         self.error(StopReason::Aborted, message.to_owned(), None)
@@ -233,27 +251,27 @@ impl AnswerBuilder {
         message.content(Contents(content)).stop_reason(reason)
     }
 
-    /// Puts a block at the end, under the service's index.
+    /// Adds a block under the service's index.
     fn begin(&mut self, index: u32, block: Block) -> usize {
         self.begun = true;
-        let place = self.blocks.len();
+        let content_index = self.blocks.len();
         self.blocks.push(block);
-        self.places.insert(index, place);
-        place
+        self.open.insert(index, content_index);
+        content_index
     }
 
-    /// A delta of another kind than its block's belongs to nothing that has begun, and is passed over.
-    fn add_text(&mut self, index: u32, delta: String, told: &mut VecDeque<AssistantEvent>) {
-        let content_index = self.places.get(&index).copied().unwrap_or_else(|| {
+    /// A delta of another kind than its block is ignored.
+    fn add_text(&mut self, index: u32, delta: String, events: &mut VecDeque<AssistantEvent>) {
+        let content_index = self.open.get(&index).copied().unwrap_or_else(|| {
             let content_index = self.begin(index, Block::Text(String::new()));
-            told.push_back(AssistantEvent::TextStart { content_index });
+            events.push_back(AssistantEvent::TextStart { content_index });
             content_index
         });
         if let Some(Block::Text(text)) = self.blocks.get_mut(content_index) {
-            if self.gathers {
+            if self.accumulates {
                 text.push_str(&delta);
             }
-            told.push_back(AssistantEvent::TextDelta { content_index, delta });
+            events.push_back(AssistantEvent::TextDelta { content_index, delta });
         }
     }
 
@@ -261,12 +279,12 @@ impl AnswerBuilder {
         &mut self,
         index: u32,
         delta: ReasoningContentBlockDelta,
-        told: &mut VecDeque<AssistantEvent>,
+        events: &mut VecDeque<AssistantEvent>,
     ) {
-        let content_index = self.places.get(&index).copied().unwrap_or_else(|| {
+        let content_index = self.open.get(&index).copied().unwrap_or_else(|| {
             let block = Block::Thinking { text: String::new(), signature: None, redacted: None };
             let content_index = self.begin(index, block);
-            told.push_back(AssistantEvent::ThinkingStart { content_index });
+            events.push_back(AssistantEvent::ThinkingStart { content_index });
             content_index
         });
         let Some(Block::Thinking { text, signature, redacted }) = self.blocks.get_mut(content_index) else {
@@ -274,7 +292,7 @@ impl AnswerBuilder {
         };
         let delta = match delta {
             ReasoningContentBlockDelta::Text(delta) => delta,
-            ReasoningContentBlockDelta::Signature(_) if !self.gathers => return,
+            ReasoningContentBlockDelta::Signature(_) if !self.accumulates => return,
             ReasoningContentBlockDelta::Signature(more) => {
                 signature.get_or_insert_default().push_str(&more);
                 return;
@@ -282,7 +300,7 @@ impl AnswerBuilder {
             ReasoningContentBlockDelta::RedactedContent(more) => {
                 let first = redacted.is_none();
                 let gathered = redacted.get_or_insert_default();
-                if self.gathers {
+                if self.accumulates {
                     gathered.extend_from_slice(&more.0);
                 }
                 if !first {
@@ -292,20 +310,20 @@ impl AnswerBuilder {
             }
             _ => return,
         };
-        if self.gathers {
+        if self.accumulates {
             text.push_str(&delta);
         }
-        told.push_back(AssistantEvent::ThinkingDelta { content_index, delta });
+        events.push_back(AssistantEvent::ThinkingDelta { content_index, delta });
     }
 
-    fn add_arguments(&mut self, index: u32, delta: String, told: &mut VecDeque<AssistantEvent>) {
-        let Some(content_index) = self.places.get(&index).copied() else { return };
+    fn add_arguments(&mut self, index: u32, delta: String, events: &mut VecDeque<AssistantEvent>) {
+        let Some(content_index) = self.open.get(&index).copied() else { return };
         if let Some(Block::ToolCall { json, partial, .. }) = self.blocks.get_mut(content_index) {
-            if self.gathers {
+            if self.accumulates {
                 json.push_str(&delta);
                 partial.push(&delta);
             }
-            told.push_back(AssistantEvent::ToolCallDelta { content_index, delta });
+            events.push_back(AssistantEvent::ToolCallDelta { content_index, delta });
         }
     }
 
@@ -315,9 +333,9 @@ impl AnswerBuilder {
             Block::Thinking { text, .. } => {
                 AssistantEvent::ThinkingEnd { content_index, content: text.clone() }
             }
-            Block::ToolCall { start, json, whole, .. } => {
+            Block::ToolCall { start, json, complete, .. } => {
                 let tool_call = Box::new(tool_call(start, json, &self.names));
-                *whole = Some(tool_call.clone());
+                *complete = Some(tool_call.clone());
                 AssistantEvent::ToolCallEnd { content_index, tool_call }
             }
         })
@@ -327,7 +345,7 @@ impl AnswerBuilder {
 impl Block {
     fn so_far(&self, names: &ToolNames) -> Content {
         match self {
-            Self::ToolCall { start, partial, whole: None, .. } => {
+            Self::ToolCall { start, partial, complete: None, .. } => {
                 let name = names.given(start.name.clone());
                 ToolCall::new(start.tool_use_id.as_str(), name).arguments(partial.value().clone()).into()
             }
@@ -347,13 +365,13 @@ impl Block {
                 }
                 thinking.into()
             }
-            Self::ToolCall { whole: Some(call), .. } => (*call).into(),
+            Self::ToolCall { complete: Some(call), .. } => (*call).into(),
             Self::ToolCall { start, json, .. } => tool_call(&start, &json, names).into(),
         }
     }
 }
 
-/// A call whose arguments have come. Arguments that are none are empty, and it says so.
+/// A call whose arguments are complete. Arguments that are not an object become empty, with the fault beside them.
 fn tool_call(start: &ToolUseBlockStart, json: &str, names: &ToolNames) -> ToolCall {
     let call = ToolCall::new(start.tool_use_id.as_str(), names.given(start.name.clone()));
     match parse_arguments(json) {
@@ -362,18 +380,19 @@ fn tool_call(start: &ToolUseBlockStart, json: &str, names: &ToolNames) -> ToolCa
     }
 }
 
-/// How much of a reason to stop that is not known is told, in characters.
+/// The most of an unknown stop reason that is shown, in characters.
 const LONGEST_REASON: usize = 200;
 
-/// What stands in place of thoughts that the provider encrypted.
+/// Stands for thoughts that the provider encrypted.
 const REDACTED: &str = "[Reasoning redacted]";
 
 #[cfg(test)]
-#[allow(clippy::needless_pass_by_value, reason = "what is given reads best where it stands")]
+#[allow(clippy::needless_pass_by_value, reason = "reads best in tables of JSON")]
 mod tests {
     use super::*;
-    use crate::assistant::{Context, Input, Surroundings, Tool};
+    use crate::conversation;
     use crate::converse::{ContentBlockDeltaEvent, ContentBlockStopEvent, MessageStartEvent};
+    use crate::pi::{Context, Input, Tool};
     use serde_json::json;
 
     fn begun(start: Value) -> Event {
@@ -385,24 +404,24 @@ mod tests {
         Event::ContentBlockDelta(serde_json::from_value::<ContentBlockDeltaEvent>(event).unwrap())
     }
 
-    fn told_of(answer: &mut AnswerBuilder, event: Event) -> VecDeque<AssistantEvent> {
-        let mut told = VecDeque::new();
-        answer.push(event, &mut told).unwrap();
-        told
+    fn pushed(builder: &mut ResponseBuilder, event: Event) -> VecDeque<AssistantEvent> {
+        let mut events = VecDeque::new();
+        builder.push(event, &mut events).unwrap();
+        events
     }
 
-    fn answer() -> AnswerBuilder {
-        AnswerBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH + Duration::from_millis(1500))
+    fn builder() -> ResponseBuilder {
+        ResponseBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH + Duration::from_millis(1500))
     }
 
     #[test]
-    fn encrypted_thoughts_are_told_of_once_and_kept_whole() {
-        let mut answer = answer();
+    fn encrypted_thoughts_have_one_event_and_are_kept_whole() {
+        let mut builder = builder();
         let redacted = |base64: &str| delta(3, json!({"reasoningContent": {"redactedContent": base64}}));
-        let told = told_of(&mut answer, redacted("AAEC"));
-        assert_eq!(told.len(), 2, "{told:?}");
-        assert_eq!(told_of(&mut answer, redacted("AwQF")), []);
-        let message = answer.message();
+        let events = pushed(&mut builder, redacted("AAEC"));
+        assert_eq!(events.len(), 2, "{events:?}");
+        assert_eq!(pushed(&mut builder, redacted("AwQF")), []);
+        let message = builder.message();
         let Content::Thinking(thinking) = &message.blocks()[0] else { panic!("{message:?}") };
         assert_eq!(thinking.thinking, "[Reasoning redacted]");
         assert_eq!(
@@ -412,20 +431,21 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_has_the_name_that_it_was_given_and_faults_are_said() {
+    fn a_tool_has_its_given_name_and_faulty_arguments_say_so() {
         let input = Input::new(Model::new("m"), Context::new().tool(Tool::new("read.file")));
-        let prepared = Prepared::new(&input, &Surroundings::default()).unwrap();
-        let mut answer = AnswerBuilder::new(&input.model, &prepared, SystemTime::UNIX_EPOCH);
+        let (request, target, options) = input.to_converse().unwrap();
+        let prepared = conversation::prepare(request, &target, &options).unwrap();
+        let mut builder = ResponseBuilder::new(&input.model, prepared.tool_names, SystemTime::UNIX_EPOCH);
         let start = json!({"toolUse": {"toolUseId": "1", "name": "read_file"}});
-        told_of(&mut answer, begun(json!({"contentBlockIndex": 7, "start": start})));
-        told_of(&mut answer, delta(7, json!({"toolUse": {"input": "{\"path\": \"a\", \"n\": 1"}})));
-        assert_eq!(answer.arguments(0), Some(&json!({"path": "a"})));
-        let shown = answer.message();
+        pushed(&mut builder, begun(json!({"contentBlockIndex": 7, "start": start})));
+        pushed(&mut builder, delta(7, json!({"toolUse": {"input": "{\"path\": \"a\", \"n\": 1"}})));
+        assert_eq!(builder.arguments(0), Some(&json!({"path": "a"})));
+        let shown = builder.message();
         let shown = shown.tool_calls().next().unwrap();
         assert_eq!((shown.name.as_str(), shown.arguments_error.as_deref()), ("read.file", None));
 
-        // The block never ends: its arguments are none, and it says so.
-        let AssistantEvent::Error { error } = answer.abort() else { panic!("an error expected") };
+        // The block never ends: its arguments are not an object.
+        let AssistantEvent::Error { error } = builder.abort() else { panic!("expected an error") };
         let call = error.tool_calls().next().unwrap();
         assert_eq!((call.name.as_str(), call.arguments.as_ref().unwrap().text()), ("read.file", "{}"));
         assert!(
@@ -437,40 +457,40 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_nothing_is_passed_over() {
-        let mut answer = answer();
-        assert_eq!(told_of(&mut answer, delta(0, json!({"toolUse": {"input": "{}"}}))), []);
-        assert_eq!(told_of(&mut answer, delta(0, json!({"sound": "boom"}))), []);
-        told_of(&mut answer, delta(1, json!({"text": "a"})));
-        assert_eq!(told_of(&mut answer, delta(1, json!({"reasoningContent": {"text": "b"}}))), []);
-        assert_eq!(answer.message().text(), "a");
+    fn deltas_of_no_block_are_ignored() {
+        let mut builder = builder();
+        assert_eq!(pushed(&mut builder, delta(0, json!({"toolUse": {"input": "{}"}}))), []);
+        assert_eq!(pushed(&mut builder, delta(0, json!({"sound": "boom"}))), []);
+        pushed(&mut builder, delta(1, json!({"text": "a"})));
+        assert_eq!(pushed(&mut builder, delta(1, json!({"reasoningContent": {"text": "b"}}))), []);
+        assert_eq!(builder.message().text(), "a");
     }
 
     #[test]
     fn a_block_ends_once_and_what_comes_after_it_is_another() {
-        let mut answer = answer();
+        let mut builder = builder();
         let stop = |index: u32| Event::ContentBlockStop(ContentBlockStopEvent::new(index));
         let start = json!({"toolUse": {"toolUseId": "1", "name": "t"}});
-        told_of(&mut answer, delta(0, json!({"text": "a"})));
-        told_of(&mut answer, delta(1, json!({"reasoningContent": {"text": "b"}})));
-        told_of(&mut answer, begun(json!({"contentBlockIndex": 2, "start": start})));
-        told_of(&mut answer, delta(2, json!({"toolUse": {"input": "{}"}})));
+        pushed(&mut builder, delta(0, json!({"text": "a"})));
+        pushed(&mut builder, delta(1, json!({"reasoningContent": {"text": "b"}})));
+        pushed(&mut builder, begun(json!({"contentBlockIndex": 2, "start": start})));
+        pushed(&mut builder, delta(2, json!({"toolUse": {"input": "{}"}})));
         for index in 0..3 {
-            assert_eq!(told_of(&mut answer, stop(index)).len(), 1, "{index}");
-            assert_eq!(told_of(&mut answer, stop(index)), [], "{index}");
+            assert_eq!(pushed(&mut builder, stop(index)).len(), 1, "{index}");
+            assert_eq!(pushed(&mut builder, stop(index)), [], "{index}");
         }
-        assert_eq!(told_of(&mut answer, delta(2, json!({"toolUse": {"input": "{}"}}))), []);
-        let told = told_of(&mut answer, delta(0, json!({"text": "c"})));
-        assert_eq!(told[0], AssistantEvent::TextStart { content_index: 3 });
-        let message = answer.message();
+        assert_eq!(pushed(&mut builder, delta(2, json!({"toolUse": {"input": "{}"}}))), []);
+        let events = pushed(&mut builder, delta(0, json!({"text": "c"})));
+        assert_eq!(events[0], AssistantEvent::TextStart { content_index: 3 });
+        let message = builder.message();
         assert_eq!((message.text(), message.blocks().len()), ("ac".to_owned(), 4));
     }
 
     #[test]
-    fn a_message_of_the_users_is_none_of_the_models() {
+    fn a_message_of_the_user_is_damage() {
         let start = MessageStartEvent::new().role(ConversationRole::User);
-        let error = answer().push(Event::MessageStart(start), &mut VecDeque::new()).unwrap_err();
-        let AssistantEvent::Error { error } = answer().fail(&error) else { panic!("an error expected") };
+        let error = builder().push(Event::MessageStart(start), &mut VecDeque::new()).unwrap_err();
+        let AssistantEvent::Error { error } = builder().fail(&error) else { panic!("expected an error") };
         assert_eq!(
             error.error_message.as_deref(),
             Some("Unexpected assistant message start but got user message start instead")

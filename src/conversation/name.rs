@@ -1,8 +1,8 @@
-//! Names and ids that the service takes, in place of those that it would refuse.
+//! Names of tools and ids of tool calls that the service accepts, in place of those that it refuses.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-/// Names, each of which is given once.
+/// Names, each of which is given out once.
 #[derive(Debug, Clone, Default)]
 struct Taken {
     names: HashSet<String>,
@@ -11,7 +11,7 @@ struct Taken {
 }
 
 impl Taken {
-    /// The name, or with a number behind it if it is taken: at most [`LONGEST`] characters.
+    /// The name, with a number behind it if it is taken: at most [`LONGEST`] characters.
     fn take(&mut self, wanted: String) -> String {
         if self.names.insert(wanted.clone()) {
             return wanted;
@@ -37,19 +37,19 @@ impl Taken {
     }
 }
 
-/// The names of tools: as they are given, and as they are sent.
+/// The names of tools: as they were given, and as they are sent.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ToolNames {
+pub struct ToolNames {
     taken: Taken,
     sent: HashMap<String, String>,
     given: HashMap<String, String>,
 }
 
 impl ToolNames {
-    /// Of these tools. The names that the service takes are sent as they are.
+    /// For these tools. Names that the service accepts are sent as they are.
     pub(super) fn of<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Self {
         let mut tools = Self::default();
-        for name in names.clone().filter(|name| fits(name, |_| false)) {
+        for name in names.clone().filter(|name| is_accepted(name)) {
             tools.send(name);
         }
         names.for_each(|name| {
@@ -63,7 +63,7 @@ impl ToolNames {
         if let Some(sent) = self.sent.get(name) {
             return sent.clone();
         }
-        let sent = self.taken.take(fitting(name, |_| false));
+        let sent = self.taken.take(accepted(name, |_| false));
         self.sent.insert(name.to_owned(), sent.clone());
         if sent != name {
             self.given.insert(sent.clone(), name.to_owned());
@@ -71,8 +71,8 @@ impl ToolNames {
         sent
     }
 
-    /// The name that a tool was given, by the one under which it was sent.
-    pub(super) fn given(&self, sent: String) -> String {
+    /// The name that a tool was given, from the one under which it was sent.
+    pub fn given(&self, sent: String) -> String {
         self.given.get(&sent).cloned().unwrap_or(sent)
     }
 }
@@ -81,47 +81,54 @@ impl ToolNames {
 #[derive(Debug, Default)]
 pub(super) struct CallIds {
     taken: Taken,
-    /// The ids under which the calls of the last turn are sent, by those that they were given; of an id that
-    /// was given twice, those whose result is still to come.
-    last: HashMap<String, VecDeque<String>>,
+    /// The calls of the last turn by the id that they were given.
+    last: HashMap<String, Calls>,
+}
+
+/// Calls with the same id.
+#[derive(Debug)]
+struct Calls {
+    /// The ids under which they are sent, the first that has no result yet at the front.
+    sent: VecDeque<String>,
+    tool: String,
 }
 
 impl CallIds {
-    /// What comes now are the calls of another turn.
+    /// The calls that follow belong to another turn.
     pub(super) fn next_turn(&mut self) {
         self.last.clear();
     }
 
-    /// The id under which a call is sent. What the model itself once gave, the service takes in a wider
-    /// range of characters.
-    pub(super) fn call(&mut self, given: &str, same_model: bool) -> String {
-        let id = self.taken.take(fitting(given, |character| same_model && matches!(character, '.' | ':')));
-        self.last.entry(given.to_owned()).or_default().push_back(id.clone());
+    /// The id under which a call of a tool is sent. From the model that made it up, the service accepts `.` and `:`
+    /// in it too.
+    pub(super) fn call(&mut self, given: &str, tool: &str, same_model: bool) -> String {
+        let id = self.taken.take(accepted(given, |character| same_model && matches!(character, '.' | ':')));
+        let calls = || Calls { sent: VecDeque::new(), tool: tool.to_owned() };
+        self.last.entry(given.to_owned()).or_insert_with(calls).sent.push_back(id.clone());
         id
     }
 
-    /// The id under which a result is sent.
-    pub(super) fn result(&mut self, given: &str) -> String {
-        let calls = self.last.get_mut(given);
-        let id =
-            calls.and_then(|calls| if calls.len() > 1 { calls.pop_front() } else { calls.front().cloned() });
-        id.unwrap_or_else(|| fitting(given, |_| false))
+    /// The id under which a result is sent, and the tool that it is of, where there is a call for it.
+    pub(super) fn result(&mut self, given: &str) -> (String, Option<&str>) {
+        let Some(calls) = self.last.get_mut(given) else { return (accepted(given, |_| false), None) };
+        let id = if calls.sent.len() > 1 { calls.sent.pop_front() } else { calls.sent.front().cloned() };
+        (id.unwrap_or_default(), Some(&calls.tool))
     }
 }
 
-/// Whether the service takes a name: 1 to 64 out of `a-zA-Z0-9_-` and those that are `extra`.
-fn fits(name: &str, extra: fn(char) -> bool) -> bool {
-    !name.is_empty() && name.len() <= LONGEST && name.chars().all(|c| is_usual(c) || extra(c))
+/// Whether the service accepts a name: 1 to 64 of `a-zA-Z0-9_-`.
+fn is_accepted(name: &str) -> bool {
+    !name.is_empty() && name.len() <= LONGEST && name.chars().all(is_plain)
 }
 
-/// The name with `_` in place of each character that the service refuses, and cut off.
-fn fitting(name: &str, extra: impl Fn(char) -> bool) -> String {
-    let fitting =
-        name.chars().take(LONGEST).map(|c| if is_usual(c) || extra(c) { c } else { '_' }).collect::<String>();
-    if fitting.is_empty() { "_".into() } else { fitting }
+/// The name, cut off, with `_` in place of each character that is neither plain nor `extra`.
+fn accepted(name: &str, extra: impl Fn(char) -> bool) -> String {
+    let replaced = |c: char| if is_plain(c) || extra(c) { c } else { '_' };
+    let accepted = name.chars().take(LONGEST).map(replaced).collect::<String>();
+    if accepted.is_empty() { "_".into() } else { accepted }
 }
 
-fn is_usual(character: char) -> bool {
+fn is_plain(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '_' | '-')
 }
 
@@ -133,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tools_that_the_service_takes_keep_their_names_and_the_others_get_them_back() {
+    fn accepted_names_stay_and_others_come_back() {
         let mut names = ToolNames::of(["a.b", "a b", "a_b", "ok", ""].into_iter());
         let sent = ["a_b", "a.b", "a b", "ok", "", "a.b"].map(|name| names.send(name));
         assert_eq!(sent, ["a_b", "a_b_2", "a_b_3", "ok", "_", "a_b_2"]);
@@ -154,23 +161,23 @@ mod tests {
     #[test]
     fn results_follow_their_calls() {
         let mut ids = CallIds::default();
-        assert_eq!(ids.call("we|rd id", true), "we_rd_id");
-        assert_eq!(ids.call("we/rd id", true), "we_rd_id_2");
-        assert_eq!(ids.call("functions.f:0", true), "functions.f:0");
-        assert_eq!(ids.call("functions.f:0", false), "functions_f_0");
-        assert_eq!(ids.result("we/rd id"), "we_rd_id_2");
-        assert_eq!(ids.result("we|rd id"), "we_rd_id");
-        assert_eq!(ids.result("functions.f:0"), "functions.f:0");
-        assert_eq!(ids.result("functions.f:0"), "functions_f_0");
+        assert_eq!(ids.call("we|rd id", "t", true), "we_rd_id");
+        assert_eq!(ids.call("we/rd id", "u", true), "we_rd_id_2");
+        assert_eq!(ids.call("functions.f:0", "f", true), "functions.f:0");
+        assert_eq!(ids.call("functions.f:0", "f", false), "functions_f_0");
+        assert_eq!(ids.result("we/rd id"), ("we_rd_id_2".into(), Some("u")));
+        assert_eq!(ids.result("we|rd id"), ("we_rd_id".into(), Some("t")));
+        assert_eq!(ids.result("functions.f:0").0, "functions.f:0");
+        assert_eq!(ids.result("functions.f:0").0, "functions_f_0");
 
         ids.next_turn();
-        assert_eq!(ids.result("we|rd id"), "we_rd_id", "an orphan");
-        assert_eq!(ids.call("we|rd id", true), "we_rd_id_3");
-        assert_eq!(ids.result("we|rd id"), "we_rd_id_3");
+        assert_eq!(ids.result("we|rd id"), ("we_rd_id".into(), None), "no call of this turn");
+        assert_eq!(ids.call("we|rd id", "t", true), "we_rd_id_3");
+        assert_eq!(ids.result("we|rd id").0, "we_rd_id_3");
     }
 
     #[test]
-    fn the_same_id_ten_thousand_times_is_no_trouble() {
+    fn many_equal_ids_take_linear_time() {
         let mut taken = Taken::default();
         let last = (0..100_000).map(|_| taken.take("call_1".into())).last();
         assert_eq!(last.as_deref(), Some("call_1_100000"));

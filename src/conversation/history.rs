@@ -1,0 +1,306 @@
+//! The turns of a conversation, in the order and completeness that the service requires.
+//!
+//! Each repair is a function of its own; together they take time linear in the length of the conversation.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::converse::{
+    ContentBlock, ConversationRole, Message, ToolResultBlock, ToolResultContentBlock, ToolResultStatus,
+};
+
+/// Repairs the turns of a conversation for a request with or without tools.
+pub(super) fn repair(turns: &mut Vec<Message>, has_tools: bool) {
+    merge_neighbours(turns);
+    drop_orphan_results(turns);
+    merge_neighbours(turns);
+    close_open_calls(turns);
+    turns.iter_mut().for_each(results_first);
+    begin_with_user(turns);
+    if !has_tools {
+        tools_as_text(turns);
+    }
+    turns.iter_mut().for_each(fill_empty);
+}
+
+/// Merges neighbours of one role into one turn.
+fn merge_neighbours(turns: &mut Vec<Message>) {
+    turns.dedup_by(|turn, before| {
+        let same = turn.role == before.role;
+        if same {
+            before.content.append(&mut turn.content);
+        }
+        same
+    });
+}
+
+/// Drops results without a call in the turn before, and second results of one call.
+fn drop_orphan_results(turns: &mut Vec<Message>) {
+    let mut open = HashSet::<String>::new();
+    turns.retain_mut(|turn| {
+        if turn.role == ConversationRole::Assistant {
+            open = turn.tool_uses().map(|call| call.tool_use_id.clone()).collect();
+            return true;
+        }
+        let before = turn.content.len();
+        turn.content.retain(|block| match block {
+            ContentBlock::ToolResult(result) => open.remove(&result.tool_use_id),
+            _ => true,
+        });
+        turn.content.len() == before || !turn.content.is_empty()
+    });
+}
+
+/// Adds a result that says so to each call without one.
+fn close_open_calls(turns: &mut Vec<Message>) {
+    let mut closed = Vec::with_capacity(turns.len());
+    let mut open = Vec::<String>::new();
+    for mut turn in turns.drain(..) {
+        if turn.role == ConversationRole::Assistant {
+            open = turn.tool_uses().map(|call| call.tool_use_id.clone()).collect();
+        } else if !open.is_empty() {
+            let results = turn.content.iter().filter_map(|block| match block {
+                ContentBlock::ToolResult(result) => Some(result.tool_use_id.as_str()),
+                _ => None,
+            });
+            let results = results.collect::<HashSet<_>>();
+            open.retain(|id| !results.contains(id.as_str()));
+            turn.content.extend(open.drain(..).map(no_result));
+        }
+        closed.push(turn);
+    }
+    if !open.is_empty() {
+        closed
+            .push(Message::new(ConversationRole::User, open.into_iter().map(no_result).collect::<Vec<_>>()));
+    }
+    *turns = closed;
+}
+
+fn no_result(id: String) -> ContentBlock {
+    ToolResultBlock::failure(id, NO_RESULT).into()
+}
+
+/// Moves the results of tools before everything else in a user turn.
+fn results_first(turn: &mut Message) {
+    let is_result = |block: &ContentBlock| matches!(block, ContentBlock::ToolResult(_));
+    let (results, rest) = std::mem::take(&mut turn.content).into_iter().partition::<Vec<_>, _>(is_result);
+    turn.content = results;
+    turn.content.extend(rest);
+}
+
+/// Puts a user turn before one of the model's that comes first.
+fn begin_with_user(turns: &mut Vec<Message>) {
+    if turns.first().is_some_and(|turn| turn.role == ConversationRole::Assistant) {
+        turns.insert(0, Message::user(EMPTY));
+    }
+}
+
+/// Writes calls and results as text: without tools in the request the service refuses them.
+fn tools_as_text(turns: &mut [Message]) {
+    let mut names = HashMap::new();
+    for turn in turns {
+        let mut content = Vec::with_capacity(turn.content.len());
+        for block in turn.content.drain(..) {
+            match block {
+                ContentBlock::ToolUse(call) => {
+                    let text =
+                        format!("[Assistant tool call]: {}({})", call.name, compact(call.input.text()));
+                    content.push(ContentBlock::Text(text));
+                    names.insert(call.tool_use_id, call.name);
+                }
+                ContentBlock::ToolResult(result) => {
+                    let name = names.get(&result.tool_use_id).map_or("unknown", String::as_str);
+                    let failed = if result.status == Some(ToolResultStatus::Error) { " (error)" } else { "" };
+                    let mut text = format!("[Tool result: {name}{failed}]:");
+                    let mut media = Vec::new();
+                    for block in result.content {
+                        match block {
+                            ToolResultContentBlock::Text(more) => text.extend([" ", more.as_str()]),
+                            ToolResultContentBlock::Image(image) => media.push(ContentBlock::Image(image)),
+                            ToolResultContentBlock::Document(document) => {
+                                media.push(ContentBlock::Document(document));
+                            }
+                            _ => {}
+                        }
+                    }
+                    content.push(ContentBlock::Text(text));
+                    content.extend(media);
+                }
+                block => content.push(block),
+            }
+        }
+        turn.content = content;
+    }
+}
+
+/// JSON without white space outside of strings.
+fn compact(json: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    let kept = |character: &char| {
+        let keep = in_string || !character.is_ascii_whitespace();
+        in_string ^= *character == '"' && !escaped;
+        escaped = in_string && *character == '\\' && !escaped;
+        keep
+    };
+    json.chars().filter(kept).collect()
+}
+
+/// Fills a turn that has become empty, and adds text to one that has a document and none.
+fn fill_empty(turn: &mut Message) {
+    let has = |kind: fn(&ContentBlock) -> bool| turn.content.iter().any(kind);
+    let document = has(|block| matches!(block, ContentBlock::Document(_)));
+    let text = has(|block| matches!(block, ContentBlock::Text(_)));
+    if turn.content.is_empty() || (document && !text) {
+        turn.content.push(EMPTY.into());
+    }
+}
+
+/// Stands where nothing is left.
+pub(super) const EMPTY: &str = "<empty>";
+const NO_RESULT: &str = "No result provided";
+
+#[cfg(test)]
+#[allow(clippy::needless_pass_by_value, reason = "reads best in tables of JSON")]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn repaired_for(turns: Value, has_tools: bool) -> Value {
+        let mut turns = serde_json::from_value(turns).unwrap();
+        repair(&mut turns, has_tools);
+        serde_json::to_value(turns).unwrap()
+    }
+
+    fn repaired(turns: Value) -> Value {
+        repaired_for(turns, true)
+    }
+
+    fn user(content: Value) -> Value {
+        json!({"role": "user", "content": content})
+    }
+
+    fn assistant(content: Value) -> Value {
+        json!({"role": "assistant", "content": content})
+    }
+
+    fn text(text: &str) -> Value {
+        json!({ "text": text })
+    }
+
+    fn call(id: &str) -> Value {
+        json!({"toolUse": {"toolUseId": id, "name": "f", "input": {}}})
+    }
+
+    fn result(id: &str, text: &str) -> Value {
+        json!({"toolResult": {"toolUseId": id, "content": [{"text": text}], "status": "success"}})
+    }
+
+    fn no_result(id: &str) -> Value {
+        json!({"toolResult": {"toolUseId": id, "content": [{"text": NO_RESULT}], "status": "error"}})
+    }
+
+    #[test]
+    fn neighbours_of_one_role_are_one_turn() {
+        assert_eq!(
+            repaired(json!([
+                user(json!([text("a")])),
+                user(json!([])),
+                user(json!([text("b")])),
+                assistant(json!([text("c")])),
+                assistant(json!([text("d")]))
+            ])),
+            json!([user(json!([text("a"), text("b")])), assistant(json!([text("c"), text("d")]))])
+        );
+    }
+
+    #[test]
+    fn results_come_first_in_a_user_turn() {
+        let turns = repaired(json!([
+            user(json!([text("a")])),
+            assistant(json!([call("1"), call("2")])),
+            user(json!([text("wait")])),
+            user(json!([result("2", "y")])),
+            user(json!([result("1", "x")]))
+        ]));
+        assert_eq!(turns[2]["content"], json!([result("2", "y"), result("1", "x"), text("wait")]));
+    }
+
+    #[test]
+    fn results_without_a_call_are_dropped() {
+        assert_eq!(
+            repaired(json!([
+                user(json!([text("a")])),
+                user(json!([result("0", "early")])),
+                assistant(json!([call("1")])),
+                user(json!([result("1", "x"), result("1", "again")])),
+                assistant(json!([text("b")])),
+                user(json!([result("1", "late")])),
+                assistant(json!([text("c")]))
+            ])),
+            json!([
+                user(json!([text("a")])),
+                assistant(json!([call("1")])),
+                user(json!([result("1", "x")])),
+                assistant(json!([text("b"), text("c")]))
+            ])
+        );
+    }
+
+    #[test]
+    fn a_turn_in_two_messages_keeps_its_results() {
+        let turns = repaired(json!([
+            user(json!([text("a")])),
+            assistant(json!([call("1")])),
+            assistant(json!([text("b")])),
+            user(json!([result("1", "x")]))
+        ]));
+        assert_eq!(turns[1]["content"], json!([call("1"), text("b")]));
+        assert_eq!(turns[2]["content"], json!([result("1", "x")]));
+    }
+
+    #[test]
+    fn calls_without_a_result_get_one() {
+        let turns = repaired(json!([
+            user(json!([text("a")])),
+            assistant(json!([call("1"), call("2")])),
+            user(json!([result("2", "y")])),
+            assistant(json!([call("3")])),
+            user(json!([text("b")])),
+            assistant(json!([call("4")]))
+        ]));
+        assert_eq!(turns[2]["content"], json!([result("2", "y"), no_result("1")]));
+        assert_eq!(turns[4]["content"], json!([no_result("3"), text("b")]));
+        assert_eq!(turns[6], user(json!([no_result("4")])));
+    }
+
+    #[test]
+    fn a_conversation_begins_with_the_user() {
+        assert_eq!(repaired(json!([assistant(json!([text("hello")]))]))[0], user(json!([text("<empty>")])));
+        assert_eq!(repaired(json!([])), json!([]));
+    }
+
+    #[test]
+    fn an_empty_turn_and_a_document_alone_get_text() {
+        let document = json!({"document": {"name": "d", "source": {"text": "x"}}});
+        assert_eq!(repaired(json!([user(json!([]))])), json!([user(json!([text("<empty>")]))]));
+        let turns = repaired(json!([user(json!([document]))]));
+        assert_eq!(turns[0]["content"], json!([document, text("<empty>")]));
+    }
+
+    #[test]
+    fn without_tools_calls_and_results_become_text() {
+        assert_eq!(compact(r#"{ "a b" : "c \\\" d \\\\" , "e" : 1 }"#), r#"{"a b":"c \\\" d \\\\","e":1}"#);
+        let mut failed = result("2", "boom");
+        failed["toolResult"]["status"] = "error".into();
+        let turns = json!([
+            user(json!([text("a")])),
+            assistant(json!([call("1"), call("2")])),
+            user(json!([result("1", "x"), failed]))
+        ]);
+        let calls = json!([text("[Assistant tool call]: f({})"), text("[Assistant tool call]: f({})")]);
+        let results = json!([text("[Tool result: f]: x"), text("[Tool result: f (error)]: boom")]);
+        assert_eq!(
+            repaired_for(turns, false),
+            json!([user(json!([text("a")])), assistant(calls), user(results)])
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! How much a model is asked to think, in the form of its family.
+
+use serde_json::{Map, Value, json};
+
+use super::family::{Family, ThinkingForm};
+use super::{Options, Target};
+use crate::{Error, ErrorKind, Result};
+
+/// How much a model is asked to think.
+///
+/// ```
+/// use pumice::conversation::ThinkingLevel;
+///
+/// assert_eq!(ThinkingLevel::parse("high")?, Some(ThinkingLevel::High));
+/// assert_eq!(ThinkingLevel::parse("off")?, None);
+/// assert!(ThinkingLevel::parse("lots").is_err());
+/// # Ok::<(), pumice::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum ThinkingLevel {
+    /// As little as possible.
+    Minimal,
+    /// A little.
+    Low,
+    /// Between low and high.
+    Medium,
+    /// Much.
+    High,
+    /// More than high, where the model knows it; else as high.
+    Xhigh,
+    /// As much as the model can.
+    Max,
+}
+
+impl ThinkingLevel {
+    /// The names of all levels, least first.
+    pub const NAMES: &'static [&'static str] = &["minimal", "low", "medium", "high", "xhigh", "max"];
+
+    /// The level of this name; `None` for `off` and `none`.
+    ///
+    /// Fails with [`ErrorKind::InvalidInput`] for any other word.
+    pub fn parse(word: &str) -> Result<Option<Self>> {
+        Ok(Some(match word {
+            "off" | "none" => return Ok(None),
+            "minimal" => Self::Minimal,
+            "low" => Self::Low,
+            "medium" => Self::Medium,
+            "high" => Self::High,
+            "xhigh" => Self::Xhigh,
+            "max" => Self::Max,
+            _ => {
+                let message =
+                    format!("expected off, minimal, low, medium, high, xhigh or max, found {word:?}");
+                return Err(Error::new(ErrorKind::InvalidInput, message));
+            }
+        }))
+    }
+
+    /// The name of the level.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Xhigh => "xhigh",
+            Self::Max => "max",
+        }
+    }
+
+    /// The tokens to think with, for families that count them.
+    pub(super) fn budget(self, options: &Options) -> u64 {
+        let default = match self {
+            Self::Minimal => LEAST_BUDGET,
+            Self::Low => 2048,
+            Self::Medium => 8192,
+            Self::High | Self::Xhigh | Self::Max => 16384,
+        };
+        options.thinking_budgets.get(&self.min(Self::High)).copied().unwrap_or(default)
+    }
+
+    /// The level as one of three.
+    fn of_three(self) -> &'static str {
+        match self {
+            Self::Minimal | Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High | Self::Xhigh | Self::Max => "high",
+        }
+    }
+
+    /// The effort that stands for the level: the model's own name for it first.
+    fn effort(self, target: &Target, family: &Family) -> String {
+        let adaptive = family.thinking == Some(ThinkingForm::Adaptive);
+        if self == Self::Xhigh && adaptive && family.xhigh == Some(true) {
+            return "xhigh".to_owned();
+        }
+        let own = target.info.thinking_levels.get(self.name()).and_then(Option::as_deref);
+        let effort = own.unwrap_or(match self {
+            Self::Minimal => "low",
+            _ if adaptive => self.of_three(),
+            _ => self.name(),
+        });
+        effort.to_owned()
+    }
+}
+
+/// The members of `additionalModelRequestFields` that ask for thinking; `None` for a family that does not think.
+/// `budget` is for families that count tokens.
+pub(super) fn fields(
+    level: ThinkingLevel,
+    model_id: &str,
+    target: &Target,
+    options: &Options,
+    family: &Family,
+    budget: u64,
+) -> Option<Map<String, Value>> {
+    let form = family.thinking.as_ref()?;
+    let mut fields = Map::new();
+    let mut thinking = Map::new();
+    match form {
+        ThinkingForm::Adaptive => {
+            thinking.insert("type".into(), "adaptive".into());
+            fields.insert("output_config".into(), json!({"effort": level.effort(target, family)}));
+        }
+        ThinkingForm::Budget => {
+            thinking.insert("type".into(), "enabled".into());
+            thinking.insert("budget_tokens".into(), budget.into());
+        }
+        ThinkingForm::ReasoningEffort => {
+            fields.insert("reasoning_effort".into(), level.of_three().into());
+            return Some(fields);
+        }
+        ThinkingForm::Reasoning => {
+            fields.insert("reasoning".into(), json!({"effort": level.effort(target, family)}));
+            return Some(fields);
+        }
+        ThinkingForm::ReasoningConfig => {
+            let config = json!({"type": "enabled", "maxReasoningEffort": level.of_three()});
+            fields.insert("reasoningConfig".into(), config);
+            return Some(fields);
+        }
+        ThinkingForm::Unknown(_) => return None,
+    }
+    // The regions of the US government refuse `display` and `block_binding`.
+    let govcloud = target.is_govcloud(model_id);
+    if !govcloud {
+        let display = options.thinking_display.as_deref().unwrap_or("summarized");
+        thinking.insert("display".into(), display.into());
+    }
+    let mut betas = Vec::new();
+    if *form == ThinkingForm::Budget && options.interleaved_thinking {
+        betas.push("interleaved-thinking-2025-05-14");
+    }
+    if family.block_binding == Some(true) && !govcloud {
+        thinking.insert("block_binding".into(), json!({"prefix_mismatch_behavior": "drop_block"}));
+        betas.push("thinking-binding-controls-2026-08-01");
+    }
+    fields.insert("thinking".into(), Value::Object(thinking));
+    if !betas.is_empty() {
+        fields.insert("anthropic_beta".into(), betas.into());
+    }
+    Some(fields)
+}
+
+/// Whether `maxTokens`, `temperature` and `topP` are refused beside thinking at this level: Nova 2 refuses them at
+/// its highest.
+pub(super) fn refuses_parameters(level: ThinkingLevel, family: &Family) -> bool {
+    family.thinking == Some(ThinkingForm::ReasoningConfig) && level.of_three() == "high"
+}
+
+/// The least budget that the service accepts, and the least that is left for the response.
+pub(super) const LEAST_BUDGET: u64 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(id: &str, level: ThinkingLevel, options: &Options, region: Option<&str>) -> Option<Value> {
+        let target = Target { region: region.map(str::to_owned), ..Target::default() };
+        let family = Family::find(id, &target, &[])?;
+        fields(level, id, &target, options, family, level.budget(options)).map(Value::Object)
+    }
+
+    #[test]
+    fn each_family_is_asked_in_its_own_form() {
+        use ThinkingLevel::{High, Max, Minimal, Xhigh};
+        let ask = |id, level| ask(id, level, &Options::default(), None);
+        assert_eq!(ask("openai.gpt-oss-20b", Max), Some(json!({"reasoning_effort": "high"})));
+        assert_eq!(ask("openai.gpt-5.6-sol", Max), Some(json!({"reasoning": {"effort": "max"}})));
+        assert_eq!(
+            ask("amazon.nova-2-lite-v1:0", Minimal),
+            Some(json!({"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}))
+        );
+        assert_eq!(ask("deepseek.v3.2", High), None);
+        assert_eq!(ask("anthropic.claude-opus-4-8", Xhigh).unwrap()["output_config"]["effort"], "xhigh");
+        assert_eq!(ask("anthropic.claude-opus-4-6", Xhigh).unwrap()["output_config"]["effort"], "high");
+    }
+
+    #[test]
+    fn budgets_display_and_interleaving_can_be_chosen() {
+        let mut options = Options::default();
+        options.thinking_budgets.insert(ThinkingLevel::High, 9000);
+        options.thinking_display = Some("omitted".into());
+        options.interleaved_thinking = false;
+        assert_eq!(
+            ask("anthropic.claude-sonnet-4-5", ThinkingLevel::Max, &options, None),
+            Some(json!({"thinking": {"type": "enabled", "budget_tokens": 9000, "display": "omitted"}}))
+        );
+    }
+
+    #[test]
+    fn govcloud_refuses_display_and_block_binding() {
+        let options = Options::default();
+        let asked = json!({
+            "thinking": {"type": "enabled", "budget_tokens": 2048},
+            "anthropic_beta": ["interleaved-thinking-2025-05-14"]
+        });
+        let low = ThinkingLevel::Low;
+        let region = Some("us-gov-west-1");
+        assert_eq!(ask("anthropic.claude-sonnet-4-5", low, &options, region), Some(asked.clone()));
+        assert_eq!(ask("us-gov.anthropic.claude-sonnet-4-5", low, &options, None), Some(asked));
+    }
+
+    #[test]
+    fn levels_have_names() {
+        for name in ThinkingLevel::NAMES {
+            assert_eq!(ThinkingLevel::parse(name).unwrap().unwrap().name(), *name);
+        }
+        let error = ThinkingLevel::parse("lots").unwrap_err().to_string();
+        let (expected, found) = error.split_once(", found ").unwrap();
+        assert_eq!(found, "\"lots\"");
+        assert!(ThinkingLevel::NAMES.iter().all(|name| expected.contains(name)), "{error}");
+    }
+}

@@ -1,0 +1,318 @@
+//! What is asked: a model, a conversation, options.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
+
+use super::message::Message;
+use crate::conversation::Family;
+use crate::guardrail::GuardrailConfiguration;
+use crate::models::Cost;
+use crate::shape::Document;
+use crate::{Error, ErrorKind, Result};
+use pumice_codec::internal::lone_surrogates;
+use pumice_codec::structure;
+
+structure! {
+    /// What is asked: a model, a conversation and options.
+    pub struct Input {
+        required {
+            /// The model.
+            model: Model = "model",
+            /// The conversation.
+            context: Context = "context",
+        }
+        optional {
+            /// The options.
+            options: Options = "options",
+        }
+    }
+}
+
+impl Input {
+    /// Reads JSON as JavaScript writes it: without its lone surrogates.
+    ///
+    /// Fails with [`ErrorKind::InvalidInput`], and says where.
+    pub fn from_json(json: &str) -> Result<Self> {
+        read(json, "the input: expected JSON of the form {\"model\": …, \"context\": …, \"options\": …}")
+    }
+}
+
+/// Reads JSON as JavaScript writes it.
+fn read<T: de::DeserializeOwned>(json: &str, expected: &str) -> Result<T> {
+    serde_json::from_str(&lone_surrogates(json, ""))
+        .map_err(|source| Error::new(ErrorKind::InvalidInput, expected).with_source(source))
+}
+
+structure! {
+    /// A model, and what is known of it.
+    pub struct Model {
+        required {
+            /// The id of a model or of an inference profile, or an ARN.
+            id: String = "id",
+        }
+        lists {
+            /// What it accepts: `text`, `image`. Absent: everything.
+            input: String = "input" by takes,
+        }
+        optional {
+            /// The name for people. It also tells the family, where the id does not.
+            name: String = "name",
+            /// The protocol: `bedrock-converse-stream` unless set.
+            api: String = "api",
+            /// Who serves it: `amazon-bedrock` unless set.
+            provider: String = "provider",
+            /// The URL of the runtime. One of Amazon's own names the region, where nothing else does.
+            base_url: String = "baseUrl",
+            /// Whether it can think. Unless `true`, it is not asked to.
+            reasoning: bool = "reasoning",
+            /// Its prices.
+            cost: Cost = "cost",
+            /// The most tokens of prompt and response together.
+            context_window: u64 = "contextWindow",
+            /// The most tokens of a response.
+            max_tokens: u64 = "maxTokens",
+            /// Headers of each call, by name.
+            headers: BTreeMap<String, Option<Secret>> = "headers",
+            /// What is particular about it.
+            compat: Compat = "compat",
+            /// The model's own names of thinking levels, where they differ.
+            thinking_level_map: BTreeMap<String, Option<String>> = "thinkingLevelMap",
+        }
+    }
+}
+
+structure! {
+    /// What is particular about a model.
+    pub struct Compat {
+        optional {
+            /// Whether it can be held to the schemas of tools.
+            supports_strict_mode: bool = "supportsStrictMode",
+        }
+    }
+}
+
+structure! {
+    /// A conversation, with its system prompt and tools.
+    pub struct Context {
+        lists {
+            /// The messages, oldest first.
+            messages: Message = "messages" by message,
+            /// The tools that the model may call.
+            tools: Tool = "tools" by tool,
+        }
+        optional {
+            /// The system prompt.
+            system_prompt: String = "systemPrompt",
+        }
+    }
+}
+
+impl Context {
+    /// Reads JSON as JavaScript writes it: without its lone surrogates.
+    ///
+    /// Fails with [`ErrorKind::InvalidInput`], and says where.
+    pub fn from_json(json: &str) -> Result<Self> {
+        read(json, "expected a conversation: JSON of the form {\"systemPrompt\": …, \"messages\": […]}")
+    }
+}
+
+structure! {
+    /// A tool that the model may call.
+    pub struct Tool {
+        required {
+            /// Its name. One that the service refuses is sent under another, and comes back as this.
+            name: String = "name",
+        }
+        optional {
+            /// What it does, for the model to read.
+            description: String = "description",
+            /// The JSON schema of its arguments: an object.
+            parameters: Document = "parameters",
+            /// Whether the arguments must follow the schema.
+            constrained_sampling: ConstrainedSampling = "constrainedSampling",
+        }
+    }
+}
+
+structure! {
+    /// Whether the arguments of a tool must follow its schema, for models that can be held to it.
+    pub struct ConstrainedSampling {
+        optional {
+            /// `json_schema`.
+            kind: String = "type",
+            /// `require`: where that is not possible, it is an error; `prefer`: the schema is sent as it is then.
+            strict: String = "strict",
+        }
+    }
+}
+
+structure! {
+    /// How to ask.
+    pub struct Options {
+        optional {
+            /// The most tokens of the response. Absent: the model's own limit, and what the context window leaves.
+            max_tokens: u64 = "maxTokens",
+            /// From 0 to 1. Not sent where the model refuses it.
+            temperature: f64 = "temperature",
+            /// Whether the model must call a tool.
+            tool_choice: ToolChoice = "toolChoice",
+            /// How much to think: `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. Absent or `off`: the model is
+            /// not asked to.
+            reasoning: String = "reasoning",
+            /// The tokens to think with, by level; for models that count them.
+            thinking_budgets: BTreeMap<String, u64> = "thinkingBudgets",
+            /// Whether to think between tool calls too. Absent: yes.
+            interleaved_thinking: bool = "interleavedThinking",
+            /// What is shown of the thoughts: `summarized` (the default) or `omitted`.
+            thinking_display: String = "thinkingDisplay",
+            /// How long the prompt is cached: `none`, `short` (five minutes) or `long` (an hour).
+            cache_retention: String = "cacheRetention",
+            /// Labels for the invocation logs.
+            request_metadata: BTreeMap<String, String> = "requestMetadata",
+            /// The guardrail of the call.
+            guardrail_config: GuardrailConfiguration = "guardrailConfig",
+            /// The service tier: `default`, `flex`, `priority` or `reserved`. Any other is not sent, with a
+            /// [warning](super::AssistantStream::warnings).
+            service_tier: String = "serviceTier",
+            /// The conversation's id. Strict tools that the service refused in it are not tried in it again.
+            session_id: String = "sessionId",
+            /// The region to call.
+            region: String = "region",
+            /// The AWS profile.
+            profile: String = "profile",
+            /// A Bedrock API key. Redacted in `Debug`.
+            bearer_token: Secret = "bearerToken",
+            /// The same, under its other name.
+            api_key: Secret = "apiKey",
+            /// Headers of the call, by name; `null` removes one of the model's.
+            headers: BTreeMap<String, Option<Secret>> = "headers",
+            /// Whether the history is repaired before it is sent. Absent: yes.
+            repair_history: bool = "repairHistory",
+            /// Families of models, before the built-in ones.
+            families: Vec<Family> = "families",
+        }
+    }
+}
+
+/// A text that is redacted in `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
+}
+
+/// Whether the model must call a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ToolChoice {
+    /// As the model decides.
+    Auto,
+    /// It must call one, whichever.
+    Any,
+    /// It must not call any.
+    None,
+    /// It must call the one of this name.
+    Tool(String),
+}
+
+impl Serialize for ToolChoice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::Any => serializer.serialize_str("any"),
+            Self::None => serializer.serialize_str("none"),
+            Self::Tool(name) => serde_json::json!({"type": "tool", "name": name}).serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ToolChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let kind = value.as_str().or_else(|| value.get("type")?.as_str());
+        match (kind, value.get("name").and_then(serde_json::Value::as_str)) {
+            (Some("auto"), _) => Ok(Self::Auto),
+            (Some("any" | "required"), _) => Ok(Self::Any),
+            (Some("none"), _) => Ok(Self::None),
+            (Some("tool"), Some(name)) => Ok(Self::Tool(name.to_owned())),
+            _ => Err(de::Error::custom(
+                "toolChoice: expected auto, any, none or {\"type\": \"tool\", \"name\": …}",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pi::message::Message;
+
+    #[test]
+    fn an_input_is_read_and_written_back() {
+        let json = concat!(
+            r#"{"model":{"id":"m","name":"M","reasoning":true,"cost":{"tiers":[{"inputTokensAbove":9}],"input":3.0},"#,
+            r#""headers":{"a":"sekret","c":null},"new":1},"context":{"messages":["#,
+            r#"{"role":"user","content":[{"type":"text","text":"hi"},{"type":"image","data":"AA==","mimeType":"image/png"}],"timestamp":1.5},"#,
+            r#"{"role":"assistant","content":[{"type":"thinking","thinking":"t","thinkingSignature":"s"},"#,
+            r#"{"type":"toolCall","id":"1","name":"n","arguments":{"b":1,"a":12345678901234567890123}}],"#,
+            r#""usage":{"input":1,"cost":{"input":0,"total":0.5}},"stopReason":"toolUse","timestamp":7},"#,
+            r#"{"role":"toolResult","toolCallId":"1","content":[{"type":"sound","pitch":3}]},"#,
+            r#"{"role":"note","x":1}],"tools":[{"name":"n","parameters":{"type":"object"}}]},"#,
+            r#""options":{"toolChoice":{"name":"n","type":"tool"},"bearerToken":"sekret"}}"#,
+        );
+        let input = Input::from_json(json).unwrap();
+        assert_eq!(serde_json::to_string(&input).unwrap(), json);
+        assert!(!format!("{input:?}").contains("sekret"), "{input:?}");
+    }
+
+    #[test]
+    fn content_may_be_a_string_or_nothing_and_surrogates_may_be_alone() {
+        let json = r#"{"model":{"id":"m","input":null},"context":{"messages":[
+            {"role":"user","content":"a\ud83d"},{"content":null,"role":"assistant"},{"role":"toolResult","toolCallId":"1"}]}}"#;
+        let messages = Input::from_json(json).unwrap().context.messages.unwrap();
+        assert_eq!(messages[0], Message::user("a"));
+        assert!(matches!(&messages[1], Message::Assistant(message) if message.blocks().is_empty()));
+        assert!(matches!(&messages[2], Message::ToolResult(result) if result.content.is_none()));
+    }
+
+    #[test]
+    fn a_fault_is_named() {
+        let fault = |json| {
+            let error = Input::from_json(json).unwrap_err();
+            format!("{error}: {}", std::error::Error::source(&error).unwrap())
+        };
+        assert!(fault("{}").contains("missing field `model`"));
+        assert!(
+            fault(r#"{"model":{"id":"m"},"context":{"messages":[{"role":"user","content":7}]}}"#)
+                .contains("a string or a list of blocks")
+        );
+        assert!(
+            fault(r#"{"model":{"id":"m"},"context":{},"options":{"toolChoice":"all"}}"#)
+                .contains("auto, any, none")
+        );
+    }
+}
