@@ -102,7 +102,7 @@ pub use config::{Config, Headers};
 #[cfg(feature = "http")]
 pub use progress::Progress;
 #[cfg(feature = "http")]
-pub use stream::{EventStream, FrameStream, ResponseBody};
+pub use stream::{EventStream, FrameStream, ResponseBody, TextStream};
 
 /// The examples of the README and of the guides, compiled.
 #[cfg(all(doctest, feature = "http"))]

@@ -1,4 +1,4 @@
-//! What the client does, told as it does it: for logs, and for people who wait.
+//! What the client does, reported as it does it: for logs, and for people who wait.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,14 +26,14 @@ pub enum Progress<'a> {
     },
     /// A request is sent.
     Sending {
-        /// The operation's name.
+        /// The operation's name; the path, if the [call](crate::operation::Call::to_path) is of no operation.
         operation: &'a str,
         /// The URL, without the secrets that its path may hold.
         url: &'a str,
         /// Which attempt it is, from 1.
         attempt: u32,
     },
-    /// The head of an answer came.
+    /// The head of a response arrived.
     Answered {
         /// The HTTP status.
         status: u16,
@@ -42,21 +42,21 @@ pub enum Progress<'a> {
         /// How long after the request.
         after: Duration,
     },
-    /// Throttling is waited out.
+    /// The client waits, because it is throttled.
     Waiting {
         /// What the service said.
         error: &'a Error,
         /// The pause before the next attempt.
         delay: Duration,
-        /// How much more may be waited, after this pause.
+        /// How long the client may still wait after this pause.
         left: Duration,
     },
-    /// The clock was found to be wrong, and signatures are dated by the service's from now on.
+    /// This machine's clock is wrong; from now on signatures are dated by the service's.
     ClockCorrected {
-        /// The service's clock less this machine's, in seconds; 0 when the clock is right again.
+        /// The service's clock minus this machine's, in seconds; 0 if the clock is right again.
         seconds: i64,
     },
-    /// A model that is not served under its own id is called through an inference profile.
+    /// A model that cannot be called by its own id is called through an inference profile.
     ProfileTaken {
         /// The model that was named.
         model_id: &'a str,
@@ -72,7 +72,7 @@ pub enum Progress<'a> {
     },
 }
 
-/// Who is told, if anyone.
+/// Who gets the reports, if anyone.
 #[derive(Clone, Default)]
 pub(crate) struct Watcher(pub(crate) Option<Arc<Watch>>);
 
@@ -80,6 +80,8 @@ type Watch = dyn Fn(&Progress<'_>) + Send + Sync;
 
 impl Watcher {
     pub(crate) fn report(&self, progress: &Progress<'_>) {
+        #[cfg(feature = "tracing")]
+        trace(progress);
         if let Some(watcher) = &self.0 {
             watcher(progress);
         }
@@ -89,5 +91,36 @@ impl Watcher {
 impl fmt::Debug for Watcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Watcher" } else { "no watcher" })
+    }
+}
+
+/// The step as an event of `tracing`, in the span of its call.
+#[cfg(feature = "tracing")]
+fn trace(progress: &Progress<'_>) {
+    use tracing::{debug, warn};
+
+    fn milliseconds(time: Duration) -> u64 {
+        u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+    }
+    match progress {
+        Progress::Credentials { link } => debug!(link, "credentials found"),
+        Progress::PlainHttp { host, secrets } => {
+            warn!(host, secrets = secrets.join(", "), "request over plain http");
+        }
+        Progress::Sending { operation, url, attempt } => debug!(operation, url, attempt, "sending"),
+        Progress::Answered { status, request_id, after } => {
+            debug!(status, request_id, after_ms = milliseconds(*after), "response");
+        }
+        Progress::Waiting { error, delay, left } => {
+            let (delay_ms, left_ms) = (milliseconds(*delay), milliseconds(*left));
+            warn!(%error, delay_ms, left_ms, "waiting, because throttled");
+        }
+        Progress::ClockCorrected { seconds } => warn!(seconds, "the clock is wrong"),
+        Progress::ProfileTaken { model_id, profile_id } => {
+            warn!(model_id, profile_id, "called through an inference profile");
+        }
+        Progress::Retrying { error, delay } => {
+            warn!(%error, delay_ms = milliseconds(*delay), "retrying");
+        }
     }
 }

@@ -13,9 +13,11 @@ use http::response::Parts;
 use tokio::time::{Instant, Sleep};
 
 use crate::context::bounded;
+use crate::converse::{ContentBlockDelta, ConverseResponse};
 use crate::frame::{Frame, FrameDecoder};
 use crate::redaction::Redaction;
 use crate::refusal::request_id;
+use crate::reply::ReplyBuilder;
 use crate::transport::Body;
 use crate::{Error, ErrorKind, Result};
 use crate::{Event, FrameContent};
@@ -73,6 +75,82 @@ impl<E> EventStream<E> {
     fn event(&mut self, frame: Option<Frame>) -> Result<Option<E>> {
         let event = frame.map(|frame| (self.read)(&frame)).transpose();
         self.frames.closing_on_error(event)
+    }
+}
+
+impl EventStream {
+    /// Reads the stream to its end, folded into the response that Converse would have given.
+    ///
+    /// After an error the part that had arrived is lost: [`ReplyBuilder`] keeps it.
+    pub async fn reply(self) -> Result<ConverseResponse> {
+        self.reply_with(|_| {}).await
+    }
+
+    /// As [`reply`](Self::reply), and shows each event as it arrives.
+    ///
+    /// ```no_run
+    /// # async fn example(events: pumice::EventStream) -> pumice::Result<()> {
+    /// use pumice::Event;
+    ///
+    /// let response = events.reply_with(|event| {
+    ///     if let Event::ContentBlockDelta(event) = event {
+    ///         print!("{}", event.delta.as_text().unwrap_or_default());
+    ///     }
+    /// });
+    /// let usage = response.await?.usage;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn reply_with(mut self, mut show: impl FnMut(&Event)) -> Result<ConverseResponse> {
+        let mut reply = ReplyBuilder::new();
+        while let Some(event) = self.next_event().await? {
+            show(&event);
+            reply.push(event);
+        }
+        Ok(reply.finish())
+    }
+
+    /// The text of the response, piece by piece as it arrives; everything else is passed over. Ends as the stream
+    /// of events does.
+    pub fn text(self) -> TextStream {
+        TextStream(self)
+    }
+}
+
+/// The text of a response, as it arrives: see [`EventStream::text`]. It is also a [`Stream`].
+#[derive(Debug)]
+pub struct TextStream(EventStream);
+
+impl TextStream {
+    /// Waits for the next piece of text, which is not empty.
+    ///
+    /// Cancel safe: dropping the future loses nothing.
+    pub async fn next_text(&mut self) -> Result<Option<String>> {
+        poll_fn(|task| self.poll_text(task)).await
+    }
+
+    fn poll_text(&mut self, task: &mut TaskContext<'_>) -> Poll<Result<Option<String>>> {
+        loop {
+            match std::task::ready!(self.0.poll_event(task))? {
+                None => return Poll::Ready(Ok(None)),
+                Some(Event::ContentBlockDelta(event)) => {
+                    if let ContentBlockDelta::Text(text) = event.delta
+                        && !text.is_empty()
+                    {
+                        return Poll::Ready(Ok(Some(text)));
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+impl Stream for TextStream {
+    type Item = Result<String>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<String>>> {
+        self.poll_text(task).map(Result::transpose)
     }
 }
 

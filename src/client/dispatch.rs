@@ -90,7 +90,7 @@ pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + '
 impl Client {
     /// Makes a call whose response is read whole.
     pub(super) fn whole<'a>(&'a self, call: &'a Call) -> Boxed<'a, (Parts, Bytes)> {
-        Box::pin(self.retried(call, |received| received.whole(call.operation)))
+        spanned(call, self.retried(call, |received| received.whole(call.operation)))
     }
 
     /// Makes a call whose response is a stream of frames, up to the first of them.
@@ -99,13 +99,13 @@ impl Client {
         call: &'a Call,
         closing_event: Option<&'static str>,
     ) -> Boxed<'a, FrameStream> {
-        Box::pin(self.retried(call, move |received| received.frames(closing_event)))
+        spanned(call, self.retried(call, move |received| received.frames(closing_event)))
     }
 
     /// Makes a call whose response is not read.
     pub(super) fn raw<'a>(&'a self, call: &'a Call) -> Boxed<'a, (Parts, ResponseBody)> {
         let read = |received: Received| std::future::ready(Ok((received.head, received.body)));
-        Box::pin(self.retried(call, read))
+        spanned(call, self.retried(call, read))
     }
 
     pub(super) async fn search(&self) -> Search {
@@ -342,6 +342,18 @@ impl Client {
         let _ = shared.proxy_secrets.set(http.proxy_secrets.clone());
         Ok(shared.transport.get_or_init(|| Arc::new(http)))
     }
+}
+
+/// Boxes the future of a call. With the feature `tracing` it is in a span.
+fn spanned<'a, T>(call: &Call, future: impl Future<Output = Result<T>> + Send + 'a) -> Boxed<'a, T> {
+    #[cfg(feature = "tracing")]
+    let future = {
+        let span = tracing::debug_span!("bedrock", call = call.name(), model = call.model_id.as_deref());
+        tracing::Instrument::instrument(future, span)
+    };
+    #[cfg(not(feature = "tracing"))]
+    let _ = call;
+    Box::pin(future)
 }
 
 /// One attempt of a call.

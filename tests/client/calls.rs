@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, Request};
-use pumice::converse::{ConverseRequest, Message};
+use pumice::converse::{ContentBlock, ConverseOutput, ConverseRequest, Message};
 use pumice::count_tokens::CountTokensRequest;
 use pumice::endpoint::Service;
 use pumice::foundation_model::{GetFoundationModelRequest, ListFoundationModelsRequest};
@@ -19,7 +19,7 @@ use pumice::shape::Document;
 use pumice::{Client, Config, ErrorKind, Overrides};
 use serde_json::{Value, json};
 use support::capture::{self, Capture, call_by_members, context, keys, least_request};
-use support::server::{Answer, Server, text_answer};
+use support::server::{self, Answer, Server, text_answer};
 
 const MODEL: &str = "us.amazon.nova-lite-v1:0";
 
@@ -95,6 +95,38 @@ async fn overrides_set_timeouts() {
     // `Duration::MAX` is no limit: years later the client still waits.
     let years = Duration::from_hours(10 * 365 * 24);
     assert!(tokio::time::timeout(years, client.converse(&request())).await.is_err());
+}
+
+#[tokio::test]
+async fn a_stream_folds_itself_and_gives_its_text() {
+    let frames = text_answer(&["Hel", "", "lo"]);
+    let server = Server::start([Answer::stream(frames.clone())]);
+    let stream = async || client(&server).converse_stream(&request()).await.unwrap();
+    let mut events = 0;
+    let shown = stream().await.reply_with(|_| events += 1).await.unwrap();
+    assert_eq!(events, frames.len());
+    let reply = stream().await.reply().await.unwrap();
+    assert_eq!(reply, shown);
+    let ConverseOutput::Message(message) = reply.output.unwrap() else { panic!("expected a message") };
+    assert_eq!(message.content, [ContentBlock::from("Hello")]);
+
+    let mut text = stream().await.text();
+    let mut pieces = Vec::new();
+    while let Some(piece) = text.next_text().await.unwrap() {
+        pieces.push(piece);
+    }
+    assert_eq!(pieces, ["Hel", "lo"]);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_complete_has_neither_reply_nor_end_of_text() {
+    let server = Server::start([Answer::stream([server::message_start(), server::text(0, "Hel")])]);
+    let stream = async || client(&server).converse_stream(&request()).await.unwrap();
+    assert_eq!(stream().await.reply().await.unwrap_err().kind(), ErrorKind::BrokenOff);
+    let mut text = stream().await.text();
+    assert_eq!(text.next_text().await.unwrap().as_deref(), Some("Hel"));
+    assert_eq!(text.next_text().await.unwrap_err().kind(), ErrorKind::BrokenOff);
+    assert_eq!(text.next_text().await.unwrap(), None);
 }
 
 /// Never answers.

@@ -16,3 +16,5 @@ mod recording;
 mod requests;
 mod responses;
 mod settings;
+#[cfg(feature = "tracing")]
+mod tracing;
