@@ -43,8 +43,11 @@ pub use lock::Lock;
 pub struct Context {
     world: World,
     /// What has been read from pipes, which cannot be read again.
-    pipes: Arc<Mutex<BTreeMap<PathBuf, Zeroizing<Vec<u8>>>>>,
+    pipes: Arc<Mutex<Vec<Pipe>>>,
 }
+
+/// The path of a pipe, and what came from it.
+type Pipe = (PathBuf, Zeroizing<Vec<u8>>);
 
 #[derive(Clone, Default)]
 enum World {
@@ -159,11 +162,11 @@ impl Context {
             return file::read(path, LONGEST_FILE);
         }
         let mut pipes = self.pipes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(content) = pipes.get(path) {
+        if let Some((_, content)) = pipes.iter().find(|(pipe, _)| pipe == path) {
             return Ok(content.to_vec());
         }
         let content = file::read(path, LONGEST_FILE)?;
-        pipes.insert(path.to_owned(), content.clone().into());
+        pipes.push((path.to_owned(), content.clone().into()));
         Ok(content)
     }
 
@@ -278,12 +281,12 @@ impl Context {
     /// process group of its own. At a terminal, which a command may use to ask the user, it stays in this process's
     /// group, and what it has started is found by `/proc` or `ps`.
     pub fn run(&self, command: &str, limit: Duration) -> io::Result<Ran> {
-        self.run_until(command, limit, Wait::new())
+        self.run_until(command, limit, Wait::default())
     }
 
     /// [`run`](Self::run) on a thread of its own. The command is killed as well when the future is dropped.
     pub(crate) async fn run_aside(&self, command: &str, limit: Duration) -> io::Result<Ran> {
-        let (context, command, wait) = (self.clone(), command.to_owned(), Wait::new());
+        let (context, command, wait) = (self.clone(), command.to_owned(), Wait::default());
         let _give_up = wait.give_up();
         on_own_thread(move || context.run_until(&command, limit, wait)).await
     }

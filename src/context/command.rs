@@ -3,11 +3,12 @@
 use std::fmt;
 use std::io::{self, Read, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::bounded;
 
@@ -38,37 +39,23 @@ impl Drop for Ran {
 }
 
 /// Waits for a command, on a thread of its own or here.
+#[derive(Default)]
 pub(super) struct Wait {
-    sender: Sender<Event>,
-    events: Receiver<Event>,
+    given_up: Arc<AtomicBool>,
 }
 
 /// Ends the command when it is dropped.
-pub(super) struct GiveUp(Sender<Event>);
-
-enum Event {
-    /// All that it prints on standard output.
-    Stdout(io::Result<Vec<u8>>),
-    /// All that it prints on standard error.
-    Stderr(io::Result<Vec<u8>>),
-    GivenUp,
-}
+pub(super) struct GiveUp(Arc<AtomicBool>);
 
 impl Drop for GiveUp {
     fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.0.send(Event::GivenUp);
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
 impl Wait {
-    pub(super) fn new() -> Self {
-        let (sender, events) = channel();
-        Self { sender, events }
-    }
-
     pub(super) fn give_up(&self) -> GiveUp {
-        GiveUp(self.sender.clone())
+        GiveUp(Arc::clone(&self.given_up))
     }
 
     /// Runs a command to its end. After `limit`, or when it is given up, it is killed.
@@ -87,28 +74,23 @@ impl Wait {
     }
 
     fn wait(self, child: &mut Child, deadline: Instant) -> io::Result<Ran> {
-        let mut ran = Ran::default();
-        let mut open = 2;
-        in_background(child.stdout.take(), &self.sender, Event::Stdout);
-        in_background(child.stderr.take(), &self.sender, Event::Stderr);
+        let stdout = child.stdout.take().map(|output| in_background(Box::new(output)));
+        let stderr = child.stderr.take().map(|output| in_background(Box::new(output)));
+        let is_open = |output: &Option<Reading>| output.as_ref().is_some_and(|output| !output.is_finished());
         loop {
-            if open == 0
+            if !is_open(&stdout)
+                && !is_open(&stderr)
                 && let Some(status) = child.try_wait()?
             {
-                ran.success = status.success();
-                return Ok(ran);
+                return Ok(Ran { success: status.success(), stdout: read(stdout)?, stderr: read(stderr)? });
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if Instant::now() >= deadline {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            // When it has closed both outputs it is about to end.
-            match self.events.recv_timeout(if open == 0 { left.min(PAUSE) } else { left }) {
-                Ok(Event::Stdout(read)) => (ran.stdout, open) = (read?, open - 1),
-                Ok(Event::Stderr(read)) => (ran.stderr, open) = (read?, open - 1),
-                Ok(Event::GivenUp) => return Err(io::Error::other("nobody waits for the command any more")),
-                Err(_) => {}
+            if self.given_up.load(Ordering::Relaxed) {
+                return Err(io::Error::other("nobody waits for the command any more"));
             }
+            thread::sleep(PAUSE);
         }
     }
 }
@@ -158,24 +140,26 @@ fn end(child: &mut Child, lifeline: Option<ChildStdin>) {
     let _ = child.wait();
 }
 
+type Reading = JoinHandle<io::Result<Zeroizing<Vec<u8>>>>;
+
 /// Reads to the end in a thread of its own. Of a longer text the first part is kept, and the rest is read all the
 /// same: who writes it must not be stopped.
-fn in_background(
-    output: Option<impl Read + Send + 'static>,
-    sender: &Sender<Event>,
-    event: fn(io::Result<Vec<u8>>) -> Event,
-) {
-    let sender = sender.clone();
+fn in_background(mut output: Box<dyn Read + Send>) -> Reading {
     thread::spawn(move || {
-        let Some(mut output) = output else { return };
         // Room for all of it, so that no copy is left behind where it grew.
-        let mut kept = Vec::with_capacity(LONGEST_OUTPUT);
+        let mut kept = Zeroizing::new(Vec::with_capacity(LONGEST_OUTPUT));
         let limit = u64::try_from(LONGEST_OUTPUT).unwrap_or(u64::MAX);
-        let read = output.by_ref().take(limit).read_to_end(&mut kept);
-        let read = read.and_then(|_| io::copy(&mut output, &mut io::sink()));
-        // Who asked may have given up.
-        let _ = sender.send(event(read.map(|_| kept)));
-    });
+        output.by_ref().take(limit).read_to_end(&mut kept)?;
+        io::copy(&mut output, &mut io::sink())?;
+        Ok(kept)
+    })
+}
+
+/// What has been read.
+fn read(output: Option<Reading>) -> io::Result<Vec<u8>> {
+    let Some(output) = output else { return Ok(Vec::new()) };
+    let read = output.join().unwrap_or_else(|_| Err(io::Error::other("its output was not read to the end")));
+    Ok(std::mem::take(&mut *read?))
 }
 
 /// Runs the command in `$1` in the place of this shell, with nothing on its standard input, after a watcher has
@@ -213,7 +197,7 @@ mod tests {
     use std::fs::File;
     use std::io::{BufRead as _, BufReader};
     use std::path::Path;
-    use std::sync::Arc;
+    use std::sync::mpsc::{Receiver, channel};
 
     use super::super::Context;
     use super::*;
@@ -221,7 +205,7 @@ mod tests {
     const LONG: Duration = Duration::from_mins(1);
 
     fn run(command: &str, limit: Duration) -> io::Result<Ran> {
-        Wait::new().run(command, limit)
+        Wait::default().run(command, limit)
     }
 
     fn fifo(path: &Path) {

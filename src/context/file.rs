@@ -4,7 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 #[cfg(unix)]
-use std::{io::IsTerminal as _, sync::mpsc::channel, thread, time::Duration};
+use std::{
+    io::IsTerminal as _,
+    thread,
+    time::{Duration, Instant},
+};
 
 use zeroize::Zeroize as _;
 
@@ -66,16 +70,19 @@ pub fn read(path: &Path, longest: usize) -> io::Result<Vec<u8>> {
 /// Opening a named pipe waits for its writer.
 #[cfg(unix)]
 fn open_pipe(path: &Path, longest_wait: Duration) -> io::Result<File> {
-    let (sender, opened) = channel();
-    let pipe = path.to_owned();
-    thread::Builder::new().spawn(move || sender.send(File::open(pipe)))?;
-    opened.recv_timeout(longest_wait).unwrap_or_else(|_| {
-        // Lets the thread end, which would read what is written later.
-        if File::options().write(true).open(path).is_ok() {
-            drop(opened.recv());
-        }
-        Err(not_a_file("a pipe that nobody writes to"))
-    })
+    let (pipe, deadline) = (path.to_owned(), Instant::now() + longest_wait);
+    let opening = thread::Builder::new().spawn(move || File::open(pipe))?;
+    while !opening.is_finished() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
+    }
+    if opening.is_finished() {
+        return opening.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+    }
+    // Lets the thread end, which would read what is written later.
+    if File::options().write(true).open(path).is_ok() {
+        let _ = opening.join();
+    }
+    Err(not_a_file("a pipe that nobody writes to"))
 }
 
 pub(super) fn not_a_file(found: &str) -> io::Error {
