@@ -53,6 +53,8 @@ use crate::transport::HttpConfig;
 use crate::{Error, ErrorKind, Result};
 use reference::Env;
 
+pub use json5::decimal;
+
 /// What a settings file says.
 ///
 /// `Debug` shows no secret.

@@ -10,6 +10,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use ring::digest::{Digest, SHA256, digest};
 
 use crate::{Error, ErrorKind, Hint, Result};
 
@@ -73,7 +74,8 @@ pub fn sign(
         request.method().as_str(),
         request.uri().to_string(),
         headers.into_iter(),
-        SignableBody::Bytes(request.body()),
+        // By ring, whose SHA-256 takes less than half the instructions of the one that is used here otherwise.
+        SignableBody::Precomputed(hex(digest(&SHA256, request.body()))),
     )
     .map_err(|error| failed(error.into()))?;
     let (instructions, _signature) =
@@ -93,4 +95,10 @@ pub fn sign(
             Ok((HeaderName::from_static(header.name()), value))
         })
         .collect()
+}
+
+/// A hash in hexadecimal digits.
+pub(crate) fn hex(hash: Digest) -> String {
+    let digit = |digit: u8| char::from_digit(digit.into(), 16).unwrap_or_default();
+    hash.as_ref().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -3,7 +3,6 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::Path;
-use std::str::FromStr;
 
 use lexopt::Arg;
 use pumice::settings::nearest;
@@ -377,17 +376,18 @@ impl Args {
         }
     }
 
-    /// The value of a flag as a number that `fits`; `expected` says which those are.
-    pub(crate) fn number<T: FromStr + Copy>(
+    /// The value of a flag, read as a number that `fits`; `expected` says which those are.
+    pub(crate) fn number<T>(
         &self,
         long: &str,
         expected: &str,
-        fits: impl Fn(T) -> bool,
+        read: impl Fn(&str) -> Option<T>,
+        fits: impl Fn(&T) -> bool,
     ) -> Result<Option<T>, Failure> {
         let Some(text) = self.text(long)? else { return Ok(None) };
-        match text.parse() {
-            Ok(number) if fits(number) => Ok(Some(number)),
-            _ => Err(Failure::usage(format!("--{long}: {expected} expected, {text:?} found"))),
+        match read(text).filter(fits) {
+            None => Err(Failure::usage(format!("--{long}: {expected} expected, {text:?} found"))),
+            number => Ok(number),
         }
     }
 }

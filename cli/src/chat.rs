@@ -8,6 +8,7 @@ use pumice::pi::{
     self, AssistantMessage, AssistantStream, Content, Contents, Message, Model, Options, TextContent,
     UserMessage,
 };
+use pumice::settings::decimal;
 use serde_json::Number;
 
 use crate::answer::Answer;
@@ -225,9 +226,10 @@ impl Chat<'_> {
 fn options(args: &Args) -> Result<Options, Failure> {
     let mut options = Options::new();
     options.reasoning = args.text("think")?.map(level).transpose()?;
-    options.max_tokens = args.number("max-tokens", "a whole number from 1", |tokens: u64| tokens > 0)?;
+    options.max_tokens =
+        args.number("max-tokens", "a whole number from 1", |text| text.parse().ok(), |tokens| *tokens > 0)?;
     options.temperature =
-        args.number("temperature", "a number from 0 to 1", |t: f64| (0.0..=1.0).contains(&t))?;
+        args.number("temperature", "a number from 0 to 1", decimal, |t| (0.0..=1.0).contains(t))?;
     Ok(options)
 }
 

@@ -84,14 +84,20 @@ impl Output {
     /// Waits for what is to come, unless whoever reads standard output goes away first: then there is
     /// nobody to wait for, and whatever is under way is given up.
     pub(crate) async fn wait_for<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
-        self.flush()?;
+        let closed = self.closed()?;
         let mut work = pin!(work);
-        let closed = self.closed.get_or_insert_with(|| Box::pin(closed()));
         poll_fn(|task| match work.as_mut().poll(task) {
             Poll::Ready(done) => Poll::Ready(Ok(done)),
             Poll::Pending => closed.as_mut().poll(task).map(|()| Err(Failure::closed())),
         })
         .await
+    }
+
+    /// What is there to be read goes out, before a wait for more or for the end of whoever reads.
+    // size: 3,000 bytes, because `wait_for` is compiled for each type of work.
+    fn closed(&mut self) -> Result<&mut Pin<Box<dyn Future<Output = ()>>>, Failure> {
+        self.flush()?;
+        Ok(self.closed.get_or_insert_with(|| Box::pin(closed())))
     }
 
     fn write(&mut self, text: &str, form: Form) {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use pumice::context::Context;
 use pumice::models::Directory;
 use pumice::retry::Retry;
-use pumice::settings::Settings;
+use pumice::settings::{Settings, decimal};
 use pumice::transport::{Recorder, Replay, Transport};
 use pumice::{Client, Config, Error, ErrorKind};
 
@@ -191,7 +191,7 @@ fn with_flags(mut config: Config, args: &Args, settings: &Settings) -> Result<Co
     if let Some(url) = args.text("endpoint-url")? {
         config = config.endpoint_url(url);
     }
-    let seconds = args.number::<f64>("timeout", "a number of seconds above 0", |seconds| seconds > 0.0)?;
+    let seconds = args.number("timeout", "a number of seconds above 0", decimal, |seconds| *seconds > 0.0)?;
     // More than a clock can hold is no limit.
     let timeout = seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
     if let Some(timeout) = timeout.or(settings.timeout) {
@@ -201,8 +201,8 @@ fn with_flags(mut config: Config, args: &Args, settings: &Settings) -> Result<Co
 }
 
 fn replay(args: &Args) -> Result<Option<Replay>, Failure> {
-    let speed =
-        args.number::<f64>("replay-speed", "a factor above 0", |factor| factor > 0.0 && factor.is_finite())?;
+    let speed = args
+        .number("replay-speed", "a factor above 0", decimal, |factor| *factor > 0.0 && factor.is_finite())?;
     let strict = args.has("replay-strict");
     let Some(path) = args.path("replay") else {
         return match (strict, speed) {

@@ -13,6 +13,7 @@ use time::{OffsetDateTime, UtcOffset};
 use zeroize::Zeroizing;
 
 use crate::context::Context;
+use crate::sign::hex;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
 
@@ -163,11 +164,7 @@ pub(super) fn in_file(context: &Context, path: &Path) -> Result<Zeroizing<Vec<u8
 
 /// The name of a file of secrets that is found by a hash.
 pub(super) fn hashed_name(algorithm: &'static Algorithm, key: &str) -> String {
-    let hex = |byte: &u8| {
-        let digit = |digit: u8| char::from_digit(digit.into(), 16).unwrap_or_default();
-        [digit(byte >> 4), digit(byte & 15)]
-    };
-    digest(algorithm, key.as_bytes()).as_ref().iter().flat_map(hex).chain(".json".chars()).collect()
+    hex(digest(algorithm, key.as_bytes())) + ".json"
 }
 
 /// The time of a text such as `2030-01-02T03:04:05Z`.

@@ -147,7 +147,7 @@ fn entry(line: &'static str) -> Option<Entry> {
 
 /// Prices of prompt, response, reading from the cache and writing to it.
 fn prices_of(prices: &str) -> Option<[f64; 4]> {
-    let mut prices = prices.split('/').map(|price| price.parse::<f64>().ok());
+    let mut prices = prices.split('/').map(|price| serde_json::from_str::<f64>(price).ok());
     let mut next = || prices.next().flatten();
     Some([next()?, next()?, next()?, next()?])
 }

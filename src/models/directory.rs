@@ -1,7 +1,6 @@
 //! The control plane's answer: asked for once, kept for a while, shared by all who wait for it.
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -18,6 +17,7 @@ use crate::client::{Client, Lookup};
 use crate::credentials::Credentials;
 use crate::foundation_model::ListFoundationModelsRequest;
 use crate::inference_profile::{InferenceProfileSummary, InferenceProfileType, ListInferenceProfilesRequest};
+use crate::sign::hex;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
 
@@ -188,15 +188,17 @@ impl Inner {
         }
         let identity = self.client.identify().await?;
         let who = match &identity.search.result?.credentials {
-            Credentials::Bearer(token) => format!("token {}", hex(token.token())),
+            Credentials::Bearer(token) => format!("token {}", half_hash(token.token())),
             Credentials::Keys(keys) => match keys.account_id() {
                 Some(account) => format!("account {}", account.as_str()),
                 None => format!("key {}", keys.access_key_id()),
             },
         };
         let region = identity.control.region();
-        let file =
-            format!("models-{region}-{}.json", hex(&format!("{who}\n{}\n{region}", identity.control.url())));
+        let file = format!(
+            "models-{region}-{}.json",
+            half_hash(&format!("{who}\n{}\n{region}", identity.control.url()))
+        );
         Ok(config.context.cache_folder().map(|folder| folder.join(file)))
     }
 
@@ -294,13 +296,10 @@ async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
 }
 
 /// The SHA-256 of a text, half of it: enough to tell texts apart.
-fn hex(text: &str) -> String {
-    let mut hex = String::new();
-    for byte in digest(&SHA256, text.as_bytes()).as_ref().iter().take(16) {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+fn half_hash(text: &str) -> String {
+    let mut hash = hex(digest(&SHA256, text.as_bytes()));
+    hash.truncate(32);
+    hash
 }
 
 /// How many profiles are asked for at once: as many as may be.

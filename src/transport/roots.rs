@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
+use rustls::client::{VerifierBuilderError, verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::provider::provider;
@@ -49,9 +50,9 @@ pub(super) fn tls_config(roots: &Arc<Roots>, client: Option<&(String, String)>) 
 pub(super) struct Roots {
     provider: Arc<CryptoProvider>,
     named: Option<Named>,
-    first: OnceLock<Arc<WebPkiServerVerifier>>,
-    /// `None` where the system has no roots.
-    system: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
+    first: OnceLock<RootCertStore>,
+    /// Empty where the system has no roots.
+    system: OnceLock<RootCertStore>,
 }
 
 /// Certificates that take the place of all others.
@@ -90,7 +91,7 @@ impl Roots {
 
     /// What a certificate is held against first. Fails where what the environment names has no
     /// certificates.
-    pub(super) fn first(&self) -> Result<&Arc<WebPkiServerVerifier>> {
+    pub(super) fn first(&self) -> Result<&RootCertStore> {
         if let Some(first) = self.first.get() {
             return Ok(first);
         }
@@ -98,25 +99,23 @@ impl Roots {
             Some(named) => named.load()?,
             None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
         };
-        let verifier = self.verifier(roots).map_err(not_set_up)?;
-        Ok(self.first.get_or_init(|| verifier))
+        if roots.is_empty() {
+            return Err(not_set_up(VerifierBuilderError::NoRootAnchors));
+        }
+        Ok(self.first.get_or_init(|| roots))
     }
 
     /// What it is held against when it does not end in a bundled root.
-    fn system(&self) -> Option<&Arc<WebPkiServerVerifier>> {
+    fn system(&self) -> Option<&RootCertStore> {
         if self.named.is_some() {
             return None;
         }
-        let verifier = self.system.get_or_init(|| {
+        let system = self.system.get_or_init(|| {
             let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            self.verifier(roots).ok()
+            roots
         });
-        verifier.as_ref()
-    }
-
-    fn verifier(&self, roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
-        WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(&self.provider)).build()
+        Some(system).filter(|roots| !roots.is_empty())
     }
 }
 
@@ -180,11 +179,17 @@ impl ServerCertVerifier for Roots {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verify = |verifier: &Arc<WebPkiServerVerifier>| {
-            verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        // size: 18,000 bytes, because the two steps of `WebPkiServerVerifier` are called here: its builder brings along
+        // the reader of revocation lists, of which there are none.
+        let verify = |roots: &RootCertStore| {
+            let algorithms = self.provider.signature_verification_algorithms.all;
+            verify_server_cert_signed_by_trust_anchor(&certificate, roots, intermediates, now, algorithms)?;
+            verify_server_name(&certificate, server_name)?;
+            Ok(ServerCertVerified::assertion())
         };
         let first = self.first().map_err(|error| rustls::Error::General(error.to_string()))?;
         match verify(first) {
