@@ -353,11 +353,13 @@ impl Settings {
     /// The models of the file, with gaps filled: from what `listed` knows of an id, then from the catalogue's entry
     /// for the id, and at last from its entry for the name.
     pub fn configured_models(&self, listed: impl Fn(&str) -> ModelInfo) -> Vec<Model> {
-        let of_name =
-            |name: &Option<String>| name.as_deref().map(ModelInfo::known_by_name).unwrap_or_default();
         let known = |model: &ConfiguredModel| {
-            let info = model.info.clone().or(listed(&model.id)).or(ModelInfo::known(&model.id));
-            info.or(of_name(&model.info.name)).model(&model.id, self.discovery.default_limits)
+            let of_id = ModelInfo::known(&model.id);
+            // An entry for the id has all that one for the name would add.
+            let name = model.info.name.as_deref().filter(|_| of_id.name.is_none());
+            let of_name = name.map(ModelInfo::known_by_name).unwrap_or_default();
+            let info = model.info.clone().or(listed(&model.id)).or(of_id).or(of_name);
+            info.model(&model.id, self.discovery.default_limits)
         };
         self.models.iter().map(known).collect()
     }

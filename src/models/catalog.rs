@@ -3,6 +3,7 @@
 //! `cargo run -p pumice-tools --bin catalog -- TABLE` makes the data file anew. Prices are of public price lists: an
 //! account may pay others.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::{Cost, ModelInfo, PriceTier};
@@ -86,13 +87,22 @@ pub(crate) fn provider_of(id: &str) -> &str {
 }
 
 fn of_model(base: &str, region: &str) -> Option<&'static Entry> {
+    // A list of models asks for each of them.
+    static STEMS: OnceLock<HashMap<&str, Vec<&Entry>>> = OnceLock::new();
+    let stems = STEMS.get_or_init(|| {
+        let mut stems = HashMap::<_, Vec<_>>::new();
+        for entry in entries() {
+            stems.entry(stem(entry.id)).or_default().push(entry);
+        }
+        stems
+    });
+    let versions = stems.get(stem(base))?;
     let among = |fits: &dyn Fn(&Entry) -> bool| {
-        let all = || entries().iter().filter(|entry| fits(entry));
+        let all = || versions.iter().copied().filter(|entry| fits(entry));
         let of = |region: &str| all().find(|entry| entry.regions.contains(&region));
         of(region).or_else(|| of(NO_REGION)).or_else(|| all().next())
     };
-    let wanted = stem(base);
-    among(&|entry| entry.id == base).or_else(|| among(&|entry| stem(entry.id) == wanted))
+    among(&|entry| entry.id == base).or_else(|| among(&|_| true))
 }
 
 /// An id without its version.
@@ -103,10 +113,11 @@ fn stem(id: &str) -> &str {
 /// Whether these words stand in a text, and not as the beginning of a longer name: `sonnet 4` is not in
 /// `sonnet 4.5`.
 fn has_words(text: &str, words: &str) -> bool {
-    text.split(words).skip(1).any(|rest| {
-        let rest = rest.strip_prefix(['.', '-']).unwrap_or(rest);
-        !rest.starts_with(char::is_alphanumeric)
-    })
+    text.len() >= words.len()
+        && text.split(words).skip(1).any(|rest| {
+            let rest = rest.strip_prefix(['.', '-']).unwrap_or(rest);
+            !rest.starts_with(char::is_alphanumeric)
+        })
 }
 
 fn entry(line: &'static str) -> Option<Entry> {
