@@ -530,6 +530,52 @@ mod tests {
     }
 
     #[test]
+    fn decimal_numbers_are_those_of_the_standard_library() {
+        for text in [
+            "0",
+            "-0.0",
+            "1",
+            "007",
+            "-05",
+            "+5",
+            ".5",
+            "5.",
+            "-.5",
+            "5.e4",
+            "1e+5",
+            "2E-1",
+            "0.0825",
+            "1e-320",
+            "1e400",
+            "-1e400",
+            "1e99999999999",
+            "inf",
+            "-Infinity",
+            "18446744073709551616",
+            "9007199254740991.5",
+            "",
+            ".",
+            "e5",
+            "5e",
+            "5e+",
+            "+",
+            "--5",
+            "+-5",
+            "1.2.3",
+            "1e5e5",
+            "1e0.5",
+            "0x10",
+            " 5",
+            "5 ",
+            "1_000",
+            "one",
+        ] {
+            assert_eq!(decimal(text), text.parse().ok(), "{text:?}");
+        }
+        assert_eq!(decimal("nan"), None);
+    }
+
+    #[test]
     fn what_is_not_legal_is_an_error_with_its_place() {
         for (text, at, what) in [
             ("[,null]", 1, "expected a value, found ','"),
