@@ -64,12 +64,14 @@ pub use thinking::ThinkingLevel;
 
 pub(crate) use cost::cache_write_1h;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::Result;
 use crate::client::Client;
-use crate::converse::{ContentBlock, ConversationRole, ConverseRequest, Message, SystemContentBlock};
+use crate::converse::{
+    ContentBlock, ConversationRole, ConverseRequest, Message, SystemContentBlock, Tool, ToolInputSchema,
+};
 use crate::models::{self, ModelInfo};
 use crate::stream::EventStream;
 use blocks::Blocks;
@@ -141,8 +143,8 @@ fn depends_on_family(request: &ConverseRequest, options: &Options) -> bool {
 pub struct Options {
     /// How much the model is asked to think. `None`: not at all.
     pub thinking: Option<ThinkingLevel>,
-    /// The tokens to think with, up to [`High`](ThinkingLevel::High); for families that count them.
-    pub thinking_budgets: BTreeMap<ThinkingLevel, u64>,
+    /// The tokens to think with, for levels up to [`High`](ThinkingLevel::High) and families that count them.
+    pub thinking_budgets: Vec<(ThinkingLevel, u64)>,
     /// What is shown of the thoughts: `summarized` unless set, or `omitted`.
     pub thinking_display: Option<String>,
     /// Whether to think between tool calls too. `true` by default.
@@ -156,16 +158,14 @@ pub struct Options {
     pub cache_all_families: bool,
     /// Whether the history is repaired. `true` by default.
     pub repair_history: bool,
-    /// The messages, by index, that another model wrote: their thoughts do not go back, and their tool calls may get
-    /// other ids.
-    pub foreign_messages: BTreeSet<usize>,
+    /// The indexes, in rising order, of messages that another model wrote: their thoughts do not go back, and their
+    /// tool calls may get other ids.
+    pub foreign_messages: Vec<usize>,
     /// How many tokens the service counted earlier in this conversation. Everything else is estimated.
     pub counted: Option<Counted>,
     /// The strict tools, by name, that must be held to their schema. Other strict tools are, where model and schema
     /// allow it.
-    pub required_strict: BTreeSet<String>,
-    /// Whether only those tools are held to their schema, because the service refused all of them together.
-    pub relax_strict: bool,
+    pub required_strict: HashSet<String>,
     /// The conversation's id. Where the service refused its strict tools together, the client remembers that.
     pub session: Option<String>,
     /// Families before the built-in ones.
@@ -176,17 +176,16 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             thinking: None,
-            thinking_budgets: BTreeMap::new(),
+            thinking_budgets: Vec::new(),
             thinking_display: None,
             interleaved_thinking: true,
             cache_retention: None,
             cache_default: CacheRetention::Short,
             cache_all_families: false,
             repair_history: true,
-            foreign_messages: BTreeSet::new(),
+            foreign_messages: Vec::new(),
             counted: None,
-            required_strict: BTreeSet::new(),
-            relax_strict: false,
+            required_strict: HashSet::new(),
             session: None,
             families: Vec::new(),
         }
@@ -212,9 +211,25 @@ pub struct Prepared {
     pub tool_names: ToolNames,
     /// What is sent differently from what was given.
     pub warnings: Vec<Warning>,
-    /// Whether some tools are strict that do not have to be: if the service refuses the request because of them,
-    /// prepare it once more with [`Options::relax_strict`].
-    pub can_relax_strict: bool,
+    /// The schemas, by the index of their tool, of tools that are strict and do not have to be.
+    relaxed: Vec<(usize, ToolInputSchema)>,
+}
+
+impl Prepared {
+    /// Makes those tools alone strict that must be, for a service that refused all of them together. Says whether that
+    /// changes the request.
+    pub fn relax_strict(&mut self) -> bool {
+        let mut changed = false;
+        for (at, schema) in self.relaxed.drain(..) {
+            let tool = self.request.tool_config.as_mut().and_then(|config| config.tools.get_mut(at));
+            if let Some(Tool::ToolSpec(tool)) = tool {
+                tool.input_schema = schema;
+                tool.strict = None;
+                changed = true;
+            }
+        }
+        changed
+    }
 }
 
 /// A parameter that is changed or not sent. `Display` says it in a sentence.
@@ -252,16 +267,16 @@ pub fn prepare(mut request: ConverseRequest, target: &Target, options: &Options)
     let mut tool_names =
         if repairs { tools::names(request.tool_config.as_ref()) } else { ToolNames::default() };
     mend_messages(&mut request, target, options, family, &mut tool_names)?;
-    let mut can_relax_strict = false;
+    let mut relaxed = Vec::new();
     if let Some(config) = &mut request.tool_config {
         // Claude cannot be made to call a tool while it thinks.
         config.tool_choice =
             config.tool_choice.take().filter(|_| !(family.is_claude() && thinking.level.is_some()));
-        can_relax_strict = tools::mend(config, repairs.then_some(&mut tool_names), target, options)?;
+        relaxed = tools::mend(config, repairs.then_some(&mut tool_names), target, options)?;
     }
     let warnings = parameters::mend(&mut request, target, options, family, thinking)?;
     cache::place_points(&mut request, family, options);
-    Ok(Prepared { request, tool_names, warnings, can_relax_strict })
+    Ok(Prepared { request, tool_names, warnings, relaxed })
 }
 
 /// Mends the messages, and appends the text of system messages to the system prompt.
@@ -338,31 +353,24 @@ pub async fn converse_stream(
     client: &Client,
     request: ConverseRequest,
     mut target: Target,
-    mut options: Options,
+    options: &Options,
 ) -> Result<Call> {
-    target.look_up(client, &request, &options).await?;
+    target.look_up(client, &request, options).await?;
+    let mut prepared = prepare(request, &target, options)?;
     let refused = &client.memory().strict_refused;
-    let session = options.session.clone().unwrap_or_default();
-    options.relax_strict |= !session.is_empty() && refused.contains(&session);
-    let may_relax = request.tool_config.as_ref().is_some_and(|config| tools::may_relax(config, &options));
-    let again = may_relax.then(|| request.clone());
-    let call = send(client, request, &target, &options).await?;
-    match (&call.response, again) {
-        (Err(error), Some(again)) if call.prepared.can_relax_strict && strict::is_too_strict(error) => {
-            if !session.is_empty() {
-                refused.insert(session);
-            }
-            options.relax_strict = true;
-            send(client, again, &target, &options).await
-        }
-        _ => Ok(call),
+    if options.session.as_ref().is_some_and(|session| refused.contains(session)) {
+        prepared.relax_strict();
     }
-}
-
-async fn send(client: &Client, request: ConverseRequest, target: &Target, options: &Options) -> Result<Call> {
-    let prepared = prepare(request, target, options)?;
-    let response = client.converse_stream(&prepared.request).await;
-    Ok(Call { prepared, response })
+    loop {
+        let response = client.converse_stream(&prepared.request).await;
+        let is_too_strict = response.as_ref().is_err_and(strict::is_too_strict);
+        if !(is_too_strict && prepared.relax_strict()) {
+            return Ok(Call { prepared, response });
+        }
+        if let Some(session) = &options.session {
+            refused.insert(session.clone());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ async fn call(client: &Client, input: &Input) -> Result<Call> {
         options.cache_default = CacheRetention::Long;
     }
     options.cache_all_families = is("AWS_BEDROCK_FORCE_CACHE", "1");
-    conversation::converse_stream(client, request, target, options).await
+    conversation::converse_stream(client, request, target, &options).await
 }
 
 /// The events of a response: any number, then exactly one [`Done`](AssistantEvent::Done) or

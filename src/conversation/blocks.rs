@@ -40,7 +40,7 @@ impl<'a> Blocks<'a> {
             self.ids.next_turn();
         }
         self.after_assistant = of_assistant;
-        let same_model = !self.options.foreign_messages.contains(&index);
+        let same_model = self.options.foreign_messages.binary_search(&index).is_err();
         let mut content = Vec::with_capacity(message.content.len());
         // One note stands for all images in a row.
         let mut omitted = false;
@@ -281,7 +281,7 @@ mod tests {
         ]);
         assert_eq!(mended(&messages, CLAUDE, &Options::default(), true)[0]["content"], claudes);
         let mut foreign = Options::default();
-        foreign.foreign_messages.insert(0);
+        foreign.foreign_messages.push(0);
         assert_eq!(mended(&messages, CLAUDE, &foreign, true)[0]["content"], json!([{"text": "b"}]));
         foreign.repair_history = false;
         assert_eq!(mended(&messages, CLAUDE, &foreign, true)[0]["content"], claudes);

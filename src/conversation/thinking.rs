@@ -77,7 +77,8 @@ impl ThinkingLevel {
             Self::Medium => 8192,
             Self::High | Self::Xhigh | Self::Max => 16384,
         };
-        options.thinking_budgets.get(&self.min(Self::High)).copied().unwrap_or(default)
+        let budget = options.thinking_budgets.iter().find(|(level, _)| *level == self.min(Self::High));
+        budget.map_or(default, |(_, tokens)| *tokens)
     }
 
     /// The level as one of three.
@@ -200,7 +201,7 @@ mod tests {
     #[test]
     fn budgets_display_and_interleaving_can_be_chosen() {
         let mut options = Options::default();
-        options.thinking_budgets.insert(ThinkingLevel::High, 9000);
+        options.thinking_budgets.push((ThinkingLevel::High, 9000));
         options.thinking_display = Some("omitted".into());
         options.interleaved_thinking = false;
         assert_eq!(

@@ -16,8 +16,8 @@ pub(super) fn names(config: Option<&ToolConfiguration>) -> ToolNames {
     }))
 }
 
-/// Makes the tools ones that the model accepts, under these names if there are any. Says whether one of them is
-/// strict that does not have to be.
+/// Makes the tools ones that the model accepts, under these names if there are any. Returns the schemas, by the index
+/// of their tool, of tools that are strict and do not have to be.
 ///
 /// Fails with [`ErrorKind::InvalidInput`] where a tool must be strict and cannot be.
 pub(super) fn mend(
@@ -25,14 +25,14 @@ pub(super) fn mend(
     mut names: Option<&mut ToolNames>,
     target: &Target,
     options: &Options,
-) -> Result<bool> {
-    let mut can_relax = false;
-    for tool in &mut config.tools {
+) -> Result<Vec<(usize, ToolInputSchema)>> {
+    let mut relaxed = Vec::new();
+    for (at, tool) in config.tools.iter_mut().enumerate() {
         let Tool::ToolSpec(tool) = tool else { continue };
         if tool.strict == Some(true) {
             let required = options.required_strict.contains(&tool.name);
-            hold_to_schema(tool, required, target, options)?;
-            can_relax |= !required && tool.strict == Some(true);
+            let given = hold_to_schema(tool, required, target)?;
+            relaxed.extend(given.filter(|_| !required).map(|given| (at, given)));
         }
         // The service refuses a blank description.
         tool.description = tool.description.take().filter(|description| !description.trim().is_empty());
@@ -43,29 +43,17 @@ pub(super) fn mend(
     if let (Some(ToolChoice::Tool(choice)), Some(names)) = (&mut config.tool_choice, names) {
         choice.name = names.send(&choice.name);
     }
-    Ok(can_relax)
+    Ok(relaxed)
 }
 
-/// Whether some tools are strict that do not have to be.
-pub(super) fn may_relax(config: &ToolConfiguration, options: &Options) -> bool {
-    let relaxable = |tool: &Tool| match tool {
-        Tool::ToolSpec(tool) => tool.strict == Some(true) && !options.required_strict.contains(&tool.name),
-        _ => false,
-    };
-    !options.relax_strict && config.tools.iter().any(relaxable)
-}
-
-/// Gives a strict tool a schema that the model can be held to, or makes it one that is not strict.
+/// Gives a strict tool a schema that the model can be held to and returns the given one, or makes it one that is not
+/// strict.
 fn hold_to_schema(
     tool: &mut ToolSpecification,
     required: bool,
     target: &Target,
-    options: &Options,
-) -> Result<()> {
+) -> Result<Option<ToolInputSchema>> {
     tool.strict = None;
-    if options.relax_strict && !required {
-        return Ok(());
-    }
     let strict = match &tool.input_schema {
         ToolInputSchema::Json(schema) if target.info.strict_tools == Some(true) => {
             strict_schema(&schema.read()?)
@@ -74,16 +62,15 @@ fn hold_to_schema(
     };
     match strict {
         Ok(schema) => {
-            tool.input_schema = Document::from(schema).into();
             tool.strict = Some(true);
-            Ok(())
+            Ok(Some(std::mem::replace(&mut tool.input_schema, Document::from(schema).into())))
         }
         Err(why) if required => {
             let name = &tool.name;
             let message = format!("Tool \"{name}\" requires JSON-schema constrained sampling, but {why}.");
             Err(Error::new(ErrorKind::InvalidInput, message))
         }
-        Err(_) => Ok(()),
+        Err(_) => Ok(None),
     }
 }
 
@@ -93,6 +80,7 @@ mod tests {
     use crate::models::ModelInfo;
     use serde_json::json;
 
+    /// The tool, and whether it can be relaxed.
     fn mended(strict_tools: bool, required: bool, schema: serde_json::Value) -> Result<(bool, Tool)> {
         let tool = ToolSpecification::new("t", schema).strict(true).description(" ");
         let mut config = ToolConfiguration::new(vec![tool.into()]);
@@ -101,8 +89,8 @@ mod tests {
         if required {
             options.required_strict.insert("t".into());
         }
-        let can_relax = mend(&mut config, None, &Target::new(info), &options)?;
-        Ok((can_relax, config.tools.remove(0)))
+        let relaxed = mend(&mut config, None, &Target::new(info), &options)?;
+        Ok((!relaxed.is_empty(), config.tools.remove(0)))
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! An input as a request of Converse, without any repair.
 
-use std::collections::BTreeSet;
-
 use super::content::{Content, Contents, DocumentContent, ImageContent, ThinkingContent};
 use super::input::{Input, Model, Options, Tool, ToolChoice};
 use super::message::{AssistantMessage, Message, StopReason, ToolResultMessage};
@@ -54,7 +52,7 @@ impl Input {
                     continue;
                 }
                 if !is_of_model(message, model) {
-                    options.foreign_messages.insert(turns.len());
+                    options.foreign_messages.push(turns.len());
                 }
                 let total = message.usage.as_ref().and_then(|usage| usage.total_tokens);
                 if let Some(tokens) = total.filter(|tokens| *tokens > 0 && !failed) {
@@ -106,7 +104,7 @@ fn options(given: &Options) -> Result<conversation::Options> {
     }
     for (level, tokens) in given.thinking_budgets.iter().flatten() {
         if let Ok(Some(level)) = ThinkingLevel::parse(level) {
-            options.thinking_budgets.insert(level, *tokens);
+            options.thinking_budgets.push((level, *tokens));
         }
     }
     options.thinking_display.clone_from(&given.thinking_display);
@@ -257,7 +255,7 @@ fn tool_config(
         ToolConfiguration::new(tools.iter().map(|tool| specification(tool).into()).collect::<Vec<_>>());
     config.tool_choice = choice;
     let required = tools.iter().filter(|tool| strictness(tool) == Some("require"));
-    options.required_strict = required.map(|tool| tool.name.clone()).collect::<BTreeSet<_>>();
+    options.required_strict = required.map(|tool| tool.name.clone()).collect();
     Some(config)
 }
 
