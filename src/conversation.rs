@@ -125,7 +125,7 @@ impl Target {
 }
 
 /// Whether the request differs from family to family.
-fn depends_on_family(request: &ConverseRequest, options: &Options) -> bool {
+pub(crate) fn depends_on_family(request: &ConverseRequest, options: &Options) -> bool {
     let inference = request.inference_config.as_ref();
     let mut messages = request.messages.iter().flatten();
     options.cache_retention != Some(CacheRetention::None)

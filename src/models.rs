@@ -9,8 +9,6 @@ mod cost;
 mod directory;
 mod discovery;
 
-use std::collections::BTreeMap;
-
 pub use self::cost::{Cost, PriceTier};
 pub(crate) use self::directory::base_model;
 pub use self::directory::{Directory, Listing};
@@ -38,7 +36,7 @@ pub struct ModelInfo {
     /// Whether it can be held to the schemas of tools.
     pub strict_tools: Option<bool>,
     /// Levels of thinking that the model calls by another name; `None` for a level that it does not have.
-    pub thinking_levels: BTreeMap<String, Option<String>>,
+    pub thinking_levels: Vec<(String, Option<String>)>,
 }
 
 impl ModelInfo {
@@ -56,7 +54,9 @@ impl ModelInfo {
     /// This, with its gaps filled from `other`.
     pub fn or(mut self, other: Self) -> Self {
         for (level, name) in other.thinking_levels {
-            self.thinking_levels.entry(level).or_insert(name);
+            if self.thinking_levels.iter().all(|(found, _)| *found != level) {
+                self.thinking_levels.push((level, name));
+            }
         }
         Self {
             base: self.base.or(other.base),

@@ -526,11 +526,8 @@ impl ConfiguredModel {
         let number = |name: &str| whole(Some(model), name).or_else(|| whole(provider, name));
         // The effective window is the smaller one.
         let window = ["contextWindow", "contextTokens"].into_iter().filter_map(number).min();
-        let mut thinking_levels = BTreeMap::new();
         let levels = model.get("thinkingLevelMap").and_then(Value::as_object).into_iter().flatten();
-        for (level, name) in levels {
-            thinking_levels.insert(level.clone(), name.as_str().map(str::to_owned));
-        }
+        let named = |(level, name): (&String, &Value)| (level.clone(), name.as_str().map(str::to_owned));
         let info = ModelInfo {
             name: text(Some(model), "name"),
             images: input.map(|input| input.iter().any(|input| input == "image")),
@@ -539,7 +536,7 @@ impl ConfiguredModel {
             max_tokens: number("maxTokens"),
             cost: model.get("cost").map(cost),
             strict_tools: model.pointer("/compat/supportsStrictMode").and_then(Value::as_bool),
-            thinking_levels,
+            thinking_levels: levels.map(named).collect(),
             ..ModelInfo::default()
         };
         Self { id, info, headers: texts(model.get("headers"), env), base_url: text(Some(model), "baseUrl") }

@@ -103,8 +103,12 @@ impl CallIds {
     /// in it too.
     pub(super) fn call(&mut self, given: &str, tool: &str, same_model: bool) -> String {
         let id = self.taken.take(accepted(given, |character| same_model && matches!(character, '.' | ':')));
-        let calls = || Calls { sent: VecDeque::new(), tool: tool.to_owned() };
-        self.last.entry(given.to_owned()).or_insert_with(calls).sent.push_back(id.clone());
+        if let Some(calls) = self.last.get_mut(given) {
+            calls.sent.push_back(id.clone());
+        } else {
+            let calls = Calls { sent: VecDeque::from([id.clone()]), tool: tool.to_owned() };
+            self.last.insert(given.to_owned(), calls);
+        }
         id
     }
 

@@ -96,7 +96,8 @@ impl ThinkingLevel {
         if self == Self::Xhigh && adaptive && family.xhigh == Some(true) {
             return "xhigh".to_owned();
         }
-        let own = target.info.thinking_levels.get(self.name()).and_then(Option::as_deref);
+        let mut levels = target.info.thinking_levels.iter();
+        let own = levels.find(|(level, _)| level == self.name()).and_then(|(_, name)| name.as_deref());
         let effort = own.unwrap_or(match self {
             Self::Minimal => "low",
             _ if adaptive => self.of_three(),

@@ -126,13 +126,14 @@ fn entry(line: &'static str) -> Option<Entry> {
     else {
         return None;
     };
-    let [input, output, cache_read, cache_write] = prices_of(prices)?;
-    let mut cost = Cost::new().input(input).output(output).cache_read(cache_read).cache_write(cache_write);
+    let [input, output, cache_read, cache_write] = prices_of(prices);
+    let mut cost = Cost { input, output, cache_read, cache_write, ..Cost::new() };
     for tier in tiers.split_whitespace() {
         let (above, prices) = tier.split_once(':')?;
-        let [input, output, cache_read, cache_write] = prices_of(prices)?;
-        let tier = PriceTier::new(above.parse::<u64>().ok()?).input(input).output(output);
-        cost = cost.tier(tier.cache_read(cache_read).cache_write(cache_write));
+        let [input, output, cache_read, cache_write] = prices_of(prices);
+        let tier = PriceTier::new(above.parse::<u64>().ok()?);
+        let tier = PriceTier { input, output, cache_read, cache_write, ..tier };
+        cost.tiers.get_or_insert_default().push(tier);
     }
     let level = |level: &str| {
         let (level, value) = level.split_once('=')?;
@@ -157,10 +158,9 @@ fn entry(line: &'static str) -> Option<Entry> {
 }
 
 /// Prices of prompt, response, reading from the cache and writing to it.
-fn prices_of(prices: &str) -> Option<[f64; 4]> {
+fn prices_of(prices: &str) -> [Option<f64>; 4] {
     let mut prices = prices.split('/').map(|price| serde_json::from_str::<f64>(price).ok());
-    let mut next = || prices.next().flatten();
-    Some([next()?, next()?, next()?, next()?])
+    [(); 4].map(|()| prices.next().flatten())
 }
 
 /// Stands among an entry's regions for the id without one.

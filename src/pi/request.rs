@@ -71,26 +71,17 @@ impl Input {
         let limit = given.max_tokens.filter(|tokens| *tokens > 0);
         inference.max_tokens = limit.map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
         inference.temperature = given.temperature;
-        let is_empty = inference == InferenceConfiguration::new();
-        request.inference_config = Some(inference).filter(|_| !is_empty || !self.is_plain());
+        request.inference_config = Some(inference);
         request.request_metadata.clone_from(&given.request_metadata);
         request.guardrail_config.clone_from(&given.guardrail_config);
         let tier = given.service_tier.as_ref().map(|tier| tier.trim().to_lowercase());
         request.service_tier = tier.map(|tier| ServiceTier::new(tier.as_str()));
+        // pi-ai sends an empty `inferenceConfig` too. A plain question goes without.
+        let is_plain = !conversation::depends_on_family(&request, &options);
+        request.inference_config = request
+            .inference_config
+            .filter(|inference| !is_plain || *inference != InferenceConfiguration::new());
         Ok((request, Target::new(info), options))
-    }
-
-    /// Whether this is a question alone, of which nothing is cached. pi-ai sends an empty `inferenceConfig` beside
-    /// everything else.
-    fn is_plain(&self) -> bool {
-        let messages = self.context.messages.as_deref().unwrap_or_default();
-        self.options.as_ref().is_some_and(|options| {
-            options.cache_retention.as_deref() == Some("none")
-                && options.reasoning.is_none()
-                && options.temperature.is_none()
-                && options.service_tier.is_none()
-        }) && self.context.tools.is_none()
-            && messages.iter().all(|message| matches!(message, Message::User(_)))
     }
 }
 
@@ -118,6 +109,7 @@ fn options(given: &Options) -> Result<conversation::Options> {
 }
 
 fn info(model: &Model) -> ModelInfo {
+    let levels = model.thinking_level_map.iter().flatten();
     ModelInfo {
         name: model.name.clone(),
         images: model.input.as_ref().map(|input| input.iter().any(|kind| kind == "image")),
@@ -125,7 +117,7 @@ fn info(model: &Model) -> ModelInfo {
         context_window: model.context_window,
         max_tokens: model.max_tokens,
         strict_tools: model.compat.as_ref().and_then(|compat| compat.supports_strict_mode),
-        thinking_levels: model.thinking_level_map.clone().unwrap_or_default(),
+        thinking_levels: levels.map(|(level, name)| (level.clone(), name.clone())).collect(),
         ..ModelInfo::default()
     }
 }
@@ -165,13 +157,16 @@ fn turn(message: &Message, reads_images: bool) -> Result<Turn> {
 }
 
 fn user(content: Option<&Contents>, reads_images: bool) -> Result<Vec<ContentBlock>> {
-    let blocks = content.iter().flat_map(|content| &content.0).filter_map(|block| match block {
-        Content::Text(text) => Some(Ok(ContentBlock::Text(text.text.clone()))),
-        Content::Image(image) => Some(image_block(image, reads_images).map(ContentBlock::from)),
-        Content::Document(document) => Some(document_block(document).map(ContentBlock::from)),
-        Content::Thinking(_) | Content::ToolCall(_) | Content::Unknown(_) => None,
-    });
-    blocks.collect()
+    let mut blocks = Vec::new();
+    for block in content.iter().flat_map(|content| &content.0) {
+        match block {
+            Content::Text(text) => blocks.push(ContentBlock::Text(text.text.clone())),
+            Content::Image(image) => blocks.push(image_block(image, reads_images)?.into()),
+            Content::Document(document) => blocks.push(document_block(document)?.into()),
+            Content::Thinking(_) | Content::ToolCall(_) | Content::Unknown(_) => {}
+        }
+    }
+    Ok(blocks)
 }
 
 fn assistant(message: &AssistantMessage) -> Vec<ContentBlock> {

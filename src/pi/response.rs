@@ -52,8 +52,8 @@ pub struct ResponseBuilder {
     message: AssistantMessage,
     /// In the order in which they began.
     blocks: Vec<Block>,
-    /// The index in `blocks` of each block that has not ended, by the service's index.
-    open: BTreeMap<u32, usize>,
+    /// The index in `blocks` of each block, by the service's index; `None` for one that has ended.
+    open: BTreeMap<u32, Option<usize>>,
     names: ToolNames,
     cost: Option<Cost>,
     request_id: Option<String>,
@@ -170,7 +170,9 @@ impl ResponseBuilder {
             }
             Event::ContentBlockStop(event) => {
                 // A block ends once: a second stop would repeat all of it. A delta under this index begins another.
-                if let Some(content_index) = self.open.remove(&event.content_block_index) {
+                if let Some(content_index) =
+                    self.open.get_mut(&event.content_block_index).and_then(Option::take)
+                {
                     events.extend(self.end(content_index));
                 }
             }
@@ -256,13 +258,13 @@ impl ResponseBuilder {
         self.begun = true;
         let content_index = self.blocks.len();
         self.blocks.push(block);
-        self.open.insert(index, content_index);
+        self.open.insert(index, Some(content_index));
         content_index
     }
 
     /// A delta of another kind than its block is ignored.
     fn add_text(&mut self, index: u32, delta: String, events: &mut VecDeque<AssistantEvent>) {
-        let content_index = self.open.get(&index).copied().unwrap_or_else(|| {
+        let content_index = self.open.get(&index).copied().flatten().unwrap_or_else(|| {
             let content_index = self.begin(index, Block::Text(String::new()));
             events.push_back(AssistantEvent::TextStart { content_index });
             content_index
@@ -281,7 +283,7 @@ impl ResponseBuilder {
         delta: ReasoningContentBlockDelta,
         events: &mut VecDeque<AssistantEvent>,
     ) {
-        let content_index = self.open.get(&index).copied().unwrap_or_else(|| {
+        let content_index = self.open.get(&index).copied().flatten().unwrap_or_else(|| {
             let block = Block::Thinking { text: String::new(), signature: None, redacted: None };
             let content_index = self.begin(index, block);
             events.push_back(AssistantEvent::ThinkingStart { content_index });
@@ -317,7 +319,7 @@ impl ResponseBuilder {
     }
 
     fn add_arguments(&mut self, index: u32, delta: String, events: &mut VecDeque<AssistantEvent>) {
-        let Some(content_index) = self.open.get(&index).copied() else { return };
+        let Some(content_index) = self.open.get(&index).copied().flatten() else { return };
         if let Some(Block::ToolCall { json, partial, .. }) = self.blocks.get_mut(content_index) {
             if self.accumulates {
                 json.push_str(&delta);
