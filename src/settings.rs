@@ -397,6 +397,8 @@ impl Settings {
             unauthorised || entry.and_then(|entry| entry.get("enabled")?.as_bool()) == Some(false),
         );
         let choice = defaults.and_then(|defaults| defaults.get("model"));
+        let families = provider.and_then(|provider| provider.get("families")?.as_array());
+        let families = families.into_iter().flatten();
 
         let mut settings = Self {
             discovery,
@@ -407,9 +409,7 @@ impl Settings {
             allow_plain_http: request.as_ref().is_some_and(|request| request["allowPlainHttp"] == true),
             http: http(request.as_ref(), env),
             replaces: root.pointer("/models/mode").is_some_and(|mode| mode == "replace"),
-            families: of(provider, "families")
-                .and_then(|families| serde_json::from_value(families).ok())
-                .unwrap_or_default(),
+            families: families.filter_map(|family| serde_json::from_value(family.clone()).ok()).collect(),
             timeout: timeout(provider, "timeoutSeconds", 1.0).or_else(|| timeout(choice, "timeoutMs", 0.001)),
             max_tokens: whole(provider, "maxTokens"),
             params: Params::read(of(defaults, "params").as_ref()),
