@@ -210,7 +210,9 @@ fn start(home: &TempDir, command: &str, terminal: Option<pty_process::blocking::
     std::fs::write(home.path().join(".aws/config"), config).unwrap();
     let home = home.path().display().to_string();
     let env = [("HOME", home.as_str()), ("AWS_PROFILE", "p"), ("PATH", "/usr/bin:/bin")];
-    let arguments = ["-c", "\"$0\" auth; exit $?", env!("CARGO_BIN_EXE_pumice")];
+    // After a kill the shell stays, as one at a terminal does, until its input ends.
+    let script = "\"$0\" auth; code=$?; [ $code -lt 128 ] || read -r line; exit $code";
+    let arguments = ["-c", script, env!("CARGO_BIN_EXE_pumice")];
     if let Some(terminal) = terminal {
         let command = pty_process::blocking::Command::new("sh").args(arguments).env_clear().envs(env);
         return command.spawn(terminal).unwrap();
@@ -228,7 +230,7 @@ fn a_process_ends_with_the_program_that_is_killed() {
     use std::sync::mpsc::channel;
 
     for at_terminal in [false, true] {
-        let (_pty, pts) = pty_process::blocking::open().unwrap();
+        let (pty, pts) = pty_process::blocking::open().unwrap();
         let home = home(&[]);
         let pipe = home.path().join("pipe");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -250,6 +252,7 @@ fn a_process_ends_with_the_program_that_is_killed() {
         assert!(Command::new("kill").args(["-KILL", program.trim()]).status().unwrap().success());
         let ended = told.recv_timeout(Duration::from_mins(1));
         ended.unwrap_or_else(|_| panic!("a process lives on, at a terminal: {at_terminal}"));
+        drop(pty);
         shell.wait().unwrap();
     }
 }
