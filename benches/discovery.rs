@@ -59,7 +59,7 @@ fn control() -> Server {
 
 fn discovery(criterion: &mut Criterion) {
     let server = control();
-    let context = Context::made()
+    let context = Context::fake()
         .with_env("HOME", "/home/made")
         .with_env("AWS_ACCESS_KEY_ID", "AKIDBENCH")
         .with_env("AWS_SECRET_ACCESS_KEY", "secret")

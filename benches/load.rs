@@ -42,7 +42,7 @@ fn main() {
     let mut url = String::new();
     Lines::new(server.stdout.take().unwrap()).read_line(&mut url).unwrap();
     let context =
-        Context::made().with_env("AWS_ACCESS_KEY_ID", "AKID").with_env("AWS_SECRET_ACCESS_KEY", "secret");
+        Context::fake().with_env("AWS_ACCESS_KEY_ID", "AKID").with_env("AWS_SECRET_ACCESS_KEY", "secret");
     let client = Client::new(Config::new().context(context).endpoint_url(url.trim()).retry(Retry::never()));
 
     let before = (kib("VmRSS"), Instant::now());

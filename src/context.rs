@@ -1,5 +1,5 @@
-//! The world as the client sees it: environment, files, clock, chance and child processes. The real one,
-//! or one made for a test; nothing else in the library looks at the process it runs in.
+//! What the client knows of its process: environment, files, clock, randomness and child processes, real or fake.
+//! Nothing else in the library reads them.
 
 mod command;
 pub mod file;
@@ -23,17 +23,17 @@ use crate::{Error, ErrorKind, Result};
 
 use command::Wait;
 
-pub use command::Ran;
+pub use command::CommandOutput;
 pub use lock::Lock;
 
-/// Environment, files, clock, chance and child processes; see the [module](self).
+/// Environment, files, clock, randomness and child processes; see the [module](self).
 ///
-/// Clones of one that was made share its files: what one writes, all read.
+/// Clones of a fake context share its files.
 ///
 /// ```
 /// use pumice::context::Context;
 ///
-/// let context = Context::made()
+/// let context = Context::fake()
 ///     .with_env("AWS_REGION", " eu-central-1\n")
 ///     .with_env("AWS_PROFILE", "");
 /// assert_eq!(context.env("AWS_REGION").as_deref(), Some("eu-central-1"));
@@ -53,18 +53,18 @@ type Pipe = (PathBuf, Zeroizing<Vec<u8>>);
 enum World {
     #[default]
     Real,
-    Made(Made),
+    Fake(Fake),
 }
 
 #[derive(Clone)]
-struct Made {
+struct Fake {
     env: BTreeMap<String, String>,
     files: Arc<Mutex<BTreeMap<PathBuf, Vec<u8>>>>,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     commands: Arc<Commands>,
 }
 
-type Commands = dyn Fn(&str) -> io::Result<Ran> + Send + Sync;
+type Commands = dyn Fn(&str) -> io::Result<CommandOutput> + Send + Sync;
 
 impl Context {
     /// The process's own environment, files and clock.
@@ -72,53 +72,53 @@ impl Context {
         Self::default()
     }
 
-    /// A world with no variables and no files, in which no command can be run, it is 1970 and chance always
-    /// says 0: retries follow without a pause. The network is no part of it.
-    pub fn made() -> Self {
-        let made = Made {
+    /// For tests: no variables, no files, no commands, the clock at 1970, and random numbers that are always 0, so
+    /// that retries follow without a pause. The network is not part of it.
+    pub fn fake() -> Self {
+        let fake = Fake {
             env: BTreeMap::new(),
             files: Arc::default(),
             clock: Arc::new(|| SystemTime::UNIX_EPOCH),
             commands: Arc::new(|_| Err(io::ErrorKind::NotFound.into())),
         };
-        Self { world: World::Made(made), pipes: Arc::default() }
+        Self { world: World::Fake(fake), pipes: Arc::default() }
     }
 
-    pub(crate) fn is_made(&self) -> bool {
-        matches!(self.world, World::Made(_))
+    pub(crate) fn is_fake(&self) -> bool {
+        matches!(self.world, World::Fake(_))
     }
 
-    /// Sets a variable. In the real world this has no effect.
+    /// Sets a variable. No effect on a real context.
     pub fn with_env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        if let World::Made(made) = &mut self.world {
-            made.env.insert(name.into(), value.into());
+        if let World::Fake(fake) = &mut self.world {
+            fake.env.insert(name.into(), value.into());
         }
         self
     }
 
-    /// Adds a file, or puts another in its place. In the real world this has no effect.
+    /// Adds or replaces a file. No effect on a real context.
     pub fn with_file(self, path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
-        if let World::Made(made) = &self.world {
-            made.files().insert(path.into(), content.into());
+        if let World::Fake(fake) = &self.world {
+            fake.files().insert(path.into(), content.into());
         }
         self
     }
 
-    /// Sets what running a command comes to. In the real world this has no effect.
+    /// Sets what running a command gives. No effect on a real context.
     pub fn with_commands(
         mut self,
-        commands: impl Fn(&str) -> io::Result<Ran> + Send + Sync + 'static,
+        commands: impl Fn(&str) -> io::Result<CommandOutput> + Send + Sync + 'static,
     ) -> Self {
-        if let World::Made(made) = &mut self.world {
-            made.commands = Arc::new(commands);
+        if let World::Fake(fake) = &mut self.world {
+            fake.commands = Arc::new(commands);
         }
         self
     }
 
-    /// Sets the clock. In the real world this has no effect.
+    /// Sets the clock. No effect on a real context.
     pub fn with_clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        if let World::Made(made) = &mut self.world {
-            made.clock = Arc::new(clock);
+        if let World::Fake(fake) = &mut self.world {
+            fake.clock = Arc::new(clock);
         }
         self
     }
@@ -129,7 +129,7 @@ impl Context {
             World::Real => std::env::var_os(name)?
                 .into_string()
                 .unwrap_or_else(|value| value.to_string_lossy().into_owned()),
-            World::Made(made) => made.env.get(name)?.clone(),
+            World::Fake(fake) => fake.env.get(name)?.clone(),
         };
         match value.trim() {
             "" => None,
@@ -138,13 +138,13 @@ impl Context {
         }
     }
 
-    /// The content of a file, or `None` if there is no such file. It may have 16 MiB, and be a pipe, as
-    /// [`file::open`] says. What comes from a pipe is remembered, here and in clones, since it can be read once.
+    /// The content of a file, or `None` if it does not exist. It may be up to 16 MiB long, and a pipe, as
+    /// [`file::open`] says. A pipe can be read once, so its content is remembered, here and in clones.
     pub fn read_file(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         let read = match &self.world {
             World::Real => self.read_real_file(path),
-            World::Made(made) => {
-                made.files().get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+            World::Fake(fake) => {
+                fake.files().get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
             }
         };
         match read {
@@ -156,7 +156,7 @@ impl Context {
         }
     }
 
-    /// The content of a file of the system's, in a made world too.
+    /// The content of a file of the system, also for a fake context.
     pub(crate) fn read_real_file(&self, path: &Path) -> io::Result<Vec<u8>> {
         if fs::metadata(path).is_ok_and(|found| found.is_file()) {
             return file::read(path, LONGEST_FILE);
@@ -170,12 +170,12 @@ impl Context {
         Ok(content)
     }
 
-    /// Puts a file in the place of another, at once and whole: who reads it meanwhile reads the one or the
-    /// other. None but the user may read it (mode 0600, where there are modes). A symbolic link stays: the file
-    /// goes where it leads. What is there and is no regular file is left alone, and is an error.
+    /// Replaces a file atomically: a reader sees the old or the new content. Only the user may read it (mode 0600,
+    /// where there are modes). A symbolic link stays, and the file it leads to is replaced. Anything but a regular
+    /// file is left alone, and is an error.
     pub fn write_private(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        if let World::Made(made) = &self.world {
-            made.files().insert(path.to_owned(), content.to_owned());
+        if let World::Fake(fake) = &self.world {
+            fake.files().insert(path.to_owned(), content.to_owned());
             return Ok(());
         }
         let path = file_behind(path)?;
@@ -188,16 +188,15 @@ impl Context {
             })
             .and_then(|()| fs::rename(&beside, path));
         if written.is_err() {
-            // What failed is told; that what is left of it cannot be removed would say no more.
+            // The first failure is reported; a second one here says no more.
             let _ = fs::remove_file(&beside);
         }
         written
     }
 
-    /// Whether [`write_private`](Self::write_private) finds a place there: makes the file that it would begin
-    /// with, and takes it away again.
+    /// Whether [`write_private`](Self::write_private) can write there: creates its temporary file and removes it.
     pub fn try_private(&self, path: &Path) -> io::Result<()> {
-        if let World::Made(_) = self.world {
+        if let World::Fake(_) = self.world {
             return Ok(());
         }
         let beside = self.name_beside(&file_behind(path)?)?;
@@ -205,8 +204,8 @@ impl Context {
         fs::remove_file(beside)
     }
 
-    /// Removes what programs that were killed have left of this file: the files of the names that
-    /// [`name_beside`](Self::name_beside) gives, but for those that another program may be writing.
+    /// Removes temporary files ([`name_beside`](Self::name_beside)) of this file that killed programs have left,
+    /// except those that another program may still be writing.
     fn clear_beside(&self, path: &Path) {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
         let beginning = format!(".{}.", name.to_string_lossy());
@@ -214,31 +213,30 @@ impl Context {
             let name = entry.file_name();
             let random = name.to_str().and_then(|name| name.strip_prefix(&beginning)).unwrap_or_default();
             let digits = random.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-            // Of a link, not of what it leads to.
+            // Metadata of a link itself.
             let found = entry.metadata().ok().filter(|found| random.len() == 16 && digits && found.is_file());
             let written = found.and_then(|found| found.modified().ok());
             written.is_some_and(|at| self.now().duration_since(at).is_ok_and(|age| age > LONGEST_WRITE))
         };
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        // It is tried again with the next write.
+        // The next write tries again.
         for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(is_left) {
             let _ = fs::remove_file(entry.path());
         }
     }
 
-    /// A name that no file has, in the same folder.
+    /// A random name in the same folder.
     fn name_beside(&self, path: &Path) -> io::Result<PathBuf> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         Ok(path.with_file_name(format!(".{}.{:016x}", name.to_string_lossy(), self.random())))
     }
 
-    /// Locks a file against others who lock it, so that nothing they write is lost between the reading and the
-    /// writing here. Waits for another's lock, and fails with [`TimedOut`](io::ErrorKind::TimedOut) after
-    /// `limit`; [`Duration::MAX`] is no limit. Blocks.
+    /// Takes an advisory lock on a file, for reading it and writing it back. Waits for another holder, and fails
+    /// with [`TimedOut`](io::ErrorKind::TimedOut) after `limit`; [`Duration::MAX`] is no limit. Blocks.
     ///
-    /// The file need not exist; of a symbolic link, the file that it leads to is locked. Where there can be no
-    /// lock, because the folder is not there or cannot be written to, or because its file system has no locks,
-    /// there is none, and that is no error. A made world has no other programs.
+    /// The file need not exist; for a symbolic link, the file it leads to is locked. If locking is impossible,
+    /// because the folder is missing or read-only or its file system has no locks, nothing is locked, which is no
+    /// error. A fake context has no other programs.
     pub fn lock(&self, path: &Path, limit: Duration) -> io::Result<Lock> {
         let deadline = Instant::now() + bounded(limit);
         loop {
@@ -246,7 +244,7 @@ impl Context {
                 return Ok(lock);
             }
             if Instant::now() >= deadline {
-                let message = format!("another program has it locked, for more than {limit:?} by now");
+                let message = format!("another program has it locked for more than {limit:?}");
                 return Err(io::Error::new(io::ErrorKind::TimedOut, message));
             }
             thread::sleep(Duration::from_millis(2));
@@ -257,13 +255,13 @@ impl Context {
     pub(crate) fn try_lock(&self, path: &Path) -> Option<Lock> {
         match self.world {
             World::Real => Lock::of(path),
-            World::Made(_) => Some(Lock::NONE),
+            World::Fake(_) => Some(Lock::NONE),
         }
     }
 
-    /// Makes a folder, and those that it is in, for the user alone (mode 0700, where there are modes).
+    /// Creates a folder and its parents for the user only (mode 0700, where there are modes).
     pub fn create_private_folder(&self, path: &Path) -> io::Result<()> {
-        if let World::Made(_) = self.world {
+        if let World::Fake(_) = self.world {
             return Ok(());
         }
         let mut builder = fs::DirBuilder::new();
@@ -280,21 +278,21 @@ impl Context {
     /// On Unix it is killed as well when this process ends, however it ends. Away from a terminal a command has a
     /// process group of its own. At a terminal, which a command may use to ask the user, it stays in this process's
     /// group, and what it has started is found by `/proc` or `ps`.
-    pub fn run(&self, command: &str, limit: Duration) -> io::Result<Ran> {
+    pub fn run(&self, command: &str, limit: Duration) -> io::Result<CommandOutput> {
         self.run_until(command, limit, Wait::default())
     }
 
     /// [`run`](Self::run) on a thread of its own. The command is killed as well when the future is dropped.
-    pub(crate) async fn run_aside(&self, command: &str, limit: Duration) -> io::Result<Ran> {
+    pub(crate) async fn run_aside(&self, command: &str, limit: Duration) -> io::Result<CommandOutput> {
         let (context, command, wait) = (self.clone(), command.to_owned(), Wait::default());
         let _give_up = wait.give_up();
         on_own_thread(move || context.run_until(&command, limit, wait)).await
     }
 
-    fn run_until(&self, command: &str, limit: Duration, wait: Wait) -> io::Result<Ran> {
+    fn run_until(&self, command: &str, limit: Duration, wait: Wait) -> io::Result<CommandOutput> {
         match &self.world {
             World::Real => wait.run(command, limit),
-            World::Made(made) => (made.commands)(command),
+            World::Fake(fake) => (fake.commands)(command),
         }
     }
 
@@ -303,26 +301,25 @@ impl Context {
         self.env("HOME").or_else(|| self.env("USERPROFILE")).map(PathBuf::from)
     }
 
-    /// Where the program keeps what can be asked for again: `pumice` in the platform's cache folder, which is
+    /// The folder for caches: `pumice` in the platform's cache folder, which is
     /// `XDG_CACHE_HOME` or `~/.cache`, on macOS `~/Library/Caches`, on Windows `LOCALAPPDATA`.
     pub fn cache_folder(&self) -> Option<PathBuf> {
         self.folder("XDG_CACHE_HOME", ".cache", "Library/Caches", "LOCALAPPDATA")
     }
 
-    /// Where the program's settings are: `pumice` in the platform's configuration folder, which is
+    /// The folder for settings: `pumice` in the platform's configuration folder, which is
     /// `XDG_CONFIG_HOME` or `~/.config`, on macOS `~/Library/Application Support`, on Windows `APPDATA`.
     pub fn config_folder(&self) -> Option<PathBuf> {
         self.folder("XDG_CONFIG_HOME", ".config", "Library/Application Support", "APPDATA")
     }
 
-    /// Where the program keeps what it would be a pity to lose, and no more: `pumice` in the platform's folder for
-    /// that, which is `XDG_STATE_HOME` or `~/.local/state`, on macOS `~/Library/Application Support`, on Windows
+    /// The folder for state such as a history: `pumice` in the platform's state folder, which is `XDG_STATE_HOME` or `~/.local/state`, on macOS `~/Library/Application Support`, on Windows
     /// `LOCALAPPDATA`.
     pub fn state_folder(&self) -> Option<PathBuf> {
         self.folder("XDG_STATE_HOME", ".local/state", "Library/Application Support", "LOCALAPPDATA")
     }
 
-    /// `pumice` in a folder of the platform's. A path in XDG's variables counts when it is absolute.
+    /// `pumice` in a folder of the platform. XDG variables count if they are absolute paths.
     fn folder(&self, xdg: &str, home: &str, on_macos: &str, on_windows: &str) -> Option<PathBuf> {
         let named = |variable: &str| self.env(variable).map(PathBuf::from).filter(|path| path.is_absolute());
         let platforms = || match std::env::consts::OS {
@@ -337,20 +334,20 @@ impl Context {
     pub fn now(&self) -> SystemTime {
         match &self.world {
             World::Real => SystemTime::now(),
-            World::Made(made) => (made.clock)(),
+            World::Fake(fake) => (fake.clock)(),
         }
     }
 
-    /// A number that differs each time, for delays and ids: not for secrets.
+    /// A random number for delays and ids, not for secrets.
     pub(crate) fn random(&self) -> u64 {
         match &self.world {
-            // Each `RandomState` has keys of its own, and what it makes of nothing is as good as random.
+            // Each `RandomState` has keys of its own, so that its hash of nothing is random.
             World::Real => RandomState::new().hash_one(()),
-            World::Made(_) => 0,
+            World::Fake(_) => 0,
         }
     }
 
-    /// A number from 0 to 1 that differs each time.
+    /// A random number from 0 to 1.
     pub(crate) fn chance(&self) -> f64 {
         let high = u32::try_from(self.random() >> 32).unwrap_or(u32::MAX);
         f64::from(high) / f64::from(u32::MAX)
@@ -364,7 +361,7 @@ impl Context {
         [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| hex.get(part).unwrap_or_default()).join("-")
     }
 
-    /// The profile to use: the one that is named, else `AWS_PROFILE`, else `default`.
+    /// The profile to use: the named one, else `AWS_PROFILE`, else `default`.
     pub fn profile_name(&self, named: Option<&str>) -> String {
         named.map(str::to_owned).or_else(|| self.env("AWS_PROFILE")).unwrap_or_else(|| "default".into())
     }
@@ -379,7 +376,7 @@ impl Context {
         self.aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials")
     }
 
-    /// What the two AWS files say. A file that does not exist says nothing.
+    /// The two AWS files. One that does not exist counts as empty.
     pub fn profiles(&self) -> Result<Profiles> {
         let config = self.read_aws_file(self.config_file())?;
         let credentials = self.read_aws_file(self.credentials_file())?;
@@ -389,7 +386,7 @@ impl Context {
         )
     }
 
-    /// A number that tells whether the two AWS files say what they said before.
+    /// A hash of the two AWS files, to notice changes.
     pub(crate) fn aws_files_mark(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for path in [self.config_file(), self.credentials_file()] {
@@ -402,7 +399,7 @@ impl Context {
         hasher.finish()
     }
 
-    /// A path of the settings, in which a `~/` at the beginning is the home folder.
+    /// A configured path; `~/` at its beginning is the home folder.
     pub(crate) fn path(&self, text: &str) -> PathBuf {
         match (text.strip_prefix("~/"), self.home()) {
             (Some(rest), Some(home)) => home.join(rest),
@@ -433,20 +430,20 @@ impl Context {
 }
 
 impl fmt::Debug for Context {
-    /// Shows the names of what was made, and no values: they may be secrets.
+    /// Shows names without values, which may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.world {
             World::Real => f.write_str("Context::real()"),
-            World::Made(made) => f
-                .debug_struct("Context::made()")
-                .field("env", &made.env.keys())
-                .field("files", &made.files().keys())
+            World::Fake(fake) => f
+                .debug_struct("Context::fake()")
+                .field("env", &fake.env.keys())
+                .field("files", &fake.files().keys())
                 .finish_non_exhaustive(),
         }
     }
 }
 
-impl Made {
+impl Fake {
     fn files(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, Vec<u8>>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }

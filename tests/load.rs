@@ -186,7 +186,7 @@ async fn serve<F: Future<Output = ()> + Send>(
 
 fn client(url: &str) -> Client {
     let context =
-        Context::made().with_env("AWS_ACCESS_KEY_ID", "AKID").with_env("AWS_SECRET_ACCESS_KEY", "secret");
+        Context::fake().with_env("AWS_ACCESS_KEY_ID", "AKID").with_env("AWS_SECRET_ACCESS_KEY", "secret");
     Client::new(Config::new().context(context).endpoint_url(url).retry(Retry::never()))
 }
 

@@ -35,7 +35,7 @@ fn ten_thousand_calls_leave_nothing_behind() {
     let server = Server::start((0..CALLS).map(|_| answer(random(&mut state))));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let context =
-        Context::made().with_env("AWS_ACCESS_KEY_ID", "AKID").with_env("AWS_SECRET_ACCESS_KEY", "secret");
+        Context::fake().with_env("AWS_ACCESS_KEY_ID", "AKID").with_env("AWS_SECRET_ACCESS_KEY", "secret");
     let client = Client::new(Config::new().context(context).endpoint_url(&server.url).retry(Retry::never()));
     let request = ConverseRequest::new("m").message(Message::user("Hi"));
 

@@ -172,7 +172,7 @@ fn a_soak_leaves_everything_as_it_was() {
 fn clients(world: &Arc<World>, url: &str) -> [Client; 2] {
     let context = || {
         let world = Arc::clone(world);
-        Context::made().with_clock(move || world.now())
+        Context::fake().with_clock(move || world.now())
     };
     let container = context().with_env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{url}/credentials"));
     let mut sso = context().with_env("HOME", "/home").with_env("AWS_EC2_METADATA_DISABLED", "true");

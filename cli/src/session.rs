@@ -55,7 +55,7 @@ impl Session {
         }
         if let Some(replay) = replay {
             // A recording answers anyone: nothing that is set up here has a say in it.
-            let nowhere = Context::made().with_clock(SystemTime::now);
+            let nowhere = Context::fake().with_clock(SystemTime::now);
             config = config.context(nowhere).unauthorised().transport(recorded(
                 Arc::new(replay),
                 recording,

@@ -12,11 +12,11 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::bounded;
 
-/// What came of a command.
+/// The output of a command.
 ///
-/// `Debug` shows whether it succeeded alone: what it printed may be a secret.
+/// `Debug` shows only whether it succeeded: the output may be a secret.
 #[derive(Clone, Default)]
-pub struct Ran {
+pub struct CommandOutput {
     /// Whether it ended with exit code 0.
     pub success: bool,
     /// What it printed on standard output.
@@ -25,13 +25,13 @@ pub struct Ran {
     pub stderr: Vec<u8>,
 }
 
-impl fmt::Debug for Ran {
+impl fmt::Debug for CommandOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ran").field("success", &self.success).finish_non_exhaustive()
+        f.debug_struct("CommandOutput").field("success", &self.success).finish_non_exhaustive()
     }
 }
 
-impl Drop for Ran {
+impl Drop for CommandOutput {
     fn drop(&mut self) {
         self.stdout.zeroize();
         self.stderr.zeroize();
@@ -59,7 +59,7 @@ impl Wait {
     }
 
     /// Runs a command to its end. After `limit`, or when it is given up, it is killed.
-    pub(super) fn run(self, command: &str, limit: Duration) -> io::Result<Ran> {
+    pub(super) fn run(self, command: &str, limit: Duration) -> io::Result<CommandOutput> {
         let deadline = Instant::now() + bounded(limit);
         let mut child = start(command)?;
         let lifeline = child.stdin.take();
@@ -73,7 +73,7 @@ impl Wait {
         ran
     }
 
-    fn wait(self, child: &mut Child, deadline: Instant) -> io::Result<Ran> {
+    fn wait(self, child: &mut Child, deadline: Instant) -> io::Result<CommandOutput> {
         let stdout = child.stdout.take().map(|output| in_background(Box::new(output)));
         let stderr = child.stderr.take().map(|output| in_background(Box::new(output)));
         let is_open = |output: &Option<Reading>| output.as_ref().is_some_and(|output| !output.is_finished());
@@ -82,7 +82,11 @@ impl Wait {
                 && !is_open(&stderr)
                 && let Some(status) = child.try_wait()?
             {
-                return Ok(Ran { success: status.success(), stdout: read(stdout)?, stderr: read(stderr)? });
+                return Ok(CommandOutput {
+                    success: status.success(),
+                    stdout: read(stdout)?,
+                    stderr: read(stderr)?,
+                });
             }
             if Instant::now() >= deadline {
                 return Err(io::ErrorKind::TimedOut.into());
@@ -204,7 +208,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_mins(1);
 
-    fn run(command: &str, limit: Duration) -> io::Result<Ran> {
+    fn run(command: &str, limit: Duration) -> io::Result<CommandOutput> {
         Wait::default().run(command, limit)
     }
 

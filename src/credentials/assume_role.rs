@@ -11,7 +11,7 @@ use super::sts;
 use crate::profile::Section;
 use crate::{Error, ErrorKind, Result};
 
-/// What a profile says of its role.
+/// The role of a profile, and how to assume it.
 #[derive(Debug)]
 pub(super) struct Role {
     profile: String,
@@ -22,7 +22,7 @@ pub(super) struct Role {
 }
 
 impl Role {
-    /// The role of a profile that has one.
+    /// `None` if the profile has no role.
     pub(super) fn of(profile: &Section) -> Result<Option<Self>> {
         let property = |key| profile.non_blank(key).map(str::to_owned);
         let Some(arn) = property("role_arn") else { return Ok(None) };
@@ -30,7 +30,7 @@ impl Role {
         if let Some(serial) = profile.non_blank("mfa_serial") {
             return Err(Error::new(
                 ErrorKind::Credentials,
-                format!("the profile {name} needs a code of the MFA device {serial}, and there is nobody to ask for it"),
+                format!("the profile {name} needs a code of the MFA device {serial}, which is not supported"),
             )
             .with_hint(format!(
                 "the AWS CLI asks: run `aws configure export-credentials --profile {name} --format env` and \
@@ -42,14 +42,14 @@ impl Role {
             arn,
             session_name: property("role_session_name"),
             external_id: property("external_id"),
-            // Not a number counts as none, as in the SDKs.
+            // An invalid number is ignored, as the SDKs do.
             duration_seconds: profile
                 .non_blank("duration_seconds")
                 .and_then(|value| value.trim().parse().ok()),
         }))
     }
 
-    /// Assumes it with these keys.
+    /// Assumes the role with these keys.
     pub(super) async fn assume(&self, cx: &ProviderContext, with: &Keys) -> Result<Keys, Fault> {
         let session_name = self.session_name.clone();
         let session_name = session_name.unwrap_or_else(|| sts::session_name(cx.context.now()));

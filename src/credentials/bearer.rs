@@ -1,8 +1,8 @@
 //! A Bedrock API key in `AWS_BEARER_TOKEN_BEDROCK`. One variable serves both services.
 //!
 //! Without one, the other sources are asked, unless `AWS_AUTH_SCHEME_PREFERENCE`, or else
-//! `auth_scheme_preference` of the profile, says that a token is what is wanted: of the schemes in that
-//! list that Bedrock has, `httpBearerAuth` comes first. Source: the AWS SDKs' reference guide,
+//! `auth_scheme_preference` of the profile, prefers a token: of the schemes in that list that Bedrock supports,
+//! `httpBearerAuth` is the first. Source: the AWS SDKs' reference guide,
 //! [authentication scheme](https://docs.aws.amazon.com/sdkref/latest/guide/feature-auth-scheme.html).
 
 use aws_credential_types::Token;
@@ -16,7 +16,7 @@ pub(super) fn load(context: &Context) -> Result<Outcome> {
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::new(
             ErrorKind::Credentials,
-            format!("{VARIABLE}: a token of visible ASCII characters expected, others found in it"),
+            format!("{VARIABLE}: expected a token of visible ASCII characters, found others in it"),
         ));
     }
     Ok(Outcome::Resolved(Resolved {
@@ -27,9 +27,9 @@ pub(super) fn load(context: &Context) -> Result<Outcome> {
     }))
 }
 
-/// What it means that there is no token.
+/// The outcome without a token.
 fn absent(context: &Context) -> Result<Outcome> {
-    // A file that is not as it should be is for the source to tell that needs it.
+    // A damaged file is reported by the source that needs it.
     let in_profile = || {
         let profiles = context.profiles().ok()?;
         let profile = profiles.profile(&context.profile_name(None))?;
@@ -44,13 +44,13 @@ fn absent(context: &Context) -> Result<Outcome> {
     }
     Err(Error::new(
         ErrorKind::Credentials,
-        format!("{VARIABLE} expected, since {setting} asks for httpBearerAuth; it is not set"),
+        format!("{setting} asks for httpBearerAuth, but {VARIABLE} is not set"),
     )
     .with_hint(format!("set {VARIABLE}, or change {setting}: sigv4 is for access keys")))
 }
 
-/// Whether a bearer token is the first that this list of schemes, such as `sigv4a, httpBearerAuth`,
-/// asks for. A scheme may have its namespace before it: `smithy.api#httpBearerAuth`.
+/// Whether the first supported scheme of a list such as `sigv4a, httpBearerAuth` is the bearer token. A scheme may
+/// have its namespace before it: `smithy.api#httpBearerAuth`.
 fn prefers_bearer(preference: &str) -> bool {
     let schemes = preference.split(',').map(|scheme| scheme.rsplit('#').next().unwrap_or_default().trim());
     schemes.into_iter().find(|scheme| ["sigv4", BEARER_SCHEME].contains(scheme)) == Some(BEARER_SCHEME)

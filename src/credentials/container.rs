@@ -22,13 +22,10 @@ pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
     }
 }
 
-/// The keys that a profile asks for by name.
+/// The keys for a profile with `credential_source = EcsContainer`.
 pub(super) async fn keys(cx: &ProviderContext) -> Result<Keys, Fault> {
     let uri = uri(cx)?.ok_or_else(|| {
-        Error::new(
-            ErrorKind::Credentials,
-            format!("the container's {RELATIVE} or {FULL} expected, neither is set"),
-        )
+        Error::new(ErrorKind::Credentials, format!("expected {RELATIVE} or {FULL}, found neither"))
     })?;
     ask(cx, &uri).await
 }
@@ -42,7 +39,7 @@ async fn ask(cx: &ProviderContext, uri: &Uri) -> Result<Keys, Fault> {
     let mut headers = vec![("accept", "application/json")];
     headers.extend(token.as_ref().map(|token| ("authorization", token.text())));
     let request = request(Method::GET, &uri.to_string(), &headers, Bytes::new())?;
-    // What is not https is on the container's own link: nothing else is let through.
+    // `uri` lets plain http through only to the container's own link.
     let link_local = uri.scheme_str() != Some("https");
     let policy = CallPolicy { link_local, attempts: 3, timeout: Duration::from_secs(5) };
     cx.ask("the container's credentials service", policy, &request, &[], |head, body| {
@@ -56,7 +53,7 @@ async fn ask(cx: &ProviderContext, uri: &Uri) -> Result<Keys, Fault> {
     })
     .await
     .map_err(|fault| match fault {
-        // What a call to Bedrock that finds nobody is advised of has no say in where this service is.
+        // The transport's hint is about Bedrock's endpoint, which does not matter here.
         Fault::Broken(error) if error.status().is_none() && error.hint().is_some() => {
             let variable = if context.env(RELATIVE).is_some() { RELATIVE } else { FULL };
             Fault::Broken(error.with_hint(format!("it is where {variable} says: check or unset that")))
@@ -65,11 +62,11 @@ async fn ask(cx: &ProviderContext, uri: &Uri) -> Result<Keys, Fault> {
     })
 }
 
-/// Where the service is, if there is one.
+/// The URL of the service. `None` if none is set.
 fn uri(cx: &ProviderContext) -> Result<Option<Uri>> {
     let env = |name| cx.context.env(name);
     let fault = |variable: &str, expected: &str| {
-        Error::new(ErrorKind::Credentials, format!("{variable}: {expected} expected, something else found"))
+        Error::new(ErrorKind::Credentials, format!("{variable}: expected {expected}, found something else"))
     };
     if let Some(path) = env(RELATIVE) {
         let expected = "a path that begins with \"/\"";
@@ -77,7 +74,7 @@ fn uri(cx: &ProviderContext) -> Result<Option<Uri>> {
         return uri.map(Some).ok_or_else(|| fault(RELATIVE, expected));
     }
     let Some(text) = env(FULL) else { return Ok(None) };
-    let expected = format!("an https URL, or an http URL of this machine or of {ECS}, {EKS} or {EKS_V6},");
+    let expected = format!("an https URL, or an http URL of this machine or of {ECS}, {EKS} or {EKS_V6}");
     let allowed = |uri: &Uri| {
         let authority = uri.authority()?.as_str();
         if authority.contains('@') {
@@ -93,7 +90,7 @@ fn uri(cx: &ProviderContext) -> Result<Option<Uri>> {
     text.parse().ok().filter(|uri| allowed(uri).is_some()).map(Some).ok_or_else(|| fault(FULL, &expected))
 }
 
-/// Whether a host is this machine or an address that containers' credentials are served at.
+/// Whether a host is this machine or an address of the container credentials service.
 fn is_own(host: &str) -> bool {
     let address = host.parse::<IpAddr>();
     host.eq_ignore_ascii_case("localhost")

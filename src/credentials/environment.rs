@@ -21,7 +21,7 @@ pub(super) fn load(context: &Context) -> Outcome {
     }
 }
 
-/// The keys, where both are set.
+/// The keys, if both are set.
 pub(super) fn keys_of(context: &Context) -> Option<Keys> {
     Some(both(context, &context.env(ID)?, &secret(context)?))
 }
@@ -29,7 +29,7 @@ pub(super) fn keys_of(context: &Context) -> Option<Keys> {
 fn both(context: &Context, id: &str, secret: &Secret) -> Keys {
     let token = context.env("AWS_SESSION_TOKEN").map(Secret::new);
     let account = context.env("AWS_ACCOUNT_ID");
-    // Nothing but a hint: what is no time is as good as none.
+    // Advisory: an unparseable value is ignored.
     let expires = context.env("AWS_CREDENTIAL_EXPIRATION").and_then(|text| time(&text));
     keys((id, secret.text(), token.as_ref().map(Secret::text)), account.as_deref(), expires)
 }

@@ -1,8 +1,8 @@
-//! The metadata service of an EC2 instance, in its second version: a session token first, with which
-//! everything else is asked.
+//! The metadata service of an EC2 instance, version 2: every request needs a session token, which is asked for
+//! first.
 //!
-//! What it hands out may be near its end or past it while the service has trouble, and is good all the
-//! same: it is used, with a new term.
+//! During an outage the service hands out expired keys, which stay valid ("static stability"): they are used, and
+//! asked for again after a while.
 //!
 //! Sources: [retrieve security credentials](https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html),
 //! and the AWS SDKs' reference guide,
@@ -25,17 +25,17 @@ use super::{Credentials, Deferred, Outcome, Resolved};
 use crate::endpoint::{BaseUrl, dns_suffix, encode_label};
 use crate::{Error, ErrorKind, Result};
 
-/// What is remembered of the service.
+/// What the service gave.
 #[derive(Default)]
-pub(super) struct Imds(Mutex<Held>);
+pub(super) struct Imds(Mutex<Cached>);
 
 #[derive(Default)]
-struct Held {
-    /// The session token, and until when it is good.
+struct Cached {
+    /// The session token, and when to ask for another.
     token: Option<(Secret, SystemTime)>,
-    /// The role and keys that it gave last.
+    /// The last role and its keys.
     last: Option<(String, Keys)>,
-    /// That there was no answer, and until when that is taken to be so.
+    /// Why there is no service here, and until when not to ask again.
     absent: Option<(Absent, SystemTime)>,
 }
 
@@ -46,7 +46,7 @@ struct Absent {
     hint: Option<&'static str>,
 }
 
-/// Why it gave nothing.
+/// Why there are no keys.
 enum Trouble {
     Absent(Absent),
     Broken(Error),
@@ -82,7 +82,7 @@ pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
 }
 
 impl Imds {
-    /// The keys that a profile asks for by name.
+    /// The keys for a profile with `credential_source = Ec2InstanceMetadata`.
     pub(super) async fn keys(&self, cx: &ProviderContext) -> Result<Keys, Fault> {
         if cx.offline {
             let settings = Settings::of(cx)?;
@@ -110,7 +110,7 @@ impl Imds {
         }
     }
 
-    /// The instance's region. That it cannot be had is as good as none.
+    /// The instance's region. `None` if IMDS does not answer.
     pub(super) async fn region(&self, cx: &ProviderContext) -> Option<String> {
         if cx.offline {
             return None;
@@ -124,8 +124,8 @@ impl Imds {
     async fn role_and_keys(&self, cx: &ProviderContext) -> Result<(String, Keys), Trouble> {
         let asked = self.ask_role_and_keys(cx).await;
         let now = cx.context.now();
-        let mut held = self.held();
-        let (role, keys) = match (asked, &held.last) {
+        let mut cached = self.cached();
+        let (role, keys) = match (asked, &cached.last) {
             (Ok(asked), _) => asked,
             (Err(_), Some(last)) => last.clone(),
             (Err(trouble), None) => return Err(trouble),
@@ -134,7 +134,7 @@ impl Imds {
         if keys.expiry().is_some_and(|expiry| expiry <= now) {
             *given.expiry_mut() = Some(now + TERM + JITTER.mul_f64(cx.context.chance()));
         }
-        held.last = Some((role.clone(), keys));
+        cached.last = Some((role.clone(), keys));
         Ok((role, given))
     }
 
@@ -147,7 +147,7 @@ impl Imds {
             return Err(absent("the instance has no role: attach an instance profile to it"));
         }
         let document = self.get(cx, &settings, &format!("{ROLES}{}", encode_label(role))).await?;
-        let document = document.ok_or_else(|| absent("the instance's role has gone"))?;
+        let document = document.ok_or_else(|| absent("the instance's role is gone"))?;
         let read = || {
             let fields = Fields::read(WHAT, document.text().as_bytes())?;
             let code = fields.string("Code");
@@ -171,14 +171,14 @@ impl Imds {
         Ok((role.to_owned(), keys))
     }
 
-    /// A text of the service. `None` if there is no such.
+    /// The text at a path. `None` if there is none.
     async fn get(
         &self,
         cx: &ProviderContext,
         settings: &Settings,
         path: &str,
     ) -> Result<Option<Secret>, Trouble> {
-        // A token that is no longer good is asked for once more.
+        // An expired token is replaced once.
         for last_try in [false, true] {
             let token = self.token(cx, settings).await?;
             let headers = [("x-aws-ec2-metadata-token", token.text())];
@@ -191,7 +191,7 @@ impl Imds {
                 });
             match answer.await {
                 Ok(answer) => return Ok(answer),
-                Err(error) if error.status() == Some(401) && !last_try => self.held().token = None,
+                Err(error) if error.status() == Some(401) && !last_try => self.cached().token = None,
                 Err(error) => return Err(failed(WHAT, &error).into()),
             }
         }
@@ -201,13 +201,13 @@ impl Imds {
     async fn token(&self, cx: &ProviderContext, settings: &Settings) -> Result<Secret, Trouble> {
         let now = cx.context.now();
         {
-            let held = self.held();
-            if let Some((token, until)) = &held.token
+            let cached = self.cached();
+            if let Some((token, until)) = &cached.token
                 && now < *until
             {
                 return Ok(token.clone());
             }
-            if let Some((absent, until)) = &held.absent
+            if let Some((absent, until)) = &cached.absent
                 && now < *until
             {
                 return Err(Trouble::Absent(absent.clone()));
@@ -223,7 +223,7 @@ impl Imds {
         let error = match asked.await {
             Ok((token, seconds)) => {
                 let until = now + Duration::from_secs(seconds).saturating_sub(TOKEN_MARGIN);
-                self.held().token = Some((token.clone(), until));
+                self.cached().token = Some((token.clone(), until));
                 return Ok(token);
             }
             Err(error) => error,
@@ -232,14 +232,16 @@ impl Imds {
         let absent = |reason, hint| Absent { reason, hint };
         let absent = match (error.kind(), error.status()) {
             (ErrorKind::Timeout, _) => absent(
-                format!("{at} took the connection, and gave no session token within {seconds} s"),
+                format!("{at} accepted the connection, but gave no session token within {seconds} s"),
                 Some(HOPS),
             ),
-            (_, None) => absent(format!("{at} cannot be reached: this is no EC2 instance, it seems"), None),
+            (_, None) => {
+                absent(format!("{at} cannot be reached: this is probably not an EC2 instance"), None)
+            }
             (_, Some(status @ (400 | 404 | 405 | 501))) => {
                 absent(format!("{at} gives no session tokens (HTTP {status}): it is not IMDSv2"), None)
             }
-            // Also what networks answer that are none of Amazon's.
+            // Some networks outside AWS answer so at this address.
             (_, Some(403)) => absent(
                 format!(
                     "{at} gives no session tokens (HTTP 403): it is turned off, or this is no EC2 instance"
@@ -248,11 +250,11 @@ impl Imds {
             ),
             _ => return Err(failed(WHAT, &error).into()),
         };
-        self.held().absent = Some((absent.clone(), now + ABSENCE));
+        self.cached().absent = Some((absent.clone(), now + ABSENCE));
         Err(Trouble::Absent(absent))
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn cached(&self) -> MutexGuard<'_, Cached> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -270,7 +272,7 @@ struct Settings {
 }
 
 impl Settings {
-    /// The settings, or that they turn the service off.
+    /// The settings, or why the service is turned off.
     fn of(cx: &ProviderContext) -> Result<Result<Self, String>> {
         cx.with_profile(|profile| {
             Self::read(|name| {
@@ -283,13 +285,13 @@ impl Settings {
         })?
     }
 
-    /// Reads them by their names in the environment, without `AWS_`.
+    /// `setting` gives a value by its name in the environment, without `AWS_`.
     fn read(setting: impl Fn(&str) -> Option<String>) -> Result<Result<Self, String>> {
         let fault = |name: &str, expected: &str| {
             Error::new(
                 ErrorKind::Credentials,
                 format!(
-                    "AWS_{name} (or in the profile {}): {expected} expected, something else found",
+                    "AWS_{name} (or in the profile {}): expected {expected}, found something else",
                     name.to_ascii_lowercase()
                 ),
             )
@@ -307,17 +309,16 @@ impl Settings {
         };
         let base =
             BaseUrl::parse(&url).map_err(|expected| fault("EC2_METADATA_SERVICE_ENDPOINT", expected))?;
-        // Its answers are keys: over plain http they come from this machine or its own link.
+        // Its responses are keys: plain http is for this machine and its own link only.
         let host = url.trim().parse::<Uri>().ok();
         let host = host.as_ref().and_then(|uri| uri.host()?.trim_matches(['[', ']']).parse::<IpAddr>().ok());
         if !base.may_carry_secrets() && !host.is_some_and(|host| host == IPV4 || host == IPV6) {
-            let expected = format!("an https URL, or an http URL of this machine, {IPV4} or [{IPV6}],");
+            let expected = format!("an https URL, or an http URL of this machine, {IPV4} or [{IPV6}]");
             return Err(fault("EC2_METADATA_SERVICE_ENDPOINT", &expected));
         }
         let seconds = match setting("METADATA_SERVICE_TIMEOUT") {
             None => 1.0,
-            // As JSON has numbers: the standard library's own reader of them is 16 KB, and in the program for
-            // this alone.
+            // size: f64::from_str would add 16 KB for this one setting.
             Some(text) => serde_json::from_str::<f64>(&text)
                 .ok()
                 .filter(|seconds| (0.001..=3600.0).contains(seconds))
@@ -332,16 +333,16 @@ impl Settings {
     }
 }
 
-/// How long a session token is good, by the answer that brings it.
+/// The lifetime of a session token, in seconds.
 fn seconds_to_live(head: &Parts) -> u64 {
     let header = head.headers.get(TTL_HEADER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    // No more than was asked for.
+    // At most what was asked for.
     header.unwrap_or(0_u64).min(21600)
 }
 
 fn text(body: &[u8]) -> Result<Secret> {
     let text = std::str::from_utf8(body).map(str::trim);
-    text.map(Secret::new).map_err(|_| Error::new(ErrorKind::Damaged, "text expected, something else found"))
+    text.map(Secret::new).map_err(|_| Error::new(ErrorKind::Damaged, "expected text, found something else"))
 }
 
 const WHAT: &str = "the instance metadata service";
@@ -354,12 +355,12 @@ const TURNED_OFF: &str = "an instance's metadata service is turned on by aws ec2
 const HOPS: &str = "in a container on EC2, the instance's hop limit keeps the answer away: raise it with \
      `aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2 --instance-id ID`; elsewhere set \
      AWS_EC2_METADATA_DISABLED=true";
-/// How long before its end a session token is given up.
+/// How long before its expiry a session token is replaced.
 const TOKEN_MARGIN: Duration = Duration::from_mins(2);
-/// How long it is taken to be so that there is no such service.
+/// How long a missing service is not asked again.
 const ABSENCE: Duration = Duration::from_secs(10);
-/// The new term of keys past their end, and how much chance may add to it.
+/// When expired keys are asked for again, and the most that is added at random.
 const TERM: Duration = Duration::from_mins(10);
 const JITTER: Duration = Duration::from_mins(5);
-/// By how much the time for an answer is longer than the time to connect, so that the latter is over first.
+/// The response timeout is longer than the connect timeout by this, so that the connect timeout passes first.
 const CONNECTED: Duration = Duration::from_millis(50);

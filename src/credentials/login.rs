@@ -1,6 +1,6 @@
-//! A login session: what `aws login` has left in a file, with the keys themselves and what refreshes them.
+//! A login session: the file that `aws login` writes holds the keys and a refresh token.
 //!
-//! A refresh is proven to come from this machine by a signature (`DPoP`) with the file's own key.
+//! A signature with the file's key (`DPoP`) proves that a refresh comes from this machine.
 //!
 //! Sources: the AWS CLI's user guide,
 //! [sign in through the AWS CLI](https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sign-in.html),
@@ -24,7 +24,7 @@ use super::secret::{Fields, Secret, hashed_name, timestamp};
 use super::session::{self, Session};
 use crate::{Error, ErrorKind, Hint, Result};
 
-/// The keys of a session, refreshed if they are near their end.
+/// The keys of a session, refreshed if they are about to expire.
 pub(super) async fn load(cx: &ProviderContext, profile: &str, session: &str) -> Result<Keys, Fault> {
     let context = &cx.context;
     let log_in = || Hint::SignIn { profile: profile.to_owned(), sso: false };
@@ -39,18 +39,18 @@ pub(super) async fn load(cx: &ProviderContext, profile: &str, session: &str) -> 
     let path = folder.ok_or_else(|| fault("no home folder for its login session"))?.join(name);
     let unreadable = |why: &str| fault(&format!("the login session in {}: {why}", path.display()));
     let read = |text: &[u8]| {
-        let held = Held::read(text)?;
-        Ok(Session { value: held.keys, expires: held.expires, refreshable: true })
+        let cached = Cached::read(text)?;
+        Ok(Session { value: cached.keys, expires: cached.expires, refreshable: true })
     };
-    let refresh = |text: Zeroizing<Vec<u8>>| async move { Held::read(&text)?.refresh(cx, profile).await };
+    let refresh = |text: Zeroizing<Vec<u8>>| async move { Cached::read(&text)?.refresh(cx, profile).await };
     session::current(cx, &path, unreadable, read, refresh).await.map_err(|fault| match fault {
         Fault::Broken(error) if error.hint().is_none() => Fault::Broken(error.with_hint(log_in())),
         fault => fault,
     })
 }
 
-/// What the file holds.
-struct Held<'a> {
+/// The content of the file.
+struct Cached<'a> {
     keys: Keys,
     expires: SystemTime,
     account: Option<Secret>,
@@ -61,12 +61,12 @@ struct Held<'a> {
     fields: Fields<'a>,
 }
 
-impl<'a> Held<'a> {
+impl<'a> Cached<'a> {
     fn read(text: &'a [u8]) -> Result<Self> {
         let fields = Fields::read("the file", text)?;
         let token = fields.object("accessToken")?;
         let expires = token.time("expiresAt")?;
-        let expires = expires.ok_or_else(|| token.expected("expiresAt", "a time as"))?;
+        let expires = expires.ok_or_else(|| token.expected("expiresAt", "a time"))?;
         let account = token.string("accountId");
         let keys = token.keys(KEYS, account.as_ref().map(Secret::text), Some(expires))?;
         Ok(Self {
@@ -81,7 +81,7 @@ impl<'a> Held<'a> {
         })
     }
 
-    /// New keys, and the file with them in it.
+    /// New keys, and the file with them.
     async fn refresh(
         &self,
         cx: &ProviderContext,
@@ -145,14 +145,14 @@ fn host(region: &str, suffix: &str) -> String {
     }
 }
 
-/// The proof that a request to this URL comes from who has the key: a JWT.
+/// A JWT that proves that a request to this URL comes from the owner of the key.
 fn proof(pem: &str, url: &str, id: &str, now: SystemTime) -> Result<Secret, &'static str> {
     let random = SystemRandom::new();
     let key = key_pair(pem, &random)?;
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     // An uncompressed point: 4, then both coordinates.
     let point = key.public_key().as_ref();
-    let (x, y) = point.get(1..).and_then(|point| point.split_at_checked(32)).ok_or("a point expected")?;
+    let (x, y) = point.get(1..).and_then(|point| point.split_at_checked(32)).ok_or("expected a point")?;
     let header = json!({
         "typ": "dpop+jwt",
         "alg": "ES256",
@@ -168,7 +168,7 @@ fn proof(pem: &str, url: &str, id: &str, now: SystemTime) -> Result<Secret, &'st
 
 /// The key in a PEM text of RFC 5915, as `aws login` writes it: on the curve P-256, with its public half.
 fn key_pair(pem: &str, random: &SystemRandom) -> Result<EcdsaKeyPair, &'static str> {
-    let expected = "an EC PRIVATE KEY in PEM form, of the curve P-256 and with its public key, expected";
+    let expected = "expected an EC PRIVATE KEY in PEM form, of the curve P-256 and with its public key";
     let text = pem.trim().strip_prefix("-----BEGIN EC PRIVATE KEY-----").ok_or(expected)?;
     let text = text.strip_suffix("-----END EC PRIVATE KEY-----").ok_or(expected)?;
     let text = Zeroizing::new(text.split_whitespace().collect::<String>());

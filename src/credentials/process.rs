@@ -13,7 +13,7 @@ use super::secret::{Fields, Secret};
 use super::{ProviderContext, expired};
 use crate::{Error, ErrorKind, Result};
 
-/// Runs the command of a profile, which may wait for a person for a minute.
+/// Runs the command of a profile. It may ask the user something: it has a minute.
 pub(super) async fn load(
     cx: &ProviderContext,
     profile: &str,
@@ -21,7 +21,7 @@ pub(super) async fn load(
     account: Option<&str>,
 ) -> Result<Keys, Fault> {
     let what = format!("credential_process of the profile {profile}");
-    // What such commands do is to ask a service.
+    // Such commands usually ask a service.
     if cx.offline {
         return Err(Fault::Offline(what));
     }
@@ -43,7 +43,7 @@ pub(super) async fn load(
     let read = || {
         let fields = Fields::read("its output", &ran.stdout)?;
         if fields.integer("Version") != Some(1) {
-            return Err(fields.expected("Version", "the number 1 as"));
+            return Err(fields.expected("Version", "the number 1"));
         }
         let given = fields.string("AccountId");
         let account = given.as_ref().map(Secret::text).or(account);
@@ -56,7 +56,7 @@ pub(super) async fn load(
     }
 }
 
-/// What a command said, for a message: one line, not much of it, and no word that may be a secret.
+/// The output of a command for a message: one short line, without words that may be secrets.
 fn without_secrets(text: &str) -> String {
     let text = text.get(..text.floor_char_boundary(LONGEST_SAID)).unwrap_or_default();
     let mut shown = Vec::new();
@@ -103,7 +103,7 @@ fn is_plain(word: &str) -> bool {
     !letters.is_empty() && letters.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Whether a word is as keys and tokens are: long, with capital and small letters and digits.
+/// Whether a word looks like a key or a token: long, with upper-case and lower-case letters and digits.
 fn looks_random(word: &str) -> bool {
     word.len() >= 20
         && word.bytes().any(|byte| byte.is_ascii_uppercase())
@@ -112,7 +112,7 @@ fn looks_random(word: &str) -> bool {
 }
 
 const LIMIT: Duration = Duration::from_mins(1);
-/// How much of what a command said is looked at, in bytes.
+/// How much of the output is read for a message, in bytes.
 const LONGEST_SAID: usize = 4096;
 /// What stands between a name and its value.
 const LINKS: [&str; 6] = ["is", "was", "=", ":", "is:", "->"];

@@ -1,9 +1,8 @@
-//! A profile of the two AWS files: what it names as its credentials, and the roles that are assumed with
-//! them.
+//! A profile of the two AWS files: its credentials, and the roles that are assumed with them.
 //!
-//! A profile with a `role_arn` leads on to its `source_profile`, or to what its `credential_source` names,
-//! and so on, until there are credentials to begin with. In the middle of such a chain a profile's own keys
-//! end it. Where a profile says more than one thing of its credentials, the first counts of:
+//! A profile with a `role_arn` refers to a `source_profile` or a `credential_source`, and so on, down to the first
+//! credentials. A profile on the way that has keys of its own is the last. If a profile has several kinds of
+//! credentials, the first of these counts:
 //! `credential_source`, web identity, IAM Identity Center, `login_session`, `credential_process`, keys.
 //!
 //! Source: the AWS SDKs' reference guide,
@@ -23,15 +22,15 @@ use crate::context::Context;
 use crate::profile::{Profiles, Section};
 use crate::{Error, ErrorKind, Hint, Result};
 
-/// The keys of the profile that is named in code, or else by `AWS_PROFILE`, or else of `default`.
+/// The keys of the profile that code names, or else `AWS_PROFILE`, or else of `default`.
 pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
     let context = &cx.context;
     let name = cx.profile_name();
     let profiles = context.profiles()?;
     if profiles.profile(&name).is_none() {
         let files = searched(context);
-        // `default` need not be there, even by name: on an EC2 instance without any file,
-        // `AWS_PROFILE=default` is how agents are told to look for credentials at all.
+        // `default` may be missing even if it is named: agents on an EC2 instance without any file need
+        // `AWS_PROFILE=default` to look for credentials at all.
         if name == "default" {
             return Ok(Outcome::not_applicable(format!("there is no profile default in {files}")));
         }
@@ -55,7 +54,7 @@ pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
 #[derive(Debug)]
 struct Plan {
     base: Base,
-    /// The profile that the base is of.
+    /// The profile that has the base.
     base_profile: String,
     /// In the order in which they are assumed.
     roles: Vec<Role>,
@@ -87,14 +86,17 @@ impl Plan {
                 let before = seen.last().copied().unwrap_or_default();
                 Error::new(
                     ErrorKind::Credentials,
-                    format!("the profile {before} names the source_profile {name}, which there is not"),
+                    format!("the profile {before} names the source_profile {name}, which does not exist"),
                 )
             })?;
             if seen.contains(&name) {
                 seen.push(name);
                 return Err(Error::new(
                     ErrorKind::Credentials,
-                    format!("the profiles {} lead in a circle by their source_profile", seen.join(", ")),
+                    format!(
+                        "the profiles {} refer to each other in a circle by source_profile",
+                        seen.join(", ")
+                    ),
                 ));
             }
             seen.push(name);
@@ -112,7 +114,7 @@ impl Plan {
             match (profile.non_blank("source_profile"), profile.non_blank("credential_source")) {
                 (Some(_), Some(_)) => {
                     return Err(fault(
-                        "has source_profile and credential_source: one of them expected".into(),
+                        "has source_profile and credential_source: expected only one of them".into(),
                     ));
                 }
                 (None, None) => {
@@ -121,7 +123,7 @@ impl Plan {
                     ));
                 }
                 (Some(source), None) if source != name => name = source,
-                // The profile's own credentials are those that its role is assumed with.
+                // The role is assumed with the profile's own credentials.
                 _ => break Base::of(profiles, profile)?,
             }
         };
@@ -167,7 +169,7 @@ impl Plan {
         Ok(keys)
     }
 
-    /// The plan in words: `profile work (sso-session corp)`.
+    /// The plan for messages: `profile work (sso-session corp)`.
     fn link(&self, name: &str) -> String {
         let base = match &self.base {
             Base::Keys(_) => String::new(),
@@ -198,7 +200,7 @@ impl Plan {
 }
 
 impl Base {
-    /// What a profile names as its own credentials.
+    /// The credentials of a profile itself.
     fn of(profiles: &Profiles, profile: &Section) -> Result<Option<Self>> {
         if let Some(source) = profile.non_blank("credential_source") {
             return match source.trim().to_ascii_lowercase().as_str() {
@@ -208,8 +210,8 @@ impl Base {
                 _ => Err(Error::new(
                     ErrorKind::Credentials,
                     format!(
-                        "the profile {}: the credential_source Environment, EcsContainer or Ec2InstanceMetadata \
-                         expected, {source:?} found",
+                        "the profile {}: expected the credential_source Environment, EcsContainer or \
+                         Ec2InstanceMetadata, found {source:?}",
                         profile.name()
                     ),
                 )),
@@ -233,7 +235,7 @@ impl Base {
     }
 }
 
-/// The keys that stand in a profile: both, or none; one without the other is a mistake.
+/// The access keys in a profile: both or neither; one alone is an error.
 fn static_keys(profile: &Section) -> Result<Option<Keys>> {
     let property = |key| profile.non_blank(key);
     let missing = |absent: &str, present: &str| {

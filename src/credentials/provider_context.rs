@@ -1,4 +1,4 @@
-//! What the sources look at: the world, and over HTTP the services that give credentials.
+//! What all sources share: the context they read, and requests to the services that give credentials.
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -48,10 +48,10 @@ pub struct ProviderContext {
 /// How a service is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CallPolicy {
-    /// Whether it is on this machine's own link, where there are no proxies.
+    /// Whether the service is on this machine's own link, where no proxy is used.
     pub(super) link_local: bool,
     pub(super) attempts: u32,
-    /// The longest that an answer may take, from the connection to its last byte.
+    /// The limit for a response, from connecting to the last byte.
     pub(super) timeout: Duration,
 }
 
@@ -64,9 +64,9 @@ impl CallPolicy {
 /// Why a service gave nothing.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// It was not asked, since nothing may be: the URL, or the command, that would have been.
+    /// Nothing may be asked: the URL or the command that would have been.
     Offline(String),
-    /// It failed, or there is something wrong before it could be asked.
+    /// The request failed, or could not be made.
     Broken(Error),
 }
 
@@ -129,7 +129,7 @@ impl ProviderContext {
         self.context.profile_name(self.profile.as_deref())
     }
 
-    /// Does something with the AWS files and the profile chosen from them, if there is such a profile.
+    /// Calls `work` with the AWS files and the profile in use, if it exists.
     pub(super) fn with_profile<T>(&self, work: impl FnOnce(Option<(&Profiles, &Section)>) -> T) -> Result<T> {
         let profiles = self.context.profiles()?;
         Ok(work(profiles.profile(&self.profile_name()).map(|section| (&profiles, section))))
@@ -142,14 +142,14 @@ impl ProviderContext {
         }
         let found = self.with_profile(|profile| Region::resolve(profile, |name| self.context.env(name)))?;
         let of_settings = || {
-            // That a runtime is one for FIPS says nothing of other services.
+            // FIPS in the region name is meant for the runtime only.
             let name = self.fallback_region.as_deref()?.replace("fips-", "").replace("-fips", "");
             Some(Region::new(&name, RegionSource::Settings))
         };
         Ok(found.or_else(of_settings))
     }
 
-    /// The region to ask for credentials in: the one that is named, or else the instance's.
+    /// The region to ask for credentials in: the named one, or else the instance's.
     pub(super) async fn sts_region(&self) -> Result<String> {
         if let Some(region) = self.named_region()? {
             return Ok(region.name().to_owned());
@@ -160,8 +160,8 @@ impl ProviderContext {
         })
     }
 
-    /// The URL of a service for credentials, by its name in the AWS files: as configured, or else the host
-    /// that is made of the region and the end of all names there.
+    /// The URL of a service for credentials: the one configured under this id in the AWS files, or else of the
+    /// host for the region and its DNS suffix.
     pub(super) fn service(
         &self,
         id: &str,
@@ -175,7 +175,7 @@ impl ProviderContext {
         } else {
             let url = format!("https://{}", host(dns_suffix(region)?));
             BaseUrl::parse(&url).map_err(|expected| {
-                Error::new(ErrorKind::Credentials, format!("the URL of {id}: {expected} expected"))
+                Error::new(ErrorKind::Credentials, format!("the URL of {id}: expected {expected}"))
             })?
         };
         if base.may_carry_secrets() {
@@ -187,9 +187,8 @@ impl ProviderContext {
         ))
     }
 
-    /// Asks a service, and again while its failure is a temporary one. `read` makes of an answer, whatever
-    /// its status, what is wanted. What is given back of a failure names `what` failed and is one of
-    /// credentials, whatever it was; nothing of the request's sensitive headers and of `secrets` is in it.
+    /// Asks a service, with retries. `read` reads a response of any status. An error names `what` failed and is
+    /// always of [`ErrorKind::Credentials`]; the request's sensitive headers and `secrets` are redacted in it.
     pub(super) async fn ask<T>(
         &self,
         what: &str,
@@ -206,8 +205,8 @@ impl ProviderContext {
             .map_err(|error| Fault::Broken(failed(what, &error)))
     }
 
-    /// [`ask`](Self::ask), with the failure as it was: [`ErrorKind::Timeout`] when there was a connection
-    /// and no answer, [`ErrorKind::Connect`] when there was no connection.
+    /// [`ask`](Self::ask), with the error unchanged: [`ErrorKind::Timeout`] if there was a connection
+    /// but no response, [`ErrorKind::Connect`] if there was no connection.
     pub(super) async fn try_asking<T>(
         &self,
         policy: CallPolicy,
@@ -221,7 +220,7 @@ impl ProviderContext {
             let answer = timeout(policy.timeout, answer(transport, request.clone())).await;
             let answer = answer.unwrap_or_else(|_| {
                 let seconds = policy.timeout.as_secs();
-                Err(Error::new(ErrorKind::Timeout, format!("no answer within {seconds} s")))
+                Err(Error::new(ErrorKind::Timeout, format!("no response within {seconds} s")))
             });
             let error = match answer.and_then(|(head, body)| read(&head, &body)) {
                 Ok(read) => return Ok(read),
@@ -232,11 +231,11 @@ impl ProviderContext {
                 None => return Err(error),
             }
         }
-        // The loop has no end of its own.
+        // Never reached: the loop returns.
         Err(Error::new(ErrorKind::Service, "no attempt was made"))
     }
 
-    /// What is withheld from the failure of a request.
+    /// What is redacted in the error of a request.
     fn redaction(&self, request: &Request<Bytes>, secrets: &[&str]) -> Redaction {
         let mut redaction = Redaction::of(request.headers());
         let proxy = proxy_secrets(&HttpConfig::default(), &self.context);
@@ -261,22 +260,22 @@ impl ProviderContext {
     }
 }
 
-/// Sends once, and reads the answer to its end.
+/// Sends once, and reads the whole response.
 async fn answer(transport: &dyn Transport, request: Request<Bytes>) -> Result<(Parts, Zeroizing<Vec<u8>>)> {
     let response = transport.send(request).await.map_err(|error| match error.kind() {
-        // The transport's only limit is on the time to connect.
+        // The transport has a connect timeout only.
         ErrorKind::Timeout => Error::new(ErrorKind::Connect, error.message()),
         _ => error,
     })?;
     let (head, mut body) = response.into_parts();
-    // Room for all of it, so that no copy is left behind where it grew.
+    // Full capacity from the start: growing would leave copies of secrets in memory.
     let mut whole = Zeroizing::new(Vec::with_capacity(LONGEST_ANSWER));
     while let Some(bytes) = std::future::poll_fn(|task| Pin::new(&mut body).poll_next(task)).await {
         let bytes = bytes?;
         if whole.len() + bytes.len() > LONGEST_ANSWER {
             return Err(Error::new(
                 ErrorKind::Damaged,
-                format!("an answer of at most {LONGEST_ANSWER} bytes expected, a longer one found"),
+                format!("expected a response of at most {LONGEST_ANSWER} bytes, found a longer one"),
             ));
         }
         whole.extend_from_slice(&bytes);
@@ -284,12 +283,12 @@ async fn answer(transport: &dyn Transport, request: Request<Bytes>) -> Result<(P
     Ok((head, whole))
 }
 
-/// A body that is overwritten when it has been sent.
+/// A body whose memory is overwritten after it was sent.
 pub(super) fn secret_body(text: Zeroizing<Vec<u8>>) -> Bytes {
     Bytes::from_owner(text)
 }
 
-/// A request that a service is asked.
+/// A request to a service.
 pub(super) fn request(
     method: ::http::Method,
     url: &str,
@@ -302,7 +301,7 @@ pub(super) fn request(
             Error::new(
                 ErrorKind::Credentials,
                 format!(
-                    "a token of visible ASCII characters expected for the header {name}, others found in it"
+                    "expected a token of visible ASCII characters for the header {name}, found others in it"
                 ),
             )
         })?;
@@ -311,10 +310,10 @@ pub(super) fn request(
     }
     request
         .body(body)
-        .map_err(|_| Error::new(ErrorKind::Credentials, "a URL to ask for credentials expected"))
+        .map_err(|_| Error::new(ErrorKind::Credentials, "expected a URL to ask for credentials"))
 }
 
-/// What a JSON service says of its refusal. A body that is something else is not shown.
+/// The error in the response of a JSON service. A body of another form is not shown.
 pub(super) fn refusal(head: &Parts, body: &[u8]) -> Error {
     let status = head.status.as_u16();
     let header = head.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
@@ -332,7 +331,7 @@ pub(super) fn refusal(head: &Parts, body: &[u8]) -> Error {
     refused(status, code.as_deref().unwrap_or_default(), message.as_deref().unwrap_or_default())
 }
 
-/// A refusal by its status, code and message, of which any may be empty.
+/// The error of a response with this status, code and message; either text may be empty.
 pub(super) fn refused(status: u16, code: &str, message: &str) -> Error {
     let kind = ErrorKind::of_service(code, Some(status));
     let message = match (code, message) {
@@ -345,13 +344,13 @@ pub(super) fn refused(status: u16, code: &str, message: &str) -> Error {
     if code.is_empty() { error } else { error.with_code(code) }
 }
 
-/// A text from elsewhere, for a message: one line, not much of it.
+/// Foreign text for a message: one short line.
 pub(super) fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     shortened(words.collect::<Vec<_>>().join(" "), LONGEST_TEXT)
 }
 
-/// An error of credentials that names what failed, and why, in one sentence.
+/// An error of [`ErrorKind::Credentials`] that says in one sentence what failed and why.
 pub(super) fn failed(what: &str, error: &Error) -> Error {
     let mut message = format!("{what}: {error}");
     let mut cause = std::error::Error::source(error);
@@ -366,14 +365,14 @@ pub(super) fn failed(what: &str, error: &Error) -> Error {
     failed.or_hint(error.hint().cloned())
 }
 
-/// Scheme, host and port of what would be asked.
+/// Scheme, host and port of a request.
 fn origin(request: &Request<Bytes>) -> String {
     let uri = request.uri();
     let authority = uri.authority().map(::http::uri::Authority::as_str);
     format!("{}://{}", uri.scheme_str().unwrap_or_default(), authority.unwrap_or_default())
 }
 
-/// What is read of an answer, in bytes: credentials are of a few thousand.
+/// The longest response, in bytes. Credentials take a few thousand.
 const LONGEST_ANSWER: usize = 256 * 1024;
-/// How much of a text from elsewhere is shown, in characters.
+/// The longest foreign text that is shown, in characters.
 const LONGEST_TEXT: usize = 300;

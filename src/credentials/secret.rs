@@ -17,7 +17,7 @@ use crate::sign::hex;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
 
-/// A secret text. `Debug` does not show it.
+/// A secret text. Redacted in `Debug`.
 #[derive(Clone)]
 pub(super) struct Secret(Zeroizing<String>);
 
@@ -38,7 +38,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Access keys of which some may be temporary.
+/// Access keys, permanent or temporary.
 pub(super) fn keys(
     (id, secret, token): (&str, &str, Option<&str>),
     account: Option<&str>,
@@ -53,22 +53,22 @@ pub(super) fn keys(
     keys.build()
 }
 
-/// The members of a JSON object, whose values stay in the text that they were read from.
+/// The members of a JSON object. The values borrow from the text.
 pub(super) struct Fields<'a> {
-    /// Where it is from, for messages.
+    /// What the object is, for messages.
     what: &'a str,
     members: BTreeMap<String, &'a RawValue>,
 }
 
 impl<'a> Fields<'a> {
-    /// Reads an object. The error shows nothing of the text.
+    /// Reads an object. The error quotes nothing.
     pub(super) fn read(what: &'a str, text: &'a [u8]) -> Result<Self> {
         match from_json(text) {
             Ok(members) => Ok(Self { what, members }),
             Err(fault) => Err(Error::new(
                 ErrorKind::Damaged,
                 format!(
-                    "{what}: a JSON object expected, none found (line {}, column {})",
+                    "{what}: expected a JSON object, found none (line {}, column {})",
                     fault.line(),
                     fault.column()
                 ),
@@ -76,28 +76,28 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The text of a member that has one.
+    /// A string member that is not blank.
     pub(super) fn string(&self, name: &str) -> Option<Secret> {
         let text = Secret::new(serde_json::from_str::<String>(self.members.get(name)?.get()).ok()?);
         (!text.text().trim().is_empty()).then_some(text)
     }
 
-    /// The text of a member that must have one.
+    /// A string member that is required.
     pub(super) fn required(&self, name: &str) -> Result<Secret> {
         self.string(name).ok_or_else(|| self.expected(name, "a string"))
     }
 
-    /// A number of seconds from now on that there must be; more than a year counts as a year.
+    /// A required duration in seconds, at most a year.
     pub(super) fn seconds(&self, name: &str) -> Result<Duration> {
         let seconds = self.integer(name).and_then(|seconds| u64::try_from(seconds).ok());
-        let seconds = seconds.ok_or_else(|| self.expected(name, "a number of seconds as"))?;
+        let seconds = seconds.ok_or_else(|| self.expected(name, "a number of seconds"))?;
         Ok(Duration::from_secs(seconds).min(YEAR))
     }
 
-    /// A time in milliseconds since 1970 that there must be, to the second.
+    /// A required time in milliseconds since 1970, truncated to seconds.
     pub(super) fn milliseconds(&self, name: &str) -> Result<SystemTime> {
         let time = self.integer(name).and_then(|time| OffsetDateTime::from_unix_timestamp(time / 1000).ok());
-        time.map(Into::into).ok_or_else(|| self.expected(name, "a time in milliseconds as"))
+        time.map(Into::into).ok_or_else(|| self.expected(name, "a time in milliseconds"))
     }
 
     /// An integer.
@@ -105,20 +105,20 @@ impl<'a> Fields<'a> {
         serde_json::from_str(self.members.get(name)?.get()).ok()
     }
 
-    /// A time, as in `2030-01-02T03:04:05Z`, of a member that may be absent and may not be anything else.
+    /// An optional time such as `2030-01-02T03:04:05Z`; anything else is an error.
     pub(super) fn time(&self, name: &str) -> Result<Option<SystemTime>> {
         let Some(text) = self.string(name) else { return Ok(None) };
-        time(text.text()).map(Some).ok_or_else(|| self.expected(name, "a time, as in 2030-01-02T03:04:05Z,"))
+        time(text.text()).map(Some).ok_or_else(|| self.expected(name, "a time such as 2030-01-02T03:04:05Z"))
     }
 
-    /// The members of an object in the object.
+    /// A required object.
     pub(super) fn object(&self, name: &str) -> Result<Self> {
         let members = self.members.get(name).and_then(|raw| serde_json::from_str(raw.get()).ok());
         let members = members.ok_or_else(|| self.expected(name, "an object"))?;
         Ok(Self { what: self.what, members })
     }
 
-    /// The keys in the members of these names: id, secret, session token. The last may be absent.
+    /// The keys in these members: id, secret, session token. The last is optional.
     pub(super) fn keys(
         &self,
         [id, secret, token]: [&str; 3],
@@ -129,12 +129,12 @@ impl<'a> Fields<'a> {
         Ok(keys((id.text(), secret.text(), token.as_ref().map(Secret::text)), account, expires))
     }
 
-    /// The object again, with these members, each of JSON, added or put in the place of others.
+    /// The object with these members, as JSON, added or replaced.
     pub(super) fn with(&self, changed: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
         let kept = self.members.iter().map(|(name, raw)| (name.as_str(), raw.get()));
         let kept = kept.filter(|(name, _)| !changed.iter().any(|(new, _)| new == name));
         let members = kept.chain(changed.iter().copied()).collect::<Vec<_>>();
-        // Room for all of it, so that no copy is left behind where it grew.
+        // Full capacity from the start: growing would leave copies of secrets in memory.
         let length = members.iter().map(|(name, json)| name.len() * 6 + json.len() + 6).sum::<usize>();
         let mut text = Zeroizing::new(Vec::with_capacity(length + 2));
         for (index, (name, json)) in members.into_iter().enumerate() {
@@ -147,13 +147,13 @@ impl<'a> Fields<'a> {
         text
     }
 
-    /// The error of a member that is not what it should be.
+    /// The error of a member that is missing or of another type.
     pub(super) fn expected(&self, name: &str, expected: &str) -> Error {
-        Error::new(ErrorKind::Damaged, format!("{}: {expected} {name} expected, none found", self.what))
+        Error::new(ErrorKind::Damaged, format!("{}: {name}: expected {expected}, found none", self.what))
     }
 }
 
-/// What a file of secrets holds, or why it cannot be read.
+/// The content of a file with secrets, or why it cannot be read.
 pub(super) fn in_file(context: &Context, path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     match context.read_file(path) {
         Ok(Some(bytes)) => Ok(Zeroizing::new(bytes)),
@@ -162,16 +162,16 @@ pub(super) fn in_file(context: &Context, path: &Path) -> Result<Zeroizing<Vec<u8
     }
 }
 
-/// The name of a file of secrets that is found by a hash.
+/// The name of a cache file: a hash of its key.
 pub(super) fn hashed_name(algorithm: &'static Algorithm, key: &str) -> String {
     hex(digest(algorithm, key.as_bytes())) + ".json"
 }
 
 /// The time of a text such as `2030-01-02T03:04:05Z`.
 pub(super) fn time(text: &str) -> Option<SystemTime> {
-    // The AWS CLI has written its caches with the zone's name.
+    // Old versions of the AWS CLI wrote the zone as `UTC`.
     let text = text.strip_suffix("UTC").map_or_else(|| text.to_owned(), |text| format!("{text}Z"));
-    // In another zone the year 9999 may be over.
+    // Near the year 9999 the conversion may overflow.
     OffsetDateTime::parse(&text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC).map(Into::into)
 }
 

@@ -1,5 +1,5 @@
-//! A session in a file, which other programs refresh as well. What refreshes it is good once, so one program at
-//! a time does so, and whoever comes too late takes what the file holds by then.
+//! A session in a file that several programs refresh. A refresh token works once, so a lock lets one program at a
+//! time refresh, and the others read what it wrote.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -12,19 +12,18 @@ use super::secret::in_file;
 use crate::context::Context;
 use crate::{Error, Result};
 
-/// What such a file says.
+/// The content of the file.
 pub(super) struct Session<T> {
-    /// What is used of it.
+    /// What the caller needs.
     pub(super) value: T,
     pub(super) expires: SystemTime,
     pub(super) refreshable: bool,
 }
 
-/// What is to be used of the session in a file: refreshed if it is near its end and can be, and as it is if
-/// that fails before its end.
+/// The session in a file, refreshed if it is about to expire. If that fails, it is used until it has expired.
 ///
-/// `refresh` makes of the file's content what is used now, and the file's new content. `unreadable` makes an
-/// error of the reason why the file cannot be read.
+/// `refresh` turns the file's content into the new session and the file's new content. `unreadable` makes the error
+/// of a file that cannot be read.
 pub(super) async fn current<T, F>(
     cx: &ProviderContext,
     path: &Path,
@@ -47,7 +46,7 @@ where
         let deadline = Instant::now() + LONGEST_WAIT;
         _lock = loop {
             match context.try_lock(path) {
-                // Another program is refreshing it, and this one need not wait for that.
+                // Another program is refreshing it, and it is still valid.
                 None if context.now() < session.expires => return Ok(session.value),
                 None if Instant::now() < deadline => sleep(Duration::from_millis(20)).await,
                 lock => break lock,
@@ -61,9 +60,9 @@ where
 
     let fault = match refresh(text.clone()).await {
         Ok((value, changed)) => {
-            // A tool that takes no lock may have signed in or out meanwhile: that stays.
+            // Do not overwrite what a tool without locks has written meanwhile.
             if in_file(context, path).is_ok_and(|found| found == text) {
-                // What has been refreshed is good even if it cannot be kept.
+                // A session that cannot be saved can be used all the same.
                 let _ = context.write_private(path, &changed);
             }
             return Ok(value);
@@ -71,7 +70,7 @@ where
         Err(_) if context.now() < session.expires => return Ok(session.value),
         Err(fault) => fault,
     };
-    // A tool that takes no lock may have refreshed it first: what it got is in the file, or is about to be.
+    // A tool without locks may have used the refresh token first: its session is in the file, or about to be.
     if matches!(&fault, Fault::Broken(error) if error.status().is_some_and(|status| (400..500).contains(&status)))
     {
         for _ in 0..5 {
@@ -87,7 +86,7 @@ where
     Err(fault)
 }
 
-/// Reads the file. Some tools write it in place: one that is damaged may be half written, and is read again.
+/// Reads the file. Some tools write it in place, so a damaged file may be half written and is read again.
 async fn load<T>(
     context: &Context,
     path: &Path,
@@ -106,9 +105,9 @@ async fn load<T>(
     }
 }
 
-/// How long before its end a session is refreshed.
+/// How long before its expiry a session is refreshed.
 const WINDOW: Duration = Duration::from_mins(5);
-/// How long another program may take to refresh it. After that it is refreshed here as well.
+/// How long to wait for another program that refreshes it.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
@@ -161,7 +160,7 @@ mod tests {
 
     fn made(file: &str) -> Context {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(10_000);
-        Context::made().with_clock(move || now).with_file("f", file)
+        Context::fake().with_clock(move || now).with_file("f", file)
     }
 
     fn file(context: &Context) -> Option<String> {

@@ -1,5 +1,5 @@
-//! IAM Identity Center: a token that `aws sso login` has left in a file is good for the keys of a role, and
-//! is refreshed where it can be.
+//! IAM Identity Center: the token in the file that `aws sso login` writes is exchanged for the keys of a role, and
+//! refreshed if possible.
 //!
 //! Source: the AWS SDKs' reference guide,
 //! [IAM Identity Center](https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html).
@@ -20,11 +20,11 @@ use super::session::{self, Session};
 use crate::profile::{Profiles, Section};
 use crate::{Error, ErrorKind, Hint, Result};
 
-/// What a profile says of it.
+/// The settings of a profile.
 #[derive(Debug)]
 pub(super) struct Sso {
     profile: String,
-    /// The `sso-session`, where the profile names one; without, tokens are not refreshed.
+    /// The `sso-session`, if the profile names one; without it, tokens are not refreshed.
     pub(super) session: Option<String>,
     start_url: String,
     region: String,
@@ -33,8 +33,7 @@ pub(super) struct Sso {
 }
 
 impl Sso {
-    /// The one of a profile that has one. With a session and neither account nor role there is a token
-    /// alone, and no keys.
+    /// `None` if the profile does not use it, or only for a token: a session without account and role.
     pub(super) fn of(profiles: &Profiles, profile: &Section) -> Result<Option<Self>> {
         let name = profile.name();
         let fault = |fault: &str| Error::new(ErrorKind::Credentials, format!("the profile {name} {fault}"));
@@ -46,12 +45,12 @@ impl Sso {
             None => profile,
             Some(_) if start_url.or(region).is_some() => {
                 return Err(fault(
-                    "has sso_session, and also sso_start_url or sso_region: they belong into [sso-session] alone",
+                    "has sso_session, and also sso_start_url or sso_region: they belong in [sso-session] only",
                 ));
             }
             Some(_) if account.or(role).is_none() => return Ok(None),
             Some(session) => profiles.sso_session(session).ok_or_else(|| {
-                fault(&format!("names the sso_session {session}, of which there is no section"))
+                fault(&format!("names the sso_session {session}, but there is no such section"))
             })?,
         };
         let required = |section: &Section, key: &str| {
@@ -100,7 +99,7 @@ impl Sso {
         .await
     }
 
-    /// The token of the file, refreshed if it is near its end and can be.
+    /// The token of the file, refreshed if it is about to expire.
     async fn token(&self, cx: &ProviderContext) -> Result<Secret, Fault> {
         let context = &cx.context;
         let fault = |fault: &str| {
@@ -113,7 +112,7 @@ impl Sso {
         let read = |text: &[u8]| {
             let fields = Fields::read("the file", text)?;
             let (value, expires) = (fields.required("accessToken")?, fields.time("expiresAt")?);
-            let expires = expires.ok_or_else(|| fields.expected("expiresAt", "a time as"))?;
+            let expires = expires.ok_or_else(|| fields.expected("expiresAt", "a time"))?;
             let registered = fields.time("registrationExpiresAt")?.is_some_and(|end| context.now() < end);
             let refreshable = self.session.is_some()
                 && registered
@@ -142,24 +141,24 @@ impl Sso {
         })
     }
 
-    /// A new token, how long it is good, and with what it can be refreshed in its turn.
+    /// A new token, its lifetime, and its refresh token.
     async fn refresh(
         &self,
         cx: &ProviderContext,
-        held: &Fields<'_>,
+        fields: &Fields<'_>,
     ) -> Result<(Secret, Duration, Option<Secret>), Fault> {
         let region = &self.region;
         let base = cx.service("sso_oidc", region, |suffix| format!("oidc.{region}.{suffix}"))?;
         let mut members = vec![("grantType", Zeroizing::new("\"refresh_token\"".to_owned()))];
         for name in REFRESHING {
-            members.push((name, Zeroizing::new(json!(held.required(name)?.text()).to_string())));
+            members.push((name, Zeroizing::new(json!(fields.required(name)?.text()).to_string())));
         }
         let members = members.iter().map(|(name, json)| (*name, &***json)).collect::<Vec<_>>();
         let body = Fields::read("", b"{}")?.with(&members);
         let headers = [("content-type", "application/json")];
         let request = request(Method::POST, &base.join("/token", &[])?, &headers, secret_body(body))?;
         let what = format!("the profile {}: the SSO token could not be refreshed", self.profile);
-        let [secret, refresh] = [held.required("clientSecret")?, held.required("refreshToken")?];
+        let [secret, refresh] = [fields.required("clientSecret")?, fields.required("refreshToken")?];
         cx.ask(&what, CallPolicy::NETWORK, &request, &[secret.text(), refresh.text()], |head, body| {
             if !head.status.is_success() {
                 return Err(refusal(head, body).with_hint(self.log_in()));
@@ -182,5 +181,5 @@ impl Sso {
     }
 }
 
-/// The members of the file that refresh its token.
+/// The members of the file that a refresh needs.
 const REFRESHING: [&str; 3] = ["clientId", "clientSecret", "refreshToken"];

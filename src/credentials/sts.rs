@@ -1,7 +1,6 @@
-//! The Security Token Service: who may take a role gets temporary keys for it.
+//! The Security Token Service: temporary keys for a role.
 //!
-//! Its answers are XML, of which a handful of fields is wanted: elements that hold text alone and whose
-//! names are used once.
+//! Its responses are XML, of which a few elements are read that hold only text and whose names occur once.
 
 use std::time::SystemTime;
 
@@ -17,7 +16,7 @@ use crate::redaction;
 use crate::sign::{Scope, sign};
 use crate::{Error, ErrorKind, Result};
 
-/// Asks for the keys of a role. With keys the request is signed, without it is not.
+/// Asks for the keys of a role. The request is signed if there are keys to sign with.
 ///
 /// Sources: [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html),
 /// [AssumeRoleWithWebIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html).
@@ -59,14 +58,11 @@ fn read(head: &Parts, body: &[u8]) -> Result<Keys> {
     }
     let required = |name| {
         element(text, name).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Damaged,
-                format!("XML of STS with {name} in it expected, something else found"),
-            )
+            Error::new(ErrorKind::Damaged, format!("expected XML of STS with {name}, found something else"))
         })
     };
     let expires = time(required("Expiration")?.text()).ok_or_else(|| {
-        Error::new(ErrorKind::Damaged, "XML of STS with a time as Expiration expected, something else found")
+        Error::new(ErrorKind::Damaged, "expected XML of STS with a time as Expiration, found something else")
     })?;
     let (id, secret, token) =
         (required("AccessKeyId")?, required("SecretAccessKey")?, required("SessionToken")?);
@@ -80,8 +76,8 @@ fn element_text(xml: &str, name: &str) -> Option<String> {
     element(xml, name).map(|text| text.text().to_owned())
 }
 
-/// The text of the element of this name. `None` if there is none, more than one, one with other elements
-/// in it, or the document has what STS never sends: a document type, CDATA, comments.
+/// The text of the element with this name. `None` if there is none or more than one, if it has other elements in
+/// it, or if the document has what STS never sends: a document type, CDATA, comments.
 fn element(xml: &str, name: &str) -> Option<Secret> {
     if xml.contains("<!") {
         return None;
@@ -104,7 +100,7 @@ fn element(xml: &str, name: &str) -> Option<Secret> {
     (!text.is_empty()).then(|| Secret::new(text))
 }
 
-/// The name of a session when the settings name none.
+/// The default name of a session.
 pub(super) fn session_name(now: SystemTime) -> String {
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     format!("pumice-{seconds}")

@@ -1,5 +1,5 @@
-//! A role that a token of another identity provider is good for, as in Kubernetes: the token is in a file,
-//! which is read each time.
+//! A role for a token of another identity provider, as in Kubernetes. The token is in a file, which is read each
+//! time.
 //!
 //! Source: the AWS SDKs' reference guide,
 //! [assume role](https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html).
@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::profile::Section;
 use crate::{Error, ErrorKind, Result};
 
-/// A role and the file of the token.
+/// A role, and the file with the token.
 #[derive(Debug)]
 pub(super) struct WebIdentity {
     role_arn: String,
@@ -21,7 +21,7 @@ pub(super) struct WebIdentity {
     session_name: Option<String>,
 }
 
-/// The one of the environment.
+/// The role of the environment.
 pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
     let env = |name| cx.context.env(name);
     let Some(token_file) = env(TOKEN_FILE) else { return Ok(Outcome::not_applicable("not set")) };
@@ -34,7 +34,7 @@ pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
 }
 
 impl WebIdentity {
-    /// The one of a profile that has one.
+    /// The role of a profile. `None` if it has no token file.
     pub(super) fn of(profile: &Section) -> Result<Option<Self>> {
         let property = |key| profile.non_blank(key).map(str::to_owned);
         let Some(token_file) = property("web_identity_token_file") else { return Ok(None) };

@@ -83,7 +83,7 @@ pub struct Http {
     client: reqwest::Client,
     roots: Arc<Roots>,
     pub(crate) proxy_secrets: Vec<Token>,
-    /// In a made world there is no other network than this machine's own.
+    /// A fake context reaches only this machine.
     loopback_only: bool,
 }
 
@@ -109,7 +109,7 @@ impl Http {
             // What the process's environment says is asked of the context, below.
             .no_proxy();
         let urls = if config.proxies { proxy_urls(config, context) } else { Vec::new() };
-        let loopback_only = context.is_made() && urls.is_empty();
+        let loopback_only = context.is_fake() && urls.is_empty();
         for proxy in proxies(&urls, context)? {
             builder = builder.proxy(proxy);
         }
@@ -125,7 +125,7 @@ impl Transport for Http {
     fn send(&self, request: Request<Bytes>) -> Sending<'_> {
         Box::pin(async move {
             if self.loopback_only && !request.uri().host().is_some_and(is_loopback) {
-                let message = "in a made context there is no network but this machine's own";
+                let message = "a fake context reaches no network except this machine";
                 return Err(Error::new(ErrorKind::Connect, message).with_retryable(false));
             }
             if request.uri().scheme() == Some(&Scheme::HTTPS) {
@@ -379,7 +379,7 @@ mod tests {
         let (done, ended) = channel();
         thread::spawn(move || {
             let config = HttpConfig { connect_timeout: Duration::from_millis(50), ..HttpConfig::default() };
-            let http = Http::with_lookup(&config, &Context::made(), never).unwrap();
+            let http = Http::with_lookup(&config, &Context::fake(), never).unwrap();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let request = Request::get("http://localhost/").body(Bytes::new()).unwrap();
             let result = runtime.block_on(http.send(request)).map(drop);

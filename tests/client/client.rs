@@ -13,7 +13,7 @@ use pumice::{Client, Config, ErrorKind, Event};
 use support::server::{Answer, Server, text_answer};
 
 fn context() -> Context {
-    Context::made().with_env("AWS_ACCESS_KEY_ID", "AKIDTEST").with_env("AWS_SECRET_ACCESS_KEY", "sekret-key")
+    Context::fake().with_env("AWS_ACCESS_KEY_ID", "AKIDTEST").with_env("AWS_SECRET_ACCESS_KEY", "sekret-key")
 }
 
 fn client(server: &Server) -> Client {
@@ -178,10 +178,10 @@ async fn what_cannot_be_right_is_refused_before_anything_is_sent() {
     assert_eq!((kind, said.contains("modelId")), (ErrorKind::InvalidInput, true), "{said}");
     let (kind, said) = refused(config().region("a.b"), "m").await;
     assert_eq!((kind, said.contains("a.b")), (ErrorKind::InvalidInput, true), "{said}");
-    let bearer = Context::made().with_env("AWS_BEARER_TOKEN_BEDROCK", "sekret-token");
+    let bearer = Context::fake().with_env("AWS_BEARER_TOKEN_BEDROCK", "sekret-token");
     let (kind, said) = refused(Config::new().context(bearer).endpoint_url("http://192.0.2.1"), "m").await;
     assert_eq!((kind, said.contains("192.0.2.1")), (ErrorKind::InvalidInput, true), "{said}");
-    let bearer = Context::made().with_env("AWS_BEARER_TOKEN_BEDROCK", "sekret\u{7f}token");
+    let bearer = Context::fake().with_env("AWS_BEARER_TOKEN_BEDROCK", "sekret\u{7f}token");
     let (kind, said) = refused(config().context(bearer), "m").await;
     assert_eq!((kind, said.contains("sekret")), (ErrorKind::Credentials, false), "{said}");
     assert!(server.requests().is_empty());
@@ -234,7 +234,7 @@ async fn what_is_for_this_machine_goes_through_no_proxy() {
         [("HTTP_PROXY", "127.0.0.1"), ("http_proxy", "localhost"), ("ALL_PROXY", "localhost")]
     {
         let context =
-            Context::made().with_env("AWS_BEARER_TOKEN_BEDROCK", "sekret").with_env(variable, &proxy.url);
+            Context::fake().with_env("AWS_BEARER_TOKEN_BEDROCK", "sekret").with_env(variable, &proxy.url);
         let url = server.url.replace("127.0.0.1", host);
         let client = Client::new(Config::new().context(context).endpoint_url(url));
         assert_eq!(read(&client).await.unwrap(), "here", "{variable}");

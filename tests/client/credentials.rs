@@ -469,7 +469,7 @@ async fn the_chain_is_asked_afresh_once_when_the_service_says_expired() {
 
     // Keys that stay the same are not sent again.
     let context =
-        Context::made().with_env("AWS_ACCESS_KEY_ID", "AKID").with_env("AWS_SECRET_ACCESS_KEY", "x");
+        Context::fake().with_env("AWS_ACCESS_KEY_ID", "AKID").with_env("AWS_SECRET_ACCESS_KEY", "x");
     let client = Client::new(Config::new().context(context).transport(bedrock.clone()));
     let error = call(&client).await.unwrap_err();
     assert_eq!((error.kind(), bedrock.asked().len()), (ErrorKind::AccessDenied, 3));

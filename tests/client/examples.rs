@@ -16,7 +16,7 @@ mod own_provider;
 mod own_transport;
 
 fn config() -> Config {
-    Config::new().context(Context::made())
+    Config::new().context(Context::fake())
 }
 
 #[tokio::test]

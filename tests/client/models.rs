@@ -264,7 +264,7 @@ fn profiles_answer(part: &str, profiles: &[serde_json::Value], next: Option<&str
 /// A world with a clock of the test's, keys, and one attempt a call.
 fn world(server: &Server, clock: &Arc<AtomicU64>) -> Context {
     let clock = Arc::clone(clock);
-    Context::made()
+    Context::fake()
         .with_env("HOME", "/home/made")
         .with_env("AWS_ACCESS_KEY_ID", "AKIDTEST")
         .with_env("AWS_SECRET_ACCESS_KEY", "sekret-key")

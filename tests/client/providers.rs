@@ -69,7 +69,7 @@ async fn a_provider_is_asked_once_for_all_and_again_before_the_end() {
     answers.insert(5, expired);
     let server = Server::start(answers);
     let clock = vault.clone();
-    let context = Context::made().with_clock(move || clock.now());
+    let context = Context::fake().with_clock(move || clock.now());
     let client = client(&server, Config::new().context(context).credentials(vault.clone()));
 
     // Together: one request to the provider.
@@ -100,7 +100,7 @@ async fn a_provider_is_asked_once_for_all_and_again_before_the_end() {
 #[tokio::test]
 async fn what_code_gives_comes_before_the_environment() {
     let keys =
-        Context::made().with_env("AWS_ACCESS_KEY_ID", "AKIDENV").with_env("AWS_SECRET_ACCESS_KEY", "x");
+        Context::fake().with_env("AWS_ACCESS_KEY_ID", "AKIDENV").with_env("AWS_SECRET_ACCESS_KEY", "x");
     let config = || Config::new().region("us-east-1").context(keys.clone());
     for (config, link, id) in [
         (config(), "AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY", Some("AKIDENV")),
@@ -122,7 +122,7 @@ async fn what_code_gives_comes_before_the_environment() {
 
 #[tokio::test]
 async fn a_source_of_the_chain_is_a_provider_too() {
-    let context = Context::made()
+    let context = Context::fake()
         .with_env("AWS_BEARER_TOKEN_BEDROCK", "token")
         .with_env("AWS_ACCESS_KEY_ID", "AKIDENV")
         .with_env("AWS_SECRET_ACCESS_KEY", "x")

@@ -22,14 +22,14 @@ use tokio::time::Instant;
 const SECRETS: [&str; 4] = ["AKIDRECORDED", "sekret-key", "sekret-session", "sekret-bearer"];
 
 fn keys() -> Context {
-    Context::made()
+    Context::fake()
         .with_env("AWS_ACCESS_KEY_ID", SECRETS[0])
         .with_env("AWS_SECRET_ACCESS_KEY", SECRETS[1])
         .with_env("AWS_SESSION_TOKEN", SECRETS[2])
 }
 
 fn http() -> Arc<dyn Transport> {
-    Arc::new(Http::new(&HttpConfig::default(), &Context::made()).unwrap())
+    Arc::new(Http::new(&HttpConfig::default(), &Context::fake()).unwrap())
 }
 
 fn recording_client(url: &str, path: &Path, context: Context) -> Client {
@@ -38,7 +38,7 @@ fn recording_client(url: &str, path: &Path, context: Context) -> Client {
 }
 
 fn replaying_client(replay: Replay) -> Client {
-    Client::new(Config::new().context(Context::made()).unauthorised().transport(Arc::new(replay)))
+    Client::new(Config::new().context(Context::fake()).unauthorised().transport(Arc::new(replay)))
 }
 
 fn request() -> ConverseRequest {
@@ -70,7 +70,7 @@ fn lines(path: &Path) -> Vec<Value> {
 #[tokio::test]
 async fn what_authorises_a_call_is_not_recorded() {
     let folder = TempDir::new().unwrap();
-    let bearer = Context::made().with_env("AWS_BEARER_TOKEN_BEDROCK", SECRETS[3]);
+    let bearer = Context::fake().with_env("AWS_BEARER_TOKEN_BEDROCK", SECRETS[3]);
     for (name, context) in [("keys", keys()), ("bearer", bearer)] {
         let answer = Answer::stream(text_answer(&["Hello"]))
             .header("set-cookie", "session=sekret-cookie")
@@ -144,7 +144,7 @@ async fn a_recording_answers_as_the_service_did() {
     // And a replay can be recorded.
     let again = folder.path().join("again.jsonl");
     let transport = Recorder::new(Arc::new(Replay::open(&path).unwrap()), &again);
-    let config = Config::new().context(Context::made()).endpoint_url(&server.url).unauthorised();
+    let config = Config::new().context(Context::fake()).endpoint_url(&server.url).unauthorised();
     assert_eq!(calls(Client::new(config.transport(Arc::new(transport)))).await, replayed);
     let timeless = |path: &Path| {
         let mut lines = lines(path);

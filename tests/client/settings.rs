@@ -603,7 +603,7 @@ fn what_is_shown_holds_no_secret_and_nothing_of_others() {
 #[test]
 fn the_file_is_the_given_one_or_the_environments_or_the_platforms() {
     let folder = "/home/x/.config";
-    let context = Context::made().with_env("HOME", "/home/x").with_env("XDG_CONFIG_HOME", folder);
+    let context = Context::fake().with_env("HOME", "/home/x").with_env("XDG_CONFIG_HOME", folder);
     let path =
         |context: &Context, given: Option<&str>| Settings::path(context, given.map(Path::new)).unwrap();
     assert_eq!(path(&context, None), Path::new("/home/x/.config/pumice/config.json5"));
@@ -624,7 +624,7 @@ fn the_file_is_the_given_one_or_the_environments_or_the_platforms() {
 
 /// The settings of this text in a file, in an environment.
 fn loaded(text: &str, variables: &[(&str, &str)]) -> pumice::Result<Settings> {
-    let world = Context::made().with_file("/etc/s.json5", text);
+    let world = Context::fake().with_file("/etc/s.json5", text);
     let world = variables.iter().fold(world, |world, (name, value)| world.with_env(*name, *value));
     Settings::load(&world, Some(Path::new("/etc/s.json5")))
 }
@@ -768,7 +768,7 @@ fn a_model_may_have_an_endpoint_of_its_own() {
     };
     let place = |own: &str, model| {
         let context =
-            Context::made().with_env("AWS_ACCESS_KEY_ID", "A").with_env("AWS_SECRET_ACCESS_KEY", "s");
+            Context::fake().with_env("AWS_ACCESS_KEY_ID", "A").with_env("AWS_SECRET_ACCESS_KEY", "s");
         let config =
             settings(&text(own)).under(pumice::Config::new().context(context).header("x-two", "code"), model);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -791,7 +791,7 @@ fn no_secret_is_in_what_is_shown_for_developers() {
         proxy: { mode: "explicit-proxy", url: "http://u:sekret-5@p" }, tls: { cert: "c", key: "sekret-6" } },
         models: [{ id: "m", headers: { d: "sekret-7" } }] } } } }"#;
     let settings = settings(text);
-    let config = settings.under(pumice::Config::new().context(Context::made()), Some("m"));
+    let config = settings.under(pumice::Config::new().context(Context::fake()), Some("m"));
     for shown in
         [format!("{settings:?}"), format!("{config:?}"), Settings::sections(text).unwrap().to_string()]
     {

@@ -20,7 +20,7 @@ fn arn(id: &str) -> String {
 /// A client with a control plane, and with the clock that this number of seconds is.
 fn client(control: &Server, runtime: &Server, clock: &Arc<AtomicU64>) -> Client {
     let clock = Arc::clone(clock);
-    let world = World::made()
+    let world = World::fake()
         .with_env("AWS_ENDPOINT_URL_BEDROCK", &control.url)
         .with_env("AWS_BEARER_TOKEN_BEDROCK", "t")
         .with_clock(move || SystemTime::UNIX_EPOCH + Duration::from_secs(clock.load(Ordering::Relaxed)));
@@ -101,7 +101,7 @@ async fn strict_tools_that_were_refused_in_a_conversation_are_not_sent_in_it_aga
     };
     let done = || Answer::stream(server::text_answer(&["ok"]));
     let server = Server::start([refusal(), done(), done(), refusal(), done()]);
-    let config = Config::new().endpoint_url(&server.url).context(World::made()).bearer_token("t");
+    let config = Config::new().endpoint_url(&server.url).context(World::fake()).bearer_token("t");
     let client = Client::new(config.clone());
     let strict = |name: &str, strict: &str| {
         let parameters = json!({"type": "object", "properties": {"x": {"type": "string"}}});

@@ -214,7 +214,7 @@ async fn each_recording_ends_with_exactly_one_last_event() {
             continue;
         }
         let replay = Arc::new(Replay::open(&file).unwrap());
-        let client = Client::new(Config::new().unauthorised().context(World::made()).transport(replay));
+        let client = Client::new(Config::new().unauthorised().context(World::fake()).transport(replay));
         let input = Input::new(Model::new("m"), Context::new().message(Message::user("Hi")));
         let mut stream = pi::stream(&client, &input).await;
         let mut events = Vec::new();
@@ -261,7 +261,7 @@ async fn an_aborted_stream_gives_what_came() {
     let (answer, closed) =
         Answer::stream([server::message_start(), server::text(0, "and so on")]).await_close();
     let server = Server::start([answer]);
-    let config = Config::new().endpoint_url(&server.url).context(World::made()).bearer_token("t");
+    let config = Config::new().endpoint_url(&server.url).context(World::fake()).bearer_token("t");
     let input = Input::new(Model::new("m"), Context::new().message(Message::user("Hi")));
     let mut stream = pi::stream(&Client::new(config), &input).await;
     while !matches!(stream.next_event().await, Some(AssistantEvent::TextDelta { .. })) {}
@@ -278,7 +278,7 @@ async fn an_aborted_stream_gives_what_came() {
 async fn without_content_the_events_are_the_same() {
     for file in recordings().iter().filter(|file| !file.ends_with("converse.jsonl")) {
         let replay = || Arc::new(Replay::open(file).unwrap());
-        let client = || Client::new(Config::new().unauthorised().context(World::made()).transport(replay()));
+        let client = || Client::new(Config::new().unauthorised().context(World::fake()).transport(replay()));
         let input = Input::new(Model::new("m"), Context::new().message(Message::user("Hi")));
         let mut kept = pi::stream(&client(), &input).await;
         let mut unkept = pi::stream(&client(), &input).await.without_content();

@@ -98,7 +98,7 @@ async fn a_conversation_with_tools_thinking_and_images_goes_through_three_turns(
         Answer::stream(second.concat()),
         Answer::stream(server::text_answer(&["Done."])),
     ]);
-    let config = Config::new().endpoint_url(&server.url).context(World::made()).bearer_token("t");
+    let config = Config::new().endpoint_url(&server.url).context(World::fake()).bearer_token("t");
     let client = Client::new(config);
 
     let image = || Content::from(ImageContent::new("iVBORw0KGgo=", "image/png"));
@@ -208,7 +208,7 @@ fn accepted(body: &Value) {
 #[tokio::test]
 async fn a_service_tier_that_the_model_does_not_have_is_not_sent() {
     let server = Server::start([Answer::stream(server::text_answer(&["ok"]))]);
-    let config = Config::new().endpoint_url(&server.url).context(World::made()).bearer_token("t");
+    let config = Config::new().endpoint_url(&server.url).context(World::fake()).bearer_token("t");
     let client = Client::new(config);
     let mut warned = Vec::new();
     for (model, tier) in [

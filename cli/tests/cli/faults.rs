@@ -148,9 +148,9 @@ async fn play(plan: &Plan) -> Result<(), String> {
 
     let context = match &plan.source {
         None => {
-            Context::made().with_env("AWS_ACCESS_KEY_ID", "AKID0").with_env("AWS_SECRET_ACCESS_KEY", "secret")
+            Context::fake().with_env("AWS_ACCESS_KEY_ID", "AKID0").with_env("AWS_SECRET_ACCESS_KEY", "secret")
         }
-        Some(_) => Context::made()
+        Some(_) => Context::fake()
             .with_env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://{address}/credentials")),
     };
     let (pauses, mut pausing) = mpsc::unbounded_channel();

@@ -387,7 +387,7 @@ async fn outcome(name: &str, cuts: Cuts) -> Outcome {
 }
 
 fn client(replay: Replay) -> Client {
-    Client::new(Config::new().context(Context::made()).unauthorised().transport(Arc::new(replay)))
+    Client::new(Config::new().context(Context::fake()).unauthorised().transport(Arc::new(replay)))
 }
 
 /// The recording with each body cut anew.

@@ -98,7 +98,7 @@ fn numbers_of_settings() {
             let text = settings_with(path, number);
             let Ok(settings) = Settings::parse("s", &text) else { continue };
             taken += 1;
-            let config = settings.under(Config::new().context(Context::made()), Some("m"));
+            let config = settings.under(Config::new().context(Context::fake()), Some("m"));
             let config = config.idle_timeout(settings.timeout.unwrap_or_default());
             Directory::with_refresh_interval(Client::new(config), settings.discovery.refresh_interval);
             settings.complete(&mut request("m"));
@@ -125,7 +125,7 @@ async fn limits_that_no_clock_can_hold_are_none() {
         let mut http = HttpConfig::default();
         (http.connect_timeout, http.pool_idle_timeout) = (limit, limit);
         let config = Config::new()
-            .context(keys(Context::made()))
+            .context(keys(Context::fake()))
             .endpoint_url(&server.url)
             .http(http)
             .connect_timeout(limit)
@@ -251,7 +251,7 @@ fn numbers_of_recordings() {
                 format!(r#"{{"end":{{"exchange":1,"afterMs":{number}}}}}"#),
             ];
             let Ok(replay) = Replay::parse(&text.join("\n")) else { continue };
-            let config = Config::new().context(Context::made()).unauthorised();
+            let config = Config::new().context(Context::fake()).unauthorised();
             let config = config.first_byte_timeout(Duration::MAX).idle_timeout(Duration::MAX);
             let client = Client::new(config.transport(Arc::new(replay.at_speed(speed))));
             runtime.block_on(client.converse(&request("m"))).unwrap();

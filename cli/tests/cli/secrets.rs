@@ -468,7 +468,7 @@ fn an_agents_input_and_what_is_kept_of_an_answer() {
 #[test]
 fn debug_shows_no_secret() {
     let proxy = format!("http://user:{PASSWORD}@127.0.0.1:1");
-    let context = Context::made()
+    let context = Context::fake()
         .with_env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
         .with_env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
         .with_env("AWS_SESSION_TOKEN", SESSION_TOKEN)
@@ -657,7 +657,7 @@ fn parsers_that_quote_what_they_found_quote_no_secret() {
         let answer = json!({ "output": SESSION_TOKEN, "stopReason": "x", "usage": {}, "metrics": {}, "inferenceProfileSummaries": [{ "models": SESSION_TOKEN }] });
         ("200 OK\r\ncontent-type: application/json".into(), answer.to_string().into_bytes())
     });
-    let context = Context::made()
+    let context = Context::fake()
         .with_env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
         .with_env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
         .with_env("AWS_SESSION_TOKEN", SESSION_TOKEN)
@@ -985,7 +985,7 @@ fn a_key_in_the_path_of_an_endpoint_is_not_shown() {
         assert!(recording.contains(&format!("{}/[withheld]/v1/model/m/", echo.url)), "{recording}");
         assert!(key.len() < 8 || !recording.contains("Sekret"), "{recording}");
 
-        let context = Context::made()
+        let context = Context::fake()
             .with_env("GATE_KEY", key)
             .with_env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
             .with_env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)

@@ -166,7 +166,7 @@ async fn a_private_authority_is_trusted_where_it_is_named() {
     let authority = Authority::new();
     for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
         let port = authority.serve(&named("localhost"), End::Closed);
-        let context = Context::made().with_env(variable, authority.file());
+        let context = Context::fake().with_env(variable, authority.file());
         let (text, end) = call(format!("https://localhost:{port}"), context).await;
         end.unwrap();
         assert_eq!(text, "over TLS");
@@ -178,14 +178,14 @@ async fn a_private_authority_is_trusted_where_it_is_named() {
     let bundle = authority.folder.path().join("own.pem");
     std::fs::write(&bundle, certificate.pem()).unwrap();
     let port = serve(certificate.der().clone(), &key, None, End::Closed);
-    let context = Context::made().with_env("AWS_CA_BUNDLE", bundle.display().to_string());
+    let context = Context::fake().with_env("AWS_CA_BUNDLE", bundle.display().to_string());
     call(format!("https://localhost:{port}"), context).await.1.unwrap();
 }
 
 #[tokio::test]
 async fn a_certificate_that_is_wrong_is_an_error_that_says_so_and_is_not_tried_again() {
     let authority = Authority::new();
-    let trusted = || Context::made().with_env("AWS_CA_BUNDLE", authority.file());
+    let trusted = || Context::fake().with_env("AWS_CA_BUNDLE", authority.file());
     let other = Authority::new();
     let mut for_clients = named("localhost");
     for_clients.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -198,12 +198,12 @@ async fn a_certificate_that_is_wrong_is_an_error_that_says_so_and_is_not_tried_a
     let of_authority = of_authority.self_signed(&authority_key).unwrap();
     let bundle = authority.folder.path().join("own.pem");
     std::fs::write(&bundle, of_authority.pem()).unwrap();
-    let shown_is_trusted = || Context::made().with_env("AWS_CA_BUNDLE", bundle.display().to_string());
+    let shown_is_trusted = || Context::fake().with_env("AWS_CA_BUNDLE", bundle.display().to_string());
     let by = |authority: &Authority, params| authority.serve(&params, End::Closed);
     // Each server takes one connection alone.
     let cases = [
         // Neither the bundled roots nor the system's know it.
-        ("unknown issuer", by(&authority, named("localhost")), Context::made(), "AWS_CA_BUNDLE"),
+        ("unknown issuer", by(&authority, named("localhost")), Context::fake(), "AWS_CA_BUNDLE"),
         // What is named takes the place of all others.
         ("another's", by(&other, named("localhost")), trusted(), "AWS_CA_BUNDLE"),
         (
@@ -238,7 +238,7 @@ async fn a_certificate_that_is_wrong_is_an_error_that_says_so_and_is_not_tried_a
 async fn a_service_for_credentials_is_trusted_no_sooner() {
     let authority = Authority::new();
     let port = authority.serve(&named("localhost"), End::Closed);
-    let context = Context::made()
+    let context = Context::fake()
         .with_env("AWS_REGION", "eu-west-1")
         .with_env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
         .with_env("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")
@@ -257,7 +257,7 @@ async fn an_answer_whose_end_anybody_could_have_made_is_not_complete() {
     for (end, kind) in [(End::CutOff, ErrorKind::BrokenOff), (End::Garbage, ErrorKind::Damaged)] {
         let port = authority.serve(&named("localhost"), end);
         let end_is_garbage = end == End::Garbage;
-        let context = Context::made().with_env("AWS_CA_BUNDLE", authority.file());
+        let context = Context::fake().with_env("AWS_CA_BUNDLE", authority.file());
         let (text, end) = call(format!("https://localhost:{port}"), context).await;
         assert_eq!(end.unwrap_err().kind(), kind);
         // What came together with a record that is none is not given out.
@@ -275,7 +275,7 @@ async fn a_server_without_tls_is_told_by_its_answer() {
         let _ = stream.read(&mut [0; 4096]).unwrap();
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
     });
-    let error = call(format!("https://localhost:{port}"), Context::made()).await.1.unwrap_err();
+    let error = call(format!("https://localhost:{port}"), Context::fake()).await.1.unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Damaged, "what came is not TLS"));
     assert!(error.hint().unwrap().to_string().contains("http://"), "{error:?}");
 }
@@ -314,7 +314,7 @@ async fn a_bundle_that_cannot_be_read_is_named() {
     let empty = folder.path().join("empty.pem");
     std::fs::write(&empty, "no certificate here").unwrap();
     for file in [empty.display().to_string(), "/no/such/bundle.pem".to_owned()] {
-        let context = Context::made().with_env("AWS_CA_BUNDLE", &file);
+        let context = Context::fake().with_env("AWS_CA_BUNDLE", &file);
         let error = call("https://localhost:1".to_owned(), context).await.1.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains("AWS_CA_BUNDLE") && error.to_string().contains(&file), "{error}");
@@ -327,28 +327,28 @@ async fn authorities_and_a_certificate_of_its_own_come_with_the_configuration() 
     let mut http = HttpConfig::default();
     http.authorities = Some(authority.issuer.pem());
     let url = |port| format!("https://localhost:{port}");
-    call_with(url(authority.serve(&named("localhost"), End::Closed)), Context::made(), http.clone())
+    call_with(url(authority.serve(&named("localhost"), End::Closed)), Context::fake(), http.clone())
         .await
         .1
         .unwrap();
     // What the environment names counts first.
     let other = Authority::new();
-    let context = Context::made().with_env("AWS_CA_BUNDLE", other.file());
+    let context = Context::fake().with_env("AWS_CA_BUNDLE", other.file());
     let port = authority.serve(&named("localhost"), End::Closed);
     call_with(url(port), context, http.clone()).await.1.unwrap_err();
 
     let clients = Authority::new();
     let port = authority.serve_to(&clients);
-    call_with(url(port), Context::made(), http.clone()).await.1.unwrap_err();
+    call_with(url(port), Context::fake(), http.clone()).await.1.unwrap_err();
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec!["us".to_owned()]).unwrap();
     let certificate = certificate.signed_by(&key, &clients.issuer).unwrap();
     http.client_certificate = Some((certificate.pem(), key.serialize_pem()));
     let port = authority.serve_to(&clients);
-    call_with(url(port), Context::made(), http.clone()).await.1.unwrap();
+    call_with(url(port), Context::fake(), http.clone()).await.1.unwrap();
 
     http.client_certificate = Some((certificate.pem(), "no key".to_owned()));
-    let error = call_with(url(1), Context::made(), http).await.1.unwrap_err();
+    let error = call_with(url(1), Context::fake(), http).await.1.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("a key in PEM form expected"), "{error}");
 }

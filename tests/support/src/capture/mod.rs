@@ -106,7 +106,7 @@ impl Stream for Whole {
 
 /// 2026-01-02T03:04:05Z, the time of all vectors, and no environment.
 pub fn context() -> Context {
-    Context::made().with_clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045))
+    Context::fake().with_clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045))
 }
 
 /// With the keys of the vectors.

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::attributes::AccountId;
 use bytes::Bytes;
 use http::{Request, Response};
-use pumice::context::{Context, Ran};
+use pumice::context::{CommandOutput, Context};
 use pumice::converse::{ConverseRequest, Message};
 use pumice::credentials::{Credentials, Resolved};
 use pumice::transport::{Body, Sending, Transport};
@@ -119,7 +119,7 @@ pub fn at(text: &str) -> SystemTime {
 
 /// A world with these variables, in which commands are really run.
 pub fn world(env: &Value) -> Context {
-    let mut context = Context::made()
+    let mut context = Context::fake()
         .with_env("HOME", HOME)
         .with_clock(|| at("2026-11-22T14:32:12Z"))
         .with_commands(|command| {
@@ -132,8 +132,8 @@ pub fn world(env: &Value) -> Context {
     context
 }
 
-pub fn ran(success: bool, stdout: impl Into<Vec<u8>>, stderr: impl Into<Vec<u8>>) -> Ran {
-    let mut ran = Ran::default();
+pub fn ran(success: bool, stdout: impl Into<Vec<u8>>, stderr: impl Into<Vec<u8>>) -> CommandOutput {
+    let mut ran = CommandOutput::default();
     (ran.success, ran.stdout, ran.stderr) = (success, stdout.into(), stderr.into());
     ran
 }

@@ -106,7 +106,7 @@ pub async fn assert_answer<'a>(
 async fn run(json: &Document, server: &Server) -> Vec<AssistantEvent> {
     let input = Input::from_json(json.text()).unwrap();
     let mut context =
-        Context::made().with_env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").with_env("AWS_SECRET_ACCESS_KEY", "s");
+        Context::fake().with_env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").with_env("AWS_SECRET_ACCESS_KEY", "s");
     let env = input.other.named("env").map(|env| env.read::<BTreeMap<String, String>>().unwrap());
     for (name, value) in env.into_iter().flatten() {
         context = context.with_env(name, value);
