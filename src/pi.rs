@@ -190,6 +190,10 @@ impl AssistantStream {
     fn take(&mut self, event: Event) {
         let Some(builder) = &mut self.builder else { return };
         if let Err(error) = builder.push(event, &mut self.queued) {
+            let error = match &self.events {
+                Some(events) => events.redacted(error),
+                None => error,
+            };
             self.fail(error);
         }
     }

@@ -76,6 +76,11 @@ impl<E> EventStream<E> {
         let event = frame.map(|frame| (self.read)(&frame)).transpose();
         self.frames.closing_on_error(event)
     }
+
+    /// An error that quotes an event, without the secrets of the request.
+    pub(crate) fn redacted(&self, error: Error) -> Error {
+        self.frames.redaction.error(error)
+    }
 }
 
 impl EventStream {

@@ -22,7 +22,7 @@ use pumice::settings::Settings;
 use pumice::transport::{Http, HttpConfig};
 use pumice::{Client, Config};
 use serde_json::json;
-use support::server::{Answer, Server, text_answer};
+use support::server::{Answer, Server, event, text_answer};
 use tempfile::TempDir;
 
 /// Each has the form of the real one, and `Sekret` in it.
@@ -569,6 +569,23 @@ fn quoting(secrets: &str, form: &str) -> (String, Vec<u8>) {
         "plain" => ("502 Bad".into(), broken(9, "\r\n").into_bytes()),
         "html" => ("400 Bad".into(), secrets.replace('/', "&#47;").replace('=', "&#x3d;").into_bytes()),
         form => panic!("{form}"),
+    }
+}
+
+/// An event can be read and still be one that no response has.
+#[test]
+fn a_secret_in_an_event_that_ends_the_response_is_withheld() {
+    for secret in [SECRET_KEY, SESSION_TOKEN] {
+        let start = event("messageStart", &format!(r#"{{"role":"{secret}"}}"#));
+        let server = Server::start([Answer::stream([start.clone()]), Answer::stream([start])]);
+        let home = home();
+        for arguments in [&["chat", "Hi"][..], &["chat", "--json", "Hi"]] {
+            let mut command = pumice(home.path());
+            with_keys(&mut command).args(arguments).args(["--endpoint-url", &server.url]);
+            let said = said_by(&command.output().unwrap());
+            holds_no_run_of(&[secret], &said);
+            assert!(said.contains("[withheld]"), "{said}");
+        }
     }
 }
 
