@@ -181,21 +181,7 @@ impl Operation {
                 service: Service::Runtime,
                 method: Method::POST,
                 path: "/model/{modelId}/invoke",
-                members: &[
-                    ("body", Location::Payload),
-                    ("contentType", Location::Header("content-type")),
-                    ("accept", Location::Header("accept")),
-                    ("trace", Location::Header("x-amzn-bedrock-trace")),
-                    ("guardrailIdentifier", Location::Header("x-amzn-bedrock-guardrailidentifier")),
-                    ("guardrailVersion", Location::Header("x-amzn-bedrock-guardrailversion")),
-                    (PROJECT, Location::Header("x-amzn-bedrock-projectidentifier")),
-                    (
-                        "performanceConfigLatency",
-                        Location::Header("x-amzn-bedrock-performanceconfig-latency"),
-                    ),
-                    ("serviceTier", Location::Header("x-amzn-bedrock-service-tier")),
-                    ("requestMetadata", Location::Header("x-amzn-bedrock-request-metadata")),
-                ],
+                members: const { &invoke_members("accept") },
                 others: Location::Nowhere,
                 response: ResponseForm::Payload {
                     member: "body",
@@ -211,21 +197,7 @@ impl Operation {
                 service: Service::Runtime,
                 method: Method::POST,
                 path: "/model/{modelId}/invoke-with-response-stream",
-                members: &[
-                    ("body", Location::Payload),
-                    ("contentType", Location::Header("content-type")),
-                    ("accept", Location::Header("x-amzn-bedrock-accept")),
-                    ("trace", Location::Header("x-amzn-bedrock-trace")),
-                    ("guardrailIdentifier", Location::Header("x-amzn-bedrock-guardrailidentifier")),
-                    ("guardrailVersion", Location::Header("x-amzn-bedrock-guardrailversion")),
-                    (PROJECT, Location::Header("x-amzn-bedrock-projectidentifier")),
-                    (
-                        "performanceConfigLatency",
-                        Location::Header("x-amzn-bedrock-performanceconfig-latency"),
-                    ),
-                    ("serviceTier", Location::Header("x-amzn-bedrock-service-tier")),
-                    ("requestMetadata", Location::Header("x-amzn-bedrock-request-metadata")),
-                ],
+                members: const { &invoke_members("x-amzn-bedrock-accept") },
                 others: Location::Nowhere,
                 response: ResponseForm::Stream { closing_event: None },
             },
@@ -357,6 +329,22 @@ pub(crate) enum ResponseForm {
 /// `{modelId}` is the label `modelId`.
 fn label(segment: &str) -> Option<&str> {
     segment.strip_prefix('{')?.strip_suffix('}')
+}
+
+/// The members of InvokeModel and of its stream, which have `accept` in different headers.
+const fn invoke_members(accept: &'static str) -> [(&'static str, Location); 10] {
+    [
+        ("body", Location::Payload),
+        ("contentType", Location::Header("content-type")),
+        ("accept", Location::Header(accept)),
+        ("trace", Location::Header("x-amzn-bedrock-trace")),
+        ("guardrailIdentifier", Location::Header("x-amzn-bedrock-guardrailidentifier")),
+        ("guardrailVersion", Location::Header("x-amzn-bedrock-guardrailversion")),
+        (PROJECT, Location::Header("x-amzn-bedrock-projectidentifier")),
+        ("performanceConfigLatency", Location::Header("x-amzn-bedrock-performanceconfig-latency")),
+        ("serviceTier", Location::Header("x-amzn-bedrock-service-tier")),
+        ("requestMetadata", Location::Header("x-amzn-bedrock-request-metadata")),
+    ]
 }
 
 /// The token of a list's next page, in a request and in a response.

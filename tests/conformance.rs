@@ -129,7 +129,7 @@ fn frames_are_those_of_botocore() {
     let damaged = cases("frames.json", "damaged");
     assert!(damaged.len() >= 12);
     for case in &damaged {
-        let (frames, error) = frames::read(&decoded(&case["frame"])).unwrap_err();
+        let (frames, error) = frames::read([&decoded(&case["frame"])[..]]).unwrap_err();
         let part = match case["error"].as_str().unwrap() {
             "ChecksumMismatch" => " checksum ",
             "InvalidHeadersLength" => " bytes of headers expected",
@@ -152,7 +152,7 @@ async fn events_are_those_of_botocore() {
         let (events, error) = if case["operation"] == "ConverseStream" {
             frames::events(&stream).await
         } else {
-            let frames = frames::read(&stream).unwrap();
+            let frames = frames::read([&stream[..]]).unwrap();
             (frames.iter().map(|frame| Event::from_frame(frame).unwrap()).collect(), None)
         };
         let expected = case["events"].as_array().unwrap();

@@ -27,6 +27,25 @@ pub(crate) enum Exit {
     AfterOutput = 5,
 }
 
+impl Exit {
+    /// How a call ends that failed before any output.
+    pub(crate) fn of(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::InvalidInput | ErrorKind::Recording => Exit::Usage,
+            ErrorKind::Credentials | ErrorKind::AccessDenied => Exit::Access,
+            ErrorKind::ModelTimeout
+            | ErrorKind::ModelNotReady
+            | ErrorKind::Throttled
+            | ErrorKind::Internal
+            | ErrorKind::Unavailable
+            | ErrorKind::Connect
+            | ErrorKind::Timeout
+            | ErrorKind::BrokenOff => Exit::Temporary,
+            _ => Exit::Refused,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
@@ -118,19 +137,6 @@ impl Failure {
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
-        let exit = match error.kind() {
-            ErrorKind::InvalidInput | ErrorKind::Recording => Exit::Usage,
-            ErrorKind::Credentials | ErrorKind::AccessDenied => Exit::Access,
-            ErrorKind::ModelTimeout
-            | ErrorKind::ModelNotReady
-            | ErrorKind::Throttled
-            | ErrorKind::Internal
-            | ErrorKind::Unavailable
-            | ErrorKind::Connect
-            | ErrorKind::Timeout
-            | ErrorKind::BrokenOff => Exit::Temporary,
-            _ => Exit::Refused,
-        };
         let mut causes = Vec::new();
         let mut cause = error.source();
         while let Some(found) = cause {
@@ -139,7 +145,7 @@ impl From<&Error> for Failure {
             cause = found.source();
         }
         Self {
-            exit,
+            exit: Exit::of(error.kind()),
             message: error.to_string(),
             causes,
             hint: error.hint().map(hint::text),

@@ -12,7 +12,7 @@ use pumice::transport::{Recorder, Replay, Transport};
 use pumice::{Client, Config, Error, ErrorKind};
 
 use crate::args::{Args, Command};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::models;
 use crate::output::Report;
 
@@ -145,18 +145,9 @@ impl Session {
 /// not able to answer now.
 pub(crate) fn is_unavailable(error: &Error) -> bool {
     match error.kind() {
-        ErrorKind::AccessDenied
-        | ErrorKind::NotFound
-        | ErrorKind::QuotaExceeded
-        | ErrorKind::ModelError
-        | ErrorKind::ModelTimeout
-        | ErrorKind::ModelNotReady
-        | ErrorKind::Throttled
-        | ErrorKind::Internal
-        | ErrorKind::Unavailable
-        | ErrorKind::Connect
-        | ErrorKind::Timeout
-        | ErrorKind::BrokenOff => true,
+        ErrorKind::AccessDenied | ErrorKind::NotFound | ErrorKind::QuotaExceeded | ErrorKind::ModelError => {
+            true
+        }
         // The service has one code for a request that is wrong and for a model that cannot be called so.
         ErrorKind::Validation => {
             let message = error.message().to_lowercase();
@@ -164,7 +155,7 @@ pub(crate) fn is_unavailable(error: &Error) -> bool {
                 .iter()
                 .any(|words| message.contains(words))
         }
-        _ => false,
+        kind => Exit::of(kind) == Exit::Temporary,
     }
 }
 

@@ -31,7 +31,7 @@ struct Inner {
     flight: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// Whom to ask.
+/// Which provider to ask.
 #[derive(Debug)]
 enum Provider {
     Chain(Chain),

@@ -23,7 +23,7 @@ use crate::transport::{Http, HttpConfig, Transport, proxy_secrets};
 use crate::{Error, ErrorKind, Hint, Result};
 use pumice_codec::internal::shortened;
 
-/// What the sources of the [`Chain`](super::Chain) read and whom they ask: environment and files, the profile, the
+/// What the sources of the [`Chain`](super::Chain) read, and the services they ask: environment and files, the profile, the
 /// region, the network.
 #[derive(Debug)]
 pub struct ProviderContext {

@@ -24,7 +24,7 @@ use pumice::operation::Operation;
 use pumice::retry::Retry;
 use pumice::{Client, Config, Error, ErrorKind, Progress};
 use serde_json::{Value, json};
-use support::capture::{Capture, call_by_members, call_typed, context, keys, least_request};
+use support::capture::{Capture, call_by_members, call_either, context, keys, least_request};
 
 #[tokio::test(start_paused = true)]
 #[ignore = "needs ../shared: recordings and vectors beside the project"]
@@ -43,11 +43,7 @@ async fn refusals_are_read_and_tried_again_as_botocore_does() {
             let capture = Arc::new(Capture::of_case(case));
             let client = capture::client(&capture);
             let params = least_request(operation).to_string();
-            let answer = if typed {
-                call_typed(&client, operation, &params).await
-            } else {
-                call_by_members(&client, operation, &params).await
-            };
+            let answer = call_either(typed, &client, operation, &params).await;
             let error = answer.unwrap_err();
             compare(name, case, &error);
             let requests = capture.requests.lock().unwrap();

@@ -16,7 +16,7 @@ use pumice::operation::Operation;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use support::capture::{Capture, call_by_members, call_typed, least_request};
+use support::capture::{Capture, call_either, least_request};
 
 /// Shapes that no type carries, and why not.
 const EXEMPT: &[(&str, &str)] = &[
@@ -257,11 +257,7 @@ async fn a_response_without_a_required_member_is_damaged() {
                 let client = capture::client(&Arc::new(Capture::answering([response.to_string()])));
                 async move {
                     let request = least_request(operation).to_string();
-                    if typed {
-                        call_typed(&client, operation, &request).await
-                    } else {
-                        call_by_members(&client, operation, &request).await
-                    }
+                    call_either(typed, &client, operation, &request).await
                 }
             };
             for typed in [false, true] {

@@ -13,7 +13,7 @@ use pumice::frame::FrameDecoder;
 use pumice::invoke_model::{InvokeModelRequest, ResponseStreamEvent};
 use pumice::operation::Operation;
 use serde_json::{Value, json};
-use support::capture::{Capture, call_by_members, call_typed, least_request};
+use support::capture::{Capture, call_by_members, call_either, call_typed, least_request};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -34,11 +34,7 @@ async fn answers_are_read_as_botocore_reads_them() {
             let capture = Arc::new(Capture::of_case(case));
             let client = capture::client(&capture);
             let params = least_request(operation).to_string();
-            let answer = if typed {
-                call_typed(&client, operation, &params).await
-            } else {
-                call_by_members(&client, operation, &params).await
-            };
+            let answer = call_either(typed, &client, operation, &params).await;
             assert_eq!(capture.count(), 1, "{name}");
             // botocore takes a body that is no JSON, or none at all, for a response without members, and lets
             // required members be absent.
@@ -120,11 +116,7 @@ async fn an_answer_that_is_no_json_object_is_damaged() {
                 capture.headers.push(("x-amzn-requestid".into(), "req-1".into()));
                 let client = capture::client(&Arc::new(capture));
                 let params = least_request(operation).to_string();
-                let answer = if typed {
-                    call_typed(&client, operation, &params).await
-                } else {
-                    call_by_members(&client, operation, &params).await
-                };
+                let answer = call_either(typed, &client, operation, &params).await;
                 let error = answer.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Damaged, "{operation:?} {body:?}");
                 assert!(error.message().contains(operation.name()), "{error}");
@@ -162,11 +154,7 @@ async fn a_200_that_is_an_error_is_damaged_and_told() {
                 capture.headers.push(("content-type".into(), kind.into()));
                 let client = capture::client(&Arc::new(capture));
                 let params = least_request(operation).to_string();
-                let answer = if typed {
-                    call_typed(&client, operation, &params).await
-                } else {
-                    call_by_members(&client, operation, &params).await
-                };
+                let answer = call_either(typed, &client, operation, &params).await;
                 let error = answer.unwrap_err();
                 assert_eq!((error.kind(), error.code()), (ErrorKind::Damaged, code), "{operation:?} {body}");
                 assert!(error.message().contains(found), "{operation:?} {body}: {error}");
@@ -279,11 +267,7 @@ async fn a_list_is_followed_to_its_last_page() {
             let capture = Arc::new(Capture::answering(pages.each_ref().map(Value::to_string)));
             let client = capture::client(&capture);
             let params = json!({"nextToken": "0", "typeEquals": "APPLICATION"}).to_string();
-            let answer = if typed {
-                call_typed(&client, operation, &params).await
-            } else {
-                call_by_members(&client, operation, &params).await
-            };
+            let answer = call_either(typed, &client, operation, &params).await;
             let ids = ["a", "b", "c"].map(|id| json!({"inferenceProfileId": id, "new": 1}));
             assert_eq!(answer.unwrap(), json!({"inferenceProfileSummaries": ids, "seen": "a"}));
             let token = |query: &str| {

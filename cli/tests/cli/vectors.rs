@@ -27,7 +27,7 @@ fn aws_sdk_go_frames() {
     for file in files(&folder.join("encoded/positive"), "") {
         let stream = fs::read(&file).unwrap();
         let expected = json_file(&folder.join("decoded/positive").join(file.file_name().unwrap()));
-        let [frame] = &read(&stream).unwrap()[..] else { panic!("one frame expected") };
+        let [frame] = &read([&stream[..]]).unwrap()[..] else { panic!("one frame expected") };
         let headers = expected["headers"].as_array().unwrap().iter().map(|header| {
             let number = header["type"].as_u64().unwrap();
             let type_ = TYPES[usize::try_from(number).unwrap()];
@@ -76,7 +76,7 @@ fn botocore_frames() {
             continue;
         }
         let stream = fs::read(&file).unwrap();
-        let [frame] = &read(&stream).unwrap()[..] else { panic!("one frame expected") };
+        let [frame] = &read([&stream[..]]).unwrap()[..] else { panic!("one frame expected") };
         let headers = headers_of(frame);
         assert_eq!(headers.len(), expected["headers"].as_object().unwrap().len(), "{name}");
         for header in headers {
@@ -107,7 +107,7 @@ fn smithy_rs_frames() {
             assert_damaged(&stream, &file);
             continue;
         }
-        let [frame] = &read(&stream).unwrap()[..] else { panic!("one frame expected") };
+        let [frame] = &read([&stream[..]]).unwrap()[..] else { panic!("one frame expected") };
         let judged = read_message_from(Bytes::from(stream)).unwrap();
         assert_eq!(headers_of(frame), headers_of_judged(&judged), "{}", file.display());
         assert_eq!(frame.payload(), judged.payload());
@@ -124,7 +124,7 @@ async fn made_streams_give_the_events_and_errors_of_botocore() {
         let name = made["name"].as_str().unwrap();
         let stream = fs::read(folder.join(made["file"].as_str().unwrap())).unwrap();
         let described = made["frames"].as_array().unwrap();
-        let (frames, encoding) = match read(&stream) {
+        let (frames, encoding) = match read([&stream[..]]) {
             Ok(frames) => (frames, None),
             Err((frames, error)) => (frames, Some(error)),
         };
@@ -189,7 +189,7 @@ fn what_bedrock_sent_folds_into_what_its_json_says() {
     let mut seen = BTreeMap::<String, usize>::new();
     for file in streams(&captures) {
         let stream = fs::read(&file).unwrap();
-        let frames = read(&stream).unwrap();
+        let frames = read([&stream[..]]).unwrap();
         let described = json_file(&file.with_extension("json"));
         assert_eq!(described["frames"], frames.len(), "{}", file.display());
         assert_eq!(base64(&described["response"]["body_b64"]), stream, "{}", file.display());
@@ -236,7 +236,7 @@ fn the_program_decodes_what_is_whole_and_says_where_it_is_not() {
     let (mut whole, mut broken) = (0, 0);
     for file in streams(&shared) {
         let stream = fs::read(&file).unwrap();
-        let (frames, error) = match read(&stream) {
+        let (frames, error) = match read([&stream[..]]) {
             Ok(frames) => (frames, None),
             Err((frames, error)) => (frames, Some(error)),
         };
@@ -347,7 +347,7 @@ fn dashed(hex: &str) -> String {
 }
 
 fn assert_damaged(stream: &[u8], file: &Path) -> Error {
-    let (frames, error) = read(stream).unwrap_err();
+    let (frames, error) = read([stream]).unwrap_err();
     assert!(frames.is_empty(), "{}", file.display());
     assert_eq!(error.kind(), ErrorKind::Damaged, "{}: {error}", file.display());
     let offset = error.offset().unwrap();

@@ -16,6 +16,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use pumice_codec::frame::{Frame, FrameDecoder, HeaderValue, MAX_HEADERS, MAX_PAYLOAD};
 use pumice_codec::{Error, ErrorKind};
+use support::frames::read;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
@@ -364,26 +365,6 @@ fn an_empty_stream_has_no_frames_and_ends_well() {
 }
 
 type Headers = Vec<(String, Written)>;
-
-/// The frames that come of these pieces; with the error, if there is one, that follows them.
-fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<Frame>, (Vec<Frame>, Error)> {
-    let mut decoder = FrameDecoder::new();
-    let mut frames = Vec::new();
-    for piece in pieces {
-        decoder.push(Bytes::copy_from_slice(piece));
-        loop {
-            match decoder.next_frame() {
-                Ok(Some(frame)) => frames.push(frame),
-                Ok(None) => break,
-                Err(error) => return Err((frames, error)),
-            }
-        }
-    }
-    match decoder.finish() {
-        Ok(()) => Ok(frames),
-        Err(error) => Err((frames, error)),
-    }
-}
 
 /// Pieces of these sizes, over and over.
 fn cut<'a>(mut stream: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {

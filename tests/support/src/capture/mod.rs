@@ -160,6 +160,15 @@ pub async fn call_typed(client: &Client, operation: Operation, params: &str) -> 
     }
 }
 
+/// Calls with a typed request, or by its members.
+pub async fn call_either(typed: bool, client: &Client, operation: Operation, params: &str) -> Result<Value> {
+    if typed {
+        call_typed(client, operation, params).await
+    } else {
+        call_by_members(client, operation, params).await
+    }
+}
+
 fn read<T: DeserializeOwned>(params: &str) -> T {
     serde_json::from_str(params).unwrap_or_else(|error| panic!("{error}: {params}"))
 }
@@ -206,11 +215,7 @@ pub async fn assert_request(case: &Value, operation: Operation) {
     for typed in [false, true] {
         let capture = Arc::new(Capture::default());
         let client = client_of(case, &capture);
-        let answer = if typed {
-            call_typed(&client, operation, &params).await
-        } else {
-            call_by_members(&client, operation, &params).await
-        };
+        let answer = call_either(typed, &client, operation, &params).await;
         assert_eq!(answer.unwrap_err().status(), Some(400), "{name}");
         compare(&format!("{name}, typed: {typed}"), &case["request"], &capture.only_request());
     }

@@ -13,16 +13,18 @@ use serde_json::{Value, json};
 
 use crate::tape;
 
-/// The frames of a stream, and the error that ends them.
-pub fn read(stream: &[u8]) -> Result<Vec<Frame>, (Vec<Frame>, Error)> {
+/// The frames that come of these pieces; with the error, if there is one, that follows them.
+pub fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<Frame>, (Vec<Frame>, Error)> {
     let mut decoder = FrameDecoder::new();
-    decoder.push(Bytes::copy_from_slice(stream));
     let mut frames = Vec::new();
-    loop {
-        match decoder.next_frame() {
-            Ok(Some(frame)) => frames.push(frame),
-            Ok(None) => break,
-            Err(error) => return Err((frames, error)),
+    for piece in pieces {
+        decoder.push(Bytes::copy_from_slice(piece));
+        loop {
+            match decoder.next_frame() {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break,
+                Err(error) => return Err((frames, error)),
+            }
         }
     }
     match decoder.finish() {
