@@ -33,6 +33,7 @@
 //! - [`EventStream`], [`Event`]; [`reply`] folds events into a whole response.
 //! - [`conversation`]: makes a request one that the model accepts, whatever dialect it came from.
 //! - [`pi`]: pi-ai's dialect, for agents: a conversation with tools and thinking in, events out.
+//! - [`spelling`]: which known word a misspelt one was likely meant to be.
 //! - [`credentials`], [`profile`], [`context`]: where credentials come from, and what the process looks like.
 //! - [`transport`]: the seam to the network, with recordings and their replay.
 //! - [`frame`]: the incremental reader of `application/vnd.amazon.eventstream`.
@@ -65,6 +66,8 @@ pub mod retry;
 pub mod sign;
 #[cfg(feature = "http")]
 mod skew;
+#[cfg(feature = "http")]
+pub mod spelling;
 
 #[cfg(feature = "http")]
 pub mod context;

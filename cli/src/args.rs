@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use lexopt::Arg;
-use pumice::settings::nearest;
+use pumice::spelling::nearest;
 
 use crate::failure::Failure;
 

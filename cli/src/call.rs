@@ -3,8 +3,8 @@
 use pumice::FrameStream;
 use pumice::endpoint::Service;
 use pumice::operation::{Call, Operation};
-use pumice::settings::nearest;
 use pumice::shape::Members;
+use pumice::spelling::nearest;
 
 use crate::args::{Args, Command};
 use crate::failure::Failure;

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use pumice::ErrorKind;
 use pumice::models::{Cost, Directory, Inventory, Listing, Model, ModelInfo, Offer};
-use pumice::settings::{is_our_provider, nearest};
+use pumice::settings::is_our_provider;
+use pumice::spelling::nearest;
 use serde_json::{Value, json};
 
 use crate::args::Args;

@@ -7,12 +7,13 @@ use http::HeaderName;
 use super::edit::{Step, shown};
 use super::json5::{Member, Node, Value, number};
 use super::reference::{self, Env};
-use super::{PROVIDERS, is_our_provider, is_ours, near_miss, nearest};
+use super::{PROVIDERS, is_our_provider, is_ours};
 use crate::config::is_of_connection;
 use crate::conversation::{CacheRetention, Family};
 use crate::converse::ServiceTierType;
 use crate::endpoint::{BaseUrl, is_region};
 use crate::guardrail::{GuardrailStreamProcessingMode, GuardrailTrace};
+use crate::spelling::{near_miss, nearest};
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::shortened;
 

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::json5::{LINE_ENDS, Node, Value};
-use super::{nearest, parse};
+use super::parse;
+use crate::spelling::nearest;
 use crate::{Error, ErrorKind, Result};
 
 /// A step of the way to a member.
