@@ -1,18 +1,18 @@
-//! What may stand in the settings: a table, and what is wrong with a text that departs from it.
+//! Checks a settings file against the table of its members.
 
 use std::collections::HashSet;
 
 use http::HeaderName;
 
 use super::edit::{Step, shown};
-use super::json5::{Member, Node, Value, number};
+use super::json5::{Member, Node, Value};
+use super::kind::{Kind, Object, expected, fits, list, no_such_member};
+use super::number::number;
 use super::reference::{self, Env};
-use super::{PROVIDERS, is_our_provider, is_ours};
+use super::table::{OUR_NAME, OWN_HEADER, REFERENCE, ROOT};
+use super::{PROVIDERS, is_our_provider};
 use crate::config::is_of_connection;
-use crate::conversation::{CacheRetention, Family};
-use crate::converse::ServiceTierType;
 use crate::endpoint::{BaseUrl, is_region};
-use crate::guardrail::{GuardrailStreamProcessingMode, GuardrailTrace};
 use crate::spelling::{near_miss, nearest};
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::shortened;
@@ -29,167 +29,11 @@ pub(super) fn check(file: &str, text: &str, root: &Node<'_>, env: Option<Env<'_>
     Ok(checker.warnings)
 }
 
-/// The paths of all members that are read: `models.bedrockDiscovery.region`; `*` stands for any name, `[]` for
-/// each of a list.
-pub(super) fn members() -> Vec<String> {
-    let mut members = Vec::new();
-    ROOT.members("", &mut members);
-    members
-}
-
-/// The settings as far as they count, without secrets; `None` if they are none.
-pub(super) fn without_secrets(mut root: serde_json::Value) -> Option<serde_json::Value> {
-    ROOT.keep_shown(&mut root).then_some(root)
-}
-
 /// Where something is in a text: line and column, from 1.
 pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.rsplit('\n').next().unwrap_or_default();
     (before.matches('\n').count() + 1, line.chars().count() + 1)
-}
-
-/// What a member may be.
-enum Kind {
-    Anything,
-    Switch,
-    /// Text that is not blank.
-    Text,
-    /// What can be the name of a region.
-    Region,
-    /// What calls can be put under.
-    Url,
-    /// A number from this on.
-    From(f64),
-    /// A number above this, which may be `Infinity`.
-    Above(f64),
-    /// A number from 0 to 1.
-    Share,
-    /// A whole number from this on.
-    Whole(f64),
-    /// One of these words; the others, which OpenClaw has as well, are warned of.
-    Word {
-        ours: &'static [&'static str],
-        others: &'static [&'static str],
-    },
-    /// A word of these lists, in any case. All else is meant for other providers, and is warned of.
-    Lenient(&'static [&'static [&'static str]]),
-    /// Nothing that this program does: a warning says why.
-    Idle(&'static str),
-    /// `false`, if anything: the error says why.
-    Denied(&'static str),
-    /// `true`, if anything: it is always so, and a warning says that.
-    Always(&'static str),
-    /// A key as it is, or where it is: the name of a variable, or a reference to one.
-    Key,
-    /// A text that may be a secret, or a reference to a variable.
-    Secret,
-    /// The name of a header that may be set.
-    HeaderName,
-    /// Headers by their names, each a [`Secret`](Self::Secret).
-    Headers,
-    List(&'static Kind),
-    /// An object of any members, all of one kind.
-    Map(&'static Kind),
-    /// An object of which the members count whose names are ours; they are written like this in a path.
-    Some(fn(&str) -> bool, &'static str, &'static Kind),
-    Object(Object),
-    /// The one, or a text alone.
-    TextOr(&'static Kind),
-}
-
-impl Kind {
-    fn members(&self, way: &str, found: &mut Vec<String>) {
-        match self {
-            Self::Object(object) => {
-                for (name, kind) in object.members {
-                    let dot = if way.is_empty() { "" } else { "." };
-                    kind.members(&format!("{way}{dot}{name}"), found);
-                }
-            }
-            Self::Some(_, name, kind) => kind.members(&format!("{way}.{name}"), found),
-            Self::Map(kind) => kind.members(&format!("{way}.*"), found),
-            Self::Headers => found.push(format!("{way}.*")),
-            Self::List(kind @ Self::Object(_)) => kind.members(&format!("{way}[]"), found),
-            Self::TextOr(kind) => {
-                found.push(way.to_owned());
-                kind.members(way, found);
-            }
-            _ => found.push(way.to_owned()),
-        }
-    }
-}
-
-impl Kind {
-    /// Leaves of a value what may be shown: nothing of a secret, nothing that has no effect or is another
-    /// program's, and nothing of a wrong kind, which may be anything. Whether that is anything at all.
-    fn keep_shown(&self, value: &mut serde_json::Value) -> bool {
-        use serde_json::Value;
-
-        let members = |members: &mut serde_json::Map<String, Value>,
-                       kind: &dyn Fn(&str) -> Option<&'static Self>| {
-            members.retain(|name, value| kind(name).is_some_and(|kind| kind.keep_shown(value)));
-            true
-        };
-        match (self, value) {
-            (Self::Object(Object { owner: Some(owner), .. }), Value::Object(found))
-                if !found.get(*owner).and_then(Value::as_str).is_some_and(is_our_provider) =>
-            {
-                false
-            }
-            (Self::Object(object), Value::Object(found)) => members(found, &|name| {
-                object.members.iter().find(|(known, _)| *known == name).map(|(_, kind)| kind)
-            }),
-            (Self::Some(is_ours, _, kind), Value::Object(found)) => {
-                members(found, &|name| is_ours(name).then_some(*kind))
-            }
-            (Self::Map(kind), Value::Object(found)) => members(found, &|_| Some(kind)),
-            (Self::List(kind), Value::Array(found)) => {
-                found.retain_mut(|value| kind.keep_shown(value));
-                true
-            }
-            (Self::TextOr(kind), value @ Value::Object(_)) => kind.keep_shown(value),
-            // What calls cannot be put under may have a password in it.
-            (Self::Url, Value::String(url)) => url.contains("${") || BaseUrl::parse(url).is_ok(),
-            (Self::Key | Self::Secret | Self::Headers | Self::Idle(_), _)
-            | (_, Value::Object(_) | Value::Array(_)) => false,
-            _ => true,
-        }
-    }
-}
-
-struct Object {
-    members: &'static [(&'static str, Kind)],
-    /// The members that must be there.
-    required: &'static [&'static str],
-    others: Others,
-    /// The member that names the provider: an object of another one is none of ours.
-    owner: Option<&'static str>,
-    /// What must be there beside a `mode` of this word.
-    needs: &'static [(&'static str, &'static str)],
-}
-
-/// What members count as that are not in the table.
-#[derive(PartialEq)]
-enum Others {
-    /// Faults.
-    Wrong,
-    /// Faults if they look like one of the table, otherwise another program's.
-    Misspelt,
-    /// Faults if they look like one of the table, otherwise warned of.
-    Idle,
-    /// Faults if they are [nearly](near_miss) one of the table that is not there, otherwise another program's.
-    Near,
-    /// Another program's.
-    Foreign,
-}
-
-const fn one_of(words: &'static [&'static str]) -> Kind {
-    Kind::Word { ours: words, others: &[] }
-}
-
-const fn object(members: &'static [(&'static str, Kind)], others: Others) -> Kind {
-    Kind::Object(Object { members, required: &[], others, owner: None, needs: &[] })
 }
 
 struct Checker<'a> {
@@ -400,29 +244,6 @@ impl Checker<'_> {
     }
 }
 
-impl Object {
-    /// `has` tells which members there are beside it.
-    fn member(&self, name: &str, has: impl Fn(&str) -> bool) -> Result<Option<&'static Kind>, String> {
-        if let Some((_, kind)) = self.members.iter().find(|(known, _)| *known == name) {
-            return Ok(Some(kind));
-        }
-        let known = self.members.iter().map(|(known, _)| *known);
-        let near = match self.others {
-            Others::Near => near_miss(name, known.filter(|known| !has(known))),
-            _ => nearest(name, known),
-        };
-        match (&self.others, near) {
-            (Others::Foreign, _) | (Others::Misspelt | Others::Near, None) => Ok(None),
-            (Others::Idle, None) => Ok(Some(&UNKNOWN)),
-            (_, Some(near)) => Err(no_such_member(near)),
-            (Others::Wrong, None) => {
-                let known = self.members.iter().map(|(known, _)| *known).collect::<Vec<_>>();
-                Err(format!("there is no such member; there are {}", known.join(", ")))
-            }
-        }
-    }
-}
-
 /// What is wrong with a text that is to be a region or a URL.
 fn misfit(kind: &Kind, text: &str) -> Option<String> {
     match kind {
@@ -460,39 +281,6 @@ fn unsettable(name: &str) -> Option<String> {
     }
 }
 
-fn fits(kind: &Kind, number: f64) -> bool {
-    match kind {
-        Kind::From(least) => number >= *least && number.is_finite(),
-        Kind::Above(limit) => number > *limit,
-        Kind::Share => (0.0..=1.0).contains(&number),
-        Kind::Whole(least) => number >= *least && number.fract() == 0.0 && number < LARGEST,
-        _ => false,
-    }
-}
-
-fn no_such_member(near: &str) -> String {
-    format!("there is no such member; did you mean {near}?")
-}
-
-fn expected(kind: &Kind) -> String {
-    match kind {
-        Kind::Anything | Kind::Lenient(_) | Kind::Idle(_) => "a value".into(),
-        Kind::Switch | Kind::Denied(_) | Kind::Always(_) => "true or false".into(),
-        Kind::Key | Kind::Secret => "a text or an object".into(),
-        Kind::Text | Kind::HeaderName => "a text that is not blank".into(),
-        Kind::Region => "a region such as us-east-1".into(),
-        Kind::Url => "a URL that calls can be put under".into(),
-        Kind::Share => "a number from 0 to 1".into(),
-        Kind::From(least) => format!("a number from {least}"),
-        Kind::Above(limit) => format!("a number above {limit}"),
-        Kind::Whole(least) => format!("a whole number from {least}"),
-        Kind::Word { ours, .. } => list(ours),
-        Kind::List(_) => "a list".into(),
-        Kind::TextOr(kind) => format!("a text or {}", expected(kind)),
-        Kind::Map(_) | Kind::Headers | Kind::Some(..) | Kind::Object(_) => "an object".into(),
-    }
-}
-
 fn described(value: &Value<'_>) -> String {
     match value {
         Value::String(text) if text.trim().is_empty() => "a blank one".into(),
@@ -513,15 +301,6 @@ fn text<'n>(node: &'n Node<'_>, name: &str) -> Option<&'n str> {
     }
 }
 
-fn list(words: &[&str]) -> String {
-    let words = words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>();
-    match words.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, others)) => format!("{} or {last}", others.join(", ")),
-        None => String::new(),
-    }
-}
-
 fn unset(name: &str) -> String {
     format!("the environment variable {name} is not set")
 }
@@ -530,270 +309,3 @@ fn unset(name: &str) -> String {
 const LONGEST_WAY: usize = 300;
 /// How many warnings are told one by one.
 const MOST_WARNINGS: usize = 20;
-/// Beyond this, not every whole number can be told from the next.
-const LARGEST: f64 = 9_007_199_254_740_992.0;
-
-static ROOT: Kind = object(
-    &[
-        ("auth", object(&[("profiles", Kind::Map(&AUTH_PROFILE))], Others::Foreign)),
-        ("models", object(MODELS, Others::Misspelt)),
-        ("agents", object(&[("defaults", object(DEFAULTS, Others::Near))], Others::Near)),
-        ("plugins", object(&[("entries", Kind::Some(is_our_provider, OUR_NAME, &PLUGIN))], Others::Near)),
-    ],
-    Others::Foreign,
-);
-
-const MODELS: &[(&str, Kind)] = &[
-    ("mode", one_of(&["merge", "replace"])),
-    ("bedrockDiscovery", object(DISCOVERY, Others::Wrong)),
-    ("providers", Kind::Some(is_our_provider, OUR_NAME, &PROVIDER)),
-];
-
-const DISCOVERY: &[(&str, Kind)] = &[
-    ("enabled", Kind::Switch),
-    ("region", Kind::Region),
-    ("providerFilter", Kind::List(&Kind::Text)),
-    ("refreshInterval", Kind::Whole(0.0)),
-    ("defaultContextWindow", Kind::Whole(1.0)),
-    ("defaultMaxTokens", Kind::Whole(1.0)),
-];
-
-static PROVIDER: Kind = object(
-    &[
-        ("baseUrl", Kind::Url),
-        ("apiKey", Kind::Key),
-        ("auth", Kind::Word { ours: &["api-key", "aws-sdk", "token"], others: &["oauth"] }),
-        ("api", API),
-        ("headers", Kind::Headers),
-        ("authHeader", Kind::Always("it has no effect: keys always go in the authorization header")),
-        ("contextWindow", Kind::Whole(1.0)),
-        ("contextTokens", Kind::Whole(1.0)),
-        ("maxTokens", Kind::Whole(1.0)),
-        ("timeoutSeconds", Kind::Above(0.0)),
-        ("request", object(REQUEST, Others::Wrong)),
-        ("models", Kind::List(&MODEL)),
-        ("families", Kind::List(&FAMILY)),
-    ],
-    Others::Idle,
-);
-
-/// The one API of a model's that is ours, and those that OpenClaw has beside it.
-const API: Kind = Kind::Word {
-    ours: &[super::API],
-    others: &[
-        "anthropic-messages",
-        "azure-openai-responses",
-        "github-copilot",
-        "google-generative-ai",
-        "ollama",
-        "openai-codex-responses",
-        "openai-completions",
-        "openai-responses",
-    ],
-};
-
-const REQUEST: &[(&str, Kind)] = &[
-    ("headers", Kind::Headers),
-    (
-        "auth",
-        Kind::Object(Object {
-            members: &[
-                ("mode", one_of(&["provider-default", "authorization-bearer", "header"])),
-                ("token", Kind::Key),
-                ("headerName", Kind::HeaderName),
-                ("value", Kind::Secret),
-                ("prefix", Kind::Text),
-            ],
-            required: &["mode"],
-            others: Others::Wrong,
-            owner: None,
-            needs: &[("authorization-bearer", "token"), ("header", "headerName"), ("header", "value")],
-        }),
-    ),
-    (
-        "proxy",
-        Kind::Object(Object {
-            members: &[
-                ("mode", one_of(&["env-proxy", "explicit-proxy"])),
-                ("url", Kind::Secret),
-                ("tls", Kind::Idle("it has no effect: a proxy is asked as request.tls says")),
-            ],
-            required: &["mode"],
-            others: Others::Wrong,
-            owner: None,
-            needs: &[("explicit-proxy", "url")],
-        }),
-    ),
-    (
-        "tls",
-        object(
-            &[
-                ("ca", Kind::Secret),
-                ("cert", Kind::Secret),
-                ("key", Kind::Secret),
-                ("passphrase", Kind::Idle("it has no effect: a key that is not encrypted is read")),
-                ("serverName", Kind::Idle("it has no effect: a server is known by the name it is called by")),
-                (
-                    "insecureSkipVerify",
-                    Kind::Denied(
-                        "certificates are always verified: name the authority that is to be trusted in \
-                         request.tls.ca, or in AWS_CA_BUNDLE",
-                    ),
-                ),
-            ],
-            Others::Wrong,
-        ),
-    ),
-    ("allowPlainHttp", Kind::Switch),
-    (
-        "allowPrivateNetwork",
-        Kind::Always("it has no effect: a server is called at whichever address its name leads to"),
-    ),
-];
-
-static MODEL: Kind = Kind::Object(Object {
-    members: &[
-        ("id", Kind::Text),
-        ("name", Kind::Text),
-        ("api", API),
-        ("baseUrl", Kind::Url),
-        ("reasoning", Kind::Switch),
-        ("input", Kind::List(&one_of(&["text", "image", "video", "audio"]))),
-        ("cost", object(COST, Others::Wrong)),
-        ("contextWindow", Kind::Whole(1.0)),
-        ("contextTokens", Kind::Whole(1.0)),
-        ("maxTokens", Kind::Whole(1.0)),
-        ("headers", Kind::Headers),
-        ("compat", object(&[("supportsStrictMode", Kind::Switch)], Others::Misspelt)),
-        ("params", object(PARAMS, Others::Misspelt)),
-        ("thinkingLevelMap", Kind::Map(&Kind::Anything)),
-        ("inputLimits", Kind::Idle("it has no effect: images are sent as they are")),
-    ],
-    required: &["id"],
-    others: Others::Idle,
-    owner: None,
-    needs: &[],
-});
-
-const COST: &[(&str, Kind)] = &[
-    ("input", Kind::From(0.0)),
-    ("output", Kind::From(0.0)),
-    ("cacheRead", Kind::From(0.0)),
-    ("cacheWrite", Kind::From(0.0)),
-    ("tiers", Kind::List(&TIER)),
-];
-
-static TIER: Kind = Kind::Object(Object {
-    members: &[
-        ("inputTokensAbove", Kind::Whole(0.0)),
-        ("input", Kind::From(0.0)),
-        ("output", Kind::From(0.0)),
-        ("cacheRead", Kind::From(0.0)),
-        ("cacheWrite", Kind::From(0.0)),
-    ],
-    required: &["inputTokensAbove"],
-    others: Others::Wrong,
-    owner: None,
-    needs: &[],
-});
-
-static FAMILY: Kind = Kind::Object(Object {
-    members: &FAMILY_MEMBERS,
-    required: &["match"],
-    others: Others::Wrong,
-    owner: None,
-    needs: &[],
-});
-
-#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-const FAMILY_MEMBERS: [(&str, Kind); Family::CAPABILITIES.len() + 1] = {
-    let mut members = [const { ("match", Kind::List(&Kind::Text)) }; Family::CAPABILITIES.len() + 1];
-    let mut at = 0;
-    while at < Family::CAPABILITIES.len() {
-        let (name, words) = Family::CAPABILITIES[at];
-        at += 1;
-        members[at] = (name, if words.is_empty() { Kind::Switch } else { one_of(words) });
-    }
-    members
-};
-
-const DEFAULTS: &[(&str, Kind)] = &[
-    ("model", Kind::TextOr(&CHOICE)),
-    ("models", Kind::Some(is_ours, "*", &CHOSEN)),
-    ("params", object(PARAMS, Others::Misspelt)),
-];
-
-static CHOICE: Kind = object(
-    &[("primary", Kind::Text), ("fallbacks", Kind::List(&Kind::Text)), ("timeoutMs", Kind::Above(0.0))],
-    Others::Wrong,
-);
-
-static CHOSEN: Kind =
-    object(&[("alias", Kind::Text), ("params", object(PARAMS, Others::Misspelt))], Others::Misspelt);
-
-const PARAMS: &[(&str, Kind)] = &[
-    ("temperature", Kind::Share),
-    ("maxTokens", Kind::Whole(1.0)),
-    ("cacheRetention", one_of(CacheRetention::NAMES)),
-    ("thinking", Kind::Lenient(super::LEVELS)),
-    ("serviceTier", Kind::Lenient(&[ServiceTierType::VALUES])),
-    ("service_tier", Kind::Lenient(&[ServiceTierType::VALUES])),
-];
-
-static PLUGIN: Kind = object(
-    &[
-        ("enabled", Kind::Switch),
-        (
-            "config",
-            object(
-                &[("discovery", object(DISCOVERY, Others::Wrong)), ("guardrail", GUARDRAIL)],
-                Others::Wrong,
-            ),
-        ),
-    ],
-    Others::Misspelt,
-);
-
-const GUARDRAIL: Kind = Kind::Object(Object {
-    members: &[
-        ("guardrailIdentifier", Kind::Text),
-        ("guardrailVersion", Kind::Text),
-        ("streamProcessingMode", one_of(GuardrailStreamProcessingMode::VALUES)),
-        ("trace", one_of(GuardrailTrace::VALUES)),
-    ],
-    required: &["guardrailIdentifier", "guardrailVersion"],
-    others: Others::Wrong,
-    owner: None,
-    needs: &[],
-});
-
-/// What OpenClaw knows of a way to sign in. Those of other providers are its own.
-static AUTH_PROFILE: Kind = Kind::Object(Object {
-    members: &[
-        ("provider", Kind::Text),
-        ("mode", Kind::Word { ours: &["aws-sdk"], others: &["api_key", "api-key", "oauth", "token"] }),
-    ],
-    required: &[],
-    others: Others::Foreign,
-    owner: Some("provider"),
-    needs: &[],
-});
-
-static REFERENCE: Kind = Kind::Object(Object {
-    members: &[
-        ("source", Kind::Word { ours: &["env"], others: &["file", "exec"] }),
-        ("provider", Kind::Text),
-        ("id", Kind::Text),
-    ],
-    required: &["source", "id"],
-    others: Others::Wrong,
-    owner: None,
-    needs: &[],
-});
-
-static OWN_HEADER: Kind = Kind::Idle("it has no effect: the client sets such headers itself");
-
-static UNKNOWN: Kind = Kind::Idle("there is no such member here: it has no effect");
-
-/// How our provider is written in a path.
-const OUR_NAME: &str = "amazon-bedrock";

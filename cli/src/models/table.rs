@@ -1,0 +1,264 @@
+//! The list of models as a table.
+
+use std::fmt::Write as _;
+
+use pumice::models::Cost;
+
+use super::Row;
+use crate::output::one_line;
+
+/// A table that is no wider than `width`, and the heads of the columns that it has no room for: names give way
+/// first, then the beginnings of ids, which `--plain` has, then columns.
+pub(super) fn table(rows: &[Row], width: Option<usize>) -> (String, Vec<&'static str>) {
+    let mut columns = vec![
+        column(ID, rows, |row| row.model.id.clone()),
+        column(NAME, rows, |row| row.model.name.clone()),
+        column(INPUT, rows, |row| row.input().join("+")),
+        column(CONTEXT, rows, |row| tokens(row.model.context_window)),
+        column(OUTPUT, rows, |row| tokens(row.model.max_tokens)),
+        column(PRICE, rows, |row| price(row.model.cost.as_ref())),
+        column(REASONING, rows, |row| if row.model.reasoning { "yes" } else { "no" }.to_owned()),
+    ];
+    if rows.iter().any(|row| !row.is_listed()) {
+        let reason = |row: &Row| match (&row.reason, row.profiles.as_slice()) {
+            (None, _) => row.left_out.map_or("yes".to_owned(), |why| format!("yes, but {why}")),
+            (Some(_), [first, ..]) => format!("as {first}"),
+            (Some(reason), []) => reason.clone(),
+        };
+        columns.insert(1, column(CALLABLE, rows, reason));
+    }
+    let mut without = Vec::new();
+    if let Some(width) = width {
+        let over = |columns: &[Column], width_of: &dyn Fn(&Column) -> usize| {
+            let total = columns.iter().map(|column| width_of(column) + 2).sum::<usize>();
+            total.saturating_sub(2).saturating_sub(width)
+        };
+        for head in [NAME, REASONING, INPUT, OUTPUT, CONTEXT, PRICE, CALLABLE] {
+            if over(&columns, &Column::least) > 0 && columns.iter().any(|column| column.head == head) {
+                columns.retain(|column| column.head != head);
+                without.push(head);
+            }
+        }
+        for head in [NAME, ID, CALLABLE] {
+            let too_wide = over(&columns, &|column| column.width);
+            if let Some(column) = columns.iter_mut().find(|column| column.head == head) {
+                column.width = column.width.saturating_sub(too_wide).max(column.least());
+            }
+        }
+        if let [ids] = columns.as_mut_slice() {
+            ids.width = ids.width.min(width);
+        }
+    }
+    let mut text = String::new();
+    for line in 0..=rows.len() {
+        let cells = columns.iter().enumerate().map(|(at, column)| column.cell(line, at == 0));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+    (text, without)
+}
+
+struct Column {
+    head: &'static str,
+    cells: Vec<String>,
+    width: usize,
+}
+
+fn column(head: &'static str, rows: &[Row], cell: impl Fn(&Row) -> String) -> Column {
+    let cells = rows.iter().map(|row| one_line(&cell(row)).into_owned()).collect::<Vec<_>>();
+    let width = cells.iter().map(|cell| width_of(cell)).max().unwrap_or_default().max(head.len()).min(WIDEST);
+    Column { head, cells, width }
+}
+
+impl Column {
+    /// What it is not cut below while there are other columns.
+    fn least(&self) -> usize {
+        let least = match self.head {
+            ID => LEAST_ID,
+            NAME => LEAST_NAME,
+            CALLABLE => LEAST_REASON,
+            _ => self.width,
+        };
+        least.min(self.width)
+    }
+
+    /// The head, or from 1 a row's cell, at the column's width. What is too long loses its end; of an id,
+    /// whose end tells it apart, the beginning.
+    fn cell(&self, line: usize, is_id: bool) -> String {
+        let cell = match line.checked_sub(1) {
+            None => self.head,
+            Some(row) => self.cells.get(row).map(String::as_str).unwrap_or_default(),
+        };
+        let shown = if width_of(cell) <= self.width {
+            cell.to_owned()
+        } else {
+            let mut room = self.width.saturating_sub(1);
+            let fits = |character: &char| {
+                let left = room.checked_sub(cells_of(*character));
+                room = left.unwrap_or_default();
+                left.is_some()
+            };
+            if is_id {
+                let end = cell.chars().rev().take_while(fits).collect::<Vec<_>>();
+                std::iter::once('…').chain(end.into_iter().rev()).collect()
+            } else {
+                cell.chars().take_while(fits).chain(['…']).collect()
+            }
+        };
+        let blank = self.width.saturating_sub(width_of(&shown));
+        shown + &" ".repeat(blank)
+    }
+}
+
+/// How many cells of a terminal a text takes.
+fn width_of(text: &str) -> usize {
+    text.chars().map(cells_of).sum()
+}
+
+/// How many cells of a terminal a character takes: two if it is in a block of wide ones (Hangul, the scripts of
+/// Chinese and Japanese, their forms of full width, emoji), none if it is put onto the one before.
+fn cells_of(character: char) -> usize {
+    match character {
+        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' | '\u{fe00}'..='\u{fe0f}' => 0,
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{ffe0}'..='\u{ffe6}'
+        | '\u{1f300}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}' => 2,
+        _ => 1,
+    }
+}
+
+/// A number of tokens, rounded: `200k`, `1.05M`.
+fn tokens(tokens: u64) -> String {
+    match tokens {
+        0..1000 => tokens.to_string(),
+        1000..1_000_000 => format!("{}k", (tokens + 500) / 1000),
+        _ => {
+            let hundredths = tokens.saturating_add(5_000) / 10_000;
+            let (whole, rest) = (hundredths / 100, hundredths % 100);
+            match rest {
+                0 => format!("{whole}M"),
+                rest => format!("{whole}.{rest:02}M"),
+            }
+        }
+    }
+}
+
+fn price(cost: Option<&Cost>) -> String {
+    let shown = |price: Option<f64>| price.unwrap_or_default();
+    cost.map_or("?".into(), |cost| format!("{}/{}", shown(cost.input), shown(cost.output)))
+}
+
+/// The heads of the columns.
+const NAME: &str = "NAME";
+const ID: &str = "ID";
+const CALLABLE: &str = "CALLABLE";
+const INPUT: &str = "INPUT";
+const CONTEXT: &str = "CONTEXT";
+const OUTPUT: &str = "OUTPUT";
+const PRICE: &str = "$/M IN/OUT";
+const REASONING: &str = "REASONING";
+/// How wide a column may be, whatever is in one of its cells: as wide are all the others.
+const WIDEST: usize = 300;
+/// What a reason is not cut below, in characters.
+const LEAST_REASON: usize = 24;
+/// What a name is not cut below, in characters.
+const LEAST_NAME: usize = 12;
+/// What an id is not cut below while there are other columns: as long as those that are no ARNs.
+const LEAST_ID: usize = 48;
+
+#[cfg(test)]
+mod tests {
+    use pumice::models::{Limits, ModelInfo};
+
+    use super::super::Source;
+    use super::*;
+
+    fn row(id: &str) -> Row {
+        let model = ModelInfo::known(id).model(id, Limits::default());
+        Row { source: Source::Settings, ..Row::of(model, None) }
+    }
+
+    #[test]
+    fn a_table_is_no_wider_than_its_place() {
+        let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6";
+        let mut rows =
+            vec![row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row(arn), row("openai.gpt-6-luna")];
+        for reason in [None, Some("the model takes no calls on demand under its own id".to_owned())] {
+            (rows[0].reason, rows[0].source) = (reason, Source::Service);
+            let whole = table(&rows, None).0;
+            assert!(
+                whole.contains(arn) && whole.contains("Claude Haiku 4.5 ") && whole.contains("1.05M"),
+                "{whole}"
+            );
+            for width in 4..260 {
+                let (table, _) = table(&rows, Some(width));
+                let widest = table.lines().map(width_of).max().unwrap();
+                assert!(widest <= width && table.lines().count() == 4, "{width}\n{table}");
+            }
+            let (narrow, _) = table(&rows, Some(120));
+            assert!(narrow.contains("us.anthropic.claude-haiku-4-5-20251001-v1:0"), "{narrow}");
+            assert!(
+                narrow.contains("…") && narrow.contains("a1b2c3d4e5f6") && narrow.contains("CONTEXT"),
+                "{narrow}"
+            );
+        }
+    }
+
+    #[test]
+    fn both_prices_are_the_last_to_give_way_and_what_is_missing_is_told() {
+        let rows = [row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row("openai.gpt-6-luna")];
+        for (width, without) in [
+            (None, &[][..]),
+            (Some(80), &[NAME, REASONING, INPUT]),
+            (Some(60), &[NAME, REASONING, INPUT, OUTPUT, CONTEXT]),
+            (Some(40), &[NAME, REASONING, INPUT, OUTPUT, CONTEXT, PRICE]),
+        ] {
+            let (table, missing) = table(&rows, width);
+            assert_eq!(missing, without, "{table}");
+            assert_eq!(table.contains(" 1.1/5.5"), !missing.contains(&PRICE), "{table}");
+        }
+    }
+
+    #[test]
+    fn wide_characters_take_two_cells() {
+        let mut rows = vec![row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row("zai.glm-4.7")];
+        rows[0].model.name = "俳句の模型、速くて小さい".to_owned();
+        rows[1].model.name = "Cafe\u{301}".to_owned();
+        for width in [None, Some(40), Some(60), Some(80), Some(100), Some(113), Some(114)] {
+            let (table, _) = table(&rows, width);
+            let of = |line: &str, words: &str| line.find(words).map(|at| width_of(&line[..at]));
+            let lines = table.lines().collect::<Vec<_>>();
+            assert!(lines.iter().all(|line| width.is_none_or(|width| width_of(line) <= width)), "{table}");
+            if let Some(column) = of(lines[0], "INPUT") {
+                assert_eq!(
+                    (of(lines[1], "text"), of(lines[2], "text")),
+                    (Some(column), Some(column)),
+                    "{table}"
+                );
+            }
+        }
+        let (cut, _) = table(&rows, Some(120));
+        assert!(cut.contains("俳句の") && cut.contains("…"), "{cut}");
+    }
+
+    #[test]
+    fn tokens_are_rounded() {
+        for (number, shown) in [
+            (900, "900"),
+            (4_096, "4k"),
+            (200_000, "200k"),
+            (131_072, "131k"),
+            (1_000_000, "1M"),
+            (1_048_576, "1.05M"),
+            (10_000_000, "10M"),
+        ] {
+            assert_eq!(tokens(number), shown);
+        }
+    }
+}

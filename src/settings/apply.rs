@@ -1,0 +1,126 @@
+//! What settings do to a client, to a request and to what is known of models.
+
+use super::{ConfiguredModel, Params, Settings, is_our_provider, our_model};
+use crate::config::Config;
+use crate::converse::{ConverseRequest, ServiceTier, ServiceTierType};
+use crate::endpoint::region_of_url;
+use crate::models::{Model, ModelInfo};
+use crate::transport::HttpConfig;
+use crate::{Error, ErrorKind, Result};
+
+impl Settings {
+    /// The region of the file, which counts where neither code nor environment nor profile name one: that in
+    /// a `baseUrl` of Amazon's own, else that of discovery.
+    pub fn region(&self) -> Option<String> {
+        let of_url = self.base_url.as_deref().and_then(region_of_url);
+        of_url.or_else(|| self.discovery.region.clone())
+    }
+
+    /// The URL of the file, unless it is one that the region gives anyway.
+    pub fn endpoint_url(&self) -> Option<&str> {
+        self.base_url.as_deref().filter(|url| region_of_url(url).is_none())
+    }
+
+    /// These settings under those of a client: what the client says itself counts first, except for its
+    /// [fallback region](Config::fallback_region). A client for the calls of one `model` has what the file says
+    /// of that model's calls, before what it says of all.
+    pub fn under(&self, mut config: Config, model: Option<&str>) -> Config {
+        let model = model.and_then(|id| self.model(id));
+        let own_url = model.and_then(|model| model.base_url.as_deref());
+        let region = own_url.and_then(region_of_url).or_else(|| self.region());
+        let url = match own_url {
+            Some(url) => Some(url).filter(|url| region_of_url(url).is_none()),
+            None => self.endpoint_url(),
+        };
+        config.fallback_region = region.or(config.fallback_region);
+        config.fallback_endpoint_url = config.fallback_endpoint_url.or_else(|| url.map(str::to_owned));
+        config.fallback_bearer_token = config.fallback_bearer_token.or_else(|| self.api_key.clone());
+        if let Some(model) = model {
+            config.headers.or(&model.headers);
+        }
+        config.headers.or(&self.headers);
+        config.withheld.extend_from_slice(&self.withheld);
+        config.allow_plain_http |= self.allow_plain_http;
+        config.authorised &= !self.unauthorised;
+        let HttpConfig { proxy, authorities, client_certificate, .. } = &self.http;
+        config.http.proxy = config.http.proxy.or_else(|| proxy.clone());
+        config.http.authorities = config.http.authorities.or_else(|| authorities.clone());
+        config.http.client_certificate =
+            config.http.client_certificate.or_else(|| client_certificate.clone());
+        config
+    }
+
+    /// The id of the model that is meant: by an alias, with or without the provider before it.
+    ///
+    /// Fails with [`ErrorKind::InvalidInput`] when it is another provider's.
+    pub fn model_id(&self, named: &str) -> Result<String> {
+        let named = named.trim();
+        let alias = self.aliases.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(named));
+        if let Some((_, id)) = alias {
+            return Ok(id.clone());
+        }
+        match our_model(named) {
+            Some(id) => Ok(id.to_owned()),
+            None if named.split('/').all(|part| part.trim().is_empty() || is_our_provider(part)) => {
+                Err(Error::new(ErrorKind::InvalidInput, format!("{named:?}: the id is empty")))
+            }
+            None => Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("{named:?}: a model of amazon-bedrock expected, another provider's found"),
+            )),
+        }
+    }
+
+    /// What the file says of a model.
+    pub fn model(&self, id: &str) -> Option<&ConfiguredModel> {
+        self.models.iter().find(|model| model.id == id)
+    }
+
+    /// The parameters of this model's calls; a level of thinking that is `off` is none. An answer is as long as the parameters say, else as the file
+    /// says of the model.
+    pub fn params(&self, id: &str) -> Params {
+        let own = self.model_params.get(id).cloned().unwrap_or_default();
+        let all = self.params.clone();
+        let limit = || self.model(id).map_or(self.max_tokens, |model| model.info.max_tokens);
+        Params {
+            temperature: own.temperature.or(all.temperature),
+            max_tokens: own.max_tokens.or(all.max_tokens).or_else(limit),
+            cache_retention: own.cache_retention.or(all.cache_retention),
+            thinking: own.thinking.or(all.thinking).filter(|level| level != "off"),
+            service_tier: own.service_tier.or(all.service_tier),
+        }
+    }
+
+    /// Puts guardrail and parameters into a request that does not say otherwise.
+    pub fn complete(&self, request: &mut ConverseRequest) {
+        let params = self.params(&request.model_id);
+        if let Some(guardrail) = &self.guardrail {
+            request.guardrail_config.get_or_insert_with(|| guardrail.clone());
+        }
+        let max_tokens = params.max_tokens.and_then(|tokens| tokens.try_into().ok());
+        if params.temperature.is_some() || max_tokens.is_some() {
+            let inference = request.inference_config.get_or_insert_default();
+            inference.temperature = inference.temperature.or(params.temperature);
+            inference.max_tokens = inference.max_tokens.or(max_tokens);
+        }
+        if let Some(tier) = params.service_tier {
+            request
+                .service_tier
+                .get_or_insert_with(|| ServiceTier::new(ServiceTierType::from(tier.as_str())));
+        }
+    }
+
+    /// The models of the file, with gaps filled: from what `listed` knows of an id, then from the catalogue's entry
+    /// for the id, and at last from its entry for the name.
+    pub fn configured_models(&self, listed: impl Fn(&str) -> ModelInfo) -> Vec<Model> {
+        let known = |model: &ConfiguredModel| {
+            let of_id = ModelInfo::known(&model.id);
+            // An entry for the id has all that one for the name would add.
+            let name = model.info.name.as_deref().filter(|_| of_id.name.is_none());
+            let of_name = name.map(ModelInfo::known_by_name).unwrap_or_default();
+            let info = model.info.clone().or(listed(&model.id)).or(of_id).or(of_name);
+            info.model(&model.id, self.discovery.default_limits)
+        };
+        self.models.iter().map(known).collect()
+    }
+}

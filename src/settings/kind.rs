@@ -1,0 +1,222 @@
+//! The kinds of values that members of the settings may have.
+
+use serde_json::Value;
+
+use super::is_our_provider;
+use crate::endpoint::BaseUrl;
+use crate::spelling::{near_miss, nearest};
+
+/// What a member may be.
+pub(super) enum Kind {
+    Anything,
+    Switch,
+    /// Text that is not blank.
+    Text,
+    /// What can be the name of a region.
+    Region,
+    /// What calls can be put under.
+    Url,
+    /// A number from this on.
+    From(f64),
+    /// A number above this, which may be `Infinity`.
+    Above(f64),
+    /// A number from 0 to 1.
+    Share,
+    /// A whole number from this on.
+    Whole(f64),
+    /// One of these words; the others, which OpenClaw has as well, are warned of.
+    Word {
+        ours: &'static [&'static str],
+        others: &'static [&'static str],
+    },
+    /// A word of these lists, in any case. All else is meant for other providers, and is warned of.
+    Lenient(&'static [&'static [&'static str]]),
+    /// Nothing that this program does: a warning says why.
+    Idle(&'static str),
+    /// `false`, if anything: the error says why.
+    Denied(&'static str),
+    /// `true`, if anything: it is always so, and a warning says that.
+    Always(&'static str),
+    /// A key as it is, or where it is: the name of a variable, or a reference to one.
+    Key,
+    /// A text that may be a secret, or a reference to a variable.
+    Secret,
+    /// The name of a header that may be set.
+    HeaderName,
+    /// Headers by their names, each a [`Secret`](Self::Secret).
+    Headers,
+    List(&'static Kind),
+    /// An object of any members, all of one kind.
+    Map(&'static Kind),
+    /// An object of which the members count whose names are ours; they are written like this in a path.
+    Some(fn(&str) -> bool, &'static str, &'static Kind),
+    Object(Object),
+    /// The one, or a text alone.
+    TextOr(&'static Kind),
+}
+
+impl Kind {
+    pub(super) fn members(&self, way: &str, found: &mut Vec<String>) {
+        match self {
+            Self::Object(object) => {
+                for (name, kind) in object.members {
+                    let dot = if way.is_empty() { "" } else { "." };
+                    kind.members(&format!("{way}{dot}{name}"), found);
+                }
+            }
+            Self::Some(_, name, kind) => kind.members(&format!("{way}.{name}"), found),
+            Self::Map(kind) => kind.members(&format!("{way}.*"), found),
+            Self::Headers => found.push(format!("{way}.*")),
+            Self::List(kind @ Self::Object(_)) => kind.members(&format!("{way}[]"), found),
+            Self::TextOr(kind) => {
+                found.push(way.to_owned());
+                kind.members(way, found);
+            }
+            _ => found.push(way.to_owned()),
+        }
+    }
+}
+
+impl Kind {
+    /// Leaves of a value what may be shown: nothing of a secret, nothing that has no effect or is another
+    /// program's, and nothing of a wrong kind, which may be anything. Whether that is anything at all.
+    pub(super) fn keep_shown(&self, value: &mut Value) -> bool {
+        let members = |members: &mut serde_json::Map<String, Value>,
+                       kind: &dyn Fn(&str) -> Option<&'static Self>| {
+            members.retain(|name, value| kind(name).is_some_and(|kind| kind.keep_shown(value)));
+            true
+        };
+        match (self, value) {
+            (Self::Object(Object { owner: Some(owner), .. }), Value::Object(found))
+                if !found.get(*owner).and_then(Value::as_str).is_some_and(is_our_provider) =>
+            {
+                false
+            }
+            (Self::Object(object), Value::Object(found)) => members(found, &|name| {
+                object.members.iter().find(|(known, _)| *known == name).map(|(_, kind)| kind)
+            }),
+            (Self::Some(is_ours, _, kind), Value::Object(found)) => {
+                members(found, &|name| is_ours(name).then_some(*kind))
+            }
+            (Self::Map(kind), Value::Object(found)) => members(found, &|_| Some(kind)),
+            (Self::List(kind), Value::Array(found)) => {
+                found.retain_mut(|value| kind.keep_shown(value));
+                true
+            }
+            (Self::TextOr(kind), value @ Value::Object(_)) => kind.keep_shown(value),
+            // What calls cannot be put under may have a password in it.
+            (Self::Url, Value::String(url)) => url.contains("${") || BaseUrl::parse(url).is_ok(),
+            (Self::Key | Self::Secret | Self::Headers | Self::Idle(_), _)
+            | (_, Value::Object(_) | Value::Array(_)) => false,
+            _ => true,
+        }
+    }
+}
+
+pub(super) struct Object {
+    pub(super) members: &'static [(&'static str, Kind)],
+    /// The members that must be there.
+    pub(super) required: &'static [&'static str],
+    pub(super) others: Others,
+    /// The member that names the provider: an object of another one is none of ours.
+    pub(super) owner: Option<&'static str>,
+    /// What must be there beside a `mode` of this word.
+    pub(super) needs: &'static [(&'static str, &'static str)],
+}
+
+/// What members count as that are not in the table.
+#[derive(PartialEq)]
+pub(super) enum Others {
+    /// Faults.
+    Wrong,
+    /// Faults if they look like one of the table, otherwise another program's.
+    Misspelt,
+    /// Faults if they look like one of the table, otherwise warned of.
+    Idle,
+    /// Faults if they are [nearly](near_miss) one of the table that is not there, otherwise another program's.
+    Near,
+    /// Another program's.
+    Foreign,
+}
+
+pub(super) const fn one_of(words: &'static [&'static str]) -> Kind {
+    Kind::Word { ours: words, others: &[] }
+}
+
+pub(super) const fn object(members: &'static [(&'static str, Kind)], others: Others) -> Kind {
+    Kind::Object(Object { members, required: &[], others, owner: None, needs: &[] })
+}
+
+impl Object {
+    /// `has` tells which members there are beside it.
+    pub(super) fn member(
+        &self,
+        name: &str,
+        has: impl Fn(&str) -> bool,
+    ) -> Result<Option<&'static Kind>, String> {
+        if let Some((_, kind)) = self.members.iter().find(|(known, _)| *known == name) {
+            return Ok(Some(kind));
+        }
+        let known = self.members.iter().map(|(known, _)| *known);
+        let near = match self.others {
+            Others::Near => near_miss(name, known.filter(|known| !has(known))),
+            _ => nearest(name, known),
+        };
+        match (&self.others, near) {
+            (Others::Foreign, _) | (Others::Misspelt | Others::Near, None) => Ok(None),
+            (Others::Idle, None) => Ok(Some(&UNKNOWN)),
+            (_, Some(near)) => Err(no_such_member(near)),
+            (Others::Wrong, None) => {
+                let known = self.members.iter().map(|(known, _)| *known).collect::<Vec<_>>();
+                Err(format!("there is no such member; there are {}", known.join(", ")))
+            }
+        }
+    }
+}
+
+pub(super) fn fits(kind: &Kind, number: f64) -> bool {
+    match kind {
+        Kind::From(least) => number >= *least && number.is_finite(),
+        Kind::Above(limit) => number > *limit,
+        Kind::Share => (0.0..=1.0).contains(&number),
+        Kind::Whole(least) => number >= *least && number.fract() == 0.0 && number < LARGEST,
+        _ => false,
+    }
+}
+
+pub(super) fn no_such_member(near: &str) -> String {
+    format!("there is no such member; did you mean {near}?")
+}
+
+pub(super) fn expected(kind: &Kind) -> String {
+    match kind {
+        Kind::Anything | Kind::Lenient(_) | Kind::Idle(_) => "a value".into(),
+        Kind::Switch | Kind::Denied(_) | Kind::Always(_) => "true or false".into(),
+        Kind::Key | Kind::Secret => "a text or an object".into(),
+        Kind::Text | Kind::HeaderName => "a text that is not blank".into(),
+        Kind::Region => "a region such as us-east-1".into(),
+        Kind::Url => "a URL that calls can be put under".into(),
+        Kind::Share => "a number from 0 to 1".into(),
+        Kind::From(least) => format!("a number from {least}"),
+        Kind::Above(limit) => format!("a number above {limit}"),
+        Kind::Whole(least) => format!("a whole number from {least}"),
+        Kind::Word { ours, .. } => list(ours),
+        Kind::List(_) => "a list".into(),
+        Kind::TextOr(kind) => format!("a text or {}", expected(kind)),
+        Kind::Map(_) | Kind::Headers | Kind::Some(..) | Kind::Object(_) => "an object".into(),
+    }
+}
+
+pub(super) fn list(words: &[&str]) -> String {
+    let words = words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>();
+    match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// Beyond this, not every whole number can be told from the next.
+const LARGEST: f64 = 9_007_199_254_740_992.0;
+
+static UNKNOWN: Kind = Kind::Idle("there is no such member here: it has no effect");

@@ -1,0 +1,283 @@
+//! What may stand in the settings, as a table.
+
+use super::kind::{Kind, Object, Others, object, one_of};
+use super::{is_our_provider, is_ours};
+use crate::conversation::{CacheRetention, Family};
+use crate::converse::ServiceTierType;
+use crate::guardrail::{GuardrailStreamProcessingMode, GuardrailTrace};
+
+/// The paths of all members that are read: `models.bedrockDiscovery.region`; `*` stands for any name, `[]` for
+/// each of a list.
+pub(super) fn members() -> Vec<String> {
+    let mut members = Vec::new();
+    ROOT.members("", &mut members);
+    members
+}
+
+/// The settings as far as they count, without secrets; `None` if they are none.
+pub(super) fn without_secrets(mut root: serde_json::Value) -> Option<serde_json::Value> {
+    ROOT.keep_shown(&mut root).then_some(root)
+}
+
+pub(super) static ROOT: Kind = object(
+    &[
+        ("auth", object(&[("profiles", Kind::Map(&AUTH_PROFILE))], Others::Foreign)),
+        ("models", object(MODELS, Others::Misspelt)),
+        ("agents", object(&[("defaults", object(DEFAULTS, Others::Near))], Others::Near)),
+        ("plugins", object(&[("entries", Kind::Some(is_our_provider, OUR_NAME, &PLUGIN))], Others::Near)),
+    ],
+    Others::Foreign,
+);
+
+const MODELS: &[(&str, Kind)] = &[
+    ("mode", one_of(&["merge", "replace"])),
+    ("bedrockDiscovery", object(DISCOVERY, Others::Wrong)),
+    ("providers", Kind::Some(is_our_provider, OUR_NAME, &PROVIDER)),
+];
+
+const DISCOVERY: &[(&str, Kind)] = &[
+    ("enabled", Kind::Switch),
+    ("region", Kind::Region),
+    ("providerFilter", Kind::List(&Kind::Text)),
+    ("refreshInterval", Kind::Whole(0.0)),
+    ("defaultContextWindow", Kind::Whole(1.0)),
+    ("defaultMaxTokens", Kind::Whole(1.0)),
+];
+
+static PROVIDER: Kind = object(
+    &[
+        ("baseUrl", Kind::Url),
+        ("apiKey", Kind::Key),
+        ("auth", Kind::Word { ours: &["api-key", "aws-sdk", "token"], others: &["oauth"] }),
+        ("api", API),
+        ("headers", Kind::Headers),
+        ("authHeader", Kind::Always("it has no effect: keys always go in the authorization header")),
+        ("contextWindow", Kind::Whole(1.0)),
+        ("contextTokens", Kind::Whole(1.0)),
+        ("maxTokens", Kind::Whole(1.0)),
+        ("timeoutSeconds", Kind::Above(0.0)),
+        ("request", object(REQUEST, Others::Wrong)),
+        ("models", Kind::List(&MODEL)),
+        ("families", Kind::List(&FAMILY)),
+    ],
+    Others::Idle,
+);
+
+/// The one API of a model's that is ours, and those that OpenClaw has beside it.
+const API: Kind = Kind::Word {
+    ours: &[super::API],
+    others: &[
+        "anthropic-messages",
+        "azure-openai-responses",
+        "github-copilot",
+        "google-generative-ai",
+        "ollama",
+        "openai-codex-responses",
+        "openai-completions",
+        "openai-responses",
+    ],
+};
+
+const REQUEST: &[(&str, Kind)] = &[
+    ("headers", Kind::Headers),
+    (
+        "auth",
+        Kind::Object(Object {
+            members: &[
+                ("mode", one_of(&["provider-default", "authorization-bearer", "header"])),
+                ("token", Kind::Key),
+                ("headerName", Kind::HeaderName),
+                ("value", Kind::Secret),
+                ("prefix", Kind::Text),
+            ],
+            required: &["mode"],
+            others: Others::Wrong,
+            owner: None,
+            needs: &[("authorization-bearer", "token"), ("header", "headerName"), ("header", "value")],
+        }),
+    ),
+    (
+        "proxy",
+        Kind::Object(Object {
+            members: &[
+                ("mode", one_of(&["env-proxy", "explicit-proxy"])),
+                ("url", Kind::Secret),
+                ("tls", Kind::Idle("it has no effect: a proxy is asked as request.tls says")),
+            ],
+            required: &["mode"],
+            others: Others::Wrong,
+            owner: None,
+            needs: &[("explicit-proxy", "url")],
+        }),
+    ),
+    (
+        "tls",
+        object(
+            &[
+                ("ca", Kind::Secret),
+                ("cert", Kind::Secret),
+                ("key", Kind::Secret),
+                ("passphrase", Kind::Idle("it has no effect: a key that is not encrypted is read")),
+                ("serverName", Kind::Idle("it has no effect: a server is known by the name it is called by")),
+                (
+                    "insecureSkipVerify",
+                    Kind::Denied(
+                        "certificates are always verified: name the authority that is to be trusted in \
+                         request.tls.ca, or in AWS_CA_BUNDLE",
+                    ),
+                ),
+            ],
+            Others::Wrong,
+        ),
+    ),
+    ("allowPlainHttp", Kind::Switch),
+    (
+        "allowPrivateNetwork",
+        Kind::Always("it has no effect: a server is called at whichever address its name leads to"),
+    ),
+];
+
+static MODEL: Kind = Kind::Object(Object {
+    members: &[
+        ("id", Kind::Text),
+        ("name", Kind::Text),
+        ("api", API),
+        ("baseUrl", Kind::Url),
+        ("reasoning", Kind::Switch),
+        ("input", Kind::List(&one_of(&["text", "image", "video", "audio"]))),
+        ("cost", object(COST, Others::Wrong)),
+        ("contextWindow", Kind::Whole(1.0)),
+        ("contextTokens", Kind::Whole(1.0)),
+        ("maxTokens", Kind::Whole(1.0)),
+        ("headers", Kind::Headers),
+        ("compat", object(&[("supportsStrictMode", Kind::Switch)], Others::Misspelt)),
+        ("params", object(PARAMS, Others::Misspelt)),
+        ("thinkingLevelMap", Kind::Map(&Kind::Anything)),
+        ("inputLimits", Kind::Idle("it has no effect: images are sent as they are")),
+    ],
+    required: &["id"],
+    others: Others::Idle,
+    owner: None,
+    needs: &[],
+});
+
+const COST: &[(&str, Kind)] = &[
+    ("input", Kind::From(0.0)),
+    ("output", Kind::From(0.0)),
+    ("cacheRead", Kind::From(0.0)),
+    ("cacheWrite", Kind::From(0.0)),
+    ("tiers", Kind::List(&TIER)),
+];
+
+static TIER: Kind = Kind::Object(Object {
+    members: &[
+        ("inputTokensAbove", Kind::Whole(0.0)),
+        ("input", Kind::From(0.0)),
+        ("output", Kind::From(0.0)),
+        ("cacheRead", Kind::From(0.0)),
+        ("cacheWrite", Kind::From(0.0)),
+    ],
+    required: &["inputTokensAbove"],
+    others: Others::Wrong,
+    owner: None,
+    needs: &[],
+});
+
+static FAMILY: Kind = Kind::Object(Object {
+    members: &FAMILY_MEMBERS,
+    required: &["match"],
+    others: Others::Wrong,
+    owner: None,
+    needs: &[],
+});
+
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const FAMILY_MEMBERS: [(&str, Kind); Family::CAPABILITIES.len() + 1] = {
+    let mut members = [const { ("match", Kind::List(&Kind::Text)) }; Family::CAPABILITIES.len() + 1];
+    let mut at = 0;
+    while at < Family::CAPABILITIES.len() {
+        let (name, words) = Family::CAPABILITIES[at];
+        at += 1;
+        members[at] = (name, if words.is_empty() { Kind::Switch } else { one_of(words) });
+    }
+    members
+};
+
+const DEFAULTS: &[(&str, Kind)] = &[
+    ("model", Kind::TextOr(&CHOICE)),
+    ("models", Kind::Some(is_ours, "*", &CHOSEN)),
+    ("params", object(PARAMS, Others::Misspelt)),
+];
+
+static CHOICE: Kind = object(
+    &[("primary", Kind::Text), ("fallbacks", Kind::List(&Kind::Text)), ("timeoutMs", Kind::Above(0.0))],
+    Others::Wrong,
+);
+
+static CHOSEN: Kind =
+    object(&[("alias", Kind::Text), ("params", object(PARAMS, Others::Misspelt))], Others::Misspelt);
+
+const PARAMS: &[(&str, Kind)] = &[
+    ("temperature", Kind::Share),
+    ("maxTokens", Kind::Whole(1.0)),
+    ("cacheRetention", one_of(CacheRetention::NAMES)),
+    ("thinking", Kind::Lenient(super::LEVELS)),
+    ("serviceTier", Kind::Lenient(&[ServiceTierType::VALUES])),
+    ("service_tier", Kind::Lenient(&[ServiceTierType::VALUES])),
+];
+
+static PLUGIN: Kind = object(
+    &[
+        ("enabled", Kind::Switch),
+        (
+            "config",
+            object(
+                &[("discovery", object(DISCOVERY, Others::Wrong)), ("guardrail", GUARDRAIL)],
+                Others::Wrong,
+            ),
+        ),
+    ],
+    Others::Misspelt,
+);
+
+const GUARDRAIL: Kind = Kind::Object(Object {
+    members: &[
+        ("guardrailIdentifier", Kind::Text),
+        ("guardrailVersion", Kind::Text),
+        ("streamProcessingMode", one_of(GuardrailStreamProcessingMode::VALUES)),
+        ("trace", one_of(GuardrailTrace::VALUES)),
+    ],
+    required: &["guardrailIdentifier", "guardrailVersion"],
+    others: Others::Wrong,
+    owner: None,
+    needs: &[],
+});
+
+/// What OpenClaw knows of a way to sign in. Those of other providers are its own.
+static AUTH_PROFILE: Kind = Kind::Object(Object {
+    members: &[
+        ("provider", Kind::Text),
+        ("mode", Kind::Word { ours: &["aws-sdk"], others: &["api_key", "api-key", "oauth", "token"] }),
+    ],
+    required: &[],
+    others: Others::Foreign,
+    owner: Some("provider"),
+    needs: &[],
+});
+
+pub(super) static REFERENCE: Kind = Kind::Object(Object {
+    members: &[
+        ("source", Kind::Word { ours: &["env"], others: &["file", "exec"] }),
+        ("provider", Kind::Text),
+        ("id", Kind::Text),
+    ],
+    required: &["source", "id"],
+    others: Others::Wrong,
+    owner: None,
+    needs: &[],
+});
+
+pub(super) static OWN_HEADER: Kind = Kind::Idle("it has no effect: the client sets such headers itself");
+
+/// How our provider is written in a path.
+pub(super) const OUR_NAME: &str = "amazon-bedrock";
