@@ -67,22 +67,26 @@ fn discovery(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let directory = Directory::new(Client::new(Config::new().context(context)));
     let list = || runtime.block_on(directory.list(false)).unwrap();
-    assert_eq!(list().inventory.offers().len(), MODELS + PROFILES);
+    assert_eq!(list().inventory.candidates().len(), MODELS + PROFILES);
 
     let mut group = criterion.benchmark_group("discovery");
     group.throughput(Throughput::Elements((MODELS + PROFILES) as u64));
     group.bench_function("a list that is kept", |bencher| {
         bencher.iter(|| {
             let listing = list();
-            let offers = listing.inventory.offers();
-            offers.iter().map(|offer| offer.info().model(offer.id, Limits::default())).collect::<Vec<_>>()
+            let candidates = listing.inventory.candidates();
+            candidates
+                .iter()
+                .map(|candidate| candidate.info().model(candidate.id, Limits::default()))
+                .collect::<Vec<_>>()
         });
     });
     let listing = list();
-    group.bench_function("the rule", |bencher| bencher.iter(|| listing.inventory.offers().len()));
-    let offers = listing.inventory.offers();
+    group.bench_function("the rule", |bencher| bencher.iter(|| listing.inventory.candidates().len()));
+    let candidates = listing.inventory.candidates();
     group.bench_function("what is known", |bencher| {
-        bencher.iter(|| offers.iter().filter(|offer| offer.info().context_window.is_some()).count());
+        bencher
+            .iter(|| candidates.iter().filter(|candidate| candidate.info().context_window.is_some()).count());
     });
     group.finish();
     // All of it was from the cache.

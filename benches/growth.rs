@@ -23,7 +23,7 @@ const CASES: [(&str, Case); 9] = [
     ("one block of a response that ends again and again", stops),
     ("a tool's arguments: escapes, under a key as long", escapes),
     ("a tool's arguments: pieces, under keys in keys", pieces),
-    ("models of a region, each with a profile", offers),
+    ("models of a region, each with a profile", candidates),
     ("models of the settings that are in the list as well", configured),
     ("members of the settings that there are none of", unknown),
     ("models of the settings to fall back to, by alias", fallbacks),
@@ -110,10 +110,10 @@ fn inventory(size: usize) -> Inventory {
     serde_json::from_str(&text).unwrap()
 }
 
-fn offers(size: usize) -> Box<dyn FnMut()> {
+fn candidates(size: usize) -> Box<dyn FnMut()> {
     let inventory = inventory(size);
     Box::new(move || {
-        black_box(inventory.offers());
+        black_box(inventory.candidates());
     })
 }
 

@@ -1,6 +1,6 @@
 //! Which models can be called, and what is known of them.
 //!
-//! A [`Directory`] asks the control plane and caches the response; [`Inventory::offers`] is the rule that says
+//! A [`Directory`] asks the control plane and caches the response; [`Inventory::candidates`] is the rule that says
 //! which ids can be called. What is known of a model comes from settings, the API and the [`catalog`]: each is a
 //! [`ModelInfo`]. [`ModelInfo::or`] puts one before another, and [`ModelInfo::model`] fills the gaps.
 
@@ -12,7 +12,7 @@ mod discovery;
 pub use self::cost::{Cost, PriceTier};
 pub(crate) use self::directory::base_model;
 pub use self::directory::{Directory, Listing};
-pub use self::discovery::{Inventory, Obstacle, Offer};
+pub use self::discovery::{Candidate, Inventory, Reason};
 
 /// What one source knows of a model. `None` means not known.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -5,7 +5,7 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use pumice::ErrorKind;
-use pumice::models::{Directory, Inventory, Listing, Model, ModelInfo, Offer};
+use pumice::models::{Candidate, Directory, Inventory, Listing, Model, ModelInfo};
 use pumice::settings::is_our_provider;
 use pumice::spelling::nearest;
 use serde_json::{Value, json};
@@ -50,9 +50,12 @@ pub(crate) async fn callable(session: &Session) -> Vec<String> {
 /// The ids that can be called and are nearest to this one, three at most, as far as they were listed before.
 pub(crate) async fn nearest_kept(session: &Session, id: &str) -> Vec<String> {
     let Some(inventory) = session.directory().kept().await else { return Vec::new() };
-    let offers = inventory.offers();
-    let mut ids =
-        offers.iter().filter(|offer| offer.obstacle.is_none()).map(|offer| offer.id).collect::<Vec<_>>();
+    let candidates = inventory.candidates();
+    let mut ids = candidates
+        .iter()
+        .filter(|candidate| candidate.reason.is_none())
+        .map(|candidate| candidate.id)
+        .collect::<Vec<_>>();
     let mut near = Vec::new();
     while let Some(found) = nearest(id, ids.iter().copied()).filter(|_| near.len() < 3) {
         near.push(found.to_owned());
@@ -270,19 +273,19 @@ fn rows(session: &Session, inventory: Option<&Inventory>, bases: &BTreeMap<Strin
     };
     let of_settings = || ModelInfo { max_tokens: session.settings.max_tokens, ..ModelInfo::default() };
     let configured = session.settings.configured_models(|id| told.info(id)).into_iter().map(|model| {
-        let offer = told.offer(&model.id);
+        let candidate = told.candidate(&model.id);
         // Who lists a model wants to call it, whatever the service says of it.
-        Row { reason: None, source: Source::Settings, ..Row::of(model, offer) }
+        Row { reason: None, source: Source::Settings, ..Row::of(model, candidate) }
     });
     let mut rows = configured.collect::<Vec<_>>();
     let listed = session.settings.models.iter().map(|model| model.id.as_str()).collect::<HashSet<_>>();
     let mut discovered = told
-        .offers
+        .candidates
         .iter()
-        .filter(|offer| !listed.contains(offer.id))
-        .map(|offer| {
-            let model = of_settings().or(offer.info()).model(offer.id, limits);
-            Row { left_out: left_out(&model), ..Row::of(model, Some(offer)) }
+        .filter(|candidate| !listed.contains(candidate.id))
+        .map(|candidate| {
+            let model = of_settings().or(candidate.info()).model(candidate.id, limits);
+            Row { left_out: left_out(&model), ..Row::of(model, Some(candidate)) }
         })
         .collect::<Vec<_>>();
     discovered.sort_by_cached_key(|row| {
@@ -295,31 +298,32 @@ fn rows(session: &Session, inventory: Option<&Inventory>, bases: &BTreeMap<Strin
 
 /// What the service told, by id.
 struct Told<'a> {
-    offers: Vec<Offer<'a>>,
+    candidates: Vec<Candidate<'a>>,
     places: HashMap<&'a str, usize>,
     bases: &'a BTreeMap<String, String>,
 }
 
 impl<'a> Told<'a> {
     fn new(inventory: Option<&'a Inventory>, bases: &'a BTreeMap<String, String>) -> Self {
-        let offers = inventory.map(Inventory::offers).unwrap_or_default();
+        let candidates = inventory.map(Inventory::candidates).unwrap_or_default();
         // A foundation model stands before a profile of its id.
-        let places = offers.iter().enumerate().rev().map(|(place, offer)| (offer.id, place)).collect();
-        Self { offers, places, bases }
+        let places =
+            candidates.iter().enumerate().rev().map(|(place, candidate)| (candidate.id, place)).collect();
+        Self { candidates, places, bases }
     }
 
-    fn offer(&self, id: &str) -> Option<&Offer<'a>> {
-        self.offers.get(*self.places.get(id)?)
+    fn candidate(&self, id: &str) -> Option<&Candidate<'a>> {
+        self.candidates.get(*self.places.get(id)?)
     }
 
     /// What it told of an id, or of the model that an inference profile leads to.
     fn info(&self, id: &str) -> ModelInfo {
         let of_base = || {
             let base = self.bases.get(id)?;
-            let known = self.offer(base).map_or_else(|| ModelInfo::known(base), Offer::info);
+            let known = self.candidate(base).map_or_else(|| ModelInfo::known(base), Candidate::info);
             Some(ModelInfo { base: Some(base.clone()), name: None, ..known })
         };
-        self.offer(id).map(Offer::info).or_else(of_base).unwrap_or_default()
+        self.candidate(id).map(Candidate::info).or_else(of_base).unwrap_or_default()
     }
 }
 
@@ -328,12 +332,12 @@ fn is_application_profile(id: &str) -> bool {
 }
 
 impl Row {
-    fn of(model: Model, offer: Option<&Offer<'_>>) -> Self {
-        let status = offer.and_then(|offer| {
-            let lifecycle = offer.model?.model_lifecycle.as_ref()?;
+    fn of(model: Model, candidate: Option<&Candidate<'_>>) -> Self {
+        let status = candidate.and_then(|candidate| {
+            let lifecycle = candidate.model?.model_lifecycle.as_ref()?;
             Some(lifecycle.status.as_ref()?.to_string())
         });
-        let models = offer.and_then(|offer| offer.profile?.models.as_ref());
+        let models = candidate.and_then(|candidate| candidate.profile?.models.as_ref());
         let regions = models.into_iter().flatten().filter_map(|model| {
             let region = model.model_arn.as_deref()?.split(':').nth(3)?;
             Some(region.to_owned()).filter(|region| !region.is_empty())
@@ -341,9 +345,13 @@ impl Row {
         Self {
             model,
             source: Source::Service,
-            reason: offer.and_then(|offer| offer.obstacle.as_ref()).map(ToString::to_string),
+            reason: candidate.and_then(|candidate| candidate.reason.as_ref()).map(ToString::to_string),
             left_out: None,
-            profiles: offer.iter().flat_map(|offer| &offer.served_by).map(|id| (*id).to_owned()).collect(),
+            profiles: candidate
+                .iter()
+                .flat_map(|candidate| &candidate.served_by)
+                .map(|id| (*id).to_owned())
+                .collect(),
             status,
             regions: regions.collect(),
         }

@@ -37,7 +37,7 @@ impl Inventory {
     /// A model can be called when it is active, reads text, answers in text and in a stream, and takes
     /// calls on demand; an inference profile when it is active and its model, which is in the list, is
     /// all of that but the last.
-    pub fn offers(&self) -> Vec<Offer<'_>> {
+    pub fn candidates(&self) -> Vec<Candidate<'_>> {
         let mut models = HashMap::new();
         for model in &self.foundation_models {
             if let Some(id) = non_blank(model.model_id.as_deref()) {
@@ -47,26 +47,27 @@ impl Inventory {
         let (mut of_profiles, mut seen) = (Vec::new(), HashSet::new());
         let mut serving = HashMap::<_, Vec<_>>::new();
         for profile in self.inference_profiles.iter().flatten() {
-            let Some(offer) = of_profile(profile, &models).filter(|offer| seen.insert(offer.id)) else {
+            let Some(candidate) = of_profile(profile, &models).filter(|candidate| seen.insert(candidate.id))
+            else {
                 continue;
             };
-            if let (Some(base), None) = (offer.base_id(), &offer.obstacle) {
-                serving.entry(base).or_default().push(offer.id);
+            if let (Some(base), None) = (candidate.base_id(), &candidate.reason) {
+                serving.entry(base).or_default().push(candidate.id);
             }
-            of_profiles.push(offer);
+            of_profiles.push(candidate);
         }
         let of_models = self.foundation_models.iter().filter_map(|model| {
             // Of models of one id, the first.
             let (id, model) = models.remove_entry(non_blank(model.model_id.as_deref())?)?;
             let on_demand =
                 model.inference_types_supported.iter().flatten().any(|t| *t == InferenceType::OnDemand);
-            let obstacle = obstacle_of(model).or_else(|| (!on_demand).then_some(Obstacle::NotOnDemand));
+            let reason = reason_of(model).or_else(|| (!on_demand).then_some(Reason::NotOnDemand));
             let served_by = serving.remove(id).unwrap_or_default();
-            Some(Offer { id, model: Some(model), profile: None, served_by, obstacle })
+            Some(Candidate { id, model: Some(model), profile: None, served_by, reason })
         });
-        let mut offers = of_models.collect::<Vec<_>>();
-        offers.extend(of_profiles);
-        offers
+        let mut candidates = of_models.collect::<Vec<_>>();
+        candidates.extend(of_profiles);
+        candidates
     }
 
     /// The inference profile of this id or ARN, if it was told of.
@@ -83,24 +84,24 @@ impl Inventory {
 fn of_profile<'a>(
     profile: &'a InferenceProfileSummary,
     models: &HashMap<&str, &'a FoundationModelSummary>,
-) -> Option<Offer<'a>> {
+) -> Option<Candidate<'a>> {
     let id = match profile.kind {
         Some(InferenceProfileType::Application) => profile.inference_profile_arn.as_deref(),
         _ => profile.inference_profile_id.as_deref(),
     };
     let model = base_of(profile).and_then(|base| models.get(base).copied());
-    let obstacle = match (&profile.status, model) {
-        (Some(InferenceProfileStatus::Active), Some(model)) => obstacle_of(model),
-        (Some(InferenceProfileStatus::Active), None) => Some(Obstacle::ModelNotListed),
-        (status, _) => Some(Obstacle::ProfileNotActive(status.as_ref().map(ToString::to_string))),
+    let reason = match (&profile.status, model) {
+        (Some(InferenceProfileStatus::Active), Some(model)) => reason_of(model),
+        (Some(InferenceProfileStatus::Active), None) => Some(Reason::ModelNotListed),
+        (status, _) => Some(Reason::ProfileNotActive(status.as_ref().map(ToString::to_string))),
     };
-    Some(Offer { id: non_blank(id)?, model, profile: Some(profile), served_by: Vec::new(), obstacle })
+    Some(Candidate { id: non_blank(id)?, model, profile: Some(profile), served_by: Vec::new(), reason })
 }
 
 /// An id that a call may take: of a foundation model, or of an inference profile.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Offer<'a> {
+pub struct Candidate<'a> {
     /// The id; of an application's own inference profile the ARN.
     pub id: &'a str,
     /// The foundation model; of an inference profile the one that it leads to, where that is in the list.
@@ -110,10 +111,10 @@ pub struct Offer<'a> {
     /// Of a foundation model, the ids of the inference profiles that lead to it and can be called.
     pub served_by: Vec<&'a str>,
     /// Why a call under this id would fail, if it would.
-    pub obstacle: Option<Obstacle>,
+    pub reason: Option<Reason>,
 }
 
-impl<'a> Offer<'a> {
+impl<'a> Candidate<'a> {
     /// The id of the foundation model.
     pub fn base_id(&self) -> Option<&'a str> {
         match self.profile {
@@ -142,7 +143,7 @@ impl<'a> Offer<'a> {
 /// Why a call under an id would fail. `Display` says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Obstacle {
+pub enum Reason {
     /// The model is not active, but this, if it is said at all.
     NotActive(Option<String>),
     /// The model does not read text.
@@ -160,7 +161,7 @@ pub enum Obstacle {
     ModelNotListed,
 }
 
-impl fmt::Display for Obstacle {
+impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = |status: &Option<String>| status.clone().unwrap_or_else(|| "not said".into());
         match self {
@@ -210,19 +211,19 @@ pub(crate) fn base_of(profile: &InferenceProfileSummary) -> Option<&str> {
 }
 
 /// What keeps a model from being called under any id.
-fn obstacle_of(model: &FoundationModelSummary) -> Option<Obstacle> {
+fn reason_of(model: &FoundationModelSummary) -> Option<Reason> {
     let status = model.model_lifecycle.as_ref().and_then(|lifecycle| lifecycle.status.as_ref());
     let has_text = |modalities: &Option<Vec<ModelModality>>| {
         modalities.iter().flatten().any(|m| *m == ModelModality::Text)
     };
     if status != Some(&FoundationModelLifecycleStatus::Active) {
-        Some(Obstacle::NotActive(status.map(ToString::to_string)))
+        Some(Reason::NotActive(status.map(ToString::to_string)))
     } else if !has_text(&model.output_modalities) {
-        Some(Obstacle::WritesNoText)
+        Some(Reason::WritesNoText)
     } else if !has_text(&model.input_modalities) {
-        Some(Obstacle::ReadsNoText)
+        Some(Reason::ReadsNoText)
     } else if model.response_streaming_supported != Some(true) {
-        Some(Obstacle::NoStream)
+        Some(Reason::NoStream)
     } else {
         None
     }

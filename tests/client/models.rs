@@ -12,7 +12,7 @@ use support::shared;
 use pumice::context::Context;
 use pumice::foundation_model::{FoundationModelSummary, ListFoundationModelsResponse};
 use pumice::inference_profile::ListInferenceProfilesResponse;
-use pumice::models::{Directory, Inventory, Limits, Obstacle, catalog};
+use pumice::models::{Directory, Inventory, Limits, Reason, catalog};
 use pumice::shape::Blob;
 use pumice::{Client, Config, ErrorKind};
 use serde::de::DeserializeOwned;
@@ -42,34 +42,34 @@ fn of_a_real_list_what_can_be_called_is_listed_and_the_rest_has_a_reason() {
         .unwrap();
     let count = models.len();
     let alone = Inventory::new(0u64, models.clone());
-    let callable = alone.offers().iter().filter(|offer| offer.obstacle.is_none()).count();
+    let callable = alone.candidates().iter().filter(|candidate| candidate.reason.is_none()).count();
     // On demand, active, streaming, answering in text: 46, of which one reads spoken words alone.
-    assert_eq!((count, alone.offers().len(), callable), (135, 135, 45));
+    assert_eq!((count, alone.candidates().len(), callable), (135, 135, 45));
 
     let both = Inventory::new(0u64, models).inference_profiles(profiles);
-    let offers = both.offers();
-    let named = |id: &str| offers.iter().find(|offer| offer.id == id).unwrap();
-    assert_eq!(named("us.anthropic.claude-sonnet-4-20250514-v1:0").obstacle, None);
+    let candidates = both.candidates();
+    let named = |id: &str| candidates.iter().find(|candidate| candidate.id == id).unwrap();
+    assert_eq!(named("us.anthropic.claude-sonnet-4-20250514-v1:0").reason, None);
     let bare = named("anthropic.claude-sonnet-4-20250514-v1:0");
-    assert_eq!(bare.obstacle, Some(Obstacle::NotOnDemand));
+    assert_eq!(bare.reason, Some(Reason::NotOnDemand));
     assert_eq!(bare.served_by, ["us.anthropic.claude-sonnet-4-20250514-v1:0"]);
-    assert_eq!(named("amazon.nova-2-sonic-v1:0").obstacle, Some(Obstacle::ReadsNoText));
+    assert_eq!(named("amazon.nova-2-sonic-v1:0").reason, Some(Reason::ReadsNoText));
     assert_eq!(
-        named("amazon.nova-premier-v1:0:1000k").obstacle.clone().map(|o| o.to_string()),
+        named("amazon.nova-premier-v1:0:1000k").reason.clone().map(|o| o.to_string()),
         Some("the model takes no calls on demand under its own id".into())
     );
-    for offer in &offers {
-        let on_demand = offer.profile.is_some()
-            || offer
+    for candidate in &candidates {
+        let on_demand = candidate.profile.is_some()
+            || candidate
                 .model
                 .unwrap()
                 .inference_types_supported
                 .iter()
                 .flatten()
                 .any(|t| t.as_str() == "ON_DEMAND");
-        let status = offer.model.and_then(|model| model.model_lifecycle.clone()?.status);
+        let status = candidate.model.and_then(|model| model.model_lifecycle.clone()?.status);
         let active = status.is_some_and(|status| status.as_str() == "ACTIVE");
-        assert!(offer.obstacle.is_some() || on_demand && active, "{}", offer.id);
+        assert!(candidate.reason.is_some() || on_demand && active, "{}", candidate.id);
     }
 }
 
@@ -77,8 +77,8 @@ fn of_a_real_list_what_can_be_called_is_listed_and_the_rest_has_a_reason() {
 #[ignore = "needs ../shared: recordings and vectors beside the project"]
 fn what_the_api_tells_of_a_model_counts_before_the_catalogue() {
     let inventory = Inventory::new(0u64, captured_models());
-    let offers = inventory.offers();
-    let info = |id: &str| offers.iter().find(|offer| offer.id == id).unwrap().info();
+    let candidates = inventory.candidates();
+    let info = |id: &str| candidates.iter().find(|candidate| candidate.id == id).unwrap().info();
     let sonnet = info("anthropic.claude-sonnet-4-20250514-v1:0");
     assert_eq!((sonnet.context_window, sonnet.max_tokens), (Some(200_000), Some(65_536)));
     assert_eq!((sonnet.reasoning, sonnet.images), (Some(true), Some(true)));
@@ -156,44 +156,44 @@ fn inventory(models: &[serde_json::Value], profiles: &[serde_json::Value]) -> In
 #[test]
 fn each_condition_of_the_rule_counts() {
     use serde_json::{Value, json};
-    let obstacle = |change: (&str, Value)| {
+    let reason = |change: (&str, Value)| {
         let inventory = inventory(&[model("m.one", &[change])], &[profile("us.m.one", "m.one", &[])]);
-        let offers = inventory.offers();
-        assert_eq!((offers[0].id, offers[1].id), ("m.one", "us.m.one"));
-        (offers[0].obstacle.clone(), offers[1].obstacle.clone())
+        let candidates = inventory.candidates();
+        assert_eq!((candidates[0].id, candidates[1].id), ("m.one", "us.m.one"));
+        (candidates[0].reason.clone(), candidates[1].reason.clone())
     };
-    let both = |obstacle: Obstacle| (Some(obstacle.clone()), Some(obstacle));
-    assert_eq!(obstacle(("modelName", json!("x"))), (None, None));
+    let both = |reason: Reason| (Some(reason.clone()), Some(reason));
+    assert_eq!(reason(("modelName", json!("x"))), (None, None));
     assert_eq!(
-        obstacle(("modelLifecycle", json!({"status": "LEGACY"}))),
-        both(Obstacle::NotActive(Some("LEGACY".into())))
+        reason(("modelLifecycle", json!({"status": "LEGACY"}))),
+        both(Reason::NotActive(Some("LEGACY".into())))
     );
-    assert_eq!(obstacle(("modelLifecycle", Value::Null)), both(Obstacle::NotActive(None)));
-    assert_eq!(obstacle(("outputModalities", json!(["IMAGE"]))), both(Obstacle::WritesNoText));
-    assert_eq!(obstacle(("inputModalities", json!(["SPEECH"]))), both(Obstacle::ReadsNoText));
-    assert_eq!(obstacle(("responseStreamingSupported", json!(false))), both(Obstacle::NoStream));
-    assert_eq!(obstacle(("responseStreamingSupported", Value::Null)), both(Obstacle::NoStream));
+    assert_eq!(reason(("modelLifecycle", Value::Null)), both(Reason::NotActive(None)));
+    assert_eq!(reason(("outputModalities", json!(["IMAGE"]))), both(Reason::WritesNoText));
+    assert_eq!(reason(("inputModalities", json!(["SPEECH"]))), both(Reason::ReadsNoText));
+    assert_eq!(reason(("responseStreamingSupported", json!(false))), both(Reason::NoStream));
+    assert_eq!(reason(("responseStreamingSupported", Value::Null)), both(Reason::NoStream));
     assert_eq!(
-        obstacle(("inferenceTypesSupported", json!(["INFERENCE_PROFILE"]))),
-        (Some(Obstacle::NotOnDemand), None)
+        reason(("inferenceTypesSupported", json!(["INFERENCE_PROFILE"]))),
+        (Some(Reason::NotOnDemand), None)
     );
     assert_eq!(
-        obstacle(("inferenceTypesSupported", json!(["PROVISIONED"]))),
-        (Some(Obstacle::NotOnDemand), None)
+        reason(("inferenceTypesSupported", json!(["PROVISIONED"]))),
+        (Some(Reason::NotOnDemand), None)
     );
-    assert_eq!(obstacle(("inferenceTypesSupported", json!([]))), (Some(Obstacle::NotOnDemand), None));
-    assert_eq!(obstacle(("inferenceTypesSupported", json!(["PROVISIONED", "ON_DEMAND"]))), (None, None));
+    assert_eq!(reason(("inferenceTypesSupported", json!([]))), (Some(Reason::NotOnDemand), None));
+    assert_eq!(reason(("inferenceTypesSupported", json!(["PROVISIONED", "ON_DEMAND"]))), (None, None));
 
     let of_profile = |base: &str, change: &[(&str, Value)]| {
         let inventory = inventory(&[model("m.one", &[])], &[profile("us.m.one", base, change)]);
-        inventory.offers()[1].obstacle.clone()
+        inventory.candidates()[1].reason.clone()
     };
     assert_eq!(of_profile("m.one", &[]), None);
-    assert_eq!(of_profile("m.two", &[]), Some(Obstacle::ModelNotListed));
-    assert_eq!(of_profile("m.one", &[("models", json!([]))]), Some(Obstacle::ModelNotListed));
+    assert_eq!(of_profile("m.two", &[]), Some(Reason::ModelNotListed));
+    assert_eq!(of_profile("m.one", &[("models", json!([]))]), Some(Reason::ModelNotListed));
     assert_eq!(
         of_profile("m.one", &[("status", json!("NEW"))]),
-        Some(Obstacle::ProfileNotActive(Some("NEW".into())))
+        Some(Reason::ProfileNotActive(Some("NEW".into())))
     );
 }
 
@@ -214,14 +214,14 @@ fn each_id_is_looked_up_and_not_searched_for() {
         list(&two)
     );
     let inventory = serde_json::from_str::<Inventory>(&text).unwrap();
-    let offers = inventory.offers();
-    assert_eq!(offers.len(), 2 * MANY);
-    for (number, offer) in offers.iter().enumerate() {
+    let candidates = inventory.candidates();
+    assert_eq!(candidates.len(), 2 * MANY);
+    for (number, candidate) in candidates.iter().enumerate() {
         match number.checked_sub(MANY) {
-            None => assert_eq!(offer.served_by, [format!("us.m.{number}")]),
-            Some(number) => assert_eq!(offer.base_id(), Some(format!("m.{number}").as_str())),
+            None => assert_eq!(candidate.served_by, [format!("us.m.{number}")]),
+            Some(number) => assert_eq!(candidate.base_id(), Some(format!("m.{number}").as_str())),
         }
-        assert_eq!(offer.obstacle, None);
+        assert_eq!(candidate.reason, None);
     }
 }
 
@@ -239,15 +239,15 @@ fn a_profile_of_an_application_is_called_by_its_arn_and_known_by_its_model() {
     );
     let inventory =
         inventory(&[model("anthropic.claude-sonnet-4-5-20250929-v1:0", &[])], &[ours.clone(), ours]);
-    let offers = inventory.offers();
+    let candidates = inventory.candidates();
     assert_eq!(
-        offers.iter().map(|offer| offer.id).collect::<Vec<_>>(),
+        candidates.iter().map(|candidate| candidate.id).collect::<Vec<_>>(),
         ["anthropic.claude-sonnet-4-5-20250929-v1:0", arn]
     );
-    let known = offers[1].info().model(arn, Limits::default());
+    let known = candidates[1].info().model(arn, Limits::default());
     assert_eq!((known.name.as_str(), known.context_window, known.reasoning), ("ours", 200_000, true));
     assert!(known.is_of("anthropic") && known.is_of("maker"));
-    assert_eq!(offers[0].served_by, [arn]);
+    assert_eq!(candidates[0].served_by, [arn]);
 }
 
 fn models_answer(ids: &[&str]) -> Answer {
@@ -280,7 +280,7 @@ fn directory(context: &Context) -> Directory {
 }
 
 fn ids(inventory: &Inventory) -> BTreeSet<String> {
-    inventory.offers().iter().map(|offer| offer.id.to_owned()).collect()
+    inventory.candidates().iter().map(|candidate| candidate.id.to_owned()).collect()
 }
 
 fn set(ids: &[&str]) -> BTreeSet<String> {
