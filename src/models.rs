@@ -8,11 +8,13 @@ pub mod catalog;
 mod cost;
 mod directory;
 mod discovery;
+mod unavailable;
 
 pub use self::cost::{Cost, PriceTier};
 pub(crate) use self::directory::base_model;
 pub use self::directory::{Directory, Listing};
 pub use self::discovery::{Candidate, Inventory, Reason};
+pub use self::unavailable::{is_unavailable, is_unknown_model};
 
 /// What one source knows of a model. `None` means not known.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -136,6 +138,11 @@ impl Model {
     /// with; in any case.
     pub fn is_of(&self, provider: &str) -> bool {
         self.providers().any(|name| name.eq_ignore_ascii_case(provider.trim()))
+    }
+
+    /// The kinds of input that it reads: `text`, and `image` if it reads images.
+    pub fn inputs(&self) -> &'static [&'static str] {
+        if self.images { &["text", "image"] } else { &["text"] }
     }
 
     /// What [`is_of`](Self::is_of) takes for its provider, in any case.

@@ -31,9 +31,11 @@
 
 mod apply;
 mod check;
+mod choice;
 mod edit;
 mod json5;
 mod kind;
+mod list;
 mod number;
 mod reference;
 mod table;
@@ -57,6 +59,8 @@ use crate::transport::HttpConfig;
 use crate::{Error, ErrorKind, Result};
 use reference::Env;
 
+pub use choice::{Clients, ModelChoice};
+pub use list::{Exclusion, ListedModel, ModelList, ModelQuery, ModelSource};
 pub use number::decimal;
 
 /// What a settings file says.
@@ -345,7 +349,9 @@ const UNUSED_AUTHORIZATION: &str = "the header authorization has no effect: the 
      request.auth of mode \"header\" authorises calls";
 /// The one API of a model's that is ours.
 const API: &str = "bedrock-converse-stream";
-/// The names of the provider; the first counts before the others.
-const PROVIDERS: [&str; 3] = ["amazon-bedrock", "bedrock", "aws-bedrock"];
+/// The provider's name, as it is written.
+const OUR_NAME: &str = "amazon-bedrock";
+/// All names of the provider; the first counts before the others.
+const PROVIDERS: [&str; 3] = [OUR_NAME, "bedrock", "aws-bedrock"];
 /// How much a model can be asked to think. `adaptive` is OpenClaw's word for as much as the model sees fit.
 const LEVELS: &[&[&str]] = &[&["off"], ThinkingLevel::NAMES, &["adaptive"]];

@@ -53,12 +53,12 @@ async fn answer(args: &Args, report: &Report, operation: Operation) -> Result<()
             .named("modelId")
             .map(|id| id.read::<Option<String>>().map_err(|_| Failure::usage("modelId: a string expected")));
         let named = named.transpose()?.flatten();
-        let model = session.models(named.as_deref()).await?.swap_remove(0);
+        let model = session.choose(named.as_deref()).await?.into_model();
         request.insert("modelId", serde_json::Value::from(model));
     }
     let call = Call::new(operation, &request)?;
     let model = request.named("modelId").and_then(|id| id.read::<String>().ok()).unwrap_or_default();
-    let client = session.client_for(&model);
+    let client = session.clients.of(&model);
     let mut output = Output::new();
     let answered = if operation.is_streamed() {
         match output.wait_for(client.send_frames(&call)).await? {

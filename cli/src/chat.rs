@@ -8,7 +8,7 @@ use pumice::pi::{
     self, AssistantMessage, AssistantStream, Content, Contents, Message, Model, Options, TextContent,
     UserMessage,
 };
-use pumice::settings::decimal;
+use pumice::settings::{ModelChoice, decimal};
 use serde_json::Number;
 
 use crate::answer::Answer;
@@ -19,7 +19,7 @@ use crate::input;
 use crate::interrupt::Held;
 use crate::output::{Output, Report};
 use crate::prompt::Prompter;
-use crate::session::{self, Session};
+use crate::session::Session;
 use crate::stream;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
@@ -29,7 +29,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     if let Some(system) = args.text("system")? {
         conversation.input.context.system_prompt = Some(system.to_owned());
     }
-    let models = session.models(args.text("model")?.or(conversation.model())).await?;
+    let choice = session.choose(args.text("model")?.or(conversation.model())).await?;
     let mut contents = files(args)?;
     let prompt = prompt(args)?;
     let json = args.has("json");
@@ -38,7 +38,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     }
     let once = prompt.is_some() && !conversation.is_kept();
     let shows_cost = json || !once || std::io::stderr().is_terminal();
-    let mut chat = Chat { session, report, options, conversation, models, once, shows_cost };
+    let mut chat = Chat { session, report, options, conversation, choice, once, shows_cost };
     match prompt {
         None => chat.converse(contents).await,
         Some(prompt) => {
@@ -55,8 +55,7 @@ struct Chat<'a> {
     /// What the command line says.
     options: Options,
     conversation: Conversation,
-    /// The models to try, in this order; those that cannot be called are taken out.
-    models: Vec<String>,
+    choice: ModelChoice,
     /// Whether there is one question, and nothing is kept.
     once: bool,
     /// Whether anyone sees what the answer cost.
@@ -74,8 +73,7 @@ impl Chat<'_> {
     /// Asks the user and the model in turn. The files go with the first question.
     async fn converse(&mut self, mut files: Vec<Content>) -> Result<(), Failure> {
         let mut prompter = Prompter::new()?;
-        let model = self.models.first().map_or("", String::as_str);
-        self.report.dimmed(&format!("{model} · Ctrl-D leaves\n"));
+        self.report.dimmed(&format!("{} · Ctrl-D leaves\n", self.choice.model()));
         while let Some((asked, line)) = prompter.ask(self.report).await? {
             prompter = asked;
             let mut contents = files.clone();
@@ -139,9 +137,8 @@ impl Chat<'_> {
                 let Some(events) = events else { return Ok(None) };
                 let mut events = events??;
                 if events.failure().is_some() {
-                    let model = self.models.first().map_or("", String::as_str);
                     return match events.into_failure() {
-                        Some(error) => Err(self.session.failure(model, error).await),
+                        Some(error) => Err(self.session.failure(self.choice.model(), error).await),
                         None => Ok(None),
                     };
                 }
@@ -156,14 +153,14 @@ impl Chat<'_> {
     /// Asks the first model that can be called.
     async fn ask(&mut self) -> Result<AssistantStream, Failure> {
         loop {
-            let model = self.models.first().cloned().unwrap_or_default();
+            let model = self.choice.model().to_owned();
             self.prepare(&model)?;
-            let client = self.session.client_for(&model);
+            let client = self.session.clients.of(&model);
             let events = Box::pin(pi::stream(&client, &self.conversation.input)).await;
-            match (events.failure(), self.models.get(1)) {
-                (Some(error), Some(next)) if session::is_unavailable(error) => {
+            match events.failure() {
+                Some(error) if self.choice.fall_back(error) => {
+                    let next = self.choice.model();
                     self.report.warning(format_args!("{model} is not available: {error}; trying {next}"));
-                    self.models.remove(0);
                 }
                 _ => {
                     events.warnings().iter().for_each(|warning| self.report.warning(self.worded(warning)));
@@ -192,7 +189,7 @@ impl Chat<'_> {
         // Who asks a model to think knows that it can.
         input.model.reasoning = self.options.reasoning.as_ref().map(|_| true);
         input.options = Some(self.options.clone());
-        input.complete(&self.session.settings);
+        input.complete(self.session.settings());
         let options = input.options.get_or_insert_default();
         if self.once {
             // A question that is asked once is not asked again: to write it into a cache only costs.

@@ -5,23 +5,19 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use pumice::context::Context;
-use pumice::models::Directory;
+use pumice::models::{Directory, is_unknown_model};
 use pumice::retry::Retry;
-use pumice::settings::{Settings, decimal};
+use pumice::settings::{Clients, ModelChoice, ModelQuery, Settings, decimal};
 use pumice::transport::{Recorder, Replay, Transport};
-use pumice::{Client, Config, Error, ErrorKind};
+use pumice::{Config, Error};
 
 use crate::args::{Args, Command};
-use crate::failure::{Exit, Failure};
-use crate::models;
+use crate::failure::Failure;
 use crate::output::Report;
 
-/// A client, what the settings say, and what the recording it may answer from says of the model.
+/// The clients of a command, and the model of the recording that it may replay.
 pub(crate) struct Session {
-    pub(crate) client: Client,
-    pub(crate) settings: Settings,
-    /// What flags and environment say, without the settings.
-    config: Config,
+    pub(crate) clients: Clients,
     recorded_model: Option<String>,
     replays: bool,
     /// Where the command takes the name of a model.
@@ -65,48 +61,37 @@ impl Session {
             let network = settings.under(config.clone(), None).network()?;
             config = config.transport(recorded(Arc::new(network), recording, report));
         }
-        let client = Client::new(settings.under(config.clone(), None));
         let names_model = match args.command {
             Command::Converse | Command::Call => "as modelId in the request",
             Command::Stream => "as the id of the input's model",
             _ => "with -m",
         };
-        Ok(Self { client, settings, config, recorded_model, replays, names_model })
+        Ok(Self { clients: Clients::new(config, settings), recorded_model, replays, names_model })
     }
 
-    /// The models of a call, in the order they are to be tried: the one it names, else that of
-    /// `PUMICE_MODEL`, else the recording's, else the settings', behind which come its fallbacks. There is
-    /// at least one.
-    pub(crate) async fn models(&self, named: Option<&str>) -> Result<Vec<String>, Failure> {
-        let named = named.map(str::to_owned).or_else(|| Context::real().env("PUMICE_MODEL"));
-        if let Some(named) = named.filter(|named| !named.trim().is_empty()) {
-            return Ok(vec![self.settings.model_id(&named)?]);
-        }
-        if let Some(recorded) = &self.recorded_model {
-            return Ok(vec![recorded.clone()]);
-        }
-        let Some(primary) = &self.settings.primary else { return Err(self.no_model().await) };
-        Ok(std::iter::once(primary).chain(&self.settings.fallbacks).cloned().collect())
+    pub(crate) fn settings(&self) -> &Settings {
+        self.clients.settings()
     }
 
-    /// The client for the calls of one model, which may have headers and an endpoint of its own.
-    pub(crate) fn client_for(&self, model: &str) -> Client {
-        match self.settings.model(model) {
-            Some(found) if !found.headers.is_empty() || found.base_url.is_some() => {
-                Client::new(self.settings.under(self.config.clone(), Some(model)))
-            }
-            _ => self.client.clone(),
+    /// The model of a call: the one it names, else that of `PUMICE_MODEL`, else the recording's, else the settings'
+    /// with its fallbacks.
+    pub(crate) async fn choose(&self, named: Option<&str>) -> Result<ModelChoice, Failure> {
+        let variable = Context::real().env("PUMICE_MODEL");
+        let named = named.or(variable.as_deref()).filter(|named| !named.trim().is_empty());
+        if let (None, Some(recorded)) = (named, &self.recorded_model) {
+            return Ok(recorded.clone().into());
+        }
+        match self.settings().choose(named)? {
+            Some(choice) => Ok(choice),
+            None => Err(self.no_model().await),
         }
     }
 
     /// Why a call of this model failed; where there is no such model, with those that were likely meant.
     pub(crate) async fn failure(&self, model: &str, error: Error) -> Failure {
         let mut failure = Failure::from(&error);
-        let unknown = error.kind() == ErrorKind::NotFound
-            || error.kind() == ErrorKind::Validation
-                && error.message().contains("model identifier is invalid");
-        if unknown && !self.replays {
-            let near = models::nearest_kept(self, model).await;
+        if is_unknown_model(&error) && !self.replays {
+            let near = self.directory().nearest(model).await;
             if !near.is_empty() {
                 let more = failure.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
                 failure.hint = Some(format!("did you mean {}?{more}", near.join(" or ")));
@@ -117,16 +102,11 @@ impl Session {
 
     /// The list of models that the control plane has.
     pub(crate) fn directory(&self) -> Directory {
-        Directory::with_refresh_interval(self.client.clone(), self.settings.discovery.refresh_interval)
+        self.settings().directory(self.clients.common().clone())
     }
 
     async fn no_model(&self) -> Failure {
-        let callable = if self.replays {
-            Vec::new()
-        } else {
-            let listed = tokio::time::timeout(LONGEST_LOOK, models::callable(self));
-            listed.await.unwrap_or_default().into_iter().take(3).collect()
-        };
+        let callable = if self.replays { Vec::new() } else { self.callable().await };
         let such = match callable.as_slice() {
             [] => "the id of a model or of an inference profile, such as \
                    us.anthropic.claude-sonnet-4-5-20250929-v1:0, or an ARN"
@@ -139,23 +119,18 @@ impl Session {
             self.names_model
         ))
     }
-}
 
-/// Whether another model may serve where this one failed: it is not there, not open to this account, or
-/// not able to answer now.
-pub(crate) fn is_unavailable(error: &Error) -> bool {
-    match error.kind() {
-        ErrorKind::AccessDenied | ErrorKind::NotFound | ErrorKind::QuotaExceeded | ErrorKind::ModelError => {
-            true
-        }
-        // The service has one code for a request that is wrong and for a model that cannot be called so.
-        ErrorKind::Validation => {
-            let message = error.message().to_lowercase();
-            ["model identifier", "inference profile", "on-demand throughput", "end of its life"]
-                .iter()
-                .any(|words| message.contains(words))
-        }
-        kind => Exit::of(kind) == Exit::Temporary,
+    /// The ids of three models that can be called, those of the settings first.
+    async fn callable(&self) -> Vec<String> {
+        let (directory, query) = (self.directory(), ModelQuery::default());
+        let listed =
+            tokio::time::timeout(LONGEST_LOOK, self.settings().list_models(&directory, &query)).await;
+        let models = match listed {
+            Ok(Ok(list)) => list.models.into_iter().map(|listed| listed.model.id).collect(),
+            // A hint needs no list that is whole.
+            _ => self.settings().models.iter().map(|model| model.id.clone()).collect::<Vec<_>>(),
+        };
+        models.into_iter().take(3).collect()
     }
 }
 

@@ -51,9 +51,9 @@ async fn begin(
     model.clone_from(&input.model);
     let session = Session::over(input.configure(Config::new()), args, report)?;
     let named = Some(input.model.id.as_str()).filter(|id| !id.trim().is_empty());
-    input.model.id = session.models(named).await?.swap_remove(0);
-    input.complete(&session.settings);
-    let client = session.client_for(&input.model.id);
+    input.model.id = session.choose(named).await?.into_model();
+    input.complete(session.settings());
+    let client = session.clients.of(&input.model.id);
     let events = output.wait_for(pi::stream(&client, &input)).await?;
     events.warnings().iter().for_each(|warning| report.warning(warning));
     Ok(events)

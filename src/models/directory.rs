@@ -18,6 +18,7 @@ use crate::credentials::Credentials;
 use crate::foundation_model::ListFoundationModelsRequest;
 use crate::inference_profile::{InferenceProfileSummary, InferenceProfileType, ListInferenceProfilesRequest};
 use crate::sign::hex;
+use crate::spelling::nearest;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
 
@@ -94,6 +95,21 @@ impl Directory {
     pub async fn kept(&self) -> Option<Inventory> {
         let cache = self.0.cache().await.ok()??;
         self.0.read(&cache)
+    }
+
+    /// The ids in the cached list that can be called and are nearest to this one: at most three. Bedrock is not
+    /// called.
+    pub async fn nearest(&self, id: &str) -> Vec<String> {
+        let Some(inventory) = self.kept().await else { return Vec::new() };
+        let candidates = inventory.candidates();
+        let callable = candidates.iter().filter(|candidate| candidate.reason.is_none());
+        let mut ids = callable.map(|candidate| candidate.id).collect::<Vec<_>>();
+        let mut near = Vec::new();
+        while let Some(found) = nearest(id, ids.iter().copied()).filter(|_| near.len() < 3) {
+            near.push(found.to_owned());
+            ids.retain(|id| *id != found);
+        }
+        near
     }
 
     /// The id of the foundation model that an inference profile leads to, by the profile's id or ARN: as

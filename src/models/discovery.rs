@@ -159,6 +159,8 @@ pub enum Reason {
     ProfileNotActive(Option<String>),
     /// The inference profile's model is not in the region's list.
     ModelNotListed,
+    /// The id is not in the region's list.
+    NotListed,
 }
 
 impl fmt::Display for Reason {
@@ -174,6 +176,7 @@ impl fmt::Display for Reason {
                 write!(f, "the inference profile is not active: {}", status(found))
             }
             Self::ModelNotListed => f.write_str("the inference profile's model is not in the region's list"),
+            Self::NotListed => f.write_str("it is not in the region's list"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What may stand in the settings, as a table.
 
 use super::kind::{Kind, Object, Others, object, one_of};
-use super::{is_our_provider, is_ours};
+use super::{OUR_NAME, is_our_provider, is_ours};
 use crate::conversation::{CacheRetention, Family};
 use crate::converse::ServiceTierType;
 use crate::guardrail::{GuardrailStreamProcessingMode, GuardrailTrace};
@@ -278,6 +278,3 @@ pub(super) static REFERENCE: Kind = Kind::Object(Object {
 });
 
 pub(super) static OWN_HEADER: Kind = Kind::Idle("it has no effect: the client sets such headers itself");
-
-/// How our provider is written in a path.
-pub(super) const OUR_NAME: &str = "amazon-bedrock";

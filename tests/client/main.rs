@@ -2,6 +2,7 @@
 
 mod bearer;
 mod calls;
+mod choice;
 mod client;
 mod credentials;
 mod endpoint;

@@ -116,7 +116,7 @@ fn all_of_the_published_catalogue_is_known_with_the_same_figures() {
     assert_eq!(count, 202);
 }
 
-fn model(id: &str, change: &[(&str, serde_json::Value)]) -> serde_json::Value {
+pub(crate) fn model(id: &str, change: &[(&str, serde_json::Value)]) -> serde_json::Value {
     let mut model = serde_json::json!({
         "modelId": id,
         "modelName": "A model",
@@ -133,7 +133,7 @@ fn model(id: &str, change: &[(&str, serde_json::Value)]) -> serde_json::Value {
     model
 }
 
-fn profile(id: &str, base: &str, change: &[(&str, serde_json::Value)]) -> serde_json::Value {
+pub(crate) fn profile(id: &str, base: &str, change: &[(&str, serde_json::Value)]) -> serde_json::Value {
     let mut profile = serde_json::json!({
         "inferenceProfileId": id,
         "inferenceProfileArn": format!("arn:aws:bedrock:us-east-1:123456789012:inference-profile/{id}"),
@@ -256,13 +256,13 @@ fn models_answer(ids: &[&str]) -> Answer {
         .only_for("/foundation-models")
 }
 
-fn profiles_answer(part: &str, profiles: &[serde_json::Value], next: Option<&str>) -> Answer {
+pub(crate) fn profiles_answer(part: &str, profiles: &[serde_json::Value], next: Option<&str>) -> Answer {
     let body = serde_json::json!({ "inferenceProfileSummaries": profiles, "nextToken": next });
     Answer::whole(200, body.to_string()).only_for(part)
 }
 
 /// A world with a clock of the test's, keys, and one attempt a call.
-fn world(server: &Server, clock: &Arc<AtomicU64>) -> Context {
+pub(crate) fn world(server: &Server, clock: &Arc<AtomicU64>) -> Context {
     let clock = Arc::clone(clock);
     Context::fake()
         .with_env("HOME", "/home/made")

@@ -2,28 +2,27 @@
 
 use std::fmt::Write as _;
 
-use pumice::models::Cost;
-
-use super::Row;
 use crate::output::one_line;
+use pumice::models::Cost;
+use pumice::settings::ListedModel;
 
 /// A table that is no wider than `width`, and the heads of the columns that it has no room for: names give way
 /// first, then the beginnings of ids, which `--plain` has, then columns.
-pub(super) fn table(rows: &[Row], width: Option<usize>) -> (String, Vec<&'static str>) {
+pub(super) fn table(rows: &[ListedModel], width: Option<usize>) -> (String, Vec<&'static str>) {
     let mut columns = vec![
         column(ID, rows, |row| row.model.id.clone()),
         column(NAME, rows, |row| row.model.name.clone()),
-        column(INPUT, rows, |row| row.input().join("+")),
+        column(INPUT, rows, |row| row.model.inputs().join("+")),
         column(CONTEXT, rows, |row| tokens(row.model.context_window)),
         column(OUTPUT, rows, |row| tokens(row.model.max_tokens)),
         column(PRICE, rows, |row| price(row.model.cost.as_ref())),
         column(REASONING, rows, |row| if row.model.reasoning { "yes" } else { "no" }.to_owned()),
     ];
     if rows.iter().any(|row| !row.is_listed()) {
-        let reason = |row: &Row| match (&row.reason, row.profiles.as_slice()) {
-            (None, _) => row.left_out.map_or("yes".to_owned(), |why| format!("yes, but {why}")),
+        let reason = |row: &ListedModel| match (&row.reason, row.served_by.as_slice()) {
+            (None, _) => row.exclusion.map_or("yes".to_owned(), |why| format!("yes, but {why}")),
             (Some(_), [first, ..]) => format!("as {first}"),
-            (Some(reason), []) => reason.clone(),
+            (Some(reason), []) => reason.to_string(),
         };
         columns.insert(1, column(CALLABLE, rows, reason));
     }
@@ -64,7 +63,7 @@ struct Column {
     width: usize,
 }
 
-fn column(head: &'static str, rows: &[Row], cell: impl Fn(&Row) -> String) -> Column {
+fn column(head: &'static str, rows: &[ListedModel], cell: impl Fn(&ListedModel) -> String) -> Column {
     let cells = rows.iter().map(|row| one_line(&cell(row)).into_owned()).collect::<Vec<_>>();
     let width = cells.iter().map(|cell| width_of(cell)).max().unwrap_or_default().max(head.len()).min(WIDEST);
     Column { head, cells, width }
@@ -174,14 +173,14 @@ const LEAST_ID: usize = 48;
 
 #[cfg(test)]
 mod tests {
-    use pumice::models::{Limits, ModelInfo};
+    use pumice::models::{Limits, ModelInfo, Reason};
+    use pumice::settings::ModelSource;
 
-    use super::super::Source;
     use super::*;
 
-    fn row(id: &str) -> Row {
+    fn row(id: &str) -> ListedModel {
         let model = ModelInfo::known(id).model(id, Limits::default());
-        Row { source: Source::Settings, ..Row::of(model, None) }
+        ListedModel::new(model, ModelSource::Settings)
     }
 
     #[test]
@@ -189,8 +188,8 @@ mod tests {
         let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6";
         let mut rows =
             vec![row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row(arn), row("openai.gpt-6-luna")];
-        for reason in [None, Some("the model takes no calls on demand under its own id".to_owned())] {
-            (rows[0].reason, rows[0].source) = (reason, Source::Service);
+        for reason in [None, Some(Reason::NotOnDemand)] {
+            (rows[0].reason, rows[0].source) = (reason, ModelSource::Service);
             let whole = table(&rows, None).0;
             assert!(
                 whole.contains(arn) && whole.contains("Claude Haiku 4.5 ") && whole.contains("1.05M"),
