@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pumice::context::Context;
-use pumice::count_tokens::{CountTokensInput, CountTokensRequest};
+use pumice::count_tokens::{ConverseTokensRequest, CountTokensInput, CountTokensRequest};
 use pumice::credentials::{Credentials, ProvideCredentials, Providing, Resolved};
 use pumice::models::{Reason, is_unavailable, is_unknown_model};
 use pumice::settings::{Clients, Exclusion, ModelList, ModelQuery, ModelSource, Settings};
@@ -260,7 +260,8 @@ async fn a_model_with_an_endpoint_of_its_own_keeps_its_client() {
     let config = Config::new().context(Context::fake()).credentials(counting.clone());
     let clients = Clients::new(config, Settings::parse("settings.json5", &text).unwrap());
     for model in ["mine", "m.one", "mine", "not.configured"] {
-        let request = CountTokensRequest::new(model, CountTokensInput::Converse(Default::default()));
+        let request =
+            CountTokensRequest::new(model, CountTokensInput::Converse(ConverseTokensRequest::default()));
         clients.of(model).count_tokens(&request).await.unwrap();
     }
     let models = |server: &Server| {
