@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use aws_credential_types::Token;
 
+use crate::aws_files::Profiles;
 use crate::context::Context;
 use crate::credentials::{Chain, Credentials, ProvideCredentials, ProviderContext};
 use crate::endpoint::{Endpoint, EndpointSettings, EndpointSource, Origin, Region, RegionSource, Service};
-use crate::profile::Profiles;
 use crate::progress::{Progress, Watcher};
 use crate::retry::Retry;
 use crate::transport::{Http, HttpConfig, Transport};

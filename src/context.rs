@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use crate::profile::Profiles;
+use crate::aws_files::Profiles;
 use crate::{Error, ErrorKind, Result};
 
 use command::Wait;

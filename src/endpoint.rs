@@ -37,7 +37,7 @@
 use std::fmt::{self, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::profile::{Profiles, Section};
+use crate::aws_files::{Profiles, Section};
 use crate::redaction::WITHHELD;
 use crate::{Error, ErrorKind, Hint, Result};
 

@@ -34,7 +34,7 @@
 //! - [`conversation`]: makes a request one that the model accepts, whatever dialect it came from.
 //! - [`pi`]: pi-ai's dialect, for agents: a conversation with tools and thinking in, events out.
 //! - [`spelling`]: which known word a misspelt one was likely meant to be.
-//! - [`credentials`], [`profile`], [`context`]: where credentials come from, and what the process looks like.
+//! - [`credentials`], [`aws_files`], [`context`]: where credentials come from, and what the process looks like.
 //! - [`transport`]: the seam to the network, with recordings and their replay.
 //! - [`frame`]: the incremental reader of `application/vnd.amazon.eventstream`.
 //!
@@ -49,13 +49,13 @@ pub use pumice_codec::{
 };
 
 #[cfg(feature = "http")]
+pub mod aws_files;
+#[cfg(feature = "http")]
 pub mod endpoint;
 #[cfg(feature = "http")]
 mod hint;
 #[cfg(feature = "http")]
 pub mod operation;
-#[cfg(feature = "http")]
-pub mod profile;
 #[cfg(feature = "http")]
 mod redaction;
 #[cfg(feature = "http")]

@@ -8,7 +8,7 @@ use aws_credential_types::Credentials as Keys;
 
 use super::provider_context::{Fault, ProviderContext};
 use super::sts;
-use crate::profile::Section;
+use crate::aws_files::Section;
 use crate::{Error, ErrorKind, Result};
 
 /// The role of a profile, and how to assume it.

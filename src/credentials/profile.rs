@@ -18,8 +18,8 @@ use super::secret::{self, Secret};
 use super::sso::Sso;
 use super::web_identity::WebIdentity;
 use super::{Outcome, container, environment, login, process};
+use crate::aws_files::{Profiles, Section};
 use crate::context::Context;
-use crate::profile::{Profiles, Section};
 use crate::{Error, ErrorKind, Hint, Result};
 
 /// The keys of the profile that code names, or else `AWS_PROFILE`, or else of `default`.

@@ -14,9 +14,9 @@ use zeroize::Zeroizing;
 
 use super::imds::Imds;
 use super::secret::Fields;
+use crate::aws_files::{Profiles, Section};
 use crate::context::Context;
 use crate::endpoint::{BaseUrl, Region, RegionSource, configured_url, dns_suffix};
-use crate::profile::{Profiles, Section};
 use crate::redaction::Redaction;
 use crate::retry::Retry;
 use crate::transport::{Http, HttpConfig, Transport, proxy_secrets};

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::provider_context::{CallPolicy, Fault, ProviderContext, refusal, request, secret_body};
 use super::secret::{Fields, Secret, hashed_name, timestamp};
 use super::session::{self, Session};
-use crate::profile::{Profiles, Section};
+use crate::aws_files::{Profiles, Section};
 use crate::{Error, ErrorKind, Hint, Result};
 
 /// The settings of a profile.

@@ -9,8 +9,8 @@ use aws_credential_types::Credentials as Keys;
 use super::provider_context::{Fault, ProviderContext};
 use super::secret::{Secret, in_file};
 use super::{Outcome, sts};
+use crate::aws_files::Section;
 use crate::context::Context;
-use crate::profile::Section;
 use crate::{Error, ErrorKind, Result};
 
 /// A role, and the file with the token.

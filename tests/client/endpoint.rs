@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use support::capture;
 use support::shared;
 
+use pumice::aws_files::Profiles;
 use pumice::endpoint::{Endpoint, EndpointSettings, Region, RegionSource, Service, region_of_arn};
-use pumice::profile::Profiles;
 use pumice::{ErrorKind, Result};
 
 fn no_env(_: &str) -> Option<String> {

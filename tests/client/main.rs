@@ -1,5 +1,6 @@
 //! The client: calls, credentials, endpoints, recordings, settings and the list of models.
 
+mod aws_files;
 mod bearer;
 mod calls;
 mod choice;
@@ -11,7 +12,6 @@ mod event;
 mod examples;
 mod model;
 mod models;
-mod profile;
 mod providers;
 mod recording;
 mod requests;

@@ -13,11 +13,11 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use pumice::aws_files::Profiles;
 use pumice::context::Context;
 use pumice::converse::ConverseRequest;
 use pumice::inference_profile::ListInferenceProfilesRequest;
 use pumice::pi::{Input, Options, Secret};
-use pumice::profile::Profiles;
 use pumice::settings::Settings;
 use pumice::transport::{Http, HttpConfig};
 use pumice::{Client, Config};

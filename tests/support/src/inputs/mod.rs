@@ -13,6 +13,7 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::time::SystemTime;
 
+use pumice::aws_files::Profiles;
 use pumice::context::Context;
 use pumice::conversation::{self, PartialArguments};
 use pumice::converse::{
@@ -33,7 +34,6 @@ use pumice::inference_profile::{
 use pumice::invoke_model::{InvokeModelRequest, InvokeModelResponse, PayloadPart, ResponseStreamEvent};
 use pumice::operation::{Call, Operation};
 use pumice::pi::{AssistantEvent, AssistantMessage, Content, Input, Model, ResponseBuilder};
-use pumice::profile::Profiles;
 use pumice::reply::ReplyBuilder;
 use pumice::retry::Retry;
 use pumice::settings::Settings;

@@ -7,7 +7,7 @@ use support::shared;
 
 use proptest::prelude::*;
 use pumice::ErrorKind;
-use pumice::profile::Profiles;
+use pumice::aws_files::Profiles;
 
 const SECRET: &str = "wJalrXUtnFEMI";
 
