@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::converse::{ConverseRequest, ConverseResponse};
 use crate::count_tokens::{CountTokensRequest, CountTokensResponse};
 use crate::credentials::Search;
-use crate::endpoint::{Endpoint, Region};
+use crate::endpoint::Endpoint;
 use crate::foundation_model::{
     GetFoundationModelRequest, GetFoundationModelResponse, ListFoundationModelsRequest,
     ListFoundationModelsResponse,
@@ -36,6 +36,7 @@ use crate::invoke_model::{InvokeModelRequest, InvokeModelResponse, ResponseStrea
 use crate::operation::{Call, NEXT_TOKEN, Operation, Request, ResponseForm, StreamRequest};
 use crate::redaction::Redaction;
 use crate::refusal;
+use crate::region::Region;
 use crate::shape::{Blob, Document, Members};
 use crate::stream::{EventStream, FrameStream, ResponseBody};
 use crate::{Error, ErrorKind, Result};

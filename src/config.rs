@@ -10,10 +10,12 @@ use aws_credential_types::Token;
 use crate::aws_files::Profiles;
 use crate::context::Context;
 use crate::credentials::{Chain, Credentials, ProvideCredentials, ProviderContext};
-use crate::endpoint::{Endpoint, EndpointSettings, EndpointSource, Origin, Region, RegionSource, Service};
+use crate::endpoint::{Endpoint, EndpointSettings, EndpointSource, Service};
 use crate::progress::{Progress, Watcher};
+use crate::region::{Region, RegionSource};
 use crate::retry::Retry;
 use crate::transport::{Http, HttpConfig, Transport};
+use crate::url::Origin;
 use crate::{Error, ErrorKind, Result};
 
 /// The settings of a [`Client`](crate::Client): what is not set here is looked for in the environment and in

@@ -61,13 +61,19 @@ mod redaction;
 #[cfg(feature = "http")]
 mod refusal;
 #[cfg(feature = "http")]
+pub mod region;
+#[cfg(feature = "http")]
 pub mod retry;
+#[cfg(feature = "http")]
+mod service_url;
 #[cfg(feature = "http")]
 pub mod sign;
 #[cfg(feature = "http")]
 mod skew;
 #[cfg(feature = "http")]
 pub mod spelling;
+#[cfg(feature = "http")]
+mod url;
 
 #[cfg(feature = "http")]
 pub mod context;

@@ -56,7 +56,7 @@ use crate::Event;
 use crate::client::Client;
 use crate::config::Config;
 use crate::conversation::{self, CacheRetention, Call, Warning};
-use crate::endpoint::region_of_url;
+use crate::region::region_of_url;
 use crate::stream::EventStream;
 use crate::{Error, Result};
 

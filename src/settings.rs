@@ -52,10 +52,10 @@ use serde_json::Value;
 use crate::config::Headers;
 use crate::context::Context;
 use crate::conversation::{Family, ThinkingLevel};
-use crate::endpoint::Origin;
 use crate::guardrail::GuardrailConfiguration;
 use crate::models::{Limits, ModelInfo};
 use crate::transport::HttpConfig;
+use crate::url::Origin;
 use crate::{Error, ErrorKind, Result};
 use reference::Env;
 

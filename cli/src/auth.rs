@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use pumice::credentials::{Attempt, AttemptOutcome, Credentials, Search};
-use pumice::endpoint::{Endpoint, Region, RegionSource};
+use pumice::endpoint::Endpoint;
+use pumice::region::{Region, RegionSource};
 use pumice::{Client, Identity};
 use serde_json::{Value, json};
 

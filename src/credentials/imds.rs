@@ -22,7 +22,8 @@ use bytes::Bytes;
 use super::provider_context::{CallPolicy, Fault, ProviderContext, failed, refused, request};
 use super::secret::{Fields, Secret};
 use super::{Credentials, Deferred, Outcome, Resolved};
-use crate::endpoint::{BaseUrl, dns_suffix, encode_label};
+use crate::region::dns_suffix;
+use crate::url::{BaseUrl, encode_label};
 use crate::{Error, ErrorKind, Result};
 
 /// What the service gave.

@@ -16,10 +16,12 @@ use super::imds::Imds;
 use super::secret::Fields;
 use crate::aws_files::{Profiles, Section};
 use crate::context::Context;
-use crate::endpoint::{BaseUrl, Region, RegionSource, configured_url, dns_suffix};
 use crate::redaction::Redaction;
+use crate::region::{Region, RegionSource, dns_suffix};
 use crate::retry::Retry;
+use crate::service_url::configured_url;
 use crate::transport::{Http, HttpConfig, Transport, proxy_secrets};
+use crate::url::BaseUrl;
 use crate::{Error, ErrorKind, Hint, Result};
 use pumice_codec::internal::shortened;
 

@@ -11,9 +11,9 @@ use zeroize::Zeroizing;
 
 use super::provider_context::{CallPolicy, Fault, ProviderContext, one_line, refused, request, secret_body};
 use super::secret::{Secret, keys, time};
-use crate::endpoint::encode_label;
 use crate::redaction;
 use crate::sign::{Scope, sign};
+use crate::url::encode_label;
 use crate::{Error, ErrorKind, Result};
 
 /// Asks for the keys of a role. The request is signed if there are keys to sign with.

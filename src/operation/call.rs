@@ -7,9 +7,10 @@ use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{Location, MODEL_ID, Operation, PROJECT, label};
-use crate::endpoint::{Service, decode_label, encode_label};
+use crate::endpoint::Service;
 use crate::invoke_model::InvokeModelRequest;
 use crate::shape::{Blob, Document, Members};
+use crate::url::{decode_label, encode_label};
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
 

@@ -3,8 +3,8 @@
 use super::{ConfiguredModel, Params, Settings, is_our_provider, our_model};
 use crate::config::Config;
 use crate::converse::{ConverseRequest, ServiceTier, ServiceTierType};
-use crate::endpoint::region_of_url;
 use crate::models::{Model, ModelInfo};
+use crate::region::region_of_url;
 use crate::transport::HttpConfig;
 use crate::{Error, ErrorKind, Result};
 

@@ -12,8 +12,9 @@ use super::reference::{self, Env};
 use super::table::{OWN_HEADER, REFERENCE, ROOT};
 use super::{OUR_NAME, PROVIDERS, is_our_provider};
 use crate::config::is_of_connection;
-use crate::endpoint::{BaseUrl, is_region};
+use crate::region::is_region;
 use crate::spelling::{near_miss, nearest};
+use crate::url::BaseUrl;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::shortened;
 

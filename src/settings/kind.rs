@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::is_our_provider;
-use crate::endpoint::BaseUrl;
 use crate::spelling::{near_miss, nearest};
+use crate::url::BaseUrl;
 
 /// What a member may be.
 pub(super) enum Kind {

@@ -18,8 +18,8 @@ use super::record::{DROPPED, FAULTS};
 use super::recording::{Line, RecordedEnd, RecordedRequest, RecordedResponse, header_map};
 use super::{Body, Sending, Transport};
 use crate::context::file;
-use crate::endpoint::decode_label;
 use crate::operation::Operation;
+use crate::url::decode_label;
 use crate::{Error, ErrorKind, Hint, Result};
 use pumice_codec::internal::from_json;
 

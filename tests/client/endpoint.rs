@@ -6,7 +6,8 @@ use support::capture;
 use support::shared;
 
 use pumice::aws_files::Profiles;
-use pumice::endpoint::{Endpoint, EndpointSettings, Region, RegionSource, Service, region_of_arn};
+use pumice::endpoint::{Endpoint, EndpointSettings, Service};
+use pumice::region::{Region, RegionSource, region_of_arn};
 use pumice::{ErrorKind, Result};
 
 fn no_env(_: &str) -> Option<String> {

@@ -252,9 +252,9 @@ pub fn profiles(data: &[u8]) {
             let _ = (profile.non_blank(key), profile.nested(key, "endpoint_url"));
         }
         // Where calls go, as far as the files say: any fault is an error.
-        let region = pumice::endpoint::Region::resolve(Some((&profiles, profile)), |_| None);
+        let region = pumice::region::Region::resolve(Some((&profiles, profile)), |_| None);
         let settings = pumice::endpoint::EndpointSettings {
-            region: region.as_ref().map(pumice::endpoint::Region::name),
+            region: region.as_ref().map(pumice::region::Region::name),
             profile: Some((&profiles, profile)),
             ..Default::default()
         };

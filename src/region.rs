@@ -1,0 +1,264 @@
+//! Regions: what names them, and the partitions that they belong to.
+
+use std::fmt;
+
+use crate::aws_files::{Profiles, Section};
+use crate::service_url::set;
+use crate::url::is_digits;
+use crate::{Error, ErrorKind, Hint, Result};
+
+/// A region by name, and what named it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Region {
+    name: String,
+    source: RegionSource,
+}
+
+impl Region {
+    /// A region that was found elsewhere. The name is checked where it becomes part of a host name.
+    pub fn new(name: impl Into<String>, source: RegionSource) -> Self {
+        Self { name: name.into(), source }
+    }
+
+    /// The region of the settings: `AWS_REGION`, then `AWS_DEFAULT_REGION`, then the `region` of the
+    /// profile or else of the first of its `source_profile`s that has one. `None` when none of them
+    /// names one: there is no default.
+    ///
+    /// Source: [AWS Region](https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html).
+    pub fn resolve(
+        profile: Option<(&Profiles, &Section)>,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Option<Self> {
+        for variable in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+            if let Some(name) = set(&env, variable) {
+                return Some(Self::new(name, RegionSource::Environment(variable.to_owned())));
+            }
+        }
+        let (profiles, mut profile) = profile?;
+        // No way without a loop is longer than the number of profiles.
+        for _ in 0..=profiles.names().count() {
+            if let Some(name) = profile.non_blank("region") {
+                return Some(Self::new(name, RegionSource::Profile(profile.name().to_owned())));
+            }
+            profile = profiles.profile(profile.non_blank("source_profile")?)?;
+        }
+        None
+    }
+
+    /// The name, as it was found: `eu-central-1`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What named it.
+    pub fn source(&self) -> &RegionSource {
+        &self.source
+    }
+}
+
+/// What named a region. `Display` says it in the words of the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RegionSource {
+    /// Given in code or by a flag.
+    Given,
+    /// The ARN of the model; see [`region_of_arn`].
+    ModelArn,
+    /// The environment variable of this name.
+    Environment(String),
+    /// This profile.
+    Profile(String),
+    /// A settings file.
+    Settings,
+    /// The metadata service of the EC2 instance.
+    InstanceMetadata,
+    /// Nothing: it is the region that is taken when there is no other.
+    Default,
+}
+
+impl fmt::Display for RegionSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given => f.write_str("given"),
+            Self::ModelArn => f.write_str("model ARN"),
+            Self::Environment(name) => write!(f, "env: {name}"),
+            Self::Profile(name) => write!(f, "profile {name}"),
+            Self::Settings => f.write_str("settings file"),
+            Self::InstanceMetadata => f.write_str("instance metadata"),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// The region inside the ARN of a Bedrock resource, `arn:aws:bedrock:REGION:...` in any partition:
+/// a call that names the resource is sent there, whatever the settings say. `None` for an id that is
+/// no such ARN.
+///
+/// ```
+/// use pumice::region::region_of_arn;
+///
+/// let arn = "arn:aws:bedrock:eu-west-3:123456789012:application-inference-profile/a1b2c3d4e5f6";
+/// assert_eq!(region_of_arn(arn), Some("eu-west-3"));
+/// assert_eq!(region_of_arn("eu.anthropic.claude-sonnet-4-5-20250929-v1:0"), None);
+/// ```
+pub fn region_of_arn(model_id: &str) -> Option<&str> {
+    let lower = |text: &str| {
+        !text.is_empty()
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    let mut parts = model_id.splitn(5, ':');
+    let (arn, partition, service, region, _) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let partition = partition.strip_prefix("aws")?;
+    let in_partition = partition.is_empty() || partition.strip_prefix('-').is_some_and(lower);
+    (arn == "arn" && in_partition && service == "bedrock" && lower(region)).then_some(region)
+}
+
+/// The region in a URL of the runtime that is Amazon's own: one that the rules make from a region. `fips-REGION`
+/// for a FIPS endpoint. `None` for every other URL, which is an endpoint to call as it is.
+pub(crate) fn region_of_url(url: &str) -> Option<String> {
+    let (_, host) = url.trim().trim_end_matches('/').split_once("://")?;
+    let host = host.to_ascii_lowercase();
+    let (service, rest) = host.split_once('.')?;
+    let (region, suffix) = rest.split_once('.')?;
+    if !is_region(region) || suffix != suffixes(region).dns {
+        return None;
+    }
+    match service.strip_prefix("bedrock-runtime")? {
+        "" => Some(region.to_owned()),
+        "-fips" => Some(format!("fips-{region}")),
+        _ => None,
+    }
+}
+
+/// The end of the host names of a region's services: `amazonaws.com`.
+///
+/// Fails with [`ErrorKind::InvalidInput`] when the region cannot be part of a host name.
+pub(crate) fn dns_suffix(region: &str) -> Result<&'static str> {
+    check_region(region, region)?;
+    Ok(suffixes(region).dns)
+}
+
+/// Whether a text can be a region: a part of a host's name.
+pub(crate) fn is_region(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && !is_digits(text)
+}
+
+/// Checks a region; `named` is what the user knows it by.
+pub(crate) fn check_region(named: &str, region: &str) -> Result<()> {
+    if is_region(region) {
+        return Ok(());
+    }
+    let shown = named.chars().take(64).collect::<String>();
+    Err(Error::new(
+        ErrorKind::InvalidInput,
+        format!(
+            "the region {shown:?} cannot be: 1 to 63 letters, digits and hyphens expected, not digits alone, and no hyphen at either end"
+        ),
+    )
+    .with_hint(Hint::NameRegion))
+}
+
+/// A group of regions that have no accounts in common with the others.
+struct Partition {
+    /// What its regions begin with, before `-PLACE-NUMBER`.
+    prefix: &'static str,
+    /// The region of services that are the same everywhere, which is not formed like the others.
+    global: Option<&'static str>,
+    suffixes: Suffixes,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Suffixes {
+    pub(crate) dns: &'static str,
+    pub(crate) dual_stack: &'static str,
+}
+
+impl Partition {
+    fn has(&self, region: &str) -> bool {
+        let is_place_and_number = |rest: &str| {
+            let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+            rest.split_once('-').is_some_and(|(place, number)| {
+                !place.is_empty() && place.bytes().all(word) && is_digits(number)
+            })
+        };
+        let rest = region.strip_prefix(self.prefix).and_then(|rest| rest.strip_prefix('-'));
+        self.global == Some(region) || rest.is_some_and(is_place_and_number)
+    }
+}
+
+pub(crate) fn suffixes(region: &str) -> Suffixes {
+    PARTITIONS.iter().find(|partition| partition.has(region)).map_or(AWS, |partition| partition.suffixes)
+}
+
+/// Of the partition `aws`, which has every region that no other partition has.
+const AWS: Suffixes = Suffixes { dns: "amazonaws.com", dual_stack: "api.aws" };
+
+const PARTITIONS: [Partition; 7] = [
+    Partition {
+        prefix: "cn",
+        global: Some("aws-cn-global"),
+        suffixes: Suffixes { dns: "amazonaws.com.cn", dual_stack: "api.amazonwebservices.com.cn" },
+    },
+    Partition {
+        prefix: "eusc-de",
+        global: None,
+        suffixes: Suffixes { dns: "amazonaws.eu", dual_stack: "api.amazonwebservices.eu" },
+    },
+    Partition {
+        prefix: "us-iso",
+        global: Some("aws-iso-global"),
+        suffixes: Suffixes { dns: "c2s.ic.gov", dual_stack: "api.aws.ic.gov" },
+    },
+    Partition {
+        prefix: "us-isob",
+        global: Some("aws-iso-b-global"),
+        suffixes: Suffixes { dns: "sc2s.sgov.gov", dual_stack: "api.aws.scloud" },
+    },
+    Partition {
+        prefix: "eu-isoe",
+        global: Some("aws-iso-e-global"),
+        suffixes: Suffixes { dns: "cloud.adc-e.uk", dual_stack: "api.cloud-aws.adc-e.uk" },
+    },
+    Partition {
+        prefix: "us-isof",
+        global: Some("aws-iso-f-global"),
+        suffixes: Suffixes { dns: "csp.hci.ic.gov", dual_stack: "api.aws.hci.ic.gov" },
+    },
+    Partition {
+        prefix: "us-gov",
+        global: Some("aws-us-gov-global"),
+        suffixes: Suffixes { dns: "amazonaws.com", dual_stack: "api.aws" },
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_of_amazons_own_holds_a_region() {
+        for (url, region) in [
+            ("https://bedrock-runtime.us-west-2.amazonaws.com/", Some("us-west-2")),
+            ("https://Bedrock-Runtime.US-West-2.amazonaws.com", Some("us-west-2")),
+            ("https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com", Some("fips-us-gov-west-1")),
+            ("https://bedrock-runtime.cn-north-1.amazonaws.com.cn", Some("cn-north-1")),
+            ("https://bedrock-runtime.eusc-de-east-1.amazonaws.eu", Some("eusc-de-east-1")),
+            // Dual-stack endpoints and other partitions' suffixes do not come from the region alone.
+            ("https://bedrock-runtime.us-west-2.api.aws", None),
+            ("https://bedrock-runtime.us-west-2.amazonaws.com.cn", None),
+            ("https://bedrock.us-west-2.amazonaws.com", None),
+            ("https://bedrock-runtime-x.us-west-2.amazonaws.com", None),
+            ("https://bedrock-runtime.us-west-2.amazonaws.com/path", None),
+            ("https://bedrock-runtime..amazonaws.com", None),
+            ("https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", None),
+            ("http://localhost:8080/bedrock", None),
+        ] {
+            assert_eq!(region_of_url(url).as_deref(), region, "{url}");
+        }
+    }
+}
