@@ -1,11 +1,11 @@
-//! A tool loop: the model is asked, the tools that it asks for are run, their results go back with its
-//! thinking, until it has its answer. `cargo run --example tool_loop`
+//! A tool loop: run the tools that the model calls and send it their results, until it calls none.
+//! `cargo run --example tool_loop`
 //!
-//! The model is a recording, so that this needs neither network nor credentials: it thinks, asks for two tools
-//! at once, and answers.
+//! The responses come from a recording, so this runs without network and account. In your program, use
+//! `Client::from_env()`. The model thinks, calls two tools at once, and then says what it found.
 
 use std::error::Error;
-use std::io::Write as _;
+use std::io::Write;
 use std::sync::Arc;
 
 use pumice::pi::{
@@ -18,9 +18,10 @@ use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let recording = Replay::parse(&recording())?;
-    let client = Client::new(Config::new().unauthorised().transport(Arc::new(recording)));
+    run(&recorded(Config::new())?, &mut std::io::stdout()).await
+}
 
+pub(crate) async fn run(client: &Client, output: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let model =
         Model::new("us.anthropic.claude-sonnet-4-5-20250929-v1:0").reasoning(true).max_tokens(64000u64);
     let location =
@@ -37,11 +38,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut input = Input::new(model, context).options(Options::new().reasoning("low"));
 
     loop {
-        let answer = ask(&client, &input).await?;
-        let results = answer.tool_calls().map(run).collect::<Vec<_>>();
+        let reply = ask(client, &input, output).await?;
+        let results =
+            reply.tool_calls().map(|call| call_tool(call, output)).collect::<Result<Vec<_>, _>>()?;
         let messages = input.context.messages.get_or_insert_default();
-        // The message goes back as it came: its thoughts are signed, and the model wants them again.
-        messages.push(answer.into());
+        // Unchanged: its thinking is signed, and the model requires it in the next request.
+        messages.push(reply.into());
         if results.is_empty() {
             return Ok(());
         }
@@ -49,42 +51,51 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Asks the model, and shows its answer as it comes.
-async fn ask(client: &Client, input: &Input) -> Result<AssistantMessage, Box<dyn Error>> {
+/// Sends the conversation and writes the response as it arrives.
+async fn ask(
+    client: &Client,
+    input: &Input,
+    output: &mut impl Write,
+) -> Result<AssistantMessage, Box<dyn Error>> {
     let mut events = pi::stream(client, input).await;
     while let Some(event) = events.next_event().await {
         match event {
             AssistantEvent::ThinkingDelta { delta, .. } | AssistantEvent::TextDelta { delta, .. } => {
-                print!("{delta}");
-                std::io::stdout().flush()?;
+                write!(output, "{delta}")?;
+                output.flush()?;
             }
-            AssistantEvent::ThinkingEnd { .. } | AssistantEvent::TextEnd { .. } => println!(),
+            AssistantEvent::ThinkingEnd { .. } | AssistantEvent::TextEnd { .. } => writeln!(output)?,
             AssistantEvent::Done { message } => return Ok(*message),
             AssistantEvent::Error { error } => return Err(error.error_message.unwrap_or_default().into()),
             _ => {}
         }
     }
-    Err("the answer has no end".into())
+    Err("expected the event done, found the end".into())
 }
 
-/// Runs a tool.
-fn run(call: &ToolCall) -> Message {
+fn call_tool(call: &ToolCall, output: &mut impl Write) -> std::io::Result<Message> {
     let arguments =
         call.arguments.as_ref().and_then(|arguments| arguments.read::<Value>().ok()).unwrap_or_default();
     let city = arguments.get("city").and_then(Value::as_str).unwrap_or_default();
     let (result, failed) = match (&call.arguments_error, call.name.as_str()) {
-        // What is wrong with the arguments is for the model to read: it tries again.
+        // The model reads the error and tries again.
         (Some(fault), _) => (fault.clone(), true),
         (None, "weather") => (format!("{city}: 24 °C, light wind, no clouds"), false),
         (None, "alert_level") => (format!("{city}: green"), false),
         (None, other) => (format!("there is no tool {other}"), true),
     };
-    println!("[{}({city}): {result}]", call.name);
+    writeln!(output, "[{}({city}): {result}]", call.name)?;
     let message = ToolResultMessage::new(call.id.as_str()).tool_name(call.name.as_str());
-    Message::ToolResult(message.content(result).is_error(failed))
+    Ok(Message::ToolResult(message.content(result).is_error(failed)))
 }
 
-/// What the model said, in the form of a recording: an exchange for each call.
+/// A client that responds from a recording.
+pub(crate) fn recorded(config: Config) -> pumice::Result<Client> {
+    let recording = Replay::parse(&recording())?;
+    Ok(Client::new(config.unauthorised().transport(Arc::new(recording))))
+}
+
+/// The recording, with one exchange per call. Yours comes from a file: `pumice stream --record FILE`.
 fn recording() -> String {
     let thinking = json!({"reasoningContent": {"text": "I need the weather and the alert level."}});
     let first = [
@@ -143,7 +154,7 @@ fn recording() -> String {
     lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// An event as Bedrock frames it.
+/// An event in the frame that Bedrock sends it in.
 fn frame(event_type: &str, payload: &Value) -> Vec<u8> {
     use aws_smithy_eventstream::frame::write_message_to;
     use aws_smithy_types::event_stream::{Header, HeaderValue, Message};

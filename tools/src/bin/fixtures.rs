@@ -59,6 +59,8 @@ enum Ask {
     Chat(&'static [&'static str]),
     Converse(Value),
     ConverseWhole(Value),
+    /// InvokeModel: model and body.
+    Invoke(&'static str, Value),
 }
 
 /// What the server answers with.
@@ -97,6 +99,11 @@ impl Scenario {
             Ask::ConverseWhole(request) => {
                 run.args(["converse", "--no-stream", "--request", "-"]);
                 request.to_string()
+            }
+            Ask::Invoke(model, body) => {
+                run.args(["call", "InvokeModel", "--request", "-"]);
+                let body = STANDARD.encode(body.to_string());
+                json!({"modelId": model, "contentType": "application/json", "body": body}).to_string()
             }
         };
         run.args(["--endpoint-url", &server.url, "--record"]).arg(&file);
@@ -390,6 +397,8 @@ fn scenarios() -> Vec<Scenario> {
         cache(),
         max_tokens(),
         whole(),
+        structured_output(),
+        embedding(),
         throttled(),
         throttled_first_frame(),
         invalid(),
@@ -619,6 +628,43 @@ fn whole() -> Scenario {
     let given = Given::json(&mut Chance::new("converse"), 200, &answer);
     let request = question(NOVA, "Which volcano of Europe is the most active?");
     Scenario::new("converse", Ask::ConverseWhole(request), [given])
+}
+
+fn structured_output() -> Scenario {
+    let text = json!({"name": "Etna", "country": "Italy", "height_in_metres": 3403}).to_string();
+    let answer = json!({
+        "metrics": {"latencyMs": 640},
+        "output": {"message": {"role": "assistant", "content": [{ "text": text }]}},
+        "stopReason": "end_turn",
+        "usage": {"inputTokens": 171, "outputTokens": 26, "serverToolUsage": {}, "totalTokens": 197}
+    });
+    let given = Given::json(&mut Chance::new("structured-output"), 200, &answer);
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "country": {"type": "string"},
+            "height_in_metres": {"type": "integer"}
+        },
+        "required": ["name", "country", "height_in_metres"],
+        "additionalProperties": false
+    });
+    let mut request = question(CLAUDE, "Which volcano of Europe is the most active?");
+    request["outputConfig"] = json!({"textFormat": {
+        "type": "json_schema",
+        "structure": {"jsonSchema": {"schema": schema.to_string(), "name": "volcano"}}
+    }});
+    Scenario::new("structured-output", Ask::ConverseWhole(request), [given])
+}
+
+fn embedding() -> Scenario {
+    let embedding = [0.125, -0.5, 0.25, 0.625, -0.375, 0.0625, 0.5, -0.25];
+    let answer =
+        json!({"embedding": embedding, "embeddingsByType": {"float": embedding}, "inputTextTokenCount": 4});
+    let mut given = Given::json(&mut Chance::new("embedding"), 200, &answer);
+    given.headers.push(("x-amzn-Bedrock-Input-Token-Count", "4".into()));
+    let body = json!({"inputText": "pumice", "dimensions": 256, "normalize": true});
+    Scenario::new("embedding", Ask::Invoke("amazon.titan-embed-text-v2:0", body), [given])
 }
 
 fn short_answer(name: &str) -> Events {
