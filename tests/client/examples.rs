@@ -94,7 +94,7 @@ struct Crowd {
     most: AtomicUsize,
 }
 
-impl Transport for Arc<Crowd> {
+impl Transport for Crowd {
     fn send(&self, _request: Request<Bytes>) -> Sending<'_> {
         Box::pin(async {
             self.most.fetch_max(self.now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -111,7 +111,7 @@ impl Transport for Arc<Crowd> {
 #[tokio::test]
 async fn of_fifty_calls_eight_are_under_way_at_a_time() {
     let crowd = Arc::new(Crowd::default());
-    let client = Client::new(config().unauthorised().transport(Arc::new(Arc::clone(&crowd))));
+    let client = Client::new(config().unauthorised().transport(Arc::clone(&crowd) as Arc<dyn Transport>));
     let report = fifty_at_once::run(&client).await.unwrap();
     assert!(report.starts_with("0 tokens; question 1: ") && report.contains("; question 50: "), "{report}");
     assert_eq!(crowd.most.load(Ordering::Relaxed), 8);
