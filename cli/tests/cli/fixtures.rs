@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use pumice::context::Context;
 use pumice::converse::{ConverseRequest, ConverseResponse, Message};
 use pumice::frame::FrameDecoder;
+use pumice::invoke_model::InvokeModelRequest;
 use pumice::operation::{Call, Operation};
 use pumice::reply::ReplyBuilder;
 use pumice::shape::Members;
@@ -130,6 +131,13 @@ async fn a_whole_answer() {
 }
 
 #[tokio::test]
+async fn a_structured_response() {
+    let text = r#"{"country":"Italy","height_in_metres":3403,"name":"Etna"}"#;
+    let outcome = outcome("structured-output", Cuts::Recorded).await;
+    outcome.answered("end_turn", json!([{ "text": text }]), usage(171, 26));
+}
+
+#[tokio::test]
 async fn what_is_refused_for_a_while_is_tried_again() {
     for name in ["throttled", "throttled-first-frame"] {
         assert_eq!(exchanges(&read(name)).len(), 2, "{name}");
@@ -226,7 +234,15 @@ async fn each_answers_the_request_it_was_made_with() {
         let client = client(Replay::parse(&text).unwrap().strict());
         let request = &exchanges(&text)[0].request;
         let operation = Operation::named(request["operation"].as_str().unwrap()).unwrap();
-        let mut members: Members = serde_json::from_value(request["json"].clone()).unwrap();
+        let members = match operation {
+            // The body is a member of its own, in the model's form.
+            Operation::InvokeModel => {
+                let body = STANDARD.encode(request["json"].to_string());
+                json!({"contentType": request["headers"]["content-type"], "body": body})
+            }
+            _ => request["json"].clone(),
+        };
+        let mut members: Members = serde_json::from_value(members).unwrap();
         members.insert("modelId", Value::from(Replay::parse(&text).unwrap().model().unwrap()));
         let call = Call::new(operation, &members).unwrap();
         let error = if operation.is_streamed() {
@@ -248,21 +264,24 @@ fn the_program_answers_from_each() {
         };
         (name, code)
     }) {
-        let (whole, streamed) = exchanges(&read(&name))
-            .into_iter()
-            .partition::<Vec<_>, _>(|e| e.request["operation"] == "Converse");
-        let mut expected = whole
-            .into_iter()
-            .map(|exchange| serde_json::from_slice(&exchange.chunks.concat()).unwrap())
-            .collect::<Vec<Value>>();
-        let events = streamed.into_iter().flat_map(|exchange| exchange.events);
-        expected.extend(events.filter(|event| event.get("exception").is_none()));
+        let exchanges = exchanges(&read(&name));
+        let operation = exchanges[0].request["operation"].as_str().unwrap();
+        let body = || serde_json::from_slice::<Value>(&exchanges[0].chunks.concat()).unwrap();
+        let (arguments, expected) = match operation {
+            "Converse" => (&["converse", "--no-stream"][..], vec![body()]),
+            "ConverseStream" => {
+                let events = exchanges.iter().flat_map(|exchange| exchange.events.clone());
+                (&["converse"][..], events.filter(|event| event.get("exception").is_none()).collect())
+            }
+            "InvokeModel" => {
+                let members = json!({"contentType": "application/json", "body": STANDARD.encode(exchanges[0].chunks.concat())});
+                (&["call", "InvokeModel"][..], vec![members])
+            }
+            other => panic!("{name}: {other}"),
+        };
 
         let mut program = Command::new(env!("CARGO_BIN_EXE_pumice"));
-        program.args(["converse", "--request", "-", "--replay"]).arg(path(&name)).env_clear();
-        if name == "converse" {
-            program.arg("--no-stream");
-        }
+        program.args(arguments).args(["--request", "-", "--replay"]).arg(path(&name)).env_clear();
         program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = program.spawn().unwrap();
         child.stdin.take().unwrap().write_all(b"{}").unwrap();
@@ -357,14 +376,24 @@ fn usage(input: u64, output: u64) -> Value {
 
 async fn outcome(name: &str, cuts: Cuts) -> Outcome {
     let text = read(name);
-    let whole = exchanges(&text)[0].request["operation"] == "Converse";
+    let operation = exchanges(&text)[0].request["operation"].as_str().unwrap().to_owned();
     let text = if let Cuts::Recorded = cuts { text } else { cut(&text, cuts) };
     let client = client(Replay::parse(&text).unwrap());
     let request = ConverseRequest::new("a-model").message(Message::user("Hi"));
     let mut events = Vec::new();
-    if whole {
-        let response = client.converse(&request).await.unwrap();
-        return Outcome { events, response, error: None };
+    match operation.as_str() {
+        "ConverseStream" => {}
+        "Converse" => {
+            let response = client.converse(&request).await.unwrap();
+            return Outcome { events, response, error: None };
+        }
+        "InvokeModel" => {
+            let response = client.invoke_model(&InvokeModelRequest::new("a-model")).await.unwrap();
+            let body = serde_json::from_slice::<Value>(&response.body.0).unwrap();
+            assert_eq!(body["embedding"].as_array().unwrap().len(), 8, "{name}");
+            return Outcome { events, response: ConverseResponse::default(), error: None };
+        }
+        other => panic!("{name}: {other}"),
     }
     let mut reply = ReplyBuilder::new();
     let error = match client.converse_stream(&request).await {
