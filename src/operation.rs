@@ -231,7 +231,7 @@ impl Operation {
                     ("byInferenceType", Location::Query("byInferenceType")),
                 ],
                 others: Location::QueryByName,
-                response: ResponseForm::Json { required: &["modelSummaries"] },
+                response: ResponseForm::Pages { items: "modelSummaries" },
             },
             Self::GetFoundationModel => Binding {
                 name: "GetFoundationModel",
@@ -317,8 +317,8 @@ pub(crate) enum ResponseForm {
     /// A JSON object with these members: those that the service's model requires, or the only member of a
     /// response, which the service always sends.
     Json { required: &'static [&'static str] },
-    /// A JSON object per page. All have a list in the member `items`, and all but the last have `nextToken`,
-    /// with which a request names the next page.
+    /// A JSON object per page, if there is more than one. All have a list in the member `items`, and all but the
+    /// last have `nextToken`, with which a request names the next page.
     Pages { items: &'static str },
     /// The bytes of one member; other members are in the headers of these names.
     Payload { member: &'static str, headers: &'static [(&'static str, &'static str)] },

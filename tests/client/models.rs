@@ -382,12 +382,15 @@ async fn when_a_refresh_fails_the_last_answer_is_used_and_marked() {
         std::mem::forget(gate);
         answer
     };
-    let failures: [(&dyn Fn() -> Answer, ErrorKind); 7] = [
+    let failures: [(&dyn Fn() -> Answer, ErrorKind); 10] = [
         (&|| Answer::refusal(403, "AccessDeniedException", "no"), ErrorKind::AccessDenied),
         (&|| Answer::refusal(429, "ThrottlingException", "slow down"), ErrorKind::Throttled),
         (&|| Answer::whole(200, "{\"modelSummaries\":[{"), ErrorKind::Damaged),
         (&|| Answer::whole(200, r#"{"message":"Forbidden"}"#), ErrorKind::Damaged),
         (&|| Answer::whole(200, "{}"), ErrorKind::Damaged),
+        (&|| Answer::whole(200, r#"{"modelSummaries":"x"}"#), ErrorKind::Damaged),
+        (&|| Answer::whole(200, r#"{"modelSummaries":{"modelId":"m.two"}}"#), ErrorKind::Damaged),
+        (&|| Answer::whole(200, r#"{"modelSummaries":["m.two"]}"#), ErrorKind::Damaged),
         (&|| Answer::whole(200, "[").cut(), ErrorKind::BrokenOff),
         (&hang, ErrorKind::Timeout),
     ];

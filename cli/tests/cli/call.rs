@@ -49,6 +49,21 @@ fn an_answer_of_json_is_one_line_as_it_came() {
 }
 
 #[test]
+fn a_list_that_is_no_list_is_damaged() {
+    for (operation, member) in
+        [("ListFoundationModels", "modelSummaries"), ("ListInferenceProfiles", "inferenceProfileSummaries")]
+    {
+        for list in [json!("x"), json!({}), json!(1)] {
+            let server = Server::start([Answer::whole(200, json!({member: list}).to_string())]);
+            let output = call(&[operation], "{}", &server);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{said}");
+            assert!(said.contains(&format!("{operation} response: {member}: expected a list")), "{said}");
+        }
+    }
+}
+
+#[test]
 fn an_invocation_is_its_members_or_its_body_alone() {
     let body = b"\x00\xff\n";
     let server = Server::start([Answer::whole(200, *body)
