@@ -451,18 +451,22 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// Whether a header, by its name in lower case, belongs to the connection or frames the request, so that it is
-/// nobody's to set but HTTP's own.
+/// Whether only the HTTP client may set a header, by its name in lower case: it belongs to one connection, is for a
+/// proxy, frames the request, or asks for an interim response (`expect`), for which the client does not wait.
 ///
-/// Source: [RFC 9110, section 7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1).
+/// Source: RFC 9110, sections [7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1),
+/// [10.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1) and
+/// [11.7.2](https://www.rfc-editor.org/rfc/rfc9110#section-11.7.2).
 pub(crate) fn is_of_connection(name: &str) -> bool {
     OF_CONNECTION.contains(&name)
 }
 
-const OF_CONNECTION: [&str; 8] = [
+const OF_CONNECTION: [&str; 10] = [
     "connection",
     "content-length",
+    "expect",
     "keep-alive",
+    "proxy-authorization",
     "proxy-connection",
     "te",
     "trailer",

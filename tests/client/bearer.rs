@@ -164,7 +164,9 @@ async fn what_goes_in_the_clear_is_told_and_a_token_does_not_even_if_secrets_may
 
 #[tokio::test]
 async fn a_header_of_the_connection_is_refused_by_its_name() {
-    for name in ["Content-Length", "transfer-encoding", "Connection", "upgrade"] {
+    for name in
+        ["Content-Length", "transfer-encoding", "Connection", "upgrade", "Expect", "Proxy-Authorization"]
+    {
         let config = Config::new().context(keys(context())).region("us-east-1").header(name, "1");
         let error = authorisation(config, Operation::Converse).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);

@@ -359,6 +359,14 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
             "request.headers.transfer-encoding: the header transfer-encoding cannot be set",
         ),
         (
+            "{models:{providers:{bedrock:{headers:{'Proxy-Authorization':'Basic eDp5'}}}}}",
+            "headers.Proxy-Authorization: the header proxy-authorization cannot be set",
+        ),
+        (
+            "{models:{providers:{bedrock:{headers:{Expect:'100-continue'}}}}}",
+            "headers.Expect: the header expect cannot be set",
+        ),
+        (
             "{models:{providers:{bedrock:{models:[{id:'a',headers:{Connection:'close'}}]}}}}",
             "models[0].headers.Connection: the header connection cannot be set",
         ),
