@@ -307,7 +307,7 @@ impl Client {
         let secrets = secrets.map(HeaderName::as_str).collect::<Vec<_>>();
         if !secrets.is_empty() && !config.allow_plain_http {
             let hint = "give an https URL; to send secrets in the clear all the same, set \
-                        request.allowPlainHttp to true beside baseUrl in the settings";
+                        models.providers.amazon-bedrock.request.allowPlainHttp to true in the settings";
             return refused(&format!("the secrets in {} go", secrets.join(", ")), hint);
         }
         if signed || !secrets.is_empty() {

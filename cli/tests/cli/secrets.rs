@@ -756,7 +756,11 @@ fn no_secret_goes_over_plain_http_to_another_machine_unless_that_is_allowed() {
             for word in ["error: ", "http://gate.example", "plain http", named, "hint: "] {
                 assert!(said.contains(word), "{word} in {said}");
             }
-            assert_eq!(said.contains("request.allowPlainHttp"), can_be_allowed, "{said}");
+            assert_eq!(
+                said.contains("set models.providers.amazon-bedrock.request.allowPlainHttp to true"),
+                can_be_allowed,
+                "{said}"
+            );
             holds_no_run_of(&secrets, &said);
         }
         let allowed = format!("{members}, request: {{ allowPlainHttp: true, {request} }}");
