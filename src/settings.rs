@@ -179,20 +179,26 @@ impl Settings {
         named.or_else(|| Some(context.config_folder()?.join("config.json5")))
     }
 
-    /// Reads and checks the settings. Where there is no file, they are empty; a file that is named, given or
-    /// in `PUMICE_CONFIG`, must be there.
+    /// Reads and checks the settings. They are empty if there is no [text](Self::text).
     ///
     /// Fails with [`ErrorKind::InvalidInput`].
     pub fn load(context: &Context, given: Option<&Path>) -> Result<Self> {
-        let Some(path) = Self::path(context, given) else { return Ok(Self::default()) };
-        let named = given.is_some() || context.env("PUMICE_CONFIG").is_some();
+        let text = Self::text(context, given)?;
+        let Some((text, path)) = text.zip(Self::path(context, given)) else { return Ok(Self::default()) };
+        let env = |name: &str| context.env(name);
+        Self::parse_in(&path.display().to_string(), &text, Some(&env))
+    }
+
+    /// The text of the file at [`path`](Self::path). `None` if there is no such file, unless it is named, by `given`
+    /// or by `PUMICE_CONFIG`.
+    ///
+    /// Fails with [`ErrorKind::InvalidInput`] if the file cannot be read, is not UTF-8, or is named and missing.
+    pub fn text(context: &Context, given: Option<&Path>) -> Result<Option<String>> {
+        let Some(path) = Self::path(context, given) else { return Ok(None) };
+        let is_named = given.is_some() || context.env("PUMICE_CONFIG").is_some();
         match read(context, &path)? {
-            Some(text) => {
-                let env = |name: &str| context.env(name);
-                Self::parse_in(&path.display().to_string(), &text, Some(&env))
-            }
-            None if named => Err(unreadable(&path, &"there is no such file")),
-            None => Ok(Self::default()),
+            None if is_named => Err(unreadable(&path, &"there is no such file")),
+            text => Ok(text),
         }
     }
 

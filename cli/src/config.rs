@@ -20,7 +20,7 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             .hint("name a file with --config, or in PUMICE_CONFIG")
     })?;
     let file = path.display().to_string();
-    let text = || Ok::<_, Failure>(settings::read(&context, &path)?.unwrap_or_default());
+    let text = || Ok::<_, Failure>(Settings::text(&context, args.path("config"))?.unwrap_or_default());
     let check = |text: &str| {
         let settings = Settings::parse(&file, text)?;
         settings.warnings.iter().for_each(|warning| report.warning(warning));
@@ -60,7 +60,9 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
                 .map_or(Ok(()), |folder| context.create_private_folder(folder))
                 .map_err(unwritable)?;
             let _lock = lock()?;
-            write(&Settings::set(&text()?, member, value)?)?;
+            // A file that is missing is made.
+            let text = settings::read(&context, &path)?.unwrap_or_default();
+            write(&Settings::set(&text, member, value)?)?;
             report.detail(format_args!("{file}: {member} is set"));
         }
         ["unset", member] => {

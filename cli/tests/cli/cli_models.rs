@@ -729,6 +729,29 @@ fn settings_are_read_written_and_checked_as_a_whole() {
 }
 
 #[test]
+fn a_settings_file_that_is_named_and_missing_is_an_error_unless_it_is_set() {
+    let (home, server) = (home(), control());
+    let file = home.path().join("nope.json5");
+    let named = file.to_str().unwrap();
+    for arguments in [&["show"][..], &["get", "models.mode"], &["unset", "models.mode"]] {
+        for flag in [true, false] {
+            let mut command = pumice(&home, &server);
+            let command =
+                if flag { command.args(["--config", named]) } else { command.env("PUMICE_CONFIG", named) };
+            let output = run(command.arg("config"), arguments);
+            assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""), "{arguments:?}");
+            let said = format!("error: the settings file {named} cannot be read: there is no such file\n");
+            assert_eq!(stderr(&output), said, "{arguments:?}");
+        }
+    }
+    // The file of the platform may be missing.
+    assert_eq!(stdout(&run(pumice(&home, &server).arg("config"), &["show"])), "{}\n");
+    let set =
+        run(pumice(&home, &server).args(["config", "--config", named]), &["set", "models.mode", "merge"]);
+    assert_eq!((set.status.code(), file.is_file()), (Some(0), true), "{}", stderr(&set));
+}
+
+#[test]
 fn the_settings_that_the_guide_prints_work_as_they_are() {
     let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openclaw.md")).unwrap();
     let printed = guide.split("```json5\n").nth(1).unwrap().split("```").next().unwrap();
