@@ -19,14 +19,14 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         config = config.offline();
     }
     let client = Client::new(config);
-    let (search, place) = match client.identify().await {
+    let mut output = Output::new();
+    let (search, place) = match output.wait_for(client.identify()).await? {
         Ok(Identity { search, region, runtime, control, .. }) => {
             (search, Ok(Place { region, runtime, control }))
         }
-        // What is wrong with region or endpoint does not hide the credentials.
-        Err(error) => (client.search_credentials().await, Err(error)),
+        // An invalid region or endpoint does not hide the credentials.
+        Err(error) => (output.wait_for(client.search_credentials()).await?, Err(error)),
     };
-    let mut output = Output::new();
     if args.has("json") {
         output.json_line(&in_json(&search, place.as_ref().ok()).to_string());
     } else {

@@ -43,7 +43,8 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
     let session = Session::new(args, report)?;
     let provider = args.text("provider")?.filter(|provider| !is_our_provider(provider));
     let query = ModelQuery { all: args.has("all"), ..query(args) };
-    let found = fetch(&session, &query, report).await?;
+    let mut output = Output::new();
+    let found = fetch(&session, &query, &mut output, report).await?;
     let mut rows = found.models;
     if let Some(provider) = provider {
         let mut others = BTreeSet::new();
@@ -60,7 +61,6 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
         }
     }
 
-    let mut output = Output::new();
     if args.has("json") {
         let models = rows.iter().map(in_json).collect::<Vec<_>>();
         let outdated = found.listing.is_some_and(|listing| listing.outdated.is_some());
@@ -91,14 +91,14 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
     let session = Session::new(args, report)?;
     let id = session.settings().model_id(named)?;
     let query = ModelQuery { all: true, model: Some(id.clone()), ..query(args) };
-    let list = fetch(&session, &query, report).await?;
+    let mut output = Output::new();
+    let list = fetch(&session, &query, &mut output, report).await?;
     let Some(row) = list.get(&id) else {
         let near = nearest(&id, list.models.iter().map(|row| row.model.id.as_str()));
         let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         return Err(Failure::refused(format!("no model {id} is known{near}"))
             .hint("`pumice models list --all` lists what there is"));
     };
-    let mut output = Output::new();
     if args.has("json") {
         output.json_line(&in_json(row).to_string());
     } else {
@@ -113,8 +113,14 @@ fn query(args: &Args) -> ModelQuery {
 }
 
 /// Lists models, and says on standard error what is missing from the list.
-async fn fetch(session: &Session, query: &ModelQuery, report: &Report) -> Result<ModelList, Failure> {
-    let list = session.settings().list_models(&session.directory(), query).await?;
+async fn fetch(
+    session: &Session,
+    query: &ModelQuery,
+    output: &mut Output,
+    report: &Report,
+) -> Result<ModelList, Failure> {
+    let directory = session.directory();
+    let list = output.wait_for(session.settings().list_models(&directory, query)).await??;
     if let Some(error) = &list.failure {
         let why = match error.kind() {
             ErrorKind::Credentials => "there are no credentials",

@@ -305,14 +305,24 @@ fn a_closed_pipe_is_noticed_before_anything_has_come() {
         &["call", "ConverseStream", request[0], request[1]],
         &["call", "InvokeModel", request[0], request[1]],
         &["call", "InvokeModel", "--raw", request[0], request[1]],
+        &["models", "list"],
+        &["models", "list", "--json"],
+        &["models", "show", "m"],
+        &["auth"],
     ] {
         // Nothing comes but, the second time, the head of a response.
         for answer in [Answer::stream([]).pause(Duration::from_hours(1)), Answer::stream([]).await_close().0]
         {
             let server = Server::start([answer]);
             let mut command = pumice(&home);
-            command.args(arguments).args(["--endpoint-url", &server.url]).current_dir(home.path());
-            command.stdin(Stdio::piped());
+            command.args(arguments).current_dir(home.path()).stdin(Stdio::piped());
+            match arguments[0] {
+                "models" => command.env("AWS_ENDPOINT_URL_BEDROCK", &server.url),
+                "auth" => command
+                    .env_remove("AWS_ACCESS_KEY_ID")
+                    .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &server.url),
+                _ => command.args(["--endpoint-url", &server.url]),
+            };
             let mut child = piped(&mut command);
             let input = r#"{"model":{"id":"m"},"context":{"messages":[{"role":"user","content":"Hi"}]}}"#;
             // Who has a prompt does not read the input.
