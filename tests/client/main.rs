@@ -10,6 +10,7 @@ mod endpoint;
 mod errors;
 mod event;
 mod examples;
+mod imports;
 mod model;
 mod models;
 mod providers;
