@@ -1,9 +1,15 @@
-//! Makes the program a sixth smaller, in ways that Cargo cannot say: the tables for unwinding stay out of it, for
-//! it aborts when it panics; the addresses that are to be moved when it is loaded are packed; functions that are
-//! the same are there once.
+//! Makes a program that aborts on panic a sixth smaller, in ways that Cargo has no setting for. On Linux, in a
+//! release build, the linker drops the unwind tables, packs relative relocations (RELR) and folds identical
+//! functions (ICF).
 //!
-//! `-C force-unwind-tables=no` is refused wherever anything unwinds, and flags of one profile alone are not
-//! stable. It is a matter of the program: whoever embeds the library links as ever, or has these lines too.
+//! Copy this file next to the `Cargo.toml` of your own program; it needs nothing else. Without `panic = "abort"`
+//! there, the unwind tables stay. It does nothing if you choose the linker or its options yourself.
+//!
+//! `cli/build.rs` and `examples/embedded/build.rs` are the same file, because each package must hold its own; a test
+//! compares them.
+//!
+//! `-C force-unwind-tables=no` would do the first, but rustc refuses it if anything unwinds, and flags for one
+//! profile are not stable.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -12,7 +18,7 @@ use std::process::Command;
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={}", root_manifest().display());
-    // A linker of the user's own choice may not know what is asked of it.
+    // A linker of the user's own choice may not know these options.
     let (linker, flags) = (var("RUSTC_LINKER"), var("CARGO_ENCODED_RUSTFLAGS"));
     let chosen =
         !["", "rust-lld"].contains(&linker.as_str()) || flags.contains("link") || flags.contains("ld=");
@@ -43,13 +49,12 @@ fn main() {
     }
 }
 
-/// Whether programs abort when they panic. Cargo does not tell a build script: the manifest does, which has the
-/// profiles.
+/// Whether programs abort on panic. Cargo does not tell build scripts, so the manifest with the profiles is read.
 fn aborts() -> bool {
     std::fs::read_to_string(root_manifest()).is_ok_and(|text| text.contains("panic = \"abort\""))
 }
 
-/// The manifest of the workspace, or of the package where there is no workspace.
+/// The manifest of the workspace, or of the package if there is no workspace.
 fn root_manifest() -> PathBuf {
     let own = Path::new(&var("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let manifests = own.ancestors().skip(1).map(|folder| folder.join("Cargo.toml"));
@@ -60,8 +65,8 @@ fn root_manifest() -> PathBuf {
     roots.next().unwrap_or(own)
 }
 
-/// Whether what loads the program knows packed addresses: the GNU C library does from 2.36 on, and a program
-/// needs at least the one that it was built with; musl, which Rust brings along, does.
+/// Whether the program's loader can read packed relocations. The GNU C library can from 2.36 on, and a program
+/// needs at least the version it was built with. Rust's own musl can.
 fn unpacks_addresses() -> bool {
     let version = || {
         let text = output(Command::new("getconf").arg("GNU_LIBC_VERSION"))?;
@@ -75,8 +80,7 @@ fn unpacks_addresses() -> bool {
     }
 }
 
-/// Where the linker is that Rust brings along, which is its own choice on x86-64: others do not look for equal
-/// functions.
+/// The folder of Rust's own linker, its default on x86-64: other linkers do not fold functions.
 fn lld() -> Option<PathBuf> {
     let sysroot = output(Command::new(env::var_os("RUSTC")?).args(["--print", "sysroot"]))?;
     let folder = Path::new(&sysroot).join("lib/rustlib").join(var("HOST")).join("bin/gcc-ld");

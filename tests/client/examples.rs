@@ -58,6 +58,12 @@ fn every_example_has_a_test() {
     }
 }
 
+#[test]
+fn the_build_script_to_copy_is_the_programs_own() {
+    let read = |path: &str| std::fs::read(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    assert!(read("cli/build.rs") == read("examples/embedded/build.rs"), "cp cli/build.rs examples/embedded/");
+}
+
 #[tokio::test]
 async fn own_keys_sign_a_call() {
     assert!(own_keys::run(config()).await.unwrap().starts_with("Because most of it is not there."));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::bar::Limit::{AtLeast, AtMost};
 use crate::bar::{Bar, verdict};
 use crate::measure::{Asks, Over, Program, World, callgrind, instructions, median};
-use crate::package::{Built, CLI, CODEC, EMBEDDER, Package, SDK_3, SDK_Z};
+use crate::package::{Built, CLI, CODEC, EMBEDDER, EMBEDDERS, Package, SDK_3, SDK_Z};
 
 pub struct Options {
     quick: bool,
@@ -238,7 +238,7 @@ pub fn sizes() -> ExitCode {
 
 /// From a chunk to the event that is delivered, in a whole call.
 fn allocations(world: &World) -> Bar {
-    let built = Package { binary: "allocations", ..EMBEDDER }.build();
+    let built = Package { binary: "allocations", ..EMBEDDERS }.build();
     let program = Program { name: "allocations", binary: built.binary, asks: Asks::Embedder };
     let [few, many] = [1_000, 11_000].map(|events| {
         let output = world.output(Vec::new(), &program, Over::Http, events);

@@ -2,17 +2,17 @@
 
 use std::process::ExitCode;
 
-use crate::package::{CLI, EMBEDDER, Package};
+use crate::package::{CLI, EMBEDDER, EMBEDDERS, Package};
 
 pub fn print() -> ExitCode {
     let codec =
-        Package { arguments: &["--no-default-features"], binary: "decode", target: TARGET, ..EMBEDDER };
+        Package { arguments: &["--no-default-features"], binary: "decode", target: TARGET, ..EMBEDDERS };
     let programs = [
         ("a program that does nothing", Package { binary: "nothing", ..codec }),
         ("none: the codec", codec),
         ("`http`", Package { target: TARGET, ..EMBEDDER }),
         ("`settings`", Package { arguments: &["--features", "settings"], binary: "settings", ..codec }),
-        ("`cli`, the program itself", Package { profile: "embedded", target: TARGET, ..CLI }),
+        ("`cli`, the program itself", Package { target: TARGET, ..CLI }),
     ];
     println!("| feature | bytes | crates |\n|---|---|---|");
     for (name, package) in programs {
@@ -22,7 +22,8 @@ pub fn print() -> ExitCode {
         println!("| {name} | {} | {crates} |", built.size);
     }
     // An option for the linker keeps `build.rs` away, which is for programs that abort.
-    let unwinding = Package { profile: "embedded-unwinding", target: TARGET, ..EMBEDDER };
+    let arguments = &["--config", "profile.release.panic='unwind'"];
+    let unwinding = Package { arguments, target: TARGET, ..EMBEDDER };
     let built = unwinding.build_with(&[("RUSTFLAGS".to_owned(), "-Clink-arg=-Wl,-O1".into())]);
     println!("| `http`, with unwinding and without `build.rs` | {} | {} |", built.size, built.crates);
     ExitCode::SUCCESS

@@ -23,7 +23,7 @@ pub struct Program {
 pub enum Asks {
     Converse,
     Chat,
-    /// By two arguments.
+    /// Where by the environment, what by an argument.
     Embedder,
     /// By two arguments, and a third where each piece is to be written out.
     Sdk,
@@ -132,7 +132,8 @@ impl World {
         let mut words = before;
         words.push(program.binary.clone().into_os_string());
         let more = match program.asks {
-            Asks::Embedder | Asks::Sdk => vec![endpoint.as_str(), model],
+            Asks::Embedder => vec![model],
+            Asks::Sdk => vec![endpoint.as_str(), model],
             Asks::Chat => vec!["chat", "--endpoint-url", endpoint, "-m", model, "Why does pumice float?"],
             Asks::Converse => vec!["converse", "--endpoint-url", endpoint, "--request"],
         };
@@ -158,6 +159,7 @@ impl World {
             .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
             .env("AWS_REGION", "us-east-1")
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", endpoint)
             .stdin(Stdio::null());
         if matches!(over, Over::Tls) {
             command.env("AWS_CA_BUNDLE", &self.server.authority).env("SSL_CERT_FILE", &self.server.authority);

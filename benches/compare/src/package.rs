@@ -22,13 +22,16 @@ pub struct Package {
 
 pub const CLI: Package =
     Package { folder: ".", profile: "release", arguments: &[], binary: "pumice", target: "target" };
+/// The example that users copy.
 pub const EMBEDDER: Package = Package {
-    folder: "benches/compare/embedder",
-    profile: "embedded",
+    folder: "examples/embedded",
+    profile: "release",
     arguments: &[],
-    binary: "embedder",
+    binary: "embedded",
     target: "benches/compare/target/embedder",
 };
+/// Other programs that embed the library; `binary` says which.
+pub const EMBEDDERS: Package = Package { folder: "benches/compare/embedder", ..EMBEDDER };
 pub const SDK_Z: Package = Package {
     folder: "benches/compare/sdk",
     profile: "release",

@@ -1,11 +1,11 @@
-//! The embedder's program, and on standard error how often it allocated.
+//! The program of examples/embedded; prints the number of its allocations on standard error.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-#[path = "../main.rs"]
-mod embedder;
+#[path = "../../../../../examples/embedded/src/main.rs"]
+mod embedded;
 
 struct Counting;
 
@@ -32,7 +32,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let result = embedder::main();
+    let result = embedded::main();
     eprintln!("{}", ALLOCATIONS.load(Ordering::Relaxed));
     result
 }

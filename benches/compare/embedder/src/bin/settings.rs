@@ -1,4 +1,4 @@
-//! The embedder's program where the settings file names endpoint and model.
+//! The program of examples/embedded, with endpoint and model from the settings file.
 
 use std::error::Error;
 
@@ -6,9 +6,9 @@ use pumice::context::Context;
 use pumice::settings::Settings;
 use pumice::{Client, Config};
 
-#[allow(dead_code, reason = "its way of asking alone is used")]
-#[path = "../main.rs"]
-mod embedder;
+#[allow(dead_code, reason = "only `ask` is used")]
+#[path = "../../../../../examples/embedded/src/main.rs"]
+mod embedded;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::load(&Context::real(), None)?;
@@ -17,5 +17,5 @@ fn main() -> Result<(), Box<dyn Error>> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(embedder::ask(&client, model))
+        .block_on(embedded::ask(&client, model))
 }
