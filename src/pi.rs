@@ -45,9 +45,11 @@ pub use input::*;
 pub use message::*;
 pub use response::ResponseBuilder;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use futures_core::Stream;
@@ -56,6 +58,7 @@ use crate::Event;
 use crate::client::Client;
 use crate::config::Config;
 use crate::conversation::{self, CacheRetention, Call, Warning};
+use crate::redaction::Redaction;
 use crate::region::region_of_url;
 use crate::stream::EventStream;
 use crate::{Error, Result};
@@ -78,9 +81,11 @@ pub async fn stream(client: &Client, input: &Input) -> AssistantStream {
         queued: VecDeque::new(),
         failure: None,
         warnings,
+        redaction: Arc::default(),
     };
     match response {
         Ok(events) => {
+            stream.redaction = events.redaction();
             let request_id = events.request_id().map(str::to_owned);
             stream.builder =
                 stream.builder.map(|builder| Box::new(builder.request_id(request_id.as_deref())));
@@ -111,6 +116,7 @@ pub struct AssistantStream {
     queued: VecDeque<AssistantEvent>,
     failure: Option<Error>,
     warnings: Vec<Warning>,
+    redaction: Arc<Redaction>,
 }
 
 impl AssistantStream {
@@ -166,6 +172,12 @@ impl AssistantStream {
         &self.warnings
     }
 
+    /// A text from the response, without the secrets of the request: for messages about the response. The response
+    /// itself is passed on as it came.
+    pub fn redacted<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.redaction.text(text)
+    }
+
     /// Closes the connection, and gives the last event.
     pub fn abort(&mut self) -> Option<AssistantEvent> {
         self.events = None;
@@ -190,11 +202,7 @@ impl AssistantStream {
     fn take(&mut self, event: Event) {
         let Some(builder) = &mut self.builder else { return };
         if let Err(error) = builder.push(event, &mut self.queued) {
-            let error = match &self.events {
-                Some(events) => events.redacted(error),
-                None => error,
-            };
-            self.fail(error);
+            self.fail(self.redaction.error(error));
         }
     }
 
@@ -205,7 +213,12 @@ impl AssistantStream {
 
     fn end(&mut self, last: impl FnOnce(ResponseBuilder) -> AssistantEvent) {
         self.events = None;
-        self.queued.extend(self.builder.take().map(|builder| last(*builder)));
+        let Some(builder) = self.builder.take() else { return };
+        let mut event = last(*builder);
+        if let AssistantEvent::Error { error } = &mut event {
+            error.error_message = error.error_message.as_deref().map(|text| self.redacted(text).into_owned());
+        }
+        self.queued.push_back(event);
     }
 }
 

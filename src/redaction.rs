@@ -2,10 +2,12 @@
 //!
 //! Services and gateways quote the request that they refuse: a wrong signature is answered with the text that
 //! should have been signed, session token included. Such a quotation may be cut off, in another case, broken
-//! into lines or escaped. So no secret is searched for as a whole: every run of [`RUN`] of its characters is
-//! withheld, whatever their case and whatever white space is between them.
+//! into lines or escaped, several times even. So no secret is searched for as a whole: every run of [`RUN`] of its
+//! characters is withheld, whatever their case and whatever white space or invisible characters are between them.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -20,6 +22,12 @@ pub(crate) struct Redaction {
     secrets: Vec<Zeroizing<String>>,
     /// Built with the first text that is searched: most requests need none.
     index: OnceLock<Index>,
+}
+
+impl fmt::Debug for Redaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redaction").finish_non_exhaustive()
+    }
 }
 
 /// What may be shown of a request: goes with it as an extension.
@@ -117,21 +125,33 @@ impl Redaction {
             return found;
         }
         let index = self.index.get_or_init(|| Index::of(&self.secrets));
-        let (mut window, mut starts, mut length) = (0, [0; RUN], 0);
-        for (byte, range) in characters(text, true) {
-            window = window << 8 & mask(RUN) | u128::from(byte);
-            starts.rotate_left(1);
-            let [.., last] = &mut starts;
-            *last = range.start;
-            length = RUN.min(length + 1);
-            let run = (index.shortest..=length).rev().find(|run| index.has(*run, window));
-            let Some(mut start) = run.and_then(|run| starts.get(RUN - run)).copied() else { continue };
-            while let Some(last) = found.pop_if(|last| last.end >= start) {
-                start = start.min(last.start);
+        for depth in 0..=DEPTH {
+            let mut characters = Characters::of(text, depth);
+            let (mut window, mut starts, mut length) = (0, [0; RUN], 0);
+            while let Some((byte, range)) = characters.next() {
+                window = window << 8 & mask(RUN) | u128::from(byte);
+                starts.rotate_left(1);
+                let [.., last] = &mut starts;
+                *last = range.start;
+                length = RUN.min(length + 1);
+                let run = (index.shortest..=length).rev().find(|run| index.has(*run, window));
+                if let Some(start) = run.and_then(|run| starts.get(RUN - run)) {
+                    found.push(*start..range.end);
+                }
             }
-            found.push(start..range.end);
+            if !characters.has_escapes {
+                break;
+            }
         }
-        found
+        found.sort_unstable_by_key(|range| range.start);
+        let mut apart = Vec::<Range<usize>>::new();
+        for range in found {
+            match apart.last_mut().filter(|last| last.end >= range.start) {
+                Some(last) => last.end = last.end.max(range.end),
+                None => apart.push(range),
+            }
+        }
+        apart
     }
 }
 
@@ -179,9 +199,13 @@ impl Sieve {
     }
 }
 
-/// Whether a byte may begin an escape, or a white space that is not ASCII's.
+/// Whether a byte may begin an escape or an invisible character other than ASCII's white space.
 fn is_special(byte: u8) -> bool {
-    matches!(byte, b'\\' | b'%' | b'&' | 128..)
+    begins_escape(byte) || !byte.is_ascii_graphic() && !byte.is_ascii_whitespace()
+}
+
+fn begins_escape(byte: u8) -> bool {
+    matches!(byte, b'\\' | b'%' | b'&')
 }
 
 /// The hash of the last three characters, by that of those before.
@@ -198,15 +222,15 @@ struct Index {
 
 impl Index {
     fn of(secrets: &[Zeroizing<String>]) -> Self {
-        let most = secrets.iter().map(|secret| secret.len()).sum::<usize>() * 2;
+        let most = secrets.iter().map(|secret| secret.len()).sum::<usize>() * (DEPTH + 1);
         let slots = Zeroizing::new(vec![0; (most * 2).next_power_of_two()]);
         let mut index = Self { slots, shortest: RUN };
         for secret in secrets {
-            // A secret may itself look escaped, and then be quoted as it is or escaped once more.
-            let forms = if secret.contains(['\\', '%', '&']) { &[false, true][..] } else { &[false] };
-            for unescaped in forms.iter().copied() {
+            // A secret that itself looks escaped is quoted as it is, or with its escapes resolved.
+            let depths = if secret.bytes().any(begins_escape) { DEPTH } else { 0 };
+            for depth in 0..=depths {
                 let (mut window, mut length) = (0, 0);
-                for (byte, _) in characters(secret.as_bytes(), unescaped) {
+                for (byte, _) in Characters::of(secret.as_bytes(), depth) {
                     window = window << 8 & mask(RUN) | u128::from(byte);
                     length += 1;
                     if length >= RUN {
@@ -252,46 +276,114 @@ impl Index {
     }
 }
 
-/// The characters that are compared, each with where it stands: without white space, in lower case and, if
-/// `unescaped`, with what JSON, HTML and URLs write in their place.
-fn characters(text: &[u8], unescaped: bool) -> impl Iterator<Item = (u8, Range<usize>)> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        loop {
-            let rest = text.get(at..).unwrap_or_default();
-            let escape = if unescaped { escape(rest) } else { None };
-            let (byte, length) = match (escape, rest) {
-                (Some(escape), _) => escape,
-                // The white space of Unicode, in UTF-8.
-                (_, [0xc2, 0x85 | 0xa0, ..]) => (b' ', 2),
-                (
-                    _,
-                    [0xe1, 0x9a, 0x80, ..]
-                    | [0xe2, 0x80, 0x80..=0x8b | 0xa8 | 0xa9 | 0xaf, ..]
-                    | [0xe2, 0x81, 0x9f, ..]
-                    | [0xe3, 0x80, 0x80, ..],
-                ) => (b' ', 3),
-                (_, [byte, ..]) => (*byte, 1),
-                (_, []) => return None,
-            };
-            let range = at..at + length;
-            at = range.end;
-            if !byte.is_ascii_whitespace() {
-                return Some((byte.to_ascii_lowercase(), range));
-            }
-        }
-    })
+/// The characters that are compared, each with where it stands: visible ones only, in lower case, with what JSON,
+/// HTML and URLs write in their place resolved `depth` times. The cost is linear for each depth.
+struct Characters<'a> {
+    text: &'a [u8],
+    at: usize,
+    depth: usize,
+    /// Whether an escape was resolved at the last depth.
+    has_escapes: bool,
+    /// For each depth, the characters of the depth below that were read to look for an escape.
+    ahead: [VecDeque<(u8, Range<usize>)>; DEPTH + 1],
 }
 
-/// The character that an escape stands for, and the length of the escape. One outside ASCII is 255, which
-/// is in no UTF-8.
+impl<'a> Characters<'a> {
+    fn of(text: &'a [u8], depth: usize) -> Self {
+        // At depth 0 none is resolved; one that may be there is looked for at depth 1.
+        let has_escapes = depth == 0 && text.iter().copied().any(begins_escape);
+        Self { text, at: 0, depth, has_escapes, ahead: Default::default() }
+    }
+
+    /// Reads the next byte at a depth.
+    fn read(&mut self, depth: usize) -> Option<(u8, Range<usize>)> {
+        let Some(below) = depth.checked_sub(1) else {
+            let byte = *self.text.get(self.at)?;
+            self.at += 1;
+            return Some((byte, self.at - 1..self.at));
+        };
+        let (first, range) = self.pop(below)?;
+        if !begins_escape(first) {
+            return Some((first, range));
+        }
+        let mut bytes = [first; LONGEST_ESCAPE];
+        let mut length = 1;
+        while let Some(byte) = bytes.get_mut(length)
+            && let Some(next) = self.peek(below, length - 1)
+        {
+            *byte = next;
+            length += 1;
+        }
+        let Some((byte, length)) = bytes.get(..length).and_then(escape) else { return Some((first, range)) };
+        self.has_escapes |= depth == self.depth;
+        let mut end = range.end;
+        for _ in 1..length {
+            end = self.pop(below)?.1.end;
+        }
+        Some((byte, range.start..end))
+    }
+
+    fn peek(&mut self, depth: usize, at: usize) -> Option<u8> {
+        while self.ahead.get(depth)?.len() <= at {
+            let next = self.read(depth)?;
+            self.ahead.get_mut(depth)?.push_back(next);
+        }
+        self.ahead.get(depth)?.get(at).map(|(byte, _)| *byte)
+    }
+
+    fn pop(&mut self, depth: usize) -> Option<(u8, Range<usize>)> {
+        self.ahead.get_mut(depth)?.pop_front().or_else(|| self.read(depth))
+    }
+}
+
+impl Iterator for Characters<'_> {
+    type Item = (u8, Range<usize>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (byte, range) = self.pop(self.depth)?;
+            if byte.is_ascii_graphic() {
+                return Some((byte.to_ascii_lowercase(), range));
+            }
+            if byte.is_ascii() {
+                continue;
+            }
+            let following = [0, 1, 2].map(|at| self.peek(self.depth, at).unwrap_or_default());
+            let Some(more) = invisible(byte, following) else { return Some((byte, range)) };
+            for _ in 0..more {
+                self.pop(self.depth);
+            }
+        }
+    }
+}
+
+/// Whether a character outside ASCII is white space or cannot be seen, and how many bytes of it follow the first.
+fn invisible(first: u8, following: [u8; 3]) -> Option<usize> {
+    match (first, following) {
+        // Next line, no-break space, soft hyphen, combining grapheme joiner, Arabic letter mark.
+        (0xc2, [0x85 | 0xa0 | 0xad, ..]) | (0xcd, [0x8f, ..]) | (0xd8, [0x9c, ..]) => Some(1),
+        // Ogham space, Mongolian separators, spaces and marks of direction, line separators, joiners and
+        // invisible operators, ideographic space, variation selectors, byte order mark.
+        (0xe1, [0x9a, 0x80, _] | [0xa0, 0x8b..=0x8f, _])
+        | (0xe2, [0x80, 0x80..=0x8f | 0xa8..=0xaf, _] | [0x81, 0x9f..=0xaf, _])
+        | (0xe3, [0x80, 0x80, _])
+        | (0xef, [0xb8, 0x80..=0x8f, _] | [0xbb, 0xbf, _]) => Some(2),
+        // Tags and further variation selectors.
+        (0xf3, [0xa0, ..]) => Some(3),
+        _ => None,
+    }
+}
+
+/// The character that an escape stands for, and the length of the escape. One outside ASCII is a space if it
+/// cannot be seen or is half of a surrogate pair, else 255, which is in no UTF-8.
 fn escape(text: &[u8]) -> Option<(u8, usize)> {
     let hex = |digits: &[u8]| u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
     let (code, length) = match text {
         [b'\\', b'n' | b'r' | b't' | b'f' | b'b', ..] => (u32::from(b' '), 2),
         [b'\\', character @ (b'"' | b'\\' | b'/'), ..] => (u32::from(*character), 2),
         [b'\\', b'u', code @ ..] => (hex(code.get(..4)?)?, 6),
-        [b'%', code @ ..] => (hex(code.get(..2)?)?, 3),
+        // A byte: of UTF-8, where it is not ASCII.
+        [b'%', code @ ..] => return Some((u8::try_from(hex(code.get(..2)?)?).ok()?, 3)),
         [b'&', rest @ ..] => {
             let end = rest.iter().take(LONGEST_ENTITY).position(|byte| *byte == b';')?;
             let name = std::str::from_utf8(rest.get(..end)?).ok()?;
@@ -299,7 +391,17 @@ fn escape(text: &[u8]) -> Option<(u8, usize)> {
         }
         _ => return None,
     };
-    Some((u8::try_from(code).unwrap_or(u8::MAX), length))
+    let byte = match char::from_u32(code) {
+        Some(character) if character.is_ascii() => u8::try_from(code).unwrap_or_default(),
+        Some(character) => {
+            let mut utf8 = [0; 4];
+            character.encode_utf8(&mut utf8);
+            let [first, following @ ..] = utf8;
+            if invisible(first, following).is_some() { b' ' } else { u8::MAX }
+        }
+        None => b' ',
+    };
+    Some((byte, length))
 }
 
 /// The character that `&NAME;` stands for in XML.
@@ -336,6 +438,10 @@ const RUN: usize = 12;
 const SHORTEST: usize = 8;
 /// The longest name of an XML entity that is read: `#x0000041`.
 const LONGEST_ENTITY: usize = 10;
+/// The longest escape, in bytes: an entity with its `&` and `;`.
+const LONGEST_ESCAPE: usize = LONGEST_ENTITY + 2;
+/// How many times escaped a secret is still found: JSON in JSON in HTML in JSON.
+const DEPTH: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -438,6 +544,38 @@ mod tests {
         for quoted in [secret, "a%252Fb%252Fc%252Fd", "a/b/c/d/e&f 0123456789", &secret.replace('\\', "\\\\")]
         {
             assert!(redaction.text(quoted).contains(WITHHELD), "{quoted}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_withheld_however_often_it_is_escaped() {
+        let redaction = redaction();
+        let json = |text: &str| serde_json::to_string(text).unwrap();
+        let unicode = |text: &str| text.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<String>();
+        let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let between = |by: &str| TOKEN.chars().map(|c| format!("{c}{by}")).collect::<String>();
+        for quoted in [
+            json(&json(&unicode(TOKEN))),
+            json(&json(&json(&TOKEN.replace('/', "\\/")))),
+            json(&percent(&unicode(&TOKEN[..20]))),
+            unicode(&unicode(&TOKEN[..14])),
+            TOKEN.replace('/', "&amp;amp;#x2F;"),
+            between("\u{200b}"),
+            between("\u{feff}\u{e0041}\u{ad}"),
+            between("\\u200b"),
+            between("\\ud83d\\udc4d"),
+            between("%E2%80%8B"),
+            between("&#8203;"),
+            between("\u{1}"),
+            json(&json(&between("\u{1}"))),
+        ] {
+            let shown = redaction.text(&quoted);
+            assert!(shown.starts_with(['[', '"', '\\']) && shown.len() < 40, "{quoted}: {shown}");
+            let mut bytes = quoted.clone().into_bytes();
+            assert!(redaction.overwrite(&mut bytes) && bytes.len() == quoted.len());
+            let text = String::from_utf8(bytes).unwrap();
+            assert_eq!(redaction.text(&text), text);
+            assert!(Sieve::of(&redaction.secrets).may_hold(quoted.as_bytes()));
         }
     }
 

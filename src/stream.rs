@@ -77,9 +77,9 @@ impl<E> EventStream<E> {
         self.frames.closing_on_error(event)
     }
 
-    /// An error that quotes an event, without the secrets of the request.
-    pub(crate) fn redacted(&self, error: Error) -> Error {
-        self.frames.redaction.error(error)
+    /// The secrets of the request.
+    pub(crate) fn redaction(&self) -> Arc<Redaction> {
+        Arc::clone(&self.frames.redaction)
     }
 }
 
@@ -238,6 +238,11 @@ impl FrameStream {
     /// The headers of the response.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// An error that quotes a frame, without the secrets of the request.
+    pub fn redacted(&self, error: Error) -> Error {
+        self.redaction.error(error)
     }
 
     /// Waits until there is a first frame to deliver. Until then a failed call may be retried.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use pumice::Error;
 use pumice::pi::{AssistantEvent, AssistantMessage, AssistantStream, Content, StopReason, Usage};
 
 use crate::escape::Escaper;
@@ -42,25 +41,26 @@ impl<'a> Answer<'a> {
     /// failed of, if it did.
     pub(crate) async fn print(
         mut self,
-        events: AssistantStream,
+        mut events: AssistantStream,
         interrupt: Option<&mut Held>,
     ) -> Result<(AssistantMessage, Option<Failure>), Failure> {
-        let (message, error) = self.show_all(events, interrupt).await?;
+        let message = self.show_all(&mut events, interrupt).await?;
         let begun = self.output.begun;
         self.end_line()?;
-        let failure =
-            error.map(|error| if begun { Failure::after_output(&error) } else { Failure::from(&error) });
+        let failure = events
+            .failure()
+            .map(|error| if begun { Failure::after_output(error) } else { Failure::from(error) });
         if failure.is_none() {
-            self.sum_up(&message);
+            self.sum_up(&message, &events);
         }
         Ok((message, failure))
     }
 
     async fn show_all(
         &mut self,
-        mut events: AssistantStream,
+        events: &mut AssistantStream,
         mut interrupt: Option<&mut Held>,
-    ) -> Result<(AssistantMessage, Option<Error>), Failure> {
+    ) -> Result<AssistantMessage, Failure> {
         loop {
             let next = match events.ready_event() {
                 // Nothing more has arrived: what has been printed goes out before the wait.
@@ -78,8 +78,8 @@ impl<'a> Answer<'a> {
                 ready => ready,
             };
             match next {
-                Some(AssistantEvent::Done { message }) => return Ok((*message, None)),
-                Some(AssistantEvent::Error { error }) => return Ok((*error, events.into_failure())),
+                Some(AssistantEvent::Done { message }) => return Ok(*message),
+                Some(AssistantEvent::Error { error }) => return Ok(*error),
                 Some(event) => self.show(&event),
                 None => return Err(Failure::refused("the answer has no end")),
             }
@@ -122,14 +122,15 @@ impl<'a> Answer<'a> {
     }
 
     /// Says what the answer's text does not.
-    fn sum_up(&self, message: &AssistantMessage) {
+    fn sum_up(&self, message: &AssistantMessage, events: &AssistantStream) {
         let mut calls = message.blocks().iter().enumerate().filter_map(|(place, block)| match block {
             Content::ToolCall(call) => Some((place, call)),
             _ => None,
         });
         for (place, call) in calls.by_ref().take(MOST_CALLS) {
             let arguments = self.arguments.get(&place).map_or("{}", String::as_str);
-            let (name, arguments) = (beginning(&call.name, LONGEST_NOTE), beginning(arguments, LONGEST_NOTE));
+            let [name, arguments] = [call.name.as_str(), arguments].map(|text: &str| events.redacted(text));
+            let (name, arguments) = (beginning(&name, LONGEST_NOTE), beginning(&arguments, LONGEST_NOTE));
             self.report.note(format_args!("the model asks for the tool {name} with {arguments}"));
         }
         let more = calls.count();
@@ -142,7 +143,8 @@ impl<'a> Answer<'a> {
                 self.report.note("the answer was cut off: it reached the limit of tokens (--max-tokens)");
             }
             Some(other) => {
-                let other = beginning(other, LONGEST_NOTE);
+                let other = events.redacted(other);
+                let other = beginning(&other, LONGEST_NOTE);
                 self.report.note(format_args!("the answer ended with {other}"));
             }
             None if message.stop_reason == Some(StopReason::Aborted) => {

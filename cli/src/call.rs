@@ -88,6 +88,7 @@ async fn print_events(mut frames: FrameStream, mut output: Output) -> Result<(),
             ready => ready,
         };
         let json = next.and_then(|frame| frame.map(|frame| frame.to_event_json()).transpose());
+        let json = json.map_err(|error| frames.redacted(error));
         match json {
             Ok(Some(json)) => output.json_line(&json),
             Ok(None) => return output.flush(),

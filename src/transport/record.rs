@@ -29,9 +29,9 @@ use pumice_codec::internal::{from_json, seal};
 
 /// Sends through another transport, and writes each exchange into a recording as it happens.
 ///
-/// A recording holds no secret: of the headers only those are written that are known to be harmless, and
-/// what a refusal or any other failure quotes of the request's secrets is overwritten. What was asked and
-/// answered is in it, so its file is for its owner alone (mode 0600).
+/// A recording holds no secret: only headers that are known to be harmless are written, and secrets of the request
+/// that a response quotes are overwritten. It holds the request and the response otherwise, so only the owner can
+/// read the file (mode 0600).
 #[derive(Debug)]
 pub struct Recorder {
     inner: Arc<dyn Transport>,
@@ -251,12 +251,10 @@ impl Drop for Track {
     }
 }
 
-/// A body on its way, of which only what is known to quote no secret has been written.
+/// A body on its way, of which only what quotes no secret has been written.
 ///
-/// Events hold what a model says, and are written as they are. What a failure says, in a frame of its own or
-/// in a body of any other kind, can quote the request, and a secret may lie across chunks: such a body is
-/// written when it ends, and a frame when it is complete. Secrets are overwritten in place, so that the cuts
-/// between chunks stay where they were.
+/// A secret may lie across chunks: a frame is written when it is complete, and a body of another kind when it ends.
+/// Secrets are overwritten in place, so that the cuts between chunks stay where they were.
 struct RecordedBody {
     body: Body,
     track: Track,
@@ -268,8 +266,8 @@ struct RecordedBody {
     come: u64,
     /// How many of them are in frames that are complete.
     framed: u64,
-    /// The frames among what is held that tell of a failure, by where they are in the body.
-    failures: Vec<Range<u64>>,
+    /// The complete frames among the held bytes, by their place in the body.
+    frames: Vec<Range<u64>>,
 }
 
 /// A chunk that has not been written yet.
@@ -282,8 +280,8 @@ struct Held {
 
 impl RecordedBody {
     fn new(body: Body, track: Track, redaction: Arc<Redaction>, decoder: Option<FrameDecoder>) -> Self {
-        let (held, failures) = (Vec::new(), Vec::new());
-        Self { body, track, redaction, decoder, held, come: 0, framed: 0, failures }
+        let (held, frames) = (Vec::new(), Vec::new());
+        Self { body, track, redaction, decoder, held, come: 0, framed: 0, frames }
     }
 
     fn take(&mut self, bytes: &Bytes) -> Result<()> {
@@ -299,12 +297,9 @@ impl RecordedBody {
                     Err(_) => break true,
                 };
                 self.framed = decoder.offset();
+                self.frames.push(frame.offset()..self.framed);
                 // A frame that has no such form is there as bytes.
-                let mut json = frame.to_event_json();
-                if frame.message_type().is_some_and(|kind| kind != "event") {
-                    self.failures.push(frame.offset()..self.framed);
-                    json = json.map(|json| self.redaction.text(&json).into_owned());
-                }
+                let json = frame.to_event_json().map(|json| self.redaction.text(&json).into_owned());
                 events.extend(json.and_then(Document::parse).map(Line::Event));
             };
             if damaged {
@@ -318,26 +313,23 @@ impl RecordedBody {
     /// Writes what is held, without secrets.
     fn write_held(&mut self) -> Result<()> {
         let mut held = std::mem::take(&mut self.held);
-        let failures = std::mem::take(&mut self.failures);
-        if !failures.is_empty() || self.framed < self.come {
-            let mut bytes = Vec::new();
-            for held in &held {
-                bytes.extend_from_slice(&held.bytes);
+        let mut bytes = Vec::new();
+        for held in &held {
+            bytes.extend_from_slice(&held.bytes);
+        }
+        let begin = self.come - bytes.len() as u64;
+        let at = |offset: u64| usize::try_from(offset.saturating_sub(begin)).unwrap_or(usize::MAX);
+        for frame in std::mem::take(&mut self.frames) {
+            let Some(frame) = bytes.get_mut(at(frame.start)..at(frame.end)) else { continue };
+            let content = frame.get_mut(PRELUDE..).unwrap_or_default();
+            if self.redaction.overwrite(content) {
+                seal(frame);
             }
-            let begin = self.come - bytes.len() as u64;
-            let at = |offset: u64| usize::try_from(offset.saturating_sub(begin)).unwrap_or(usize::MAX);
-            for frame in failures {
-                let Some(frame) = bytes.get_mut(at(frame.start)..at(frame.end)) else { continue };
-                let content = frame.get_mut(PRELUDE..).unwrap_or_default();
-                if self.redaction.overwrite(content) {
-                    seal(frame);
-                }
-            }
-            self.redaction.overwrite(bytes.get_mut(at(self.framed)..).unwrap_or_default());
-            let mut rest = Bytes::from(bytes);
-            for held in &mut held {
-                held.bytes = rest.split_to(held.bytes.len());
-            }
+        }
+        self.redaction.overwrite(bytes.get_mut(at(self.framed)..).unwrap_or_default());
+        let mut rest = Bytes::from(bytes);
+        for held in &mut held {
+            held.bytes = rest.split_to(held.bytes.len());
         }
         let mut lines = Vec::new();
         for Held { after, bytes, events } in held {

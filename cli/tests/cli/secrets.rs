@@ -572,19 +572,48 @@ fn quoting(secrets: &str, form: &str) -> (String, Vec<u8>) {
     }
 }
 
-/// An event can be read and still be one that no response has.
+/// What the program itself says of a response quotes it, although its events can be read.
 #[test]
-fn a_secret_in_an_event_that_ends_the_response_is_withheld() {
+fn a_message_about_a_response_quotes_no_secret() {
+    let tool_call = |name: &str| {
+        [
+            event("contentBlockStart", &json!({"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "t", "name": name}}}).to_string()),
+            event("contentBlockDelta", &json!({"contentBlockIndex": 0, "delta": {"toolUse": {"input": json!({"key": name}).to_string()}}}).to_string()),
+            event("contentBlockStop", r#"{"contentBlockIndex":0}"#),
+        ]
+        .concat()
+    };
+    let start = |role: &str| event("messageStart", &json!({ "role": role }).to_string());
+    let stop = |reason: &str| event("messageStop", &json!({ "stopReason": reason }).to_string());
     for secret in [SECRET_KEY, SESSION_TOKEN] {
-        let start = event("messageStart", &format!(r#"{{"role":"{secret}"}}"#));
-        let server = Server::start([Answer::stream([start.clone()]), Answer::stream([start])]);
-        let home = home();
-        for arguments in [&["chat", "Hi"][..], &["chat", "--json", "Hi"]] {
-            let mut command = pumice(home.path());
-            with_keys(&mut command).args(arguments).args(["--endpoint-url", &server.url]);
-            let said = said_by(&command.output().unwrap());
+        for (answer, exit) in [
+            (start(secret), 1),
+            ([start("assistant"), stop(secret)].concat(), 0),
+            ([start("assistant"), tool_call(secret), stop("tool_use")].concat(), 0),
+            ([start("assistant"), event(secret, "not JSON")].concat(), 1),
+        ] {
+            let server = Server::start([Answer::stream([answer.clone()]), Answer::stream([answer])]);
+            let home = home();
+            let path = home.path().join("r.jsonl");
+            let run = |arguments: &[&str]| {
+                let mut command = pumice(home.path());
+                with_keys(&mut command).args(arguments).args(["--endpoint-url", &server.url]);
+                command.arg("--record").arg(&path).output().unwrap()
+            };
+            let output = run(&["chat", "Hi"]);
+            let said = said_by(&output);
             holds_no_run_of(&[secret], &said);
             assert!(said.contains("[withheld]"), "{said}");
+            assert_eq!(output.status.code(), Some(exit), "{said}");
+            holds_no_run_of(&[secret], &recorded(&path));
+            // Events are the response's own words, and messages are not.
+            let output = run(&["chat", "--json", "Hi"]);
+            holds_no_run_of(&[secret], &String::from_utf8_lossy(&output.stderr));
+            let stdout = String::from_utf8(output.stdout).unwrap();
+            for line in stdout.lines().filter(|line| line.contains("errorMessage")) {
+                let event = serde_json::from_str::<serde_json::Value>(line).unwrap();
+                holds_no_run_of(&[secret], event["error"]["errorMessage"].as_str().unwrap());
+            }
         }
     }
 }
