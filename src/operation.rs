@@ -8,12 +8,13 @@ mod call;
 mod request;
 
 use http::Method;
-use http::header::HeaderMap;
-use serde::de::DeserializeOwned;
+use http::header::{CONTENT_TYPE, HeaderMap};
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 pub use self::call::Call;
 pub use self::request::{Request, StreamRequest};
 use crate::endpoint::Service;
+use crate::refusal::may_be;
 use crate::shape::Members;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
@@ -97,7 +98,7 @@ impl Operation {
     /// Fails with [`ErrorKind::InvalidInput`] if the response of this operation is not a stream.
     pub(crate) fn closing_event(self) -> Result<Option<&'static str>> {
         match self.response_form() {
-            ResponseForm::Stream { closing_event } => Ok(closing_event),
+            ResponseForm::Stream { closing_event } => Ok(Some(closing_event)),
             _ => Err(self.wrong_form("a stream of events", "comes whole")),
         }
     }
@@ -121,11 +122,12 @@ impl Operation {
         headers.get(*name)?.to_str().ok()
     }
 
-    /// What the body of a successful response should have been, if it is something else: gateways, and at
-    /// times the service itself, report an error with status 200. `None` if the body may be the response.
+    /// What a successful response should have been, if it is something else: gateways, and at times the service
+    /// itself, report an error with status 200. `None` if it may be the response.
     ///
     /// `null` counts as absent.
-    pub(crate) fn expected_instead(self, body: &[u8]) -> Option<String> {
+    pub(crate) fn expected_instead(self, headers: &HeaderMap, body: &[u8]) -> Option<String> {
+        let name = self.name();
         let only;
         let required = match self.response_form() {
             ResponseForm::Json { required } => required,
@@ -133,9 +135,18 @@ impl Operation {
                 only = [items];
                 &only[..]
             }
-            ResponseForm::Payload { .. } | ResponseForm::Stream { .. } => return None,
+            // Any form that a model has, but never nothing, and never a page for people.
+            ResponseForm::Payload { member, .. } => {
+                let may_be = |media_type| may_be(media_type, headers);
+                let fits = match headers.contains_key(CONTENT_TYPE) {
+                    true if may_be("text/html") || may_be("application/xhtml+xml") => false,
+                    _ if may_be("application/json") => from_json::<IgnoredAny>(body).is_ok(),
+                    _ => !body.is_empty(),
+                };
+                return (!fits).then(|| format!("a {member} in the {name} response"));
+            }
+            ResponseForm::Stream { .. } => return None,
         };
-        let name = self.name();
         let Ok(members) = from_json::<Members>(body) else {
             return Some(format!("a JSON object as the {name} response"));
         };
@@ -174,7 +185,7 @@ impl Operation {
                 path: "/model/{modelId}/converse-stream",
                 members: &[],
                 others: Location::Json,
-                response: ResponseForm::Stream { closing_event: Some("messageStop") },
+                response: ResponseForm::Stream { closing_event: "messageStop" },
             },
             Self::InvokeModel => Binding {
                 name: "InvokeModel",
@@ -199,7 +210,7 @@ impl Operation {
                 path: "/model/{modelId}/invoke-with-response-stream",
                 members: const { &invoke_members("x-amzn-bedrock-accept") },
                 others: Location::Nowhere,
-                response: ResponseForm::Stream { closing_event: None },
+                response: ResponseForm::Stream { closing_event: "chunk" },
             },
             Self::CountTokens => Binding {
                 name: "CountTokens",
@@ -322,8 +333,8 @@ pub(crate) enum ResponseForm {
     Pages { items: &'static str },
     /// The bytes of one member; other members are in the headers of these names.
     Payload { member: &'static str, headers: &'static [(&'static str, &'static str)] },
-    /// A stream of events. It is not complete without the event of this type, if one is named.
-    Stream { closing_event: Option<&'static str> },
+    /// A stream of events, which is not complete without an event of this type.
+    Stream { closing_event: &'static str },
 }
 
 /// `{modelId}` is the label `modelId`.

@@ -128,7 +128,7 @@ impl Redaction {
         for depth in 0..=DEPTH {
             let mut characters = Characters::of(text, depth);
             let (mut window, mut starts, mut length) = (0, [0; RUN], 0);
-            while let Some((byte, range)) = characters.next() {
+            for (byte, range) in characters.by_ref() {
                 window = window << 8 & mask(RUN) | u128::from(byte);
                 starts.rotate_left(1);
                 let [.., last] = &mut starts;
@@ -551,9 +551,11 @@ mod tests {
     fn a_secret_is_withheld_however_often_it_is_escaped() {
         let redaction = redaction();
         let json = |text: &str| serde_json::to_string(text).unwrap();
-        let unicode = |text: &str| text.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<String>();
-        let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
-        let between = |by: &str| TOKEN.chars().map(|c| format!("{c}{by}")).collect::<String>();
+        let unicode =
+            |text: &str| text.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<Vec<_>>().concat();
+        let percent =
+            |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
+        let between = |by: &str| TOKEN.chars().map(|c| format!("{c}{by}")).collect::<Vec<_>>().concat();
         for quoted in [
             json(&json(&unicode(TOKEN))),
             json(&json(&json(&TOKEN.replace('/', "\\/")))),

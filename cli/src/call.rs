@@ -2,6 +2,7 @@
 
 use pumice::FrameStream;
 use pumice::endpoint::Service;
+use pumice::invoke_model::InvokeModelResponse;
 use pumice::operation::{Call, Operation};
 use pumice::shape::Members;
 use pumice::spelling::nearest;
@@ -66,8 +67,9 @@ async fn answer(args: &Args, report: &Report, operation: Operation) -> Result<()
             Err(error) => Err(error),
         }
     } else if args.has("raw") {
-        let body = async { client.send_raw(&call).await?.bytes().await };
-        output.wait_for(body).await?.map(|body| output.bytes(&body))
+        let response = output.wait_for(client.call(operation, &request)).await?;
+        let response = response.and_then(|response| response.read::<InvokeModelResponse>());
+        response.map(|response| output.bytes(&response.body.0))
     } else {
         // Line ends in JSON are white space.
         let answer = output.wait_for(client.call(operation, &request)).await?;

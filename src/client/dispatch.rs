@@ -527,7 +527,7 @@ impl Received {
     async fn whole(self, operation: Option<Operation>) -> Result<(Parts, Bytes)> {
         let Self { head, body } = self;
         let body = body.bytes().await.map_err(|error| unreadable(error, &head))?;
-        match operation.and_then(|operation| operation.expected_instead(&body)) {
+        match operation.and_then(|operation| operation.expected_instead(&head.headers, &body)) {
             Some(expected) => Err(unreadable(refusal::unexpected(&head, &body, &expected), &head)),
             None => Ok((head, body)),
         }

@@ -57,11 +57,14 @@ pub(super) async fn load(
 }
 
 /// The output of a command for a message: one short line, without words that may be secrets.
+///
+/// In the sentence of a word that names a secret, all words are withheld that are not of letters alone, and the one
+/// that follows `is`, `set to` or the like. A text in quotes is one word.
 fn without_secrets(text: &str) -> String {
     let text = text.get(..text.floor_char_boundary(LONGEST_SAID)).unwrap_or_default();
     let mut shown = Vec::new();
     let mut before = Before::Other;
-    for word in text.split_whitespace() {
+    for word in words(text) {
         let lower = word.to_ascii_lowercase();
         let named_at = NAMES.iter().filter_map(|name| lower.find(name)).min();
         // `SecretAccessKey: x`, `?token=x`, `"Token":"x"`
@@ -73,13 +76,14 @@ fn without_secrets(text: &str) -> String {
         let (word, next) = match before {
             Before::Name | Before::Link if LINKS.contains(&lower.as_str()) => (word.to_owned(), Before::Link),
             _ if named_at.is_some() && !name.is_empty() && bare.is_empty() => (word.to_owned(), Before::Link),
-            Before::Link => (WITHHELD.to_owned(), Before::Other),
+            Before::Link => (WITHHELD.to_owned(), Before::Name),
             _ if named_at.is_some() && !bare.is_empty() && !name.is_empty() || looks_random(bare) => {
                 (format!("{name}{WITHHELD}"), Before::Other)
             }
             _ if named_at.is_some() => (word.to_owned(), Before::Name),
-            Before::Name if !is_plain(word) => (WITHHELD.to_owned(), Before::Other),
-            _ => (word.to_owned(), Before::Other),
+            Before::Name if !is_plain(word) => (WITHHELD.to_owned(), Before::Name),
+            Before::Name if word.ends_with(['.', '!', '?']) => (word.to_owned(), Before::Other),
+            _ => (word.to_owned(), before),
         };
         shown.push(word);
         before = next;
@@ -87,10 +91,39 @@ fn without_secrets(text: &str) -> String {
     one_line(&shown.join(" "))
 }
 
+/// The words of a text. Quotes at the beginning of a word or of its value hold it together: `x='a b'`.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start();
+        let (mut before, mut closing) = (' ', None);
+        let end = rest.char_indices().find(|&(at, character)| {
+            let quote = match character {
+                '"' | '\'' | '`' => Some(character),
+                '\u{201c}' => Some('\u{201d}'),
+                '\u{2018}' => Some('\u{2019}'),
+                _ => None,
+            };
+            let opens = matches!(before, ' ' | '=' | ':' | '(' | '{' | '[' | ',');
+            before = character;
+            if closing.is_some() {
+                closing = closing.filter(|closing| *closing != character);
+                return false;
+            }
+            let quoted = rest.get(at + character.len_utf8()..).unwrap_or_default();
+            closing = quote.filter(|quote| opens && quoted.contains(*quote));
+            closing.is_none() && character.is_whitespace()
+        });
+        let (word, after) = rest.split_at(end.map_or(rest.len(), |(at, _)| at));
+        rest = after;
+        (!word.is_empty()).then_some(word)
+    })
+}
+
 /// What stands before a word.
 #[derive(Clone, Copy)]
 enum Before {
-    /// What names a secret: `password`.
+    /// What names a secret, in the same sentence: `password`.
     Name,
     /// What says that its value follows: `password is`.
     Link,
@@ -99,7 +132,7 @@ enum Before {
 
 /// Whether a word is one of a sentence: letters alone, and a sign behind it.
 fn is_plain(word: &str) -> bool {
-    let letters = word.trim_end_matches(['.', ',', ';', '!', '?']);
+    let letters = word.trim_end_matches(['.', ',', ';', ':', '!', '?']);
     !letters.is_empty() && letters.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
@@ -115,7 +148,10 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// How much of the output is read for a message, in bytes.
 const LONGEST_SAID: usize = 4096;
 /// What stands between a name and its value.
-const LINKS: [&str; 6] = ["is", "was", "=", ":", "is:", "->"];
+const LINKS: [&str; 20] = [
+    "is", "is:", "was", "was:", "be", "are", "now", "set", "reset", "changed", "to", "to:", "as", "=", ":",
+    "-", "\u{2013}", "\u{2014}", "->", "=>",
+];
 const WITHHELD: &str = "…";
 const NAMES: [&str; 5] = ["secret", "token", "password", "key", "credential"];
 
@@ -139,6 +175,17 @@ mod tests {
             ("GET https://h.example/login?token=hush failed", "GET https://h.example/login?token=… failed"),
             ("The security token has expired: log in", "The security token has expired: log in"),
             ("https://example.com/login is down", "https://example.com/login is down"),
+            ("password was set to hush", "password was set to …"),
+            ("Password changed to: hush ok", "Password changed to: … ok"),
+            ("password - hush, password \u{2014} hush", "password - … password \u{2014} …"),
+            ("the password is now hunter2", "the password is now …"),
+            ("password for bob hunter2", "password for bob …"),
+            (r#"password "correct horse battery" ok"#, "password … ok"),
+            ("the token is 'a b c', password='d e' ok", "the token is … password=… ok"),
+            ("secret is \u{201c}a b\u{201d}", "secret is …"),
+            (r#"{"Secret": "a b", "x": 1}"#, r#"{"Secret": … … …"#),
+            ("The token has expired. Run: corp-login --now", "The token has expired. Run: corp-login --now"),
+            ("I can't: the user's 'default profile' is old", "I can't: the user's 'default profile' is old"),
             ("", ""),
         ] {
             assert_eq!(without_secrets(said), shown);

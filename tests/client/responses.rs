@@ -181,6 +181,55 @@ async fn the_members_of_an_invocation_are_its_headers_and_its_body() {
     assert_eq!(call_typed(&client, Operation::InvokeModel, &params).await.unwrap(), expected);
 }
 
+/// Its body has any form, but it has one, and a page for people is a gateway's.
+#[tokio::test]
+async fn an_invocation_without_the_body_of_a_model_is_damaged() {
+    let json = "application/json";
+    for (media_type, body, expected) in [
+        (Some(json), r#"{"embedding":[1]}"#, None),
+        (Some("application/json; charset=utf-8"), "[]", None),
+        (None, "{}", None),
+        (Some("application/jsonlines"), "{}\n{}\n", None),
+        (Some("text/plain"), "<a>", None),
+        (Some(json), "", Some("found an empty body")),
+        (None, "", Some("found an empty body")),
+        (Some("image/png"), "", Some("found an empty body")),
+        (Some(json), "<html>Sign in</html>", Some("Sign in")),
+        (None, "<html>Sign in</html>", Some("Sign in")),
+        (Some("Text/HTML; charset=utf-8"), "<html>Sign in</html>", Some("Sign in")),
+        (Some(json), r#"{"cut": "#, Some("found damaged JSON")),
+    ] {
+        for typed in [false, true] {
+            let mut capture = Capture::answering([body]);
+            capture.headers.extend(media_type.map(|kind| ("content-type".into(), kind.into())));
+            let client = capture::client(&Arc::new(capture));
+            let response = call_either(typed, &client, Operation::InvokeModel, r#"{"modelId":"m"}"#).await;
+            let error = response.err().map(|error| (error.kind(), error.message().to_owned()));
+            match (&error, expected) {
+                (None, None) => {}
+                (Some((ErrorKind::Damaged, message)), Some(expected)) if message.contains(expected) => {}
+                other => panic!("{media_type:?} {body:?}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_before_what_it_must_have_is_incomplete() {
+    for (operation, missing) in [
+        (Operation::ConverseStream, "without messageStop"),
+        (Operation::InvokeModelWithResponseStream, "without chunk"),
+    ] {
+        for body in [Vec::new(), server::event("later", "{}")] {
+            let client = capture::client(&Arc::new(Capture::answering([body.clone(), body.clone(), body])));
+            let error = call_by_members(&client, operation, r#"{"modelId":"m","body":"e30="}"#).await;
+            let error = error.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BrokenOff, "{error}");
+            assert!(error.message().contains(missing), "{error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_invocation_in_pieces_ends_with_its_body() {
     let chunk = |base64: &str| server::event("chunk", &json!({ "bytes": base64 }).to_string());

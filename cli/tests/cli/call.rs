@@ -102,6 +102,29 @@ fn a_stream_is_a_line_an_event() {
 }
 
 #[test]
+fn an_invocation_without_the_body_of_a_model_fails() {
+    for (status, body, found) in [(200, "<html>Sign in</html>", "Sign in"), (204, "", "an empty body")] {
+        for arguments in [&["InvokeModel"][..], &["InvokeModel", "--raw"]] {
+            let server = Server::start([Answer::whole(status, body).header("content-type", "text/html")]);
+            let output = call(arguments, r#"{"modelId":"m"}"#, &server);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{said}");
+            assert!(said.contains(found), "{said}");
+        }
+    }
+    for (operation, request) in
+        [("InvokeModelWithResponseStream", "{}"), ("ConverseStream", r#"{"messages":[]}"#)]
+    {
+        let server = Server::start([(); 3].map(|()| Answer::stream([Vec::new()])));
+        let request = request.replacen('{', r#"{"modelId":"m","#, 1).replace(",}", "}");
+        let output = call(&[operation], &request, &server);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(4), 0), "{said}");
+        assert!(said.contains("it is not complete"), "{said}");
+    }
+}
+
+#[test]
 fn a_list_is_one_line_with_all_pages() {
     let page = |items: Value, token: &str| {
         json!({"inferenceProfileSummaries": items, "nextToken": token}).to_string()
