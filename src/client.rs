@@ -348,7 +348,7 @@ impl Client {
 
     /// The region that a call of this model goes to.
     pub(crate) async fn region_of(&self, model_id: &str) -> Result<String> {
-        Ok(self.target(Some(model_id)).await?.region.name().to_owned())
+        Ok(self.target(Some(model_id)).await?.region.signing_name())
     }
 
     pub(crate) fn config(&self) -> &Config {

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::credentials::{Chain, Credentials, ProvideCredentials, ProviderContext};
 use crate::endpoint::{Endpoint, EndpointSettings, EndpointSource, Service};
 use crate::progress::{Progress, Watcher};
-use crate::region::{Region, RegionSource};
+use crate::region::{Region, RegionSettings, RegionSource, is_named_before_files};
 use crate::retry::Retry;
 use crate::transport::{Http, HttpConfig, Transport};
 use crate::url::Origin;
@@ -285,40 +285,39 @@ impl Config {
         let mut cx = ProviderContext::new(self.context.clone()).fallback(fallback.0, fallback.1);
         cx = self.profile.iter().fold(cx, ProviderContext::profile);
         cx = self.region.iter().fold(cx, ProviderContext::region);
+        cx = self.endpoint_url.iter().cloned().fold(cx, ProviderContext::endpoint_url);
         cx = self.credentials_transport.iter().cloned().fold(cx, ProviderContext::transport);
         Chain::new(if self.offline { cx.offline() } else { cx })
     }
 
-    /// Where calls go, by everything that has a say in it. `model_region` is that of the model's ARN;
-    /// `instance_region` is asked for when nothing else names a region.
+    /// Where calls go, by everything that has a say in it. `instance_region` is asked for when nothing else names a region.
     pub(crate) async fn target(
         &self,
-        model_region: Option<&str>,
+        model_id: Option<&str>,
         instance_region: impl Future<Output = Result<Option<String>>>,
     ) -> Result<Target> {
         // A file that cannot be read does not matter where nothing is asked of it.
-        let is_named = model_region.is_some()
-            || self.region.is_some()
-            || ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().any(|name| self.context.env(name).is_some());
+        let env = |name: &str| self.context.env(name);
+        let named = RegionSettings {
+            model_id,
+            given: self.region.as_deref(),
+            profile: None,
+            endpoint_url: self.endpoint_url.as_deref(),
+            fallback: self.fallback_region.as_deref(),
+        };
+        let is_named = is_named_before_files(&named, env);
         let profiles = match self.context.profiles() {
             Err(_) if is_named && self.profile.is_none() => Profiles::default(),
             profiles => profiles?,
         };
         let profile = profiles.profile(&self.context.profile_name(self.profile.as_deref()));
         let profile = profile.map(|section| (&profiles, section));
-        let env = |name: &str| self.context.env(name);
 
-        let named = |name: &str, source| Region::new(name, source);
-        let region = model_region
-            .map(|region| named(region, RegionSource::ModelArn))
-            .or_else(|| self.region.as_deref().map(|region| named(region, RegionSource::Given)))
-            .or_else(|| Region::resolve(profile, env))
-            .or_else(|| Some(named(self.fallback_region.as_deref()?, RegionSource::Settings)));
-        let region = match region {
+        let region = match Region::resolve(&RegionSettings { profile, ..named }, env)? {
             Some(region) => region,
             None => match instance_region.await? {
-                Some(region) => named(&region, RegionSource::InstanceMetadata),
-                None => named(DEFAULT_REGION, RegionSource::Default),
+                Some(region) => Region::new(region, RegionSource::InstanceMetadata),
+                None => Region::new(DEFAULT_REGION, RegionSource::Default),
             },
         };
         let endpoint = |service, url, fallback_url| {

@@ -73,6 +73,7 @@ use crate::converse::{
     ContentBlock, ConversationRole, ConverseRequest, Message, SystemContentBlock, Tool, ToolInputSchema,
 };
 use crate::models::{self, ModelInfo};
+use crate::region::is_govcloud;
 use crate::stream::EventStream;
 use blocks::Blocks;
 use parameters::Thinking;
@@ -118,7 +119,7 @@ impl Target {
     }
 
     fn is_govcloud(&self, model_id: &str) -> bool {
-        self.region.as_ref().is_some_and(|region| region.starts_with("us-gov-"))
+        self.region.as_ref().is_some_and(|region| is_govcloud(region))
             || model_id.starts_with("us-gov.")
             || model_id.starts_with("arn:aws-us-gov:")
     }

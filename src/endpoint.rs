@@ -38,9 +38,9 @@ use std::fmt;
 
 use crate::aws_files::{Profiles, Section};
 use crate::redaction::WITHHELD;
-use crate::region::{check_region, suffixes};
+use crate::region::{check_region, suffixes, without_fips};
 pub use crate::service_url::EndpointSource;
-use crate::service_url::{configured_url, given_url, is_true, set};
+use crate::service_url::{RUNTIME, configured_url, given_url, is_true, set};
 use crate::url::{BaseUrl, Origin};
 use crate::{Error, ErrorKind, Hint, Result};
 
@@ -66,7 +66,7 @@ impl Service {
     /// The name in the AWS files; in upper case the end of the environment variable's.
     fn id(self) -> &'static str {
         match self {
-            Self::Runtime => "bedrock_runtime",
+            Self::Runtime => RUNTIME,
             Self::Control => "bedrock",
         }
     }
@@ -128,7 +128,7 @@ impl Endpoint {
             given.unwrap_or_else(|| is_true(set(&env, variable).as_deref(), profile, key))
         };
         let named = settings.region.filter(|region| !region.trim().is_empty()).ok_or_else(no_region)?;
-        let region = named.replace("fips-", "").replace("-fips", "");
+        let region = without_fips(named);
         check_region(named, &region)?;
         let fips = region != named || switch(settings.use_fips, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
         let dual_stack =
@@ -153,7 +153,7 @@ impl Endpoint {
             };
             return Err(Error::new(
                 ErrorKind::InvalidInput,
-                format!("no endpoint URL expected together with {asked}, one found ({source})"),
+                format!("expected no endpoint URL together with {asked}, found one ({source})"),
             )
             .with_hint(format!(
                 "unset the URL, or {asked} (environment, profile, or a region with \"fips\" in it)"
@@ -225,7 +225,7 @@ impl Endpoint {
 fn no_region() -> Error {
     Error::new(
         ErrorKind::InvalidInput,
-        "a region expected, none found: not given, not in AWS_REGION, AWS_DEFAULT_REGION or the profile's `region`",
+        "expected a region, found none: not given, not in AWS_REGION, AWS_DEFAULT_REGION or the profile's `region`",
     )
     .with_hint(Hint::NameRegion)
 }

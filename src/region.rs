@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::aws_files::{Profiles, Section};
-use crate::service_url::set;
+use crate::service_url::{RUNTIME, configured_url, set};
 use crate::url::is_digits;
 use crate::{Error, ErrorKind, Hint, Result};
 
@@ -20,29 +20,41 @@ impl Region {
         Self { name: name.into(), source }
     }
 
-    /// The region of the settings: `AWS_REGION`, then `AWS_DEFAULT_REGION`, then the `region` of the
-    /// profile or else of the first of its `source_profile`s that has one. `None` when none of them
-    /// names one: there is no default.
+    /// The first region that these name, in the order of [`RegionSettings`], or `None`: there is no default. The
+    /// only place that decides a region.
+    ///
+    /// Fails if the endpoint URL of environment or profile is asked for a region and is invalid.
     ///
     /// Source: [AWS Region](https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html).
     pub fn resolve(
-        profile: Option<(&Profiles, &Section)>,
+        settings: &RegionSettings<'_>,
         env: impl Fn(&str) -> Option<String>,
-    ) -> Option<Self> {
-        for variable in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+    ) -> Result<Option<Self>> {
+        let RegionSettings { model_id, given, profile, endpoint_url, fallback } = *settings;
+        let found = |name: &str, source| Ok(Some(Self::new(name, source)));
+        if let Some(name) = model_id.and_then(region_of_arn) {
+            return found(name, RegionSource::ModelArn);
+        }
+        if let Some(name) = given {
+            return found(name, RegionSource::Given);
+        }
+        for variable in VARIABLES {
             if let Some(name) = set(&env, variable) {
-                return Some(Self::new(name, RegionSource::Environment(variable.to_owned())));
+                return found(&name, RegionSource::Environment(variable.to_owned()));
             }
         }
-        let (profiles, mut profile) = profile?;
-        // No way without a loop is longer than the number of profiles.
-        for _ in 0..=profiles.names().count() {
-            if let Some(name) = profile.non_blank("region") {
-                return Some(Self::new(name, RegionSource::Profile(profile.name().to_owned())));
-            }
-            profile = profiles.profile(profile.non_blank("source_profile")?)?;
+        if let Some((name, profile)) = profile.and_then(|(profiles, profile)| of_profile(profiles, profile)) {
+            return found(name, RegionSource::Profile(profile.to_owned()));
         }
-        None
+        let url = match endpoint_url {
+            Some(url) => Some(url.to_owned()),
+            None => configured_url(RUNTIME, profile, env)?.map(|(base, _)| base.text),
+        };
+        if let Some(name) = url.as_deref().and_then(region_of_url) {
+            // A FIPS endpoint is called as it is: nothing else has to ask for FIPS.
+            return found(&without_fips(&name), RegionSource::EndpointUrl);
+        }
+        Ok(fallback.map(|name| Self::new(name, RegionSource::Settings)))
     }
 
     /// The name, as it was found: `eu-central-1`.
@@ -50,10 +62,43 @@ impl Region {
         &self.name
     }
 
+    /// The name without a `fips-` or `-fips`, which asks for FIPS endpoints: what requests are signed for.
+    pub(crate) fn signing_name(&self) -> String {
+        without_fips(&self.name)
+    }
+
     /// What named it.
     pub fn source(&self) -> &RegionSource {
         &self.source
     }
+}
+
+/// What can name a region, the first that counts first. Environment and profile come between `given` and
+/// `endpoint_url`: `AWS_REGION`, `AWS_DEFAULT_REGION`, then the `region` of the profile, or else of the first of its
+/// `source_profile`s that has one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RegionSettings<'a> {
+    /// The model that is called: its ARN may name a region.
+    pub model_id: Option<&'a str>,
+    /// The region given in code or by a flag.
+    pub given: Option<&'a str>,
+    /// The AWS files and the profile chosen from them.
+    pub profile: Option<(&'a Profiles, &'a Section)>,
+    /// The URL of the runtime, given in code or by a flag; otherwise the one of environment or profile. It names a
+    /// region if it is Amazon's own: `https://bedrock-runtime.eu-central-1.amazonaws.com`.
+    pub endpoint_url: Option<&'a str>,
+    /// The region of a settings file.
+    pub fallback: Option<&'a str>,
+}
+
+/// Whether environment or code name a region, so that the AWS files are not asked for one.
+pub(crate) fn is_named_before_files(
+    settings: &RegionSettings<'_>,
+    env: impl Fn(&str) -> Option<String>,
+) -> bool {
+    settings.model_id.and_then(region_of_arn).is_some()
+        || settings.given.is_some()
+        || VARIABLES.iter().any(|variable| set(&env, variable).is_some())
 }
 
 /// What named a region. `Display` says it in the words of the settings.
@@ -68,6 +113,8 @@ pub enum RegionSource {
     Environment(String),
     /// This profile.
     Profile(String),
+    /// The endpoint URL, which is Amazon's own.
+    EndpointUrl,
     /// A settings file.
     Settings,
     /// The metadata service of the EC2 instance.
@@ -83,11 +130,34 @@ impl fmt::Display for RegionSource {
             Self::ModelArn => f.write_str("model ARN"),
             Self::Environment(name) => write!(f, "env: {name}"),
             Self::Profile(name) => write!(f, "profile {name}"),
+            Self::EndpointUrl => f.write_str("endpoint URL"),
             Self::Settings => f.write_str("settings file"),
             Self::InstanceMetadata => f.write_str("instance metadata"),
             Self::Default => f.write_str("default"),
         }
     }
+}
+
+/// The region of a profile, or else of the first of its `source_profile`s that has one; and the profile's name.
+fn of_profile<'a>(profiles: &'a Profiles, mut profile: &'a Section) -> Option<(&'a str, &'a str)> {
+    // A path without a circle is at most as long as there are profiles.
+    for _ in 0..=profiles.names().count() {
+        if let Some(name) = profile.non_blank("region") {
+            return Some((name, profile.name()));
+        }
+        profile = profiles.profile(profile.non_blank("source_profile")?)?;
+    }
+    None
+}
+
+/// The region that a name means: `fips-us-gov-west-1` and `us-gov-west-1-fips` are `us-gov-west-1`.
+pub(crate) fn without_fips(name: &str) -> String {
+    name.replace("fips-", "").replace("-fips", "")
+}
+
+/// Whether a region is of the partition `aws-us-gov`.
+pub(crate) fn is_govcloud(region: &str) -> bool {
+    partition(region).is_some_and(|partition| partition.prefix == GOVCLOUD)
 }
 
 /// The region inside the ARN of a Bedrock resource, `arn:aws:bedrock:REGION:...` in any partition:
@@ -157,7 +227,7 @@ pub(crate) fn check_region(named: &str, region: &str) -> Result<()> {
     Err(Error::new(
         ErrorKind::InvalidInput,
         format!(
-            "the region {shown:?} cannot be: 1 to 63 letters, digits and hyphens expected, not digits alone, and no hyphen at either end"
+            "invalid region {shown:?}: expected 1 to 63 letters, digits and hyphens, not only digits, and no hyphen at either end"
         ),
     )
     .with_hint(Hint::NameRegion))
@@ -192,13 +262,23 @@ impl Partition {
 }
 
 pub(crate) fn suffixes(region: &str) -> Suffixes {
-    PARTITIONS.iter().find(|partition| partition.has(region)).map_or(AWS, |partition| partition.suffixes)
+    partition(region).map_or(AWS, |partition| partition.suffixes)
 }
+
+/// The partition of a region. `None` for `aws`.
+fn partition(region: &str) -> Option<&'static Partition> {
+    PARTITIONS.iter().find(|partition| partition.has(region))
+}
+
+/// In the order in which they count.
+const VARIABLES: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 
 /// Of the partition `aws`, which has every region that no other partition has.
 const AWS: Suffixes = Suffixes { dns: "amazonaws.com", dual_stack: "api.aws" };
 
-const PARTITIONS: [Partition; 7] = [
+const GOVCLOUD: &str = "us-gov";
+
+static PARTITIONS: [Partition; 7] = [
     Partition {
         prefix: "cn",
         global: Some("aws-cn-global"),
@@ -230,7 +310,7 @@ const PARTITIONS: [Partition; 7] = [
         suffixes: Suffixes { dns: "csp.hci.ic.gov", dual_stack: "api.aws.hci.ic.gov" },
     },
     Partition {
-        prefix: "us-gov",
+        prefix: GOVCLOUD,
         global: Some("aws-us-gov-global"),
         suffixes: Suffixes { dns: "amazonaws.com", dual_stack: "api.aws" },
     },

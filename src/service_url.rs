@@ -67,7 +67,7 @@ pub(crate) fn configured_url(
             Error::new(
                 ErrorKind::Credentials,
                 format!(
-                    "the section [services {}] expected, which profile {} names, none found",
+                    "expected the section [services {}], which profile {} names; found none",
                     name.escape_debug(),
                     profile.name()
                 ),
@@ -101,10 +101,13 @@ pub(crate) fn given_url(text: &str, source: &EndpointSource) -> Result<BaseUrl> 
             EndpointSource::Services { .. } | EndpointSource::Profile(_) => ErrorKind::Credentials,
             _ => ErrorKind::InvalidInput,
         };
-        Error::new(kind, format!("the endpoint URL ({source}) cannot be: {expected} expected"))
+        Error::new(kind, format!("invalid endpoint URL ({source}): expected {expected}"))
             .with_hint("an endpoint URL is like https://vpce-1.example.com or http://localhost:8080/path")
     })
 }
+/// The runtime's name in the AWS files; in upper case the end of the environment variable's.
+pub(crate) const RUNTIME: &str = "bedrock_runtime";
+
 const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 
 #[cfg(test)]

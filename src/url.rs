@@ -77,7 +77,7 @@ impl BaseUrl {
         if path.split('/').any(is_step) {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
-                format!("names other than \".\" and \"..\" expected in the path, {path:?} found"),
+                format!("expected names other than \".\" and \"..\" in the path, found {path:?}"),
             ));
         }
         let mut url = format!("{}{path}", self.text);
@@ -155,7 +155,7 @@ impl fmt::Debug for Origin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match BaseUrl::parse(self.0) {
             Ok(url) => url.origin().fmt(f),
-            Err(expected) => write!(f, "({expected} expected)"),
+            Err(expected) => write!(f, "(expected {expected})"),
         }
     }
 }

@@ -35,7 +35,6 @@ use crate::operation::{Call, Operation, Request as _};
 use crate::progress::Progress;
 use crate::redaction::{Redaction, Shown};
 use crate::refusal;
-use crate::region::region_of_arn;
 use crate::retry::{Quota, RateLimit};
 use crate::sign::{self, Scope};
 use crate::skew::{self, ClockSkew};
@@ -125,7 +124,7 @@ impl Client {
     /// Where calls of a model go.
     pub(super) async fn target(&self, model_id: Option<&str>) -> Result<Target> {
         let instance_region = async { Ok(self.found().await?.and_then(|found| found.region.clone())) };
-        self.config.target(model_id.and_then(region_of_arn), instance_region).await
+        self.config.target(model_id, instance_region).await
     }
 
     /// Makes a call until it is read or there is no further attempt.

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use super::provider_context::{CallPolicy, Fault, ProviderContext, failed, refused, request};
 use super::secret::{Fields, Secret};
 use super::{Credentials, Deferred, Outcome, Resolved};
-use crate::region::dns_suffix;
+use crate::region::is_region;
 use crate::url::{BaseUrl, encode_label};
 use crate::{Error, ErrorKind, Result};
 
@@ -119,7 +119,7 @@ impl Imds {
         let settings = Settings::of(cx).ok()?.ok()?;
         let region = self.get(cx, &settings, "/latest/meta-data/placement/region").await.ok()??;
         let region = region.text().trim().to_owned();
-        dns_suffix(&region).ok().map(|_| region)
+        is_region(&region).then_some(region)
     }
 
     async fn role_and_keys(&self, cx: &ProviderContext) -> Result<(String, Keys), Trouble> {

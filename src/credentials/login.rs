@@ -22,6 +22,7 @@ use super::expired;
 use super::provider_context::{CallPolicy, Fault, ProviderContext, failed, refusal, request, secret_body};
 use super::secret::{Fields, Secret, hashed_name, timestamp};
 use super::session::{self, Session};
+use crate::region::is_govcloud;
 use crate::{Error, ErrorKind, Hint, Result};
 
 /// The keys of a session, refreshed if they are about to expire.
@@ -138,7 +139,7 @@ impl<'a> Cached<'a> {
 /// The host of the sign-in service.
 fn host(region: &str, suffix: &str) -> String {
     match suffix {
-        "amazonaws.com" if region.starts_with("us-gov-") => format!("{region}.signin.amazonaws-us-gov.com"),
+        "amazonaws.com" if is_govcloud(region) => format!("{region}.signin.amazonaws-us-gov.com"),
         "amazonaws.com" => format!("{region}.signin.aws.amazon.com"),
         "amazonaws.com.cn" => format!("{region}.signin.amazonaws.cn"),
         suffix => format!("signin.{region}.{suffix}"),

@@ -17,7 +17,7 @@ use super::secret::Fields;
 use crate::aws_files::{Profiles, Section};
 use crate::context::Context;
 use crate::redaction::Redaction;
-use crate::region::{Region, RegionSource, dns_suffix};
+use crate::region::{Region, RegionSettings, dns_suffix};
 use crate::retry::Retry;
 use crate::service_url::configured_url;
 use crate::transport::{Http, HttpConfig, Transport, proxy_secrets};
@@ -33,6 +33,8 @@ pub struct ProviderContext {
     /// The profile and the region that code names.
     pub(super) profile: Option<String>,
     pub(super) given_region: Option<String>,
+    /// The runtime's URL that code names.
+    pub(super) endpoint_url: Option<String>,
     /// The region of a settings file.
     pub(super) fallback_region: Option<String>,
     /// Whether no service may be asked.
@@ -85,6 +87,7 @@ impl ProviderContext {
             context,
             profile: None,
             given_region: None,
+            endpoint_url: None,
             fallback_region: None,
             offline: false,
             transport: None,
@@ -121,6 +124,12 @@ impl ProviderContext {
         self
     }
 
+    /// The runtime's URL, which may name a region.
+    pub(crate) fn endpoint_url(mut self, url: String) -> Self {
+        self.endpoint_url = Some(url);
+        self
+    }
+
     /// The region and the key of a settings file.
     pub(crate) fn fallback(mut self, region: Option<String>, token: Option<Token>) -> Self {
         (self.fallback_region, self.fallback_token) = (region, token);
@@ -137,24 +146,28 @@ impl ProviderContext {
         Ok(work(profiles.profile(&self.profile_name()).map(|section| (&profiles, section))))
     }
 
-    /// The region that is named: in code, in the environment, in the profile or in a settings file.
+    /// The region that is named: in code, in the environment, in the profile, in the
+    /// runtime's URL or in a settings file.
     pub(super) fn named_region(&self) -> Result<Option<Region>> {
-        if let Some(name) = &self.given_region {
-            return Ok(Some(Region::new(name, RegionSource::Given)));
-        }
-        let found = self.with_profile(|profile| Region::resolve(profile, |name| self.context.env(name)))?;
-        let of_settings = || {
-            // FIPS in the region name is meant for the runtime only.
-            let name = self.fallback_region.as_deref()?.replace("fips-", "").replace("-fips", "");
-            Some(Region::new(&name, RegionSource::Settings))
+        let settings = RegionSettings {
+            model_id: None,
+            given: self.given_region.as_deref(),
+            profile: None,
+            endpoint_url: self.endpoint_url.as_deref(),
+            fallback: self.fallback_region.as_deref(),
         };
-        Ok(found.or_else(of_settings))
+        let env = |name: &str| self.context.env(name);
+        if settings.given.is_some() {
+            return Region::resolve(&settings, env);
+        }
+        self.with_profile(|profile| Region::resolve(&RegionSettings { profile, ..settings }, env))?
     }
 
     /// The region to ask for credentials in: the named one, or else the instance's.
     pub(super) async fn sts_region(&self) -> Result<String> {
         if let Some(region) = self.named_region()? {
-            return Ok(region.name().to_owned());
+            // FIPS in the name is meant for Bedrock only.
+            return Ok(region.signing_name());
         }
         self.imds.region(self).await.ok_or_else(|| {
             Error::new(ErrorKind::Credentials, "expected a region to ask STS in, found none")

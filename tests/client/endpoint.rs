@@ -6,9 +6,10 @@ use support::capture;
 use support::shared;
 
 use pumice::aws_files::Profiles;
+use pumice::context::Context;
 use pumice::endpoint::{Endpoint, EndpointSettings, Service};
-use pumice::region::{Region, RegionSource, region_of_arn};
-use pumice::{ErrorKind, Result};
+use pumice::region::{Region, RegionSettings, RegionSource, region_of_arn};
+use pumice::{Client, Config, ErrorKind, Result};
 
 fn no_env(_: &str) -> Option<String> {
     None
@@ -165,7 +166,7 @@ fn a_region_is_one_label_of_a_host_name() {
         assert!(error.hint().is_some());
         if !name.trim().is_empty() {
             assert!(error.to_string().contains(&format!("{name:?}")), "{error}");
-            assert!(error.to_string().contains("letters, digits and hyphens expected"), "{error}");
+            assert!(error.to_string().contains("expected 1 to 63 letters, digits and hyphens"), "{error}");
         }
     }
     let error = region(&"x.".repeat(10_000)).unwrap_err();
@@ -367,7 +368,7 @@ fn an_endpoint_is_a_url_that_paths_fit_under() {
     ] {
         let error = given(url).expect_err(url);
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}");
-        assert!(error.to_string().contains(&format!("cannot be: {expected}")), "{url}: {error}");
+        assert!(error.to_string().contains(&format!("expected {expected}")), "{url}: {error}");
         assert!(!format!("{error:?}").contains("SECRET"), "{error:?}");
     }
 }
@@ -460,8 +461,10 @@ fn the_region_of_the_settings() {
     ] {
         let env = env.iter().copied().collect::<HashMap<_, _>>();
         let section = profiles.profile(name).map(|section| (&profiles, section));
-        let found = Region::resolve(section, |name| env.get(name).map(|&value| value.to_owned()));
-        assert_eq!(found, expected.map(|(name, source)| Region::new(name, source)), "{name}");
+        let found = Region::resolve(&RegionSettings { profile: section, ..Default::default() }, |name| {
+            env.get(name).map(|&value| value.to_owned())
+        });
+        assert_eq!(found.unwrap(), expected.map(|(name, source)| Region::new(name, source)), "{name}");
     }
 }
 
@@ -487,5 +490,70 @@ fn an_arn_says_where_it_is() {
         (" arn:aws:bedrock:us-east-1:1:x", None),
     ] {
         assert_eq!(region_of_arn(id), region, "{id}");
+    }
+}
+
+#[test]
+fn what_names_a_region_first() {
+    let profiles = Profiles::parse(Some(("config", "[default]\nregion = of-profile")), None).unwrap();
+    let profile = profiles.profile("default").map(|section| (&profiles, section));
+    let model_id = Some("arn:aws:bedrock:of-arn:1:inference-profile/x");
+    let amazons = "https://bedrock-runtime.of-url.amazonaws.com";
+    let all = RegionSettings {
+        model_id,
+        given: Some("given"),
+        profile,
+        endpoint_url: Some(amazons),
+        fallback: Some("of-settings"),
+    };
+    let url_only = RegionSettings { model_id: None, given: None, profile: None, ..all };
+    let fips = "https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com";
+    let in_env = ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", amazons);
+    for (settings, env, expected) in [
+        (all, ("AWS_REGION", "of-env"), "of-arn (model ARN)"),
+        (RegionSettings { model_id: Some("x"), ..all }, ("AWS_REGION", "of-env"), "given (given)"),
+        (
+            RegionSettings { model_id: None, given: None, ..all },
+            ("AWS_REGION", "of-env"),
+            "of-env (env: AWS_REGION)",
+        ),
+        (RegionSettings { model_id: None, given: None, ..all }, ("X", ""), "of-profile (profile default)"),
+        (url_only, ("X", ""), "of-url (endpoint URL)"),
+        (RegionSettings { endpoint_url: None, ..url_only }, in_env, "of-url (endpoint URL)"),
+        (RegionSettings { endpoint_url: Some(fips), ..url_only }, in_env, "us-gov-west-1 (endpoint URL)"),
+        (
+            RegionSettings { endpoint_url: Some("http://localhost"), ..url_only },
+            in_env,
+            "of-settings (settings file)",
+        ),
+    ] {
+        let env = |name: &str| (name == env.0).then(|| env.1.to_owned());
+        let region = Region::resolve(&settings, env).unwrap().unwrap();
+        assert_eq!(format!("{} ({})", region.name(), region.source()), expected);
+    }
+    assert_eq!(Region::resolve(&RegionSettings::default(), |_| None).unwrap(), None);
+    let broken = |name: &str| (name == "AWS_ENDPOINT_URL").then(|| "ftp://x".to_owned());
+    Region::resolve(&RegionSettings::default(), broken).unwrap_err();
+}
+
+#[tokio::test]
+async fn calls_and_credentials_go_to_the_region_of_amazons_own_url() {
+    let config = "[default]\nrole_arn = arn:aws:iam::1:role/x\ncredential_source = Environment\n";
+    let context = Context::fake()
+        .with_env("HOME", "/home/u")
+        .with_env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        .with_env("AWS_SECRET_ACCESS_KEY", "secret")
+        .with_file("/home/u/.aws/config", config);
+    let base = Config::new().context(context).profile("default").offline();
+    let url = "https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com";
+    for (config, name, endpoint, source) in [
+        (base.clone().endpoint_url(url), "us-gov-west-1", url, "endpoint URL"),
+        (base.clone().region("fips-us-gov-west-1"), "fips-us-gov-west-1", url, "given"),
+    ] {
+        let identity = Client::new(config).identify().await.unwrap();
+        assert_eq!((identity.region.name(), &*identity.region.source().to_string()), (name, source));
+        assert_eq!(identity.runtime.url(), endpoint);
+        let attempt = identity.search.attempts.last().unwrap();
+        assert!(attempt.reason.contains("https://sts.us-gov-west-1.amazonaws.com"), "{}", attempt.reason);
     }
 }

@@ -20,7 +20,7 @@ use pumice::context::Context;
 use pumice::converse::ConverseRequest;
 use pumice::endpoint::{Endpoint, EndpointSettings, EndpointSource, Service};
 use pumice::operation::{Call, Operation};
-use pumice::region::Region;
+use pumice::region::{Region, RegionSettings};
 use pumice::sign::{Scope, sign};
 use pumice::transport::{Sending, Transport};
 use pumice::{Client, Config, ErrorKind, Result};
@@ -369,10 +369,11 @@ pub fn configured_endpoint(case: &Value) -> Result<Endpoint> {
     let profiles = Profiles::parse(case["config_file"].as_str().map(|text| ("config", text)), None).unwrap();
     let profile = profiles.profile("default").map(|profile| (&profiles, profile));
     let env = |name: &str| case["env"][name].as_str().map(str::to_owned);
-    let ambient = Region::resolve(profile, env);
+    let named = RegionSettings { given: case["region"].as_str(), profile, ..Default::default() };
+    let region = Region::resolve(&named, env)?;
     let settings = EndpointSettings {
         url: case["endpoint_url"].as_str(),
-        region: case["region"].as_str().or(ambient.as_ref().map(Region::name)),
+        region: region.as_ref().map(Region::name),
         use_fips: case["fips"].as_bool(),
         use_dual_stack: case["ds"].as_bool(),
         profile,

@@ -252,7 +252,9 @@ pub fn profiles(data: &[u8]) {
             let _ = (profile.non_blank(key), profile.nested(key, "endpoint_url"));
         }
         // Where calls go, as far as the files say: any fault is an error.
-        let region = pumice::region::Region::resolve(Some((&profiles, profile)), |_| None);
+        let settings =
+            pumice::region::RegionSettings { profile: Some((&profiles, profile)), ..Default::default() };
+        let Ok(region) = pumice::region::Region::resolve(&settings, |_| None) else { continue };
         let settings = pumice::endpoint::EndpointSettings {
             region: region.as_ref().map(pumice::region::Region::name),
             profile: Some((&profiles, profile)),
