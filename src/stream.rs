@@ -346,8 +346,8 @@ impl ResponseBody {
             Poll::Ready(next) => next.transpose(),
             Poll::Pending => {
                 std::task::ready!(self.poll_idle(task));
-                let seconds = seconds(self.idle_timeout);
-                let message = format!("idle timeout: nothing more came for {seconds} seconds");
+                let message =
+                    format!("idle timeout: nothing more came for {}", in_seconds(self.idle_timeout));
                 Err(Error::new(ErrorKind::Timeout, message))
             }
         };
@@ -378,12 +378,13 @@ impl Stream for ResponseBody {
     }
 }
 
-/// A time in seconds, for people: `0.25`.
-pub(crate) fn seconds(time: Duration) -> String {
+/// A time for people: `0.25 seconds`.
+pub(crate) fn in_seconds(time: Duration) -> String {
     let thousandths = format!("{:03}", time.subsec_millis());
-    match thousandths.trim_end_matches('0') {
-        "" => time.as_secs().to_string(),
-        fraction => format!("{}.{fraction}", time.as_secs()),
+    match (time.as_secs(), thousandths.trim_end_matches('0')) {
+        (1, "") => "1 second".to_owned(),
+        (seconds, "") => format!("{seconds} seconds"),
+        (seconds, fraction) => format!("{seconds}.{fraction} seconds"),
     }
 }
 

@@ -20,11 +20,12 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Barrier;
 
-/// The memory is the process's: one test at a time.
+/// The memory is the process's: one test at a time, with all that it prepares.
 static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
 fn hundreds_of_streams_at_once_are_all_complete_and_equal() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let events = std::env::var("PUMICE_LOAD_EVENTS").map_or(40, |events| events.parse().unwrap());
     let pieces = (0..events - 4).map(|number| format!("{number} ")).collect::<Vec<_>>();
     let frames = server::text_answer(&pieces.iter().map(String::as_str).collect::<Vec<_>>());
@@ -32,7 +33,7 @@ fn hundreds_of_streams_at_once_are_all_complete_and_equal() {
     let (first, rest) = (frames[0].clone(), frames[1..].concat());
     let at_once = Arc::new(Barrier::new(STREAMS));
     let opened = Arc::new(AtomicUsize::new(0));
-    alone(async {
+    run(async {
         let (waiting, count) = (Arc::clone(&at_once), Arc::clone(&opened));
         let url = serve(move |mut stream| {
             let (first, rest, waiting) = (first.clone(), rest.clone(), Arc::clone(&waiting));
@@ -57,11 +58,12 @@ fn hundreds_of_streams_at_once_are_all_complete_and_equal() {
 
 #[test]
 fn a_slow_reader_makes_the_server_wait_and_dropping_the_stream_closes_the_connection() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let frame = server::text(0, &"x".repeat(4000));
     let length = frame.len();
     let written = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&written);
-    alone(async {
+    run(async {
         let url = serve(move |mut stream| {
             let (frame, count) = (frame.clone(), Arc::clone(&count));
             async move {
@@ -94,9 +96,10 @@ fn a_slow_reader_makes_the_server_wait_and_dropping_the_stream_closes_the_connec
 
 #[test]
 fn a_stream_of_tiny_frames_without_end_takes_no_memory() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // As many as one write holds; the smallest events there are.
     let frames = server::frame(&[(":event-type", "x")], "{}").repeat(1000);
-    alone(async {
+    run(async {
         let url = serve(move |mut stream| {
             let frames = frames.clone();
             async move { while stream.write_all(&frames).await.is_ok() {} }
@@ -117,6 +120,7 @@ fn a_stream_of_tiny_frames_without_end_takes_no_memory() {
 
 #[test]
 fn the_largest_frame_is_read_and_a_larger_one_is_refused_at_its_length() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let beside = r#"{"contentBlockIndex":0,"delta":{"text":""}}"#.len();
     let text = "x".repeat(MAX_PAYLOAD - beside);
     let payload = format!(r#"{{"contentBlockIndex":0,"delta":{{"text":"{text}"}}}}"#);
@@ -127,7 +131,7 @@ fn the_largest_frame_is_read_and_a_larger_one_is_refused_at_its_length() {
     let mut prelude = (u32::try_from(largest.len()).unwrap() + 1).to_be_bytes().to_vec();
     prelude.extend_from_slice(&largest[4..8]);
     prelude.extend(crc32fast::hash(&prelude).to_be_bytes());
-    alone(async {
+    run(async {
         let url = serve(move |mut stream| {
             let (largest, prelude) = (largest.clone(), prelude.clone());
             async move {
@@ -150,9 +154,8 @@ fn the_largest_frame_is_read_and_a_larger_one_is_refused_at_its_length() {
     });
 }
 
-/// Runs with nothing else beside it. Time is not what is tested: none runs out.
-fn alone(test: impl Future<Output = ()>) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+/// Time is not what is tested: none runs out.
+fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }
 

@@ -16,6 +16,8 @@ use crate::args::Args;
 use crate::conversation::Conversation;
 use crate::failure::{Exit, Failure};
 use crate::input;
+#[cfg(unix)]
+use crate::interrupt;
 use crate::interrupt::Held;
 use crate::output::{Output, Report};
 use crate::prompt::Prompter;
@@ -42,6 +44,8 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     match prompt {
         None => chat.converse(contents).await,
         Some(prompt) => {
+            #[cfg(unix)]
+            interrupt::ends_the_line();
             contents.push(TextContent::new(prompt).into());
             let how = if json { How::Json } else { How::Text(None) };
             chat.turn(contents, how).await

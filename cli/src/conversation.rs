@@ -194,6 +194,8 @@ fn check_place(file: &Path) -> Result<(), Failure> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let fault = if file.is_dir() {
         "a folder"
+    } else if file.metadata().is_ok_and(|found| !found.is_file()) {
+        "a pipe or a device"
     } else if !folder.is_dir() {
         "a file in a folder that is not there"
     } else {

@@ -1,4 +1,4 @@
-//! Ctrl-C: it ends the program, or no more than the answer that is coming.
+//! Ctrl-C, which ends the program or only the response that is arriving; and SIGTERM at the prompt.
 
 use std::future::{pending, poll_fn};
 use std::io;
@@ -12,7 +12,7 @@ use crate::failure;
 /// Whether it ends the program.
 static ENDS: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
-/// From here on it ends the program where it stands, a blocked write included; the system closes the
+/// From here on Ctrl-C ends the program where it stands, a blocked write included; the system closes the
 /// connection.
 pub(crate) fn ends_the_program() {
     // Only a signal that cannot be caught makes this fail.
@@ -21,6 +21,52 @@ pub(crate) fn ends_the_program() {
         failure::INTERRUPTED.into(),
         Arc::clone(&ENDS),
     );
+}
+
+/// From here on Ctrl-C also ends the line, if standard error is a terminal. Not for what holds Ctrl-C back.
+#[cfg(unix)]
+pub(crate) fn ends_the_line() {
+    use std::io::{Read as _, Write as _};
+    use std::os::fd::AsFd as _;
+
+    let start = || {
+        let (mut signals, sender) = std::os::unix::net::UnixStream::pair()?;
+        // Not through the lock of standard error, which a blocked write holds.
+        let mut terminal = std::fs::File::from(io::stderr().as_fd().try_clone_to_owned()?);
+        signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, sender)?;
+        // A signal handler itself may not write text.
+        std::thread::Builder::new().spawn(move || {
+            if signals.read_exact(&mut [0]).is_ok() {
+                // The program ends, whether the line end can be written or not.
+                let _ = terminal.write_all(b"\n");
+                std::process::exit(failure::INTERRUPTED.into());
+            }
+        })
+    };
+    if io::IsTerminal::is_terminal(&io::stderr()) && start().is_ok() {
+        ENDS.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Does the work, unless SIGTERM comes before its end. Outside of this, SIGTERM ends the program as usual.
+#[cfg(unix)]
+pub(crate) async fn unless_terminated<T>(work: impl Future<Output = T>) -> Option<T> {
+    static IS_DEFAULT: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
+        let is_default = Arc::new(AtomicBool::new(true));
+        let signal = signal_hook::consts::SIGTERM;
+        // Only a signal that cannot be caught makes this fail.
+        let _ = signal_hook::flag::register_conditional_default(signal, Arc::clone(&is_default));
+        is_default
+    });
+    IS_DEFAULT.store(false, Ordering::SeqCst);
+    let (mut work, mut terminated) = (pin!(work), pin!(next(signal_hook::consts::SIGTERM)));
+    let done = poll_fn(|task| match terminated.as_mut().poll(task) {
+        Poll::Ready(Ok(())) => Poll::Ready(None),
+        _ => work.as_mut().poll(task).map(Some),
+    })
+    .await;
+    IS_DEFAULT.store(true, Ordering::SeqCst);
+    done
 }
 
 /// Ctrl-C while this lives: whoever waits is told, and the program goes on.
@@ -53,10 +99,15 @@ impl Drop for Held {
     }
 }
 
-/// Ends with the next Ctrl-C. Not by tokio's own signals on Unix: their registry is made in every program, and
-/// costs a fortieth of all that a short call takes.
 #[cfg(unix)]
 async fn interrupted() -> io::Result<()> {
+    next(signal_hook::consts::SIGINT).await
+}
+
+/// Waits for the next signal of this kind. Not by tokio's own signals: their registry is made in every program, and
+/// costs a fortieth of all that a short call takes.
+#[cfg(unix)]
+async fn next(signal: i32) -> io::Result<()> {
     struct Registered(signal_hook::SigId);
     impl Drop for Registered {
         fn drop(&mut self) {
@@ -64,12 +115,11 @@ async fn interrupted() -> io::Result<()> {
         }
     }
 
-    let (told, teller) = std::os::unix::net::UnixStream::pair()?;
-    told.set_nonblocking(true)?;
-    let told = tokio::net::UnixStream::from_std(told)?;
-    let _registered =
-        Registered(signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, teller)?);
-    told.readable().await
+    let (signals, sender) = std::os::unix::net::UnixStream::pair()?;
+    signals.set_nonblocking(true)?;
+    let signals = tokio::net::UnixStream::from_std(signals)?;
+    let _registered = Registered(signal_hook::low_level::pipe::register(signal, sender)?);
+    signals.readable().await
 }
 
 #[cfg(not(unix))]

@@ -40,7 +40,12 @@ fn main() -> ExitCode {
         });
     let result = parsed.and_then(|args| run(&args, &report));
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            if output::is_lost() {
+                report.warning("standard output is closed or /dev/null: what was printed is lost");
+            }
+            ExitCode::SUCCESS
+        }
         Err(failure) => {
             report.failure(&failure);
             failure.exit.into()

@@ -16,6 +16,8 @@ use rustyline::{Behavior, ColorMode, Config, Editor, Helper};
 use crate::LONGEST_LOCK;
 use crate::escape::{Escaper, escaped};
 use crate::failure::Failure;
+#[cfg(unix)]
+use crate::interrupt;
 use crate::output::Report;
 
 /// Asks the user.
@@ -53,7 +55,21 @@ impl Prompter {
     /// It waits on a thread of its own: here, connections are closed meanwhile that nobody needs any more.
     pub(crate) async fn ask(mut self, report: &Report) -> Result<Option<(Self, String)>, Failure> {
         let report = report.clone();
+        #[cfg(unix)]
+        let mode = Mode::now();
         let asking = tokio::task::spawn_blocking(move || Ok(self.read(&report)?.map(|line| (self, line))));
+        #[cfg(unix)]
+        let asking = async {
+            if let Some(asked) = interrupt::unless_terminated(asking).await {
+                return asked;
+            }
+            if let Some(mode) = mode {
+                mode.restore();
+            }
+            // It does not return.
+            let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTERM);
+            Ok(Ok(None))
+        };
         asking.await.map_err(|error| unusable(&error))?
     }
 
@@ -112,6 +128,31 @@ impl Prompter {
         let lines =
             kept.iter().skip(first).map(|line| serde_json::Value::from(line.as_str()).to_string() + "\n");
         context.write_private(path, lines.collect::<String>().as_bytes())
+    }
+}
+
+/// How the terminal was before the editor changed it.
+#[cfg(unix)]
+struct Mode {
+    terminal: std::fs::File,
+    mode: rustix::termios::Termios,
+}
+
+#[cfg(unix)]
+impl Mode {
+    /// `None` without a terminal.
+    fn now() -> Option<Self> {
+        let terminal = std::fs::File::options().read(true).write(true).open("/dev/tty").ok()?;
+        let mode = rustix::termios::tcgetattr(&terminal).ok()?;
+        Some(Self { terminal, mode })
+    }
+
+    fn restore(mut self) {
+        use std::io::Write as _;
+
+        // The program ends, whether the terminal takes it or not.
+        let _ = self.terminal.write_all(b"\x1b[?2004l\r\n");
+        let _ = rustix::termios::tcsetattr(&self.terminal, rustix::termios::OptionalActions::Now, &self.mode);
     }
 }
 

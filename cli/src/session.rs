@@ -106,7 +106,11 @@ impl Session {
     }
 
     async fn no_model(&self) -> Failure {
-        let callable = if self.replays { Vec::new() } else { self.callable().await };
+        if self.replays {
+            return Failure::usage("the recording has no request of a model in it")
+                .hint("record a call of a model with --record FILE");
+        }
+        let callable = self.callable().await;
         let such = match callable.as_slice() {
             [] => "the id of a model or of an inference profile, such as \
                    us.anthropic.claude-sonnet-4-5-20250929-v1:0, or an ARN"

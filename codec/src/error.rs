@@ -127,6 +127,16 @@ impl Error {
         self
     }
 
+    /// Says how many attempts of the call failed, if there was more than one.
+    #[doc(hidden)]
+    pub fn with_attempts(mut self, attempts: u32) -> Self {
+        if attempts > 1 {
+            let message = &mut self.inner().message;
+            *message = format!("{message}; {attempts} attempts failed");
+        }
+        self
+    }
+
     /// Sets the service's [code](Self::code).
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.inner().code = Some(shortened(code.into(), LONGEST_NAME));

@@ -38,7 +38,7 @@ use crate::refusal;
 use crate::retry::{Quota, RateLimit};
 use crate::sign::{self, Scope};
 use crate::skew::{self, ClockSkew};
-use crate::stream::{FrameStream, ResponseBody, seconds};
+use crate::stream::{FrameStream, ResponseBody, in_seconds};
 use crate::transport::{Sending, Transport, proxy_secrets};
 use crate::{Error, ErrorKind, Hint, Result};
 
@@ -469,16 +469,27 @@ impl<'a> Attempts<'a> {
         } else if let Some(delay) = retry.delay(&error, self.number - self.beside, chance) {
             self.cost = shared.quota.take(&error);
             if self.cost.is_none() {
-                return Err(error);
+                return Err(self.counted(error));
             }
             config.watcher.report(&Progress::Retrying { error: &error, delay });
             delay
         } else {
-            return self.substitute_profile(error).await;
+            return self.substitute_profile(self.counted(error)).await;
         };
         self.last = Some(error);
         tokio::time::sleep(delay).await;
         Ok(())
+    }
+
+    /// The error that ends the call. The service has words of its own; of a connection that fails it is not clear how
+    /// long it was tried.
+    fn counted(&self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::BrokenOff => {
+                error.with_attempts(self.number)
+            }
+            _ => error,
+        }
     }
 
     /// Goes on with the inference profile that serves the model, if that is what the error asks for and the
@@ -621,8 +632,7 @@ fn credentials_expired(code: &str) -> bool {
 /// Waits for at most this long.
 async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
     timeout(limit, work).await.unwrap_or_else(|_| {
-        let seconds = seconds(limit);
-        Err(Error::new(ErrorKind::Timeout, format!("{what} within {seconds} seconds")))
+        Err(Error::new(ErrorKind::Timeout, format!("{what} within {}", in_seconds(limit))))
     })
 }
 

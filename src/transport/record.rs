@@ -174,6 +174,10 @@ impl fmt::Debug for Tape {
 fn open(path: &Path) -> io::Result<File> {
     // A device or a pipe is written to as it is, and opening a pipe to read it would wait for a writer.
     let is_file = match path.metadata() {
+        Ok(found) if is_device(path, found.file_type()) => {
+            let message = "expected a file, a pipe, a terminal or /dev/null, found a device";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
         Ok(found) => found.is_file(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => true,
         Err(error) => return Err(error),
@@ -206,6 +210,22 @@ fn open(path: &Path) -> io::Result<File> {
         file.rewind()?;
     }
     Ok(file)
+}
+
+/// Whether a recording would be lost: written to a device that is not a terminal. `/dev/null` is one on purpose.
+#[cfg(unix)]
+fn is_device(path: &Path, kind: std::fs::FileType) -> bool {
+    use std::io::IsTerminal as _;
+    use std::os::unix::fs::FileTypeExt as _;
+
+    let is_terminal = || OpenOptions::new().write(true).open(path).is_ok_and(|file| file.is_terminal());
+    let is_null = || path.canonicalize().is_ok_and(|path| path == Path::new("/dev/null"));
+    kind.is_block_device() || kind.is_char_device() && !is_null() && !is_terminal()
+}
+
+#[cfg(not(unix))]
+fn is_device(_: &Path, _: std::fs::FileType) -> bool {
+    false
 }
 
 /// One exchange on the tape.

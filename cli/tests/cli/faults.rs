@@ -27,6 +27,18 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 #[test]
 fn whatever_goes_wrong_a_call_ends_as_it_should() {
+    // The memory is the process's, and other tests run in this one.
+    if std::env::var_os(CHILD).is_none() {
+        let test = "faults::whatever_goes_wrong_a_call_ends_as_it_should";
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&child.stdout) + String::from_utf8_lossy(&child.stderr);
+        assert!(child.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
     let (first, count) = (number("PUMICE_FAULT_SEED", 1), number("PUMICE_FAULT_PLANS", 1000));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let before = resident_kib();
@@ -53,6 +65,9 @@ fn the_program_prints_what_was_delivered_and_exits_with_what_became_of_it() {
     });
     report(failures, "the_program_prints");
 }
+
+/// Set in the process that runs one test alone.
+const CHILD: &str = "PUMICE_FAULT_CHILD";
 
 /// Tries plans, and gives back what is wrong with the first few.
 fn try_all(

@@ -165,3 +165,65 @@ fn a_recording_on_a_full_disk_ends_with_a_whole_line() {
     let output = pumice(&home, None, &["chat", "Hi", "--replay", "r.jsonl"]).output().unwrap();
     assert!(said(&output).contains("the recording ends here"), "{}", said(&output));
 }
+
+#[test]
+fn a_recording_is_not_written_where_it_is_lost() {
+    let home = tempfile::tempdir().unwrap();
+    for (place, refused) in
+        [("/dev/zero", true), ("/dev/full", true), ("/dev/null", false), ("/dev/stdout", false)]
+    {
+        let server = Server::start([Answer::stream(text_answer(&["Hi"]))]);
+        let arguments = ["chat", "--record", place, "--endpoint-url", &server.url, "Hi"];
+        let output = pumice(&home, None, &arguments).output().unwrap();
+        let said = said(&output);
+        let expected = "expected a file, a pipe, a terminal or /dev/null, found a device";
+        assert_eq!(said.contains(expected), refused, "{place}: {said}");
+        // Refused before anything is sent.
+        assert_eq!(server.requests().len(), usize::from(!refused), "{place}: {said}");
+        assert_eq!(output.status.code(), Some(if refused { 2 } else { 0 }), "{place}: {said}");
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(stdout.starts_with("{\"recording\":"), place == "/dev/stdout", "{stdout}");
+    }
+}
+
+#[test]
+fn a_recording_without_a_request_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("r.jsonl"), "{\"recording\":{\"version\":1}}\n").unwrap();
+    let output =
+        pumice(&home, None, &["chat", "--replay", "r.jsonl", "Hi"]).env_remove("PUMICE_MODEL").output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("the recording has no request of a model in it"), "{}", said(&output));
+}
+
+#[test]
+fn a_conversation_is_not_kept_in_a_pipe() {
+    let home = tempfile::tempdir().unwrap();
+    let pipe = home.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for place in ["pipe", "/dev/null"] {
+        let output = pumice(&home, None, &["chat", "--continue", place, "Hi"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(said(&output).contains("a pipe or a device"), "{}", said(&output));
+    }
+}
+
+/// The standard library opens `/dev/null` in the place of a closed standard output.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_response_that_went_nowhere_is_reported() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start([(); 3].map(|()| Answer::stream(text_answer(&["Hi"]))));
+    for (redirection, reported) in [(">&-", true), (">/dev/null", false), (">out", false)] {
+        let command = format!("exec \"$0\" chat --endpoint-url \"$1\" Hi {redirection}");
+        let shell = pumice(&home, None, &[]);
+        let mut run = Command::new("sh");
+        run.args(["-c", &command, env!("CARGO_BIN_EXE_pumice"), &server.url]).current_dir(&home).env_clear();
+        run.envs(shell.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = run.output().unwrap();
+        let said = said(&output);
+        assert!(output.status.success(), "{said}");
+        assert_eq!(said.contains("standard output is closed"), reported, "{redirection}: {said}");
+    }
+}
