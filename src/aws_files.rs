@@ -1,5 +1,4 @@
-//! The two files of settings that the AWS tools share, from their text into sections. No file is
-//! opened here.
+//! The text of the two files of settings that the AWS tools share, read into sections. No file is opened here.
 //!
 //! ```text
 //! # ~/.aws/config                              ; ~/.aws/credentials
@@ -15,24 +14,22 @@
 //!   endpoint_url = https://vpce-1.example.com
 //! ```
 //!
-//! The [format](https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html) is read as the AWS
-//! SDKs read it, which is not how the Python tools do:
+//! The [format](https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html) is read as the AWS SDKs read it,
+//! which differs from what the Python tools do:
 //!
-//! - White space is spaces and tabs. An empty line, and one whose first character is `#` or `;`, says
-//!   nothing.
-//! - `[TYPE NAME]` or `[NAME]` opens a section; a `#` or `;` begins a comment wherever it stands. In
-//!   the config file profiles are `[default]` and `[profile NAME]`, in the credentials file `[NAME]`.
-//! - `key = value` is a property. The key is in any case, the value goes on to a `#` or `;` after
-//!   white space, and may be empty. The key ends at the first `=`.
-//! - A line that begins with white space goes on with the property before it. After a value it is
-//!   another line of the value, as it stands: even a `#` in it. After an empty value it is a nested
-//!   property, by the rules of a property, or a comment.
-//! - Sections of the same name are one, and of a key the last value counts. `[profile default]`
-//!   replaces `[default]`. Of the two files, the credentials file wins, key by key.
-//! - Names are made of letters, digits and `_-/.%@:+`. What has another name, or stands in the wrong
-//!   file, is passed over with a [warning](Profiles::warnings). Names and types of sections are
-//!   case-sensitive.
-//! - A byte order mark before the text is passed over.
+//! - White space is spaces and tabs. An empty line is ignored, and so is one whose first character is `#` or `;`.
+//! - `[TYPE NAME]` or `[NAME]` begins a section; a `#` or `;` begins a comment wherever it is. In the config file
+//!   profiles are `[default]` and `[profile NAME]`, in the credentials file `[NAME]`.
+//! - `key = value` is a property. The key is in any case and ends at the first `=`. The value ends at a `#` or `;`
+//!   after white space, and may be empty.
+//! - A line that begins with white space continues the property before it. After a value it is another line of the
+//!   value, unchanged, even with a `#` in it. After an empty value it is a nested property, by the rules of a
+//!   property, or a comment.
+//! - Sections of the same name are one, and the last value of a key counts. `[profile default]` replaces `[default]`.
+//!   Of the two files, the credentials file wins, key by key.
+//! - Names consist of letters, digits and `_-/.%@:+`. Names and types of sections are case-sensitive. A section with
+//!   another name, or in the wrong file, is ignored with a [warning](Profiles::warnings).
+//! - A byte order mark before the text is ignored.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,15 +47,17 @@ pub struct Profiles {
     sso_sessions: BTreeMap<String, Section>,
     services: BTreeMap<String, Section>,
     warnings: Vec<String>,
+    /// The name in each section that is ignored, and its place in `warnings`.
+    ignored: Vec<(String, usize)>,
 }
 
 impl Profiles {
-    /// Reads the texts of the config file and of the credentials file, each with the path that
-    /// messages shall name. A file that is not there is `None`.
+    /// Reads the texts of the config file and of the credentials file, each with its path for
+    /// messages. A file that does not exist is `None`.
     ///
-    /// Fails with [`ErrorKind::Credentials`], naming file and line, when a section is not closed, a
-    /// property stands before all sections, has no name or no `=`, or a line goes on with a property
-    /// where there is none. This holds in a section that would be passed over as well.
+    /// Fails with [`ErrorKind::Credentials`], naming file and line, if a section is not closed, if a property comes
+    /// before all sections or has no key or no `=`, or if a line continues a property where there is none. The same
+    /// faults count in sections that are ignored.
     pub fn parse(config: Option<(&str, &str)>, credentials: Option<(&str, &str)>) -> Result<Self> {
         let mut profiles = Self::default();
         if let Some((path, text)) = config {
@@ -90,9 +89,15 @@ impl Profiles {
         self.by_name.keys().map(String::as_str)
     }
 
-    /// What was passed over, where and why, one sentence each, in the order of the files.
+    /// What was ignored, where and why, one sentence each, in the order of the files.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// The warning about a section with this name that was ignored: `[work]` in the config file is no profile `work`.
+    pub fn warning_about(&self, name: &str) -> Option<&str> {
+        let (_, index) = self.ignored.iter().find(|(ignored, _)| ignored == name)?;
+        self.warnings.get(*index).map(String::as_str)
     }
 
     fn merge(&mut self, file: File, path: &str, text: &str) -> Result<()> {
@@ -103,6 +108,7 @@ impl Profiles {
             let place = |line| format!("{path}, line {line}: ");
             let (kind, name) = section.heading();
             if let Some(fault) = section.fault(file, replaced) {
+                self.ignored.push((name.trim_matches(['"', '\'']).to_owned(), self.warnings.len()));
                 self.warnings.push(format!("{}{fault}; the section is ignored", place(section.line)));
                 continue;
             }
@@ -120,7 +126,7 @@ impl Profiles {
                 } else {
                     // The key is not shown: a secret that was pasted over several lines looks like one.
                     self.warnings.push(format!(
-                        "{}a key of {NAME_SIGNS} expected; the property is ignored",
+                        "{}expected a key of {NAME_SIGNS}; the property is ignored",
                         place(line)
                     ));
                 }
@@ -132,7 +138,7 @@ impl Profiles {
 
 /// A profile, an SSO session or a group of services: properties under a name.
 ///
-/// `Debug` shows the keys alone, and what is dropped is overwritten.
+/// `Debug` shows only the keys. The memory of the values is overwritten when they are dropped.
 #[derive(Clone)]
 pub struct Section {
     name: String,
@@ -146,26 +152,26 @@ impl Section {
         &self.name
     }
 
-    /// The value of a property, by its key in lower case. It may be empty; lines after the first are
-    /// joined with `\n`. Nested properties are the lines after an empty first one.
+    /// The value of a property, by its key in lower case. It may be empty. Its lines are joined with `\n`; nested
+    /// properties are lines after an empty first one.
     pub fn property(&self, key: &str) -> Option<&str> {
         self.properties.get(key).map(String::as_str)
     }
 
-    /// The value of a property that has one: blank is unset.
+    /// The value of a property, unless it is blank.
     pub fn non_blank(&self, key: &str) -> Option<&str> {
         self.property(key).filter(|value| !value.trim().is_empty())
     }
 
-    /// The value of the nested property `nested` under `key`, both in lower case: of
+    /// The value of the nested property `nested` under `key`, both in lower case. In
     ///
     /// ```text
     /// bedrock_runtime =
     ///   endpoint_url = https://vpce-1.example.com
     /// ```
     ///
-    /// `nested("bedrock_runtime", "endpoint_url")` is the URL. It may be empty. Given more than once,
-    /// the last counts.
+    /// `nested("bedrock_runtime", "endpoint_url")` is the URL. It may be empty. The last
+    /// one counts.
     pub fn nested(&self, key: &str, nested: &str) -> Option<&str> {
         self.property(key)?
             .strip_prefix('\n')?
@@ -201,9 +207,9 @@ enum File {
     Credentials,
 }
 
-/// A section as it stands in a file.
+/// A section of one file.
 struct RawSection<'a> {
-    /// What stands between the brackets.
+    /// The text between the brackets.
     heading: &'a str,
     line: usize,
     properties: Vec<Property>,
@@ -216,7 +222,7 @@ struct Property {
 }
 
 impl RawSection<'_> {
-    /// Type, where there is one, and name.
+    /// The type, if there is one, and the name.
     fn heading(&self) -> (Option<&str>, &str) {
         match self.heading.split_once(BLANK) {
             Some((kind, name)) => (Some(kind), name.trim_matches(BLANK)),
@@ -224,23 +230,31 @@ impl RawSection<'_> {
         }
     }
 
-    /// Why the section does not count in this file. `replaced`: the file has `[profile default]`.
+    /// Why the section is ignored in this file. `replaced`: the file has `[profile default]`.
     fn fault(&self, file: File, replaced: bool) -> Option<String> {
         let (kind, name) = self.heading();
         let found = self.heading.escape_debug();
-        let expected = match (file, kind) {
+        let other = |expected: String| Some(format!("expected {expected}, found [{found}]"));
+        match (file, kind) {
             (File::Config, None) if name == DEFAULT && replaced => {
-                return Some("[profile default] replaces [default]".to_owned());
+                Some("[profile default] replaces [default]".to_owned())
             }
-            (File::Config, None) if name != DEFAULT => "[profile NAME] in the config file",
+            (File::Config, None) if name != DEFAULT => {
+                let name = if is_name(name) && name != PROFILE { name } else { "NAME" };
+                other(format!("[profile {name}] in the config file"))
+            }
             (File::Config, Some(kind)) if !matches!(kind, PROFILE | SSO_SESSION | SERVICES) => {
-                "a section of type profile, sso-session or services"
+                other("a section of type profile, sso-session or services".to_owned())
             }
-            (File::Credentials, Some(_)) => "[NAME], of a profile, in the credentials file",
-            _ if !is_name(name) => return Some(format!("a name of {NAME_SIGNS} expected, [{found}] found")),
-            _ => return None,
-        };
-        Some(format!("{expected} expected, [{found}] found"))
+            (File::Credentials, Some(PROFILE)) if is_name(name) => {
+                other(format!("[{name}] in the credentials file"))
+            }
+            (File::Credentials, Some(_)) => {
+                other("only profiles, as [NAME], in the credentials file".to_owned())
+            }
+            _ if !is_name(name) => other(format!("a name of {NAME_SIGNS}")),
+            _ => None,
+        }
     }
 }
 
@@ -261,29 +275,29 @@ fn read_sections<'a>(path: &str, text: &'a str) -> Result<Vec<RawSection<'a>>> {
             let heading = heading
                 .strip_prefix('[')
                 .and_then(|heading| heading.strip_suffix(']'))
-                .ok_or_else(|| fault("a section that ends with \"]\" expected, none found"))?
+                .ok_or_else(|| fault("expected \"]\" at the end of the section, found none"))?
                 .trim_matches(BLANK);
             sections.push(RawSection { heading, line: number, properties: Vec::new() });
             continue;
         }
         let section = sections
             .last_mut()
-            .ok_or_else(|| fault("a section, as [default], expected first, something else found"))?;
+            .ok_or_else(|| fault("expected a section such as [default] first, found something else"))?;
         if line.starts_with(BLANK) {
             let property = section.properties.last_mut().ok_or_else(|| {
-                fault("a property expected after the section, a line that begins with white space found")
+                fault("expected a property after the section, found a line that begins with white space")
             })?;
             let nested = property.value.is_empty() || property.value.starts_with('\n');
             if nested && !trimmed.starts_with(COMMENT) {
                 split_property(trimmed).map_err(|found| {
-                    fault(&format!("a nested property, as key = value, expected, {found}"))
+                    fault(&format!("expected a nested property, key = value, found {found}"))
                 })?;
             }
             property.value.push('\n');
             property.value.push_str(trimmed);
         } else {
             let (key, value) = split_property(trimmed)
-                .map_err(|found| fault(&format!("a property, as key = value, expected, {found}")))?;
+                .map_err(|found| fault(&format!("expected a property, key = value, found {found}")))?;
             section.properties.push(Property {
                 key: key.to_ascii_lowercase(),
                 value: value.to_owned(),
@@ -301,11 +315,10 @@ fn split_property(line: &str) -> Result<(&str, &str), &'static str> {
         .map(|(at, _)| at)
         .find(|at| line.get(..*at).is_some_and(|before| before.ends_with(BLANK)))
         .unwrap_or(line.len());
-    let (key, value) =
-        line.get(..end).and_then(|line| line.split_once('=')).ok_or("a line without \"=\" found")?;
+    let (key, value) = line.get(..end).and_then(|line| line.split_once('=')).ok_or("a line without \"=\"")?;
     let key = key.trim_matches(BLANK);
     if key.is_empty() {
-        return Err("a line without a key before \"=\" found");
+        return Err("a line without a key before \"=\"");
     }
     Ok((key, value.trim_matches(BLANK)))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use pumice::context::Context;
 use pumice::credentials::{Attempt, AttemptOutcome, Credentials, Search};
 use pumice::endpoint::Endpoint;
 use pumice::region::{Region, RegionSource};
@@ -19,6 +20,10 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         config = config.offline();
     }
     let client = Client::new(config);
+    // Files that cannot be read are reported by the search.
+    if let Ok(profiles) = Context::real().profiles() {
+        profiles.warnings().iter().for_each(|warning| report.warning(warning));
+    }
     let mut output = Output::new();
     let (search, place) = match output.wait_for(client.identify()).await? {
         Ok(Identity { search, region, runtime, control, .. }) => {

@@ -31,12 +31,12 @@ pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
         let files = searched(context);
         // `default` may be missing even if it is named: agents on an EC2 instance without any file need
         // `AWS_PROFILE=default` to look for credentials at all.
+        let message = format!("there is no profile {name} in {files}{}", ignored(&profiles, &name));
         if name == "default" {
-            return Ok(Outcome::not_applicable(format!("there is no profile default in {files}")));
+            return Ok(Outcome::not_applicable(message));
         }
         let hint = Hint::NameProfile { known: profiles.names().map(str::to_owned).collect() };
-        return Err(Error::new(ErrorKind::Credentials, format!("there is no profile {name} in {files}"))
-            .with_hint(hint));
+        return Err(Error::new(ErrorKind::Credentials, message).with_hint(hint));
     }
     let Some(plan) = Plan::of(&profiles, &name)? else {
         return Ok(Outcome::not_applicable(format!("the profile {name} names no credentials")));
@@ -86,7 +86,10 @@ impl Plan {
                 let before = seen.last().copied().unwrap_or_default();
                 Error::new(
                     ErrorKind::Credentials,
-                    format!("the profile {before} names the source_profile {name}, which does not exist"),
+                    format!(
+                        "the profile {before} names the source_profile {name}, which does not exist{}",
+                        ignored(profiles, name)
+                    ),
                 )
             })?;
             if seen.contains(&name) {
@@ -251,6 +254,11 @@ fn static_keys(profile: &Section) -> Result<Option<Keys>> {
         (Some(_), None) => Err(missing("aws_secret_access_key", "aws_access_key_id")),
         (None, Some(_)) => Err(missing("aws_access_key_id", "aws_secret_access_key")),
     }
+}
+
+/// What was wrong with a section of this name that was ignored, for the end of a message.
+pub(super) fn ignored(profiles: &Profiles, name: &str) -> String {
+    profiles.warning_about(name).map(|warning| format!(": {warning}")).unwrap_or_default()
 }
 
 /// The two files, for messages.

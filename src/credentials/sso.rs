@@ -14,6 +14,7 @@ use ring::digest::SHA1_FOR_LEGACY_USE_ONLY;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::profile::ignored;
 use super::provider_context::{CallPolicy, Fault, ProviderContext, refusal, request, secret_body};
 use super::secret::{Fields, Secret, hashed_name, timestamp};
 use super::session::{self, Session};
@@ -50,7 +51,8 @@ impl Sso {
             }
             Some(_) if account.or(role).is_none() => return Ok(None),
             Some(session) => profiles.sso_session(session).ok_or_else(|| {
-                fault(&format!("names the sso_session {session}, but there is no such section"))
+                let ignored = ignored(profiles, session);
+                fault(&format!("names the sso_session {session}, but there is no such section{ignored}"))
             })?,
         };
         let required = |section: &Section, key: &str| {

@@ -144,21 +144,21 @@ const CASES: &[(&str, &str, &str, &[Profile])] = &[
 #[test]
 fn what_cannot_be_read_is_named_by_line() {
     for (line, text, fault) in [
-        (1, "[default", "a section that ends with \"]\" expected"),
-        (2, "[default]\n[profile a#b]\n", "a section that ends with \"]\" expected"),
-        (1, "[default] x", "a section that ends with \"]\" expected"),
-        (2, "\na = wJalrXUtnFEMI\n[default]", "a section, as [default], expected first"),
-        (2, "# c\n wJalrXUtnFEMI = 1", "a section, as [default], expected first"),
-        (3, "[default]\n\n  a = wJalrXUtnFEMI", "a property expected after the section"),
-        (4, "[default]\na = 1\n[default]\n wJalrXUtnFEMI", "a property expected after the section"),
-        (2, "[default]\nkey: wJalrXUtnFEMI", "expected, a line without \"=\" found"),
-        (2, "[default]\nwJalrXUtnFEMI", "expected, a line without \"=\" found"),
-        (2, "[default]\nwJalrXUtnFEMI # =", "expected, a line without \"=\" found"),
-        (2, "[default]\n = wJalrXUtnFEMI", "a property expected after the section"),
-        (2, "[default]\n= wJalrXUtnFEMI", "a line without a key before \"=\" found"),
-        (3, "[default]\ns3 =\n wJalrXUtnFEMI", "a nested property, as key = value, expected"),
-        (4, "[default]\ns3 =\n a = 1\n = wJalrXUtnFEMI", "a line without a key before \"=\" found"),
-        (3, "[default]\r\na = 1\r\nb\r\n", "expected, a line without \"=\" found"),
+        (1, "[default", "expected \"]\" at the end"),
+        (2, "[default]\n[profile a#b]\n", "expected \"]\" at the end"),
+        (1, "[default] x", "expected \"]\" at the end"),
+        (2, "\na = wJalrXUtnFEMI\n[default]", "expected a section such as [default] first"),
+        (2, "# c\n wJalrXUtnFEMI = 1", "expected a section such as [default] first"),
+        (3, "[default]\n\n  a = wJalrXUtnFEMI", "expected a property after the section"),
+        (4, "[default]\na = 1\n[default]\n wJalrXUtnFEMI", "expected a property after the section"),
+        (2, "[default]\nkey: wJalrXUtnFEMI", "key = value, found a line without \"=\""),
+        (2, "[default]\nwJalrXUtnFEMI", "key = value, found a line without \"=\""),
+        (2, "[default]\nwJalrXUtnFEMI # =", "key = value, found a line without \"=\""),
+        (2, "[default]\n = wJalrXUtnFEMI", "expected a property after the section"),
+        (2, "[default]\n= wJalrXUtnFEMI", "a line without a key before \"=\""),
+        (3, "[default]\ns3 =\n wJalrXUtnFEMI", "expected a nested property, key = value"),
+        (4, "[default]\ns3 =\n a = 1\n = wJalrXUtnFEMI", "a line without a key before \"=\""),
+        (3, "[default]\r\na = 1\r\nb\r\n", "key = value, found a line without \"=\""),
     ] {
         let error = Profiles::parse(Some(("my config", text)), None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Credentials);
@@ -178,19 +178,19 @@ fn what_is_passed_over_is_said() {
     let credentials = "[profile q]\n\n[services z]\n[quo\"ted]";
     let profiles = read(config, credentials).unwrap();
     let expected = [
-        "config, line 1: [profile NAME] in the config file expected, [p] found; the section is ignored",
+        "config, line 1: expected [profile p] in the config file, found [p]; the section is ignored",
         "config, line 2: [profile default] replaces [default]; the section is ignored",
-        "config, line 4: a name of letters, digits and _-/.%@:+ expected, [profile a b] found; the section is ignored",
-        "config, line 6: a section of type profile, sso-session or services expected, [x \\u{1b}y] found; the section is ignored",
-        "credentials, line 1: [NAME], of a profile, in the credentials file expected, [profile q] found; the section is ignored",
-        "credentials, line 3: [NAME], of a profile, in the credentials file expected, [services z] found; the section is ignored",
-        "credentials, line 4: a name of letters, digits and _-/.%@:+ expected, [quo\\\"ted] found; the section is ignored",
+        "config, line 4: expected a name of letters, digits and _-/.%@:+, found [profile a b]; the section is ignored",
+        "config, line 6: expected a section of type profile, sso-session or services, found [x \\u{1b}y]; the section is ignored",
+        "credentials, line 1: expected [q] in the credentials file, found [profile q]; the section is ignored",
+        "credentials, line 3: expected only profiles, as [NAME], in the credentials file, found [services z]; the section is ignored",
+        "credentials, line 4: expected a name of letters, digits and _-/.%@:+, found [quo\\\"ted]; the section is ignored",
     ];
     assert_eq!(profiles.warnings(), expected.map(|warning| format!("~/.aws/{warning}")));
 
     let profiles = read("[default]\nmy wJalrXUtnFEMI = wJalrXUtnFEMI", "").unwrap();
     let expected =
-        "~/.aws/config, line 2: a key of letters, digits and _-/.%@:+ expected; the property is ignored";
+        "~/.aws/config, line 2: expected a key of letters, digits and _-/.%@:+; the property is ignored";
     assert_eq!(profiles.warnings(), [expected]);
     assert!(read("[default]\na=1\n[plain", "").is_err());
     assert!(read("[default]\n[sso-session s]\n[services v]", "[x]").unwrap().warnings().is_empty());

@@ -278,3 +278,37 @@ fn a_process_may_ask_the_user_at_the_terminal() {
     }
     assert!(shell.wait().unwrap().success() && shown.contains("AK123456"), "{shown}");
 }
+
+#[test]
+fn a_section_that_is_ignored_is_reported_with_its_line() {
+    let home = home(&[
+        (".aws/config", "[default]\nregion = eu-west-1\n\n[work]\nregion = eu-west-1\n[profile my work]\n"),
+        (
+            ".aws/credentials",
+            "[profile prod]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = sekret\n",
+        ),
+    ]);
+    let disabled = [("AWS_EC2_METADATA_DISABLED", "true")];
+    let (_, _, all) = run(&home, "", &disabled, &["auth"]);
+    let config = home.path().join(".aws/config").display().to_string();
+    let credentials = home.path().join(".aws/credentials").display().to_string();
+    for (profile, warning) in [
+        ("work", format!("{config}, line 4: expected [profile work] in the config file, found [work]")),
+        (
+            "my work",
+            format!(
+                "{config}, line 6: expected a name of letters, digits and _-/.%@:+, found [profile my work]"
+            ),
+        ),
+        (
+            "prod",
+            format!("{credentials}, line 1: expected [prod] in the credentials file, found [profile prod]"),
+        ),
+    ] {
+        assert!(all.contains(&format!("warning: {warning}; the section is ignored")), "{all}");
+        let (code, _, stderr) = run(&home, "", &disabled, &["auth", "--profile", profile]);
+        assert_ne!(code, Some(0), "{stderr}");
+        let (_, error) = stderr.split_once(&format!("there is no profile {profile} in ")).expect(&stderr);
+        assert!(error.contains(&warning), "{stderr}");
+    }
+}
