@@ -82,7 +82,7 @@ pub struct Client {
     shared: Arc<Shared>,
 }
 
-/// A response, with its head: dereferences to what the service responded.
+/// A response with its head. It dereferences to the response of the operation.
 ///
 /// ```no_run
 /// # async fn example(client: pumice::Client) -> pumice::Result<()> {
@@ -101,7 +101,7 @@ pub struct Response<T> {
 }
 
 impl<T> Response<T> {
-    /// The HTTP status: 2xx.
+    /// The HTTP status, which is always 2xx.
     pub fn status(&self) -> StatusCode {
         self.head.status
     }
@@ -111,7 +111,7 @@ impl<T> Response<T> {
         refusal::request_id(&self.head.headers)
     }
 
-    /// The headers. Those of InvokeModel tell the tokens used, though the API does not document it:
+    /// The headers. Those of InvokeModel include the tokens used, which the API does not document:
     /// `X-Amzn-Bedrock-Input-Token-Count` and others.
     pub fn headers(&self) -> &HeaderMap {
         &self.head.headers
@@ -151,7 +151,7 @@ impl<T: fmt::Debug> fmt::Debug for Response<T> {
     }
 }
 
-/// Who calls, and where to: see [`Client::identify`].
+/// Which credentials a client uses, and where its calls go: see [`Client::identify`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Identity {
@@ -196,8 +196,9 @@ impl Client {
         Self { config: Arc::new(config), shared: Arc::clone(&self.shared) }
     }
 
-    /// Sends a request whose response comes whole. Of a list in pages, all pages are requested, from the one that
-    /// the request names to the last, and given as one.
+    /// Sends a request whose response comes whole. A list in pages is requested from the page that the request names
+    /// to the last one, and returned as one response: at most 1,000 pages and 64 MiB, or else the call fails with
+    /// [`ErrorKind::Damaged`].
     pub async fn send<R: Request>(&self, request: &R) -> Result<Response<R::Response>> {
         let (head, body) = self.all(&request.to_call()?).await?;
         let inner = R::read(&head.headers, body).map_err(|error| unreadable(error, &head))?;
@@ -280,7 +281,9 @@ impl Client {
     }
 
     /// Any operation whose response comes whole, by the names of the service's model: a request's members to the
-    /// members of the response, blobs in base64. JSON is given as it came; all pages of a list are given as one.
+    /// members of the response, blobs in base64. JSON is returned as it came, and all pages of a list as one.
+    ///
+    /// Fails with [`ErrorKind::InvalidInput`] if the response of the operation is a stream.
     pub async fn call(&self, operation: Operation, request: &Members) -> Result<Document> {
         let (member, headers) = match operation.response_form() {
             ResponseForm::Payload { member, headers } => (member, headers),
@@ -308,11 +311,11 @@ impl Client {
         self.frames(call, closing_event).await
     }
 
-    /// Any call, also of a [path](Call::to_path) that is none of the operations here. The response is not read: its
-    /// body comes as it is, in whichever form.
+    /// Any call, also of a [path](Call::to_path) that belongs to no known operation. The body of the response is
+    /// returned undecoded.
     ///
-    /// Region and endpoint, credentials, retries and the redaction of errors are those of all calls. A status that
-    /// is not 2xx is an error. Nothing is retried once the head of a successful response has arrived.
+    /// Region, endpoint, credentials, retries and the redaction of errors are the same as for other calls. A status
+    /// other than 2xx is an error. Nothing is retried once the head of a successful response has arrived.
     ///
     /// ```no_run
     /// # async fn example(client: pumice::Client) -> pumice::Result<()> {
@@ -341,7 +344,7 @@ impl Client {
         self.identity().await
     }
 
-    /// The part of [`identify`](Self::identify) that concerns credentials, whatever region and endpoint are.
+    /// Only the credentials of [`identify`](Self::identify), even if region or endpoint are invalid.
     pub async fn search_credentials(&self) -> Search {
         self.search().await
     }
@@ -359,7 +362,7 @@ impl Client {
         &self.shared.memory
     }
 
-    /// An inference profile, by its id or ARN: asked for once.
+    /// An inference profile, by its id or ARN. Requested once.
     pub(crate) async fn inference_profile(&self, id: &str) -> Result<Arc<InferenceProfileSummary>> {
         let profiles = &self.memory().profiles;
         if let Some(Lookup::Found(profile)) = profiles.get(id, self.config().context.now()) {
@@ -370,7 +373,7 @@ impl Client {
         Ok(profile)
     }
 
-    /// The whole response: of a list in pages, the first page with the items of all.
+    /// The whole response. For a list in pages: the first page with the items of all pages.
     async fn all(&self, call: &Call) -> Result<(Parts, Bytes)> {
         match call.operation.map(Operation::response_form) {
             Some(ResponseForm::Pages { items }) => self.all_pages(call, items).await,
@@ -433,7 +436,7 @@ fn unreadable(error: Error, head: &Parts) -> Error {
     }
 }
 
-/// How many pages of a list are requested.
+/// The most pages of a list that are requested.
 const MOST_PAGES: usize = 1000;
-/// How long a list may be, in bytes.
+/// The longest list, in bytes.
 const LONGEST_LIST: usize = 64 * 1024 * 1024;

@@ -1,8 +1,8 @@
 //! A lean Amazon Bedrock client, without the AWS SDK.
 //!
-//! [`Client::converse_stream`] asks a model and gives back an [`EventStream`], each event of which is there as
-//! soon as its last byte is. Credentials, region and endpoint are found as the AWS SDKs find them, a
-//! failed call is tried again until its first event, and an [`Error`] says what to do next.
+//! [`Client::converse_stream`] calls a model and returns an [`EventStream`], which delivers each event as soon as
+//! its last byte has arrived. Credentials, region and endpoint are found as the AWS SDKs find them, a failed call is
+//! retried until its first event, and an [`Error`] says what to do next.
 //!
 //! ```no_run
 //! use pumice::converse::{ConverseRequest, Message};
@@ -23,25 +23,35 @@
 //! # }
 //! ```
 //!
-//! # Where things are
+//! # Modules
 //!
-//! - [`Client`], [`Config`]: calls; [`operation`], [`endpoint`], [`sign`] and [`retry`] are their parts.
+//! - [`Client`], [`Config`], [`Overrides`]: calls. [`operation`], [`endpoint`], [`sign`] and [`retry`] are their parts.
+//! - [`converse`], [`invoke_model`] and the other modules of the API: its types, under its own names. A member, event
+//!   or value that this version does not know is kept.
+//! - [`EventStream`], [`Event`]: a response as it arrives. [`reply`] folds events into a whole response.
+//! - [`Error`], [`ErrorKind`], [`Hint`]: what failed, whether a retry can help, what to do next.
+//! - [`credentials`], [`aws_files`], [`context`]: where credentials come from; environment, files and clock.
+//! - [`transport`]: the one trait between client and network; recordings and their replay.
 //! - [`models`]: which models can be called, and what is known of them.
-//! - `settings` (a feature of its own): the JSON5 settings file.
-//! - [`converse`] and its neighbours: the API's own types, in the API's own words. Nothing that the service
-//!   sends is lost because this version does not know it.
-//! - [`EventStream`], [`Event`]; [`reply`] folds events into a whole response.
-//! - [`conversation`]: makes a request one that the model accepts, whatever dialect it came from.
-//! - [`pi`]: pi-ai's dialect, for agents: a conversation with tools and thinking in, events out.
-//! - [`spelling`]: which known word a misspelt one was likely meant to be.
-//! - [`credentials`], [`aws_files`], [`context`]: where credentials come from, and what the process looks like.
-//! - [`transport`]: the seam to the network, with recordings and their replay.
+//! - [`conversation`]: changes a request into one that the model accepts.
+//! - [`pi`]: pi-ai's form of conversations and events, for agents.
+//! - `settings` (a feature): the JSON5 settings file.
+//! - [`spelling`]: the known word that a misspelt one is close to.
 //! - [`frame`]: the incremental reader of `application/vnd.amazon.eventstream`.
 //!
 //! # Features
 //!
-//! `http` (on by default) is the client with its transport, `settings` the settings file on top of it. With
-//! neither, what is left is the codec: frames, events, types and errors, without tokio, TLS or cryptography.
+//! - `http` (default): the client.
+//! - `settings`: the JSON5 settings file.
+//! - `tracing`: a span for each call and an event for each of its steps, with the crate `tracing`.
+//!
+//! Without any of them only the codec is left: frames, events, types and errors, without tokio, TLS or
+//! cryptography.
+//!
+//! # Examples
+//!
+//! The folder `examples` has programs to copy: keys, providers and transports of your own, many calls at once,
+//! structured output, embeddings, a tool loop. `docs/embedding.md` describes them.
 
 #[doc(inline)]
 pub use pumice_codec::{

@@ -119,7 +119,7 @@ pub struct Discovery {
     pub enabled: Option<bool>,
     /// The region, where nothing else names one.
     pub region: Option<String>,
-    /// The providers whose models are listed, by [`Model::is_of`]; all if there is none.
+    /// The providers whose models are listed, by [`Model::is_of`](crate::models::Model::is_of); all if there is none.
     pub provider_filter: Vec<String>,
     /// For how long a list is kept, in whole seconds. 0: not at all; [`Duration::MAX`]: for ever.
     pub refresh_interval: Duration,

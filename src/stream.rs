@@ -1,4 +1,4 @@
-//! A response that arrives as a stream: its body, the frames in it, and the events in those.
+//! A response that arrives as a stream: its body, the frames in it, and their events.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -26,11 +26,17 @@ use pumice_codec::internal::service_error;
 /// The events of a response, each as soon as its last byte has arrived: those of ConverseStream, or as
 /// `EventStream<ResponseStreamEvent>` those of `InvokeModelWithResponseStream`.
 ///
-/// It ends with `None` only if the response is complete: the body ended, between two frames, and after
-/// `messageStop` where the operation has that. Anything else is an error, after which nothing follows.
-/// Dropping it closes the connection; the model stops, and so does the bill.
+/// It ends with `None` only if the response is complete: the body ended between two frames, and after `messageStop`
+/// if the operation has that event. Anything else is an error, and nothing follows an error. Dropping the stream
+/// closes the connection, which stops the model and the cost.
 ///
 /// It is also a [`Stream`].
+///
+/// # Errors
+///
+/// [`ErrorKind::BrokenOff`] if the response ends early, [`ErrorKind::Timeout`] after too long a silence,
+/// [`ErrorKind::Damaged`] if the bytes are not what the protocol says, and the kind of the exception if the service
+/// sends one.
 #[derive(Debug)]
 pub struct EventStream<E = Event> {
     frames: FrameStream,
@@ -49,7 +55,8 @@ impl<E> EventStream<E> {
         poll_fn(|task| self.poll_event(task)).await
     }
 
-    /// The next event of what has already arrived, without waiting. `None` means that more must arrive first.
+    /// The next event that has already arrived, without waiting. `None` means that more must arrive first, or that
+    /// the stream has ended: [`next_event`](Self::next_event) tells which.
     pub fn ready_event(&mut self) -> Result<Option<E>> {
         let frame = self.frames.ready_frame()?;
         self.event(frame)
@@ -60,9 +67,9 @@ impl<E> EventStream<E> {
         self.frames.request_id()
     }
 
-    /// The headers of the response. Those of `InvokeModelWithResponseStream` hold what the API calls
-    /// `contentType` (`X-Amzn-Bedrock-Content-Type`), `performanceConfigLatency`
-    /// (`X-Amzn-Bedrock-PerformanceConfig-Latency`) and `serviceTier` (`X-Amzn-Bedrock-Service-Tier`).
+    /// The headers of the response. For `InvokeModelWithResponseStream` they hold the members `contentType`
+    /// (`X-Amzn-Bedrock-Content-Type`), `performanceConfigLatency` (`X-Amzn-Bedrock-PerformanceConfig-Latency`) and
+    /// `serviceTier` (`X-Amzn-Bedrock-Service-Tier`).
     pub fn headers(&self) -> &HeaderMap {
         self.frames.headers()
     }
@@ -84,14 +91,14 @@ impl<E> EventStream<E> {
 }
 
 impl EventStream {
-    /// Reads the stream to its end, folded into the response that Converse would have given.
+    /// Reads the stream to its end and returns the response that Converse would have given.
     ///
-    /// After an error the part that had arrived is lost: [`ReplyBuilder`] keeps it.
+    /// After an error, the part that has arrived is lost; [`ReplyBuilder`] keeps it.
     pub async fn reply(self) -> Result<ConverseResponse> {
         self.reply_with(|_| {}).await
     }
 
-    /// As [`reply`](Self::reply), and shows each event as it arrives.
+    /// Like [`reply`](Self::reply), and calls `show` with each event as it arrives.
     ///
     /// ```no_run
     /// # async fn example(events: pumice::EventStream) -> pumice::Result<()> {
@@ -115,8 +122,18 @@ impl EventStream {
         Ok(reply.finish())
     }
 
-    /// The text of the response, piece by piece as it arrives; everything else is passed over. Ends as the stream
-    /// of events does.
+    /// The text of the response as it arrives, in pieces; other events are skipped. It ends as the stream of events
+    /// does.
+    ///
+    /// ```no_run
+    /// # async fn example(events: pumice::EventStream) -> pumice::Result<()> {
+    /// let mut pieces = events.text();
+    /// while let Some(piece) = pieces.next_text().await? {
+    ///     print!("{piece}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn text(self) -> TextStream {
         TextStream(self)
     }
@@ -127,7 +144,7 @@ impl EventStream {
 pub struct TextStream(EventStream);
 
 impl TextStream {
-    /// Waits for the next piece of text, which is not empty.
+    /// Waits for the next piece of text. It is never empty.
     ///
     /// Cancel safe: dropping the future loses nothing.
     pub async fn next_text(&mut self) -> Result<Option<String>> {
@@ -202,7 +219,8 @@ impl FrameStream {
         poll_fn(|task| self.poll_frame(task)).await
     }
 
-    /// The next frame of what has already arrived, without waiting. `None` means that more must arrive first.
+    /// The next frame that has already arrived, without waiting. `None` means that more must arrive first, or that
+    /// the stream has ended.
     pub fn ready_frame(&mut self) -> Result<Option<Frame>> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
@@ -212,7 +230,7 @@ impl FrameStream {
                 return Ok(None);
             };
             let error = match FrameContent::of(&frame) {
-                // Other services send a message beside the events this way. Bedrock does not.
+                // Sent by other services, for members outside the events. Bedrock does not.
                 Ok(FrameContent::Event { event_type: "initial-response" }) => continue,
                 Ok(FrameContent::Event { event_type }) => {
                     if self.closing_event == Some(event_type) {
@@ -298,8 +316,8 @@ impl Stream for FrameStream {
     }
 }
 
-/// The body of a response, as it arrives. Too long a silence ends it with [`ErrorKind::Timeout`]; after an error
-/// nothing follows.
+/// The body of a response, as it arrives. Too long a silence ends it with [`ErrorKind::Timeout`]; nothing follows an
+/// error.
 ///
 /// It is also a [`Stream`] of chunks. Dropping it closes the connection.
 pub struct ResponseBody {
@@ -307,7 +325,7 @@ pub struct ResponseBody {
     body: Option<Body>,
     idle_timeout: Duration,
     idle: Option<Pin<Box<Sleep>>>,
-    /// Whether the last poll found nothing, so that `idle` runs.
+    /// Whether the last poll found nothing: `idle` is running.
     waiting: bool,
     redaction: Arc<Redaction>,
 }
@@ -317,7 +335,7 @@ impl ResponseBody {
         Self { body: Some(body), idle_timeout, idle: None, waiting: false, redaction }
     }
 
-    /// Waits for the next chunk. `None` is the end.
+    /// Waits for the next chunk. `None` means the end of the body.
     ///
     /// Cancel safe: dropping the future loses nothing.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>> {
@@ -358,7 +376,7 @@ impl ResponseBody {
         Poll::Ready(next.map_err(|error| self.redaction.error(error)))
     }
 
-    /// Ready when nothing has come for too long.
+    /// Ready when nothing has arrived for too long.
     fn poll_idle(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
         let timeout = bounded(self.idle_timeout);
         let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
@@ -378,7 +396,7 @@ impl Stream for ResponseBody {
     }
 }
 
-/// A time for people: `0.25 seconds`.
+/// A duration for people: `0.25 seconds`.
 pub(crate) fn in_seconds(time: Duration) -> String {
     let thousandths = format!("{:03}", time.subsec_millis());
     match (time.as_secs(), thousandths.trim_end_matches('0')) {
@@ -404,5 +422,5 @@ impl std::fmt::Debug for FrameStream {
     }
 }
 
-/// The longest body that is read whole, in bytes: images and embeddings have some megabytes.
+/// The longest body that is read whole, in bytes. Images and embeddings have some megabytes.
 const LONGEST_BODY: usize = 256 * 1024 * 1024;

@@ -1,7 +1,7 @@
-//! The seam to the network: one method to implement.
+//! What sends requests: one method to implement.
 //!
-//! [`Http`] sends for real, [`Recorder`] writes down what another transport does, [`Replay`] answers
-//! from such a recording. A program's own tests put a transport of theirs in the same place.
+//! [`Http`] sends over the network, [`Recorder`] writes a recording of another transport, [`Replay`] responds from
+//! one. [`Config::transport`](crate::Config::transport) takes any of them, or one of your own.
 
 mod http;
 mod provider;
@@ -24,24 +24,63 @@ pub use self::record::Recorder;
 pub use self::replay::Replay;
 use crate::Result;
 
-/// Sends a request and gives back the answer as soon as its head has come.
+/// Sends a request and returns the response when its head has arrived.
 ///
-/// The request is signed and complete; its extensions hold the [`Operation`](crate::operation::Operation)
-/// that is called. An answer of whatever status is an `Ok`. A transport neither retries nor follows
-/// redirects, and dropping what it gave back ends the exchange and closes the connection.
+/// The request is complete and signed. Its extensions hold the [`Operation`](crate::operation::Operation) that is
+/// called, if it is one. A response is `Ok` whatever its status. A transport neither retries nor follows redirects.
+/// Dropping the future or the body closes the connection.
+///
+/// An implementation makes its errors with [`Error::new`](crate::Error::new), or with `?` from [`std::io::Error`].
+/// The client retries those that are [retryable](crate::Error::is_retryable).
+///
+/// # Examples
+///
+/// A response without a network:
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use pumice::transport::{Body, Sending, Transport};
+///
+/// #[derive(Debug)]
+/// struct Teapot;
+///
+/// impl Transport for Teapot {
+///     fn send(&self, _request: Request<Bytes>) -> Sending<'_> {
+///         Box::pin(async {
+///             let mut response = Response::new(Box::pin(NoBody) as Body);
+///             *response.status_mut() = http::StatusCode::IM_A_TEAPOT;
+///             Ok(response)
+///         })
+///     }
+/// }
+///
+/// struct NoBody;
+///
+/// impl futures_core::Stream for NoBody {
+///     type Item = pumice::Result<Bytes>;
+///
+///     fn poll_next(
+///         self: std::pin::Pin<&mut Self>,
+///         _: &mut std::task::Context<'_>,
+///     ) -> std::task::Poll<Option<Self::Item>> {
+///         std::task::Poll::Ready(None)
+///     }
+/// }
+/// ```
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Sends one request.
     fn send(&self, request: Request<Bytes>) -> Sending<'_>;
 
-    /// Whether requests go over a network, so that none with a secret in it may go over plain `http`. Yes, unless
-    /// implemented otherwise.
+    /// Whether requests leave this process for a network. If so, a request with a secret may not go over plain
+    /// `http` to another machine. The default is `true`.
     fn is_network(&self) -> bool {
         true
     }
 }
 
-/// An answer on its way.
+/// A response that has not arrived yet.
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>>> + Send + 'a>>;
 
-/// The body of an answer, in the pieces that it comes in. After an error nothing follows.
+/// The body of a response, in the chunks in which it arrives. Nothing follows an error.
 pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;

@@ -1,4 +1,4 @@
-//! A conversation with a model: what [Converse] and [`ConverseStream`] take and give, in their own words.
+//! A conversation with a model: requests and responses of [Converse] and [`ConverseStream`].
 //!
 //! ```
 //! use pumice_codec::converse::{ConverseRequest, InferenceConfiguration, Message};
@@ -14,9 +14,9 @@
 //! # Ok::<(), pumice_codec::Error>(())
 //! ```
 //!
-//! One [`ConverseRequest`] serves both operations. A [`Message`] has the same form in a request and in an
-//! answer, so that the model's message goes back into the next request as it came. In what only the
-//! service writes, nothing is required: a [`ConverseResponse`] may lack what the API promises.
+//! One [`ConverseRequest`] serves both operations. A [`Message`] has the same form in requests and responses, so the
+//! model's message goes into the next request unchanged. In types that only the service writes, no member is
+//! required: a [`ConverseResponse`] may lack what the API promises.
 //!
 //! The names are the API's, in Rust's case (`toolUseId` is `tool_use_id`; `type`, which Rust reserves,
 //! is `kind`).
@@ -63,12 +63,12 @@ structure! {
             system: SystemContentBlock = "system" by system,
             /// JSON Pointers (`/stop_sequence`) to fields of the model's own response, which are then
             /// given in `additional_model_response_fields`: at most 10, each of 1 to 256 characters. A
-            /// pointer to what is not there is passed over; a malformed one is refused (400).
+            /// pointer to a missing field is ignored; a malformed one is refused (400).
             additional_model_response_field_paths: String = "additionalModelResponseFieldPaths"
                 by additional_model_response_field_path,
         }
         optional {
-            /// How long and how freely to answer.
+            /// Output limit, temperature, stop sequences.
             inference_config: InferenceConfiguration = "inferenceConfig",
             /// The tools that the model may ask for. A conversation that holds tool use or results needs
             /// it even when no more tool is to be used.
@@ -88,7 +88,7 @@ structure! {
             performance_config: PerformanceConfiguration = "performanceConfig",
             /// Which tier of capacity to serve the request from.
             service_tier: ServiceTier = "serviceTier",
-            /// What form the answer is to take, and how much effort to spend on it.
+            /// The form of the response, and how much effort the model spends on it.
             output_config: OutputConfig = "outputConfig",
         }
     }
@@ -225,7 +225,7 @@ enumeration! {
 }
 
 structure! {
-    /// A tier of capacity: to ask for, and in an answer the one that served it.
+    /// A tier of capacity: in a request the one to use, in a response the one that was used.
     pub struct ServiceTier {
         required {
             /// Which tier.
@@ -249,12 +249,12 @@ enumeration! {
 }
 
 structure! {
-    /// What form an answer is to take, and how much effort to spend on it.
+    /// The form of a response, and how much effort the model spends on it.
     pub struct OutputConfig {
         optional {
-            /// The structure that the text of the answer must have.
+            /// The structure that the text of the response must have.
             text_format: OutputFormat = "textFormat",
-            /// How much the model reasons before it answers: `low`, `medium`, `high`, `xhigh` or `max`, in
+            /// How much the model reasons before it responds: `low`, `medium`, `high`, `xhigh` or `max`, in
             /// at most 16 characters. Without extended thinking, at most `high`.
             effort: String = "effort",
         }
@@ -262,7 +262,7 @@ structure! {
 }
 
 structure! {
-    /// The structure that the text of an answer must have.
+    /// The structure that the text of a response must have.
     pub struct OutputFormat {
         required {
             /// Which kind of structure.
@@ -281,7 +281,7 @@ impl OutputFormat {
 }
 
 enumeration! {
-    /// The kinds of structure that an answer can be held to.
+    /// The kinds of structure that a response can have.
     pub enum OutputFormatType {
         /// JSON that a schema allows.
         JsonSchema = "json_schema",
@@ -289,7 +289,7 @@ enumeration! {
 }
 
 union! {
-    /// The structure that an answer is held to.
+    /// The structure that a response must have.
     pub enum OutputFormatStructure {
         /// JSON that this schema allows.
         JsonSchema(JsonSchemaDefinition) = "jsonSchema" from,
@@ -297,7 +297,7 @@ union! {
 }
 
 structure! {
-    /// A JSON schema for the answer.
+    /// A JSON schema of the response.
     pub struct JsonSchemaDefinition {
         required {
             /// The schema: a string that holds JSON, unlike the schema of a tool, which is JSON itself.
@@ -318,7 +318,7 @@ structure! {
     /// [Converse]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
     pub struct ConverseResponse {
         optional {
-            /// What the model answered.
+            /// The model's message.
             output: ConverseOutput = "output",
             /// Why the model stopped.
             stop_reason: StopReason = "stopReason",
@@ -328,9 +328,8 @@ structure! {
             metrics: ConverseMetrics = "metrics",
             /// The fields of the model's own response that `additional_model_response_field_paths` asked for.
             additional_model_response_fields: Document = "additionalModelResponseFields",
-            /// What the guardrail and the prompt router did, if the request asked to be told: as it came,
-            /// and to be [read](Document::read) as a [`ConverseTrace`] by those who want it. It is by far the
-            /// largest type of an answer, and the rarest.
+            /// What the guardrail and the prompt router did, if the request enabled traces. Undecoded, because it is
+            /// large and rare: [read](Document::read) it as a [`ConverseTrace`].
             trace: Document = "trace",
             /// The version of the model that served the request.
             performance_config: PerformanceConfiguration = "performanceConfig",
@@ -351,7 +350,7 @@ impl ConverseResponse {
 }
 
 union! {
-    /// What a model answered.
+    /// The output of a model.
     pub enum ConverseOutput {
         /// A message, to be appended to the conversation.
         Message(Message) = "message" from,
@@ -365,19 +364,19 @@ enumeration! {
         EndTurn = "end_turn",
         /// It waits for the result of a tool.
         ToolUse = "tool_use",
-        /// It reached `maxTokens`; the answer is cut off.
+        /// It reached `maxTokens`; the response is cut off.
         MaxTokens = "max_tokens",
         /// It wrote one of the stop sequences.
         StopSequence = "stop_sequence",
-        /// A guardrail stepped in: the answer, or a part of it, is the guardrail's.
+        /// A guardrail intervened: the response, or a part of it, is the guardrail's.
         GuardrailIntervened = "guardrail_intervened",
         /// The provider's filter withheld content.
         ContentFiltered = "content_filtered",
-        /// What it wrote could not be read as an answer.
+        /// The model's output was malformed.
         MalformedModelOutput = "malformed_model_output",
         /// What it wrote could not be read as the use of a tool.
         MalformedToolUse = "malformed_tool_use",
-        /// Prompt and answer together filled its context window; the answer is cut off.
+        /// Prompt and response together filled the context window; the response is cut off.
         ModelContextWindowExceeded = "model_context_window_exceeded",
     }
 }

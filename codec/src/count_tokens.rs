@@ -1,4 +1,4 @@
-//! How many tokens a request has, without the request being made: what [`CountTokens`] takes and gives.
+//! How many tokens a request has, without calling the model: requests and responses of [`CountTokens`].
 //!
 //! ```
 //! use pumice_codec::converse::{ConverseRequest, Message};

@@ -1,4 +1,4 @@
-//! What can go wrong, in one type.
+//! The error of all of the library.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -11,9 +11,9 @@ use crate::hint::Hint;
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of failure it was: what a program decides by.
+/// The kind of a failure, for a program to decide by.
 ///
-/// Each kind says whether the same call can succeed if it is made again a little later: this is the retry policy.
+/// Each kind says whether the client retries it: this is the retry policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -59,11 +59,10 @@ pub enum ErrorKind {
     Service,
 }
 
-/// A failure of any part of this library: a [kind](ErrorKind) to decide by, the service's own words to
-/// show, and often a [hint](Self::hint) at the next step. It is one word wide, and cloning it is cheap.
+/// A failure of any part of this library: a [kind](ErrorKind) to decide by, a [message](Self::message) to show, and
+/// often a [hint](Self::hint) for the next step. It is one word wide, and cloning it is cheap.
 ///
-/// A transport or a credentials provider of one's own makes its errors with [`new`](Self::new) and the `with_`
-/// methods:
+/// Your own transports and credentials providers make their errors with [`new`](Self::new) and the `with_` methods:
 ///
 /// ```
 /// use pumice_codec::{Error, ErrorKind};
@@ -95,7 +94,8 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of this kind, which also says whether it is [retryable](Self::is_retryable).
+    /// An error of this kind. The kind decides whether it is [retryable](Self::is_retryable), unless
+    /// [`with_retryable`](Self::with_retryable) does.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let retryable = matches!(
             kind,
@@ -121,7 +121,7 @@ impl Error {
         }))
     }
 
-    /// Sets the cause, which [`source`](StdError::source) gives.
+    /// Sets the cause, which [`source`](StdError::source) returns.
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.inner().source = Some(source.into().into());
         self
@@ -170,7 +170,7 @@ impl Error {
         self
     }
 
-    /// Sets whether it is [retryable](Self::is_retryable), in place of what its kind says.
+    /// Sets whether it is [retryable](Self::is_retryable), whatever its kind.
     pub fn with_retryable(mut self, retryable: bool) -> Self {
         self.inner().retryable = retryable;
         self
@@ -182,20 +182,19 @@ impl Error {
         self
     }
 
-    /// What to decide by.
+    /// The kind, to decide by.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Whether the same call can succeed a little later, by its [kind](ErrorKind) or by the
-    /// service's own word. Whether to make it again is another question: nothing that has been
-    /// delivered may be delivered twice.
+    /// Whether the same call can succeed a little later. That does not mean that it should be repeated: what was
+    /// delivered already would be delivered twice.
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
     }
 
     /// The service's name for the failure, as it was sent: `ThrottlingException`, or in an event
-    /// stream `throttlingException`. `None` where the failure is not the service's.
+    /// stream `throttlingException`. `None` if the failure is not the service's.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
@@ -205,7 +204,7 @@ impl Error {
         &self.0.message
     }
 
-    /// The HTTP status, where a response arrived.
+    /// The HTTP status, if a response arrived.
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }

@@ -1,4 +1,4 @@
-//! A frame into what it says: an event of ConverseStream, or the exception or error that ends it.
+//! A frame into its meaning: an event of ConverseStream, or the exception or error that ends the stream.
 
 mod plain;
 
@@ -18,44 +18,45 @@ use plain::PlainDelta;
 
 /// An event of ConverseStream.
 ///
-/// A whole answer is one `MessageStart`; then for each content block an optional `ContentBlockStart`, its
-/// `ContentBlockDelta`s and a `ContentBlockStop`; one `MessageStop`; and after that `Metadata`. Text and
-/// reasoning blocks have no start, blocks are told apart by `content_block_index`, and their events may
-/// interleave.
+/// A whole response is one `MessageStart`; then for each content block an optional `ContentBlockStart`, its
+/// `ContentBlockDelta`s and a `ContentBlockStop`; one `MessageStop`; and after that `Metadata`. Text and reasoning
+/// blocks have no start. `content_block_index` says which block an event belongs to; blocks may interleave.
 ///
 /// Source: [ConverseStreamOutput](https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The answer begins.
+    /// The response begins.
     MessageStart(MessageStartEvent),
     /// A tool use, a tool's result or an image begins.
     ContentBlockStart(Box<ContentBlockStartEvent>),
-    /// A block goes on, or begins if it has no start.
+    /// More of a block, or its beginning if it has no start.
     ContentBlockDelta(ContentBlockDeltaEvent),
     /// A block is complete.
     ContentBlockStop(ContentBlockStopEvent),
-    /// The answer is complete, and why it ended.
+    /// The message is complete; says why it ended.
     MessageStop(MessageStopEvent),
-    /// What the answer took: tokens, time.
+    /// Tokens and time used.
     Metadata(Box<ConverseStreamMetadataEvent>),
     /// An event that this version does not know.
     Unknown {
         /// Its `:event-type`.
         event_type: String,
-        /// What it carries.
+        /// Its payload.
         payload: Document,
     },
 }
 
 impl Event {
-    /// The event that a frame carries. An exception or error frame is the error that it tells of, and
-    /// so is a frame that is no message of the protocol.
+    /// The event in a frame.
+    ///
+    /// Fails with the error that an exception or error frame reports, and with [`ErrorKind::Damaged`] if the frame is
+    /// not a message of the protocol.
     pub fn from_frame(frame: &Frame) -> Result<Self> {
         Self::read(event_type(frame)?, frame)
     }
 
-    /// The event of a frame that is known to carry one.
+    /// The event in a frame of this type.
     #[doc(hidden)]
     pub fn of_event_frame(frame: &Frame) -> Result<Self> {
         Self::read(frame.event_type().unwrap_or_default(), frame)
@@ -77,22 +78,22 @@ impl Event {
     }
 }
 
-/// What a frame is by its headers: `:message-type`, and what that calls for.
+/// The kind of a frame, by its headers: `:message-type` and the headers that this type requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FrameContent<'a> {
-    /// An event, also where the message type is missing.
+    /// An event. Also a frame without a message type.
     Event {
-        /// `:event-type`: the member of the output's union that the payload is.
+        /// `:event-type`: the name of the event.
         event_type: &'a str,
     },
-    /// A failure that the service's model names; it ends the stream.
+    /// An exception that the API declares. It ends the stream.
     Exception {
-        /// `:exception-type`: `throttlingException`, ...
+        /// `:exception-type`: `throttlingException` and others.
         exception_type: &'a str,
-        /// The payload's message; where there is none, the first text of the payload.
+        /// The message in the payload, or else the beginning of the payload.
         message: Cow<'a, str>,
     },
-    /// Any other failure; it ends the stream.
+    /// Any other failure. It ends the stream.
     Error {
         /// `:error-code`.
         code: &'a str,
@@ -102,7 +103,7 @@ pub enum FrameContent<'a> {
 }
 
 impl<'a> FrameContent<'a> {
-    /// What this frame is. Fails with [`ErrorKind::Damaged`] where the headers do not say.
+    /// The kind of this frame. Fails with [`ErrorKind::Damaged`] if its headers do not say.
     pub fn of(frame: &'a Frame) -> Result<Self> {
         let missing = |name| {
             let at = frame.offset();
@@ -137,7 +138,7 @@ impl<'a> FrameContent<'a> {
     }
 }
 
-/// The type of the event that a frame carries, or the error that it tells of.
+/// The type of the event in a frame, or the error that the frame reports.
 pub(crate) fn event_type(frame: &Frame) -> Result<&str> {
     match FrameContent::of(frame)? {
         FrameContent::Event { event_type } => Ok(event_type),
@@ -146,12 +147,12 @@ pub(crate) fn event_type(frame: &Frame) -> Result<&str> {
     }
 }
 
-/// The error that an exception or error frame tells of.
+/// The error that an exception or error frame reports.
 pub fn service_error(code: &str, message: Cow<'_, str>) -> Error {
     Error::new(ErrorKind::of_service(code, None), message).with_code(code)
 }
 
-/// The message of an exception, and of the model's own where the service quotes it.
+/// The message of an exception, with the model's own if the service quotes it.
 fn exception_message(payload: &[u8]) -> Cow<'_, str> {
     let Ok(members) = from_json::<Members>(payload) else {
         let text =
@@ -169,15 +170,15 @@ fn exception_message(payload: &[u8]) -> Cow<'_, str> {
     Cow::Owned(message)
 }
 
-/// How much of an exception that is not JSON is shown.
+/// How much of an exception that is not JSON is shown, in bytes.
 const LONGEST_RAW_TEXT: usize = 500;
 
 impl Frame {
-    /// The frame as one line of JSON under the API's own name, the padding left out:
+    /// The frame as one line of JSON under the API's name for the event, without padding:
     /// `{"contentBlockDelta":{...}}`. An exception is `{"exception":{"type":...,"message":...}}`, an error
     /// frame `{"error":{"code":...,"message":...}}`.
     ///
-    /// Fails with [`ErrorKind::Damaged`] when the frame is no message of the protocol.
+    /// Fails with [`ErrorKind::Damaged`] if the frame is not a message of the protocol.
     pub fn to_event_json(&self) -> Result<String> {
         let text = |value: &str| serde_json::Value::from(value).to_string();
         Ok(match FrameContent::of(self)? {
@@ -202,7 +203,7 @@ impl Frame {
                     separator = ",";
                     json.push_str(&text(name));
                     json.push(':');
-                    // Line ends are white space in JSON, and the lines of a text must be one each.
+                    // Line ends are white space in JSON; the result must be one line.
                     json.extend(value.text().split(['\n', '\r']));
                 }
                 json.push_str("}}");
@@ -218,10 +219,10 @@ impl Frame {
     }
 }
 
-/// Reads what an event carries.
+/// Reads the payload of an event.
 pub(crate) fn payload<T: DeserializeOwned>(frame: &Frame) -> Result<T> {
     let json = frame.payload();
-    // Models may write half of a surrogate pair, which no text can hold.
+    // Models may write half of a surrogate pair, which no `String` can hold.
     let repaired = |fault| match std::str::from_utf8(json).map(|text| lone_surrogates(text, REPLACEMENT)) {
         Ok(Cow::Owned(repaired)) => serde_json::from_str(&repaired),
         _ => Err(fault),

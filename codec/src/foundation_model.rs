@@ -1,9 +1,7 @@
-//! Which models there are in a region: what [`ListFoundationModels`] and [`GetFoundationModel`] take and
-//! give.
+//! The foundation models of a region: requests and responses of [`ListFoundationModels`] and [`GetFoundationModel`].
 //!
-//! The service sends more of each model than the API promises, among it how many tokens it generates at
-//! most and which files it reads (`converse`), and its context window (`description`). All of that is
-//! kept in [`FoundationModelSummary::other`].
+//! The service sends more about each model than the API promises: its output limit and the files it reads
+//! (`converse`), its context window (`description`). All of it is kept in [`FoundationModelSummary::other`].
 //!
 //! [`ListFoundationModels`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListFoundationModels.html
 //! [`GetFoundationModel`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetFoundationModel.html
@@ -76,7 +74,7 @@ structure! {
             input_modalities: Vec<ModelModality> = "inputModalities",
             /// What it gives.
             output_modalities: Vec<ModelModality> = "outputModalities",
-            /// Whether it can answer in a stream.
+            /// Whether its responses can be streamed.
             response_streaming_supported: bool = "responseStreamingSupported",
             /// How it can be customised.
             customizations_supported: Vec<ModelCustomization> = "customizationsSupported",
@@ -107,11 +105,11 @@ enumeration! {
 enumeration! {
     /// A way to customise a model.
     pub enum ModelCustomization {
-        /// With examples of questions and answers.
+        /// With examples of prompts and responses.
         FineTuning = "FINE_TUNING",
         /// With texts.
         ContinuedPreTraining = "CONTINUED_PRE_TRAINING",
-        /// With the answers of a larger model.
+        /// With the responses of a larger model.
         Distillation = "DISTILLATION",
     }
 }
@@ -152,7 +150,7 @@ enumeration! {
     pub enum FoundationModelLifecycleStatus {
         /// It is there to stay.
         Active = "ACTIVE",
-        /// It still answers, and will go.
+        /// It can still be called, and will be removed.
         Legacy = "LEGACY",
     }
 }

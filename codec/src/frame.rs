@@ -10,10 +10,10 @@
 //! and a header is `name length u8 │ name │ type u8 │ value`. The encoding is specified in the
 //! [Smithy event stream specification](https://smithy.io/2.0/aws/amazon-eventstream.html).
 //!
-//! [`FrameDecoder`] does no input of its own. It is given bytes, cut anywhere, and gives back whole
-//! frames, whose payloads are slices of what it was given: only a frame that lies across a cut is
-//! put together in a buffer. The prelude is judged as soon as its 12 bytes are there, so that a
-//! damaged length is an error at once and not a wait for bytes that will never come.
+//! [`FrameDecoder`] reads nothing itself. You push bytes, cut anywhere, and get whole frames, whose payloads are
+//! slices of the chunks that you pushed: only a frame that lies across chunks is copied. The prelude is checked as
+//! soon as its 12 bytes have arrived, so a damaged length is an error at once, and not a wait for bytes that never
+//! come.
 //!
 //! ```
 //! use pumice_codec::frame::FrameDecoder;
@@ -38,20 +38,19 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Reads frames from bytes that arrive in pieces; see the [module](self).
 ///
-/// After an error the decoder stays where it is and repeats it: where the frame after a damaged one
-/// begins cannot be known.
+/// An error is repeated from then on: where the frame after a damaged one begins cannot be known.
 #[derive(Debug, Default)]
 pub struct FrameDecoder {
     input: Input,
-    /// Where the next frame begins, in bytes from the beginning of the stream.
+    /// The offset of the next frame, in bytes from the beginning of the stream.
     offset: u64,
-    /// The headers of the last frame: those of the next are mostly the same, and then as right as they.
+    /// Headers of the previous frame, already validated; most frames repeat them.
     last: Headers,
-    /// Of the frame that is looked at. One for all, for to make one is to ask which instructions the processor has.
+    /// For the current frame. Reused: `Hasher::new` detects the processor's instructions.
     hasher: Hasher,
 }
 
-/// Headers that have been found right.
+/// Validated headers.
 #[derive(Debug, Default)]
 struct Headers {
     bytes: Vec<u8>,
@@ -64,7 +63,7 @@ impl FrameDecoder {
         Self::default()
     }
 
-    /// Takes the next bytes of the stream, however they are cut. Nothing is read or copied yet.
+    /// Adds the next bytes of the stream, cut anywhere. Nothing is read or copied yet.
     pub fn push(&mut self, bytes: impl Into<Bytes>) {
         let bytes = bytes.into();
         if !bytes.is_empty() {
@@ -72,10 +71,10 @@ impl FrameDecoder {
         }
     }
 
-    /// The next whole frame, or `None` when it takes more bytes.
+    /// The next whole frame, or `None` if more bytes are needed.
     ///
-    /// Fails with [`ErrorKind::Damaged`] and the [offset](Error::offset) when a checksum does not
-    /// match, a length is over [`MAX_HEADERS`] or [`MAX_PAYLOAD`], or a header is malformed.
+    /// Fails with [`ErrorKind::Damaged`] and the [offset](Error::offset) if a checksum does not match, a length is
+    /// over [`MAX_HEADERS`] or [`MAX_PAYLOAD`], or a header is malformed.
     pub fn next_frame(&mut self) -> Result<Option<Frame>> {
         let Self { input, offset, last, hasher } = self;
         let Some(prelude) = input.peek(PRELUDE_LENGTH).and_then(<[u8]>::first_chunk) else { return Ok(None) };
@@ -92,10 +91,10 @@ impl FrameDecoder {
         Ok(Some(frame))
     }
 
-    /// Says whether the stream may end here: between two frames it may.
+    /// Checks that the stream may end here. Call it when [`next_frame`] has returned `None` and no more bytes will
+    /// come.
     ///
-    /// Fails with [`ErrorKind::BrokenOff`] inside a frame. To be called when [`next_frame`] has
-    /// returned `None` and no more bytes will come.
+    /// Fails with [`ErrorKind::BrokenOff`] inside a frame.
     ///
     /// [`next_frame`]: Self::next_frame
     pub fn finish(&self) -> Result<()> {
@@ -103,7 +102,7 @@ impl FrameDecoder {
         if found == 0 {
             return Ok(());
         }
-        // A prelude that is whole has been found right.
+        // A whole prelude has been checked already.
         let expected = match self.input.partial.first_chunk::<PRELUDE_LENGTH>() {
             Some([t0, t1, t2, t3, ..]) => {
                 format!("{} bytes expected", u32::from_be_bytes([*t0, *t1, *t2, *t3]))
@@ -121,22 +120,22 @@ impl FrameDecoder {
         .with_offset(end))
     }
 
-    /// Where the next frame begins, in bytes from the beginning of the stream.
+    /// The offset of the next frame, in bytes from the beginning of the stream.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 }
 
-/// What was pushed and not yet read.
+/// The bytes that were pushed and not read yet.
 #[derive(Debug, Default)]
 struct Input {
     chunks: VecDeque<Bytes>,
-    /// The beginning of a frame that lies across chunks; never more than that one frame.
+    /// The beginning of a frame that lies across chunks; never more than one frame.
     partial: BytesMut,
 }
 
 impl Input {
-    /// The first `length` bytes, or `None` while fewer have come. Only what lies across chunks is moved.
+    /// The first `length` bytes, or `None` while fewer have arrived. Copied only if they lie across chunks.
     fn peek(&mut self, length: usize) -> Option<&[u8]> {
         if self.partial.is_empty() && self.chunks.front().is_some_and(|chunk| chunk.len() >= length) {
             return self.chunks.front()?.get(..length);
@@ -156,7 +155,7 @@ impl Input {
         self.partial.get(..length)
     }
 
-    /// Takes the first `length` bytes, which have come.
+    /// Takes the first `length` bytes, which have arrived.
     fn take(&mut self, length: usize) -> Bytes {
         match self.chunks.front_mut() {
             Some(chunk) if self.partial.is_empty() => {
@@ -177,7 +176,7 @@ impl Input {
     }
 }
 
-/// Writes the checksum of a whole frame whose headers or payload have been changed in place.
+/// Writes the checksum of a frame whose headers or payload were changed in place.
 #[doc(hidden)]
 pub fn seal(frame: &mut [u8]) {
     if let Some((content, checksum)) = frame.split_last_chunk_mut::<CHECKSUM_LENGTH>() {
@@ -185,9 +184,9 @@ pub fn seal(frame: &mut [u8]) {
     }
 }
 
-/// One frame whose checksums and headers have been found right.
+/// A frame with valid checksums and headers.
 ///
-/// It holds on to the bytes it was cut from: a frame that is kept for long keeps its whole chunk.
+/// It refers to the chunk it came from: keeping a frame keeps its whole chunk in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     bytes: Bytes,
@@ -197,23 +196,23 @@ pub struct Frame {
     offset: u64,
 }
 
-/// Where among the headers the two stand that every frame is asked for.
+/// The positions of the two headers that every event needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Types {
     message: Option<Span>,
     event: Option<Span>,
 }
 
-/// The value of a header: where in the frame, which is not at its beginning, and how long.
+/// The value of a header: its position in the frame, which is never 0, and its length.
 type Span = (NonZeroU32, u16);
 
 impl Frame {
-    /// The headers in the order of the wire. Names are unique.
+    /// The headers, in the order in which they were sent. Names are unique.
     pub fn headers(&self) -> impl Iterator<Item = (&str, HeaderValue<'_>)> {
         self.raw_headers().filter_map(|header| Some((header.name().ok()?, header.value().ok()?)))
     }
 
-    /// The value of the string header of this name.
+    /// The value of the header with this name, if it is a string.
     pub fn string_header(&self, name: &str) -> Option<&str> {
         match self.raw_headers().find(|header| header.name == name.as_bytes())?.value() {
             Ok(HeaderValue::String(value)) => Some(value),
@@ -226,22 +225,22 @@ impl Frame {
         self.text(self.types.message)
     }
 
-    /// `:event-type`, of an event: `contentBlockDelta`, ...
+    /// `:event-type`: `contentBlockDelta` and others, if the frame is an event.
     pub fn event_type(&self) -> Option<&str> {
         self.text(self.types.event)
     }
 
-    /// What the frame carries.
+    /// The payload.
     pub fn payload(&self) -> &[u8] {
         self.bytes.get(self.payload_range()).unwrap_or_default()
     }
 
-    /// What the frame carries, to keep: a reference to the same memory.
+    /// The payload as `Bytes` that refer to the same memory.
     pub fn payload_bytes(&self) -> Bytes {
         self.bytes.slice(self.payload_range())
     }
 
-    /// Where the frame begins, in bytes from the beginning of the stream.
+    /// The offset of the frame, in bytes from the beginning of the stream.
     pub fn offset(&self) -> u64 {
         self.offset
     }
@@ -292,7 +291,7 @@ pub enum HeaderValue<'a> {
     Uuid([u8; 16]),
 }
 
-/// The lengths that open a frame, found plausible.
+/// The lengths at the beginning of a frame, within the limits.
 struct Prelude {
     /// Of the whole frame.
     total: u32,
@@ -301,7 +300,7 @@ struct Prelude {
 }
 
 impl Prelude {
-    /// Leaves the hasher behind the lengths.
+    /// Leaves the lengths in the hasher.
     fn read(bytes: &[u8; PRELUDE_LENGTH], offset: u64, hasher: &mut Hasher) -> Result<Self> {
         let [lengths @ .., c0, c1, c2, c3] = bytes;
         hasher.reset();
@@ -339,7 +338,7 @@ impl Prelude {
         self.total as usize
     }
 
-    /// Checks the checksum and the headers of the frame that `bytes` are, whose lengths have been hashed. The
+    /// Checks the checksum and the headers of the frame in `bytes`, whose lengths are in the hasher already. The
     /// headers become `last`.
     fn check(&self, bytes: &[u8], offset: u64, hasher: &mut Hasher, last: &mut Headers) -> Result<()> {
         if let Some((covered, checksum)) = bytes.split_last_chunk::<CHECKSUM_LENGTH>() {
@@ -359,10 +358,9 @@ impl Prelude {
 fn check_headers(headers: &[u8], offset: u64) -> Result<Types> {
     let mut types = Types::default();
     let mut rest = headers;
-    // Where all is ASCII, each text in it is UTF-8: as good as always, and found out at once.
+    // All-ASCII headers need no UTF-8 check, and nearly all are.
     let ascii = rest.is_ascii();
-    // A frame of Bedrock's has three headers; only someone who means harm sends thousands, and a
-    // comparison of each with each would then be the harm.
+    // Bedrock's frames have three headers. Past eight, a set keeps the duplicate check linear on hostile frames.
     let mut names = NamesSeen::default();
     while !rest.is_empty() {
         let at = offset + (PRELUDE_LENGTH + headers.len() - rest.len()) as u64;
@@ -438,7 +436,7 @@ fn wrong_crc(what: &str, expected: u32, found: u32, frame: u64, at: u64) -> Erro
     )
 }
 
-/// A header whose texts have not been looked at. Its errors say what is wrong with it.
+/// A header whose texts have not been checked.
 struct RawHeader<'a> {
     name: &'a [u8],
     value_type: u8,
@@ -504,18 +502,18 @@ fn take_slice<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], &'sta
     Ok(taken)
 }
 
-/// The media type of a body made of frames.
+/// The media type of a body that consists of frames.
 pub const MEDIA_TYPE: &str = "application/vnd.amazon.eventstream";
 
-/// The most bytes of headers that a frame may have: 128 KiB.
+/// The most bytes of headers in a frame: 128 KiB.
 pub const MAX_HEADERS: usize = 128 * 1024;
 
-/// The most bytes of payload that a frame may have: 24 MiB.
+/// The most bytes of payload in a frame: 24 MiB.
 pub const MAX_PAYLOAD: usize = 24 * 1024 * 1024;
 
 /// The type of a header whose value is text.
 const STRING: u8 = 7;
-/// The two lengths that a frame opens with.
+/// The two lengths at the beginning of a frame, in bytes.
 const LENGTHS: usize = 8;
 const PRELUDE_LENGTH: usize = LENGTHS + CHECKSUM_LENGTH;
 const CHECKSUM_LENGTH: usize = 4;

@@ -1,5 +1,4 @@
-//! Guardrails: how a call asks for one, what [`ApplyGuardrail`] takes and gives, and what a guardrail
-//! reports.
+//! Guardrails: how a request names one, requests and responses of [`ApplyGuardrail`], and the assessments.
 //!
 //! ```
 //! use pumice_codec::guardrail::{ApplyGuardrailRequest, GuardrailContentSource};
@@ -32,7 +31,7 @@ structure! {
             guardrail_identifier: String = "guardrailIdentifier",
             /// The version: a number of at most 8 digits, or `DRAFT`.
             guardrail_version: String = "guardrailVersion",
-            /// Whether the answer tells what the guardrail found.
+            /// Whether the response includes the guardrail's assessment.
             trace: GuardrailTrace = "trace",
             /// Whether a stream waits for the guardrail. Only for streams.
             stream_processing_mode: GuardrailStreamProcessingMode = "streamProcessingMode",
@@ -41,7 +40,7 @@ structure! {
 }
 
 enumeration! {
-    /// Whether an answer tells what the guardrail found.
+    /// Whether a response includes the guardrail's assessment.
     pub enum GuardrailTrace {
         /// It tells what the guardrail acted on.
         Enabled = "enabled",
@@ -99,9 +98,9 @@ enumeration! {
     /// What a text is to the contextual grounding check.
     #[doc(alias = "GuardrailConverseContentQualifier")]
     pub enum GuardrailContentQualifier {
-        /// What the answer must rest on.
+        /// The source that the response must be grounded in.
         GroundingSource = "grounding_source",
-        /// What the answer must be relevant to.
+        /// The question that the response must be relevant to.
         Query = "query",
         /// What the guardrail assesses.
         GuardContent = "guard_content",
@@ -204,7 +203,7 @@ structure! {
             action: GuardrailAction = "action",
             /// Why it did.
             action_reason: String = "actionReason",
-            /// What to show in place of the content, where the guardrail stepped in: its own message, or the
+            /// What to show instead of the content, if the guardrail intervened: its own message, or the
             /// content with what is sensitive masked.
             outputs: Vec<GuardrailOutputContent> = "outputs",
             /// What each policy found.
@@ -226,7 +225,7 @@ enumeration! {
 }
 
 structure! {
-    /// What to show in place of content.
+    /// What to show instead of the content.
     pub struct GuardrailOutputContent {
         optional {
             /// Text.
@@ -239,7 +238,7 @@ structure! {
     /// What a guardrail found and did in a conversation.
     pub struct GuardrailTraceAssessment {
         optional {
-            /// What the model had answered before the guardrail changed it.
+            /// The model's output before the guardrail changed it.
             model_output: Vec<String> = "modelOutput",
             /// What was found in the input, by the id of the guardrail.
             input_assessment: BTreeMap<String, GuardrailAssessment> = "inputAssessment",

@@ -52,7 +52,7 @@ pub enum Hint {
     CopyCredentials,
     /// No source has credentials.
     NameCredentials {
-        /// What the metadata service of an EC2 instance needs, if it answered in part.
+        /// What the metadata service of an EC2 instance needs, if it responded in part.
         instance: Option<String>,
     },
     /// The profile that was named does not exist.
@@ -109,7 +109,7 @@ pub enum Hint {
         /// Its name: `temperature`, `tools`.
         name: String,
     },
-    /// A token quota is used up for now. Bedrock counts `maxTokens` toward it before the model answers.
+    /// A token quota is used up for now. Bedrock counts `maxTokens` toward it before the model responds.
     LowerMaxTokens,
     /// A quota is used up for now.
     WaitOut,
@@ -132,7 +132,7 @@ pub enum Hint {
     },
     /// No connection could be made.
     CheckNetwork,
-    /// Another server than Bedrock answered.
+    /// The response came from another server than Bedrock.
     CheckEndpoint,
     /// The server's certificate is signed by an authority that is not trusted here.
     CheckAuthority,

@@ -1,5 +1,5 @@
-//! By which ids a model can be called from several regions, or be accounted for on its own: what
-//! [`ListInferenceProfiles`] and [`GetInferenceProfile`] take and give.
+//! Inference profiles, by whose ids a model is called across regions or its use is tracked separately: requests and
+//! responses of [`ListInferenceProfiles`] and [`GetInferenceProfile`].
 //!
 //! [`ListInferenceProfiles`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListInferenceProfiles.html
 //! [`GetInferenceProfile`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetInferenceProfile.html

@@ -1,6 +1,6 @@
-//! A model called in its own form: what [InvokeModel] and [`InvokeModelWithResponseStream`] take and give.
+//! A model called in its own form: requests and responses of [InvokeModel] and [`InvokeModelWithResponseStream`].
 //!
-//! What the model reads and writes is the body, as its provider defines it; see
+//! The body is the model's input or output, in the form that its provider defines; see
 //! [inference request parameters](https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html).
 //! The other members are headers.
 //!
@@ -35,9 +35,9 @@ structure! {
             body: Blob = "body",
             /// The media type of the body. Absent, the service takes it for `application/json`.
             content_type: String = "contentType",
-            /// The media type that the answer is to have. Absent, it is `application/json`.
+            /// The media type of the response. Default: `application/json`.
             accept: String = "accept",
-            /// Whether the answer tells what the guardrail found.
+            /// Whether the response includes the guardrail's assessment.
             trace: Trace = "trace",
             /// The guardrail to apply, by its id or ARN: at most 2048 characters.
             guardrail_identifier: String = "guardrailIdentifier",
@@ -58,13 +58,13 @@ structure! {
     /// The output of `InvokeModel`.
     pub struct InvokeModelResponse {
         required {
-            /// What the model answers, in its own form.
+            /// The model's output, in its own form.
             body: Blob = "body",
         }
         optional {
             /// The media type of the body.
             content_type: String = "contentType",
-            /// The version of the model that answered.
+            /// The version of the model that responded.
             performance_config_latency: PerformanceConfigLatency = "performanceConfigLatency",
             /// The tier of capacity that served the request.
             service_tier: ServiceTierType = "serviceTier",
@@ -73,7 +73,7 @@ structure! {
 }
 
 enumeration! {
-    /// Whether an answer tells what the guardrail found.
+    /// Whether a response includes the guardrail's assessment.
     pub enum Trace {
         /// It tells what the guardrail acted on.
         Enabled = "ENABLED",
@@ -86,14 +86,14 @@ enumeration! {
 
 /// An event of `InvokeModelWithResponseStream`.
 ///
-/// The answer is over when the stream is: none of its events says so.
+/// The response is complete when the stream ends: no event says so.
 ///
 /// Source: [ResponseStream](https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ResponseStream.html).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 #[doc(alias = "ResponseStream")]
 pub enum ResponseStreamEvent {
-    /// A piece of the answer.
+    /// A piece of the response.
     Chunk(PayloadPart),
     /// An event that this version does not know.
     Unknown {
@@ -105,8 +105,10 @@ pub enum ResponseStreamEvent {
 }
 
 impl ResponseStreamEvent {
-    /// The event that a frame carries. An exception or error frame is the error that it tells of, and
-    /// so is a frame that is no message of the protocol.
+    /// The event in a frame.
+    ///
+    /// Fails with the error that an exception or error frame reports, and with
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) if the frame is not a message of the protocol.
     pub fn from_frame(frame: &Frame) -> Result<Self> {
         Ok(match event_type(frame)? {
             "chunk" => Self::Chunk(payload(frame)?),
@@ -116,7 +118,7 @@ impl ResponseStreamEvent {
 }
 
 structure! {
-    /// A piece of an answer in the model's own form.
+    /// A piece of a response in the model's own form.
     pub struct PayloadPart {
         optional {
             /// The piece: at most 1 000 000 bytes, for most models one JSON object of the model's own.

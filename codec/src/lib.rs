@@ -2,8 +2,8 @@
 //! `application/vnd.amazon.eventstream`, the types of Amazon Bedrock's API in the API's own words, and the
 //! events of ConverseStream, without tokio, TLS or cryptography.
 //!
-//! `pumice` has all of it under the same names. It is a package of its own so that it can be compiled for speed
-//! where the rest is compiled for size: what happens for each event happens here.
+//! `pumice` re-exports all of it under the same names. It is a package of its own because Cargo can optimise per
+//! package only: this code runs for each event and is compiled for speed, the rest for size.
 //!
 //! ```
 //! use pumice_codec::Event;

@@ -1,4 +1,4 @@
-//! Events folded into the whole answer: what Converse would have given at once.
+//! Events folded into a whole response, as Converse returns it.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use crate::shape::{Blob, Document, Members};
 
 /// Folds the events of a stream into a [`ConverseResponse`], in time linear in their length.
 ///
-/// Blocks are kept by their index, so they may interleave, and they stand in its order. The input of a tool
-/// is parsed when the whole is asked for: an empty one is `{}`, and one that is not JSON, as when the
-/// answer was cut off by `max_tokens`, is the JSON string of what came.
+/// Blocks are kept by their index, so they may interleave, and come in the order of the index. The input of a tool is
+/// parsed at the end: an empty one is `{}`, and one that is not JSON, because the response reached `max_tokens`, is a
+/// JSON string of its text.
 ///
 /// ```
 /// use pumice_codec::reply::ReplyBuilder;
@@ -37,12 +37,12 @@ pub struct ReplyBuilder {
 }
 
 impl ReplyBuilder {
-    /// Nothing has been said yet.
+    /// A builder without events.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next event. One that this version does not know changes nothing.
+    /// Adds the next event. An event that this version does not know changes nothing.
     pub fn push(&mut self, event: Event) {
         match event {
             Event::MessageStart(event) => self.role = event.role,
@@ -70,7 +70,7 @@ impl ReplyBuilder {
         }
     }
 
-    /// The answer, as far as it has come.
+    /// The response as far as it has arrived.
     pub fn finish(self) -> ConverseResponse {
         let content = self.blocks.into_values().map(Block::finish).collect::<Vec<_>>();
         let message = Message::new(self.role.unwrap_or(ConversationRole::Assistant), content);
@@ -80,7 +80,7 @@ impl ReplyBuilder {
     }
 }
 
-/// A block as far as it has come.
+/// A block as far as it has arrived.
 #[derive(Debug, Clone, Default)]
 enum Block {
     #[default]
@@ -124,7 +124,7 @@ impl Block {
         };
     }
 
-    /// A delta of another kind than the block's is passed over: what it belongs to did not begin.
+    /// A delta of another kind than the block's is ignored: its block did not begin.
     fn add(&mut self, delta: ContentBlockDelta) {
         if let Self::Empty = self {
             *self = Self::of(&delta);
@@ -167,7 +167,7 @@ impl Block {
         }
     }
 
-    /// The block that begins with this delta, without what the delta adds to it.
+    /// The empty block that begins with this delta.
     fn of(delta: &ContentBlockDelta) -> Self {
         match delta {
             ContentBlockDelta::Text(_) | ContentBlockDelta::Citation(_) => {
@@ -180,7 +180,7 @@ impl Block {
                 Self::Reasoning { text: String::new(), signature: None }
             }
             ContentBlockDelta::Unknown(members) => Self::Unknown(members.clone()),
-            // These have a start, without which there is no telling what they are part of.
+            // These blocks have a start, and without it their name and id are unknown.
             ContentBlockDelta::ToolUse(_)
             | ContentBlockDelta::ToolResult(_)
             | ContentBlockDelta::Image(_) => Self::Empty,
@@ -229,7 +229,7 @@ impl Block {
     }
 }
 
-/// Text after text goes on with it.
+/// Appends text to text.
 fn add_to_result(content: &mut Vec<ToolResultContentBlock>, piece: ToolResultBlockDelta) {
     match piece {
         ToolResultBlockDelta::Text(more) => match content.last_mut() {

@@ -1,9 +1,8 @@
-//! The kinds of shape that the API's types are made of, in the words of its model: structures,
-//! unions, enumerations, blobs, timestamps and documents.
+//! The kinds of shape that the API's types consist of: structures, unions, enumerations, blobs, timestamps and
+//! documents.
 //!
-//! Every type reads what the API may send in ten years and writes it back: a structure keeps the
-//! members that it does not know, a union the variants, an enumeration the values. `null` members
-//! count as absent.
+//! Every type keeps what it does not know and writes it back: a structure its unknown members, a union its unknown
+//! variants, an enumeration its unknown values. A member that is `null` counts as absent.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,9 +17,8 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Any JSON, kept as the text that it came as: integers of any size, the order of members, nulls and
-/// spacing survive. The API calls such a member a *document*: the input of a tool, a schema,
-/// additional fields.
+/// Any JSON, kept as the text in which it arrived: integers of any size, the order of members, nulls and spacing are
+/// preserved. The API calls such a member a *document*: the input of a tool, a schema, additional fields.
 ///
 /// Two documents are equal when their texts are.
 ///
@@ -79,7 +77,7 @@ impl Default for Document {
 
 impl From<serde_json::Value> for Document {
     fn from(value: serde_json::Value) -> Self {
-        // A `Value` writes itself as valid JSON; there is no other way for this to fail.
+        // A `Value` is always written as valid JSON.
         Self(RawValue::from_string(value.to_string()).unwrap_or_else(|_| RawValue::NULL.to_owned()))
     }
 }
@@ -108,7 +106,7 @@ impl<'de> Deserialize<'de> for Document {
     }
 }
 
-/// Bytes: in JSON the API writes them in padded base64. White space in what is read is passed over.
+/// Bytes: in JSON the API writes them in padded base64. White space is ignored when it is read.
 ///
 /// `Debug` shows the length alone.
 #[derive(Clone, PartialEq, Eq, Default)]

@@ -1,12 +1,12 @@
-//! JSON as JavaScript writes it: with halves of surrogate pairs as escapes, which no other text can hold.
+//! JSON as JavaScript writes it: with escapes for halves of surrogate pairs, which UTF-8 cannot hold.
 
 use std::borrow::Cow;
 
-/// The same JSON with this in place of the escapes of lone surrogates (`\ud83d` with no `\ude00` behind it).
-/// What is not JSON stays what it is, for a parser to complain of.
+/// The same JSON with `with` instead of each escape of a lone surrogate (`\ud83d` without `\ude00` after it). Text that
+/// is not JSON is left to the parser.
 pub fn lone_surrogates<'a>(json: &'a str, replacement: &str) -> Cow<'a, str> {
     let mut kept = String::new();
-    // Everything before `copied` is in `kept`, but for what was left out.
+    // Everything before `copied` is in `kept`, except what was left out.
     let (mut at, mut copied) = (0, 0);
     while let Some(found) = json.get(at..).and_then(|rest| rest.find('\\')) {
         at += found;
@@ -20,7 +20,7 @@ pub fn lone_surrogates<'a>(json: &'a str, replacement: &str) -> Cow<'a, str> {
                 copied
             }
         };
-        // The character behind a backslash may be longer than a byte, where the text is not JSON.
+        // In text that is not JSON, the character after a backslash may be longer than a byte.
         at = (after..=json.len()).find(|at| json.is_char_boundary(*at)).unwrap_or(json.len());
     }
     if copied == 0 {
@@ -35,7 +35,7 @@ enum Half {
     Low,
 }
 
-/// The half of a surrogate pair whose escape stands here.
+/// The half of a surrogate pair whose escape is here.
 fn surrogate(json: &str, at: usize) -> Option<Half> {
     let digits = json.get(at..at + ESCAPE)?.strip_prefix("\\u")?;
     match u16::from_str_radix(digits, 16).ok()? {

@@ -14,11 +14,11 @@ pub(crate) struct Memory {
     pub(crate) strict_refused: Sessions,
 }
 
-/// Inference profiles, and for some seconds those that could not be looked up.
+/// Inference profiles that were looked up, and lookups that failed in the last seconds.
 #[derive(Debug, Default)]
 pub(crate) struct Profiles(Mutex<HashMap<String, Lookup>>);
 
-/// What a lookup came to.
+/// The result of a lookup.
 #[derive(Debug, Clone)]
 pub(crate) enum Lookup {
     Found(Arc<InferenceProfileSummary>),
@@ -27,7 +27,7 @@ pub(crate) enum Lookup {
 }
 
 impl Profiles {
-    /// What the last lookup came to; a failure only until it is too old.
+    /// The result of the last lookup; a failure only while it is recent.
     pub(crate) fn get(&self, id: &str, now: SystemTime) -> Option<Lookup> {
         let found = locked(&self.0).get(id).cloned();
         found.filter(|lookup| match lookup {
@@ -39,7 +39,7 @@ impl Profiles {
     pub(crate) fn insert(&self, id: &str, lookup: Lookup) {
         let mut profiles = locked(&self.0);
         if profiles.len() >= MOST {
-            // What is forgotten is looked up again.
+            // Forgotten profiles are looked up again.
             profiles.clear();
         }
         profiles.insert(id.to_owned(), lookup);
@@ -58,7 +58,7 @@ impl Sessions {
     pub(crate) fn insert(&self, session: String) {
         let mut sessions = locked(&self.0);
         if sessions.len() >= MOST {
-            // What is forgotten costs a refused call.
+            // A forgotten one costs a refused call.
             sessions.clear();
         }
         sessions.insert(session);

@@ -1,4 +1,4 @@
-//! Settings of some calls that differ from those of their client.
+//! Settings for some calls that differ from those of their client.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Nothing is replaced yet.
+    /// Replaces nothing yet.
     pub fn new() -> Self {
         Self::default()
     }

@@ -29,25 +29,23 @@ use super::{Body, Sending, Transport};
 use crate::context::{Context, bounded, on_own_thread};
 use crate::{Error, ErrorKind, Hint, Result};
 
-/// How to connect.
+/// How [`Http`] connects.
 ///
 /// `Debug` shows neither proxy nor certificates.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpConfig {
-    /// The longest that a connection may take to be made, TLS included: 10 seconds. [`Duration::MAX`]: no limit.
+    /// Limit for making a connection, TLS included. Default: 10 seconds. [`Duration::MAX`] means no limit.
     pub connect_timeout: Duration,
-    /// How long an idle connection is kept for the next call: 60 seconds. [`Duration::MAX`]: no limit.
+    /// How long an idle connection is kept for the next call. Default: 60 seconds. [`Duration::MAX`] means no limit.
     pub pool_idle_timeout: Duration,
-    /// Whether the environment's proxies are heeded: yes, but for what is on this machine's own link.
+    /// Whether to use the proxies that the environment names. Default: `true`.
     pub proxies: bool,
-    /// The URL of a proxy, where the environment names none.
+    /// The URL of a proxy to use if the environment names none.
     pub proxy: Option<String>,
-    /// Certificates of authorities in PEM form, to trust in place of all others, where the environment names
-    /// none.
+    /// Certificate authorities in PEM form, trusted instead of all others if the environment names none.
     pub authorities: Option<String>,
-    /// The client's own certificate, with those between it and its authority, and its key; in PEM form, the key
-    /// not encrypted.
+    /// The client's own certificate with its chain and its unencrypted key, in PEM form, for mutual TLS.
     pub client_certificate: Option<(String, String)>,
 }
 
@@ -70,14 +68,16 @@ impl fmt::Debug for HttpConfig {
     }
 }
 
-/// The network.
+/// The network: HTTP/1.1, with TLS 1.2 and 1.3.
 ///
-/// The environment decides on proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, in lower
-/// case too; what is for this machine itself goes through none) and on the certificate authorities to trust: those of `AWS_CA_BUNDLE` or else of
-/// `SSL_CERT_FILE` and `SSL_CERT_DIR` alone where one is set; otherwise Mozilla's, which are built in, and
-/// the system's, which are read only when a server's chain does not end in one of Mozilla's.
+/// The environment names proxies: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, also in lower case. Requests
+/// to this machine use none.
 ///
-/// There is no switch that turns the verification of certificates off.
+/// The environment also names certificate authorities: `AWS_CA_BUNDLE`, or else `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+/// If one of them is set, no others are trusted. Otherwise Mozilla's are, which are built in, and the system's, which
+/// are read only if a server's chain does not end in one of Mozilla's.
+///
+/// Certificates are always verified.
 #[derive(Debug, Clone)]
 pub struct Http {
     client: reqwest::Client,
@@ -88,8 +88,8 @@ pub struct Http {
 }
 
 impl Http {
-    /// A transport with its own pool of connections. Fails when a proxy's URL is not what it should be; a
-    /// file of certificates is read with the first call that needs it.
+    /// A transport with its own pool of connections. Fails with [`ErrorKind::InvalidInput`] if the URL of a proxy is
+    /// invalid. A file of certificates is read by the first call that needs it.
     pub fn new(config: &HttpConfig, context: &Context) -> Result<Self> {
         Self::with_lookup(config, context, |name| Ok((name, 0).to_socket_addrs()?.collect()))
     }
@@ -106,7 +106,7 @@ impl Http {
             .connect_timeout(bounded(config.connect_timeout))
             .pool_idle_timeout(bounded(config.pool_idle_timeout))
             .dns_resolver(Resolver { lookup, room: Arc::new(Semaphore::new(MOST_LOOKUPS)) })
-            // What the process's environment says is asked of the context, below.
+            // Proxies come from the context, below, not from the process's environment.
             .no_proxy();
         let urls = if config.proxies { proxy_urls(config, context) } else { Vec::new() };
         let loopback_only = context.is_fake() && urls.is_empty();
@@ -138,8 +138,8 @@ impl Transport for Http {
     }
 }
 
-/// Looks up names. The system's resolver cannot be interrupted, and may take more than a minute: hence not on the
-/// threads that a runtime waits for when it is dropped.
+/// Resolves names on threads of its own: the system's resolver cannot be interrupted, may take more than a minute,
+/// and a runtime waits for its own threads when it is dropped.
 struct Resolver {
     lookup: Lookup,
     room: Arc<Semaphore>,
@@ -186,7 +186,7 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// What a failure of reqwest's means. Its text may hold the URL, of which the server alone is told.
+/// The error for a failure of reqwest, whose text may hold the URL: only the server's name is shown.
 fn failure(error: reqwest::Error) -> Error {
     if let Some(fault) = certificate_fault(&error) {
         let why = match fault {
@@ -234,7 +234,7 @@ fn failure(error: reqwest::Error) -> Error {
     .with_source(error.without_url())
 }
 
-/// The server that was asked, without the rest of the URL, which may have a password.
+/// The server's name, without the rest of the URL, which may hold a password.
 fn server(error: &reqwest::Error) -> String {
     let url = error.url();
     let host = url.and_then(reqwest::Url::host_str).unwrap_or("the server");
@@ -242,7 +242,7 @@ fn server(error: &reqwest::Error) -> String {
     host.to_owned() + &port.unwrap_or_default()
 }
 
-/// What a failed handshake says of the server's certificate.
+/// What a failed handshake says about the server's certificate.
 fn certificate_fault(error: &reqwest::Error) -> Option<&CertificateError> {
     causes(error).find_map(|cause| match cause.downcast_ref() {
         Some(rustls::Error::InvalidCertificate(fault)) => Some(fault),
@@ -250,17 +250,17 @@ fn certificate_fault(error: &reqwest::Error) -> Option<&CertificateError> {
     })
 }
 
-/// Whether it says that a certificate that may issue others was shown as a server's.
+/// Whether the server's certificate is one of an authority.
 fn is_authority(fault: &rustls::OtherError) -> bool {
     matches!(fault.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
-/// Whether it says that the server does not speak TLS at all.
+/// Whether the server does not speak TLS.
 fn is_no_tls(cause: &(dyn StdError + 'static)) -> bool {
     matches!(cause.downcast_ref(), Some(rustls::Error::InvalidMessage(_)))
 }
 
-/// Whether it says that a head, or the chunks of a body, cannot be read as such.
+/// Whether the head of a response or the chunks of its body are not HTTP.
 fn is_of_the_encoding(cause: &(dyn StdError + 'static)) -> bool {
     let of_a_head = cause.downcast_ref().is_some_and(hyper::Error::is_parse);
     let of_a_body = cause.downcast_ref::<io::Error>().is_some_and(|error| {
@@ -274,7 +274,7 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'stat
     std::iter::from_fn(move || {
         let cause = next?;
         next = match cause.downcast_ref::<io::Error>() {
-            // An `io::Error` does not name what it wraps among its causes.
+            // `source` of an `io::Error` skips the error that it wraps.
             Some(wrapper) => wrapper.get_ref().map(|wrapped| wrapped as &(dyn StdError + 'static)),
             None => cause.source(),
         };
@@ -282,15 +282,15 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'stat
     })
 }
 
-/// What names a proxy, and its URL.
+/// The variable or setting that names a proxy, and the proxy's URL.
 type ProxyUrl = (&'static str, Zeroizing<String>);
 
-/// What is set, in lower case or else in upper case.
+/// The variable, in lower case or else in upper case.
 fn either_case(context: &Context, name: &str) -> Option<String> {
     context.env(&name.to_lowercase()).or_else(|| context.env(name))
 }
 
-/// The URLs of the proxies that the environment names, or else the configuration, and what names them.
+/// The proxies that the environment names, or else the configuration.
 fn proxy_urls(config: &HttpConfig, context: &Context) -> Vec<ProxyUrl> {
     let set = |name| Some((name, Zeroizing::new(either_case(context, name)?)));
     let mut named =
@@ -306,7 +306,7 @@ pub(crate) fn proxy_secrets(config: &HttpConfig, context: &Context) -> Vec<Token
     if config.proxies { secrets_in(&proxy_urls(config, context)) } else { Vec::new() }
 }
 
-/// The secrets in the URLs of proxies: passwords, and what a proxy is sent of them.
+/// The secrets in the URLs of proxies: passwords, and the headers made of them.
 fn secrets_in(urls: &[ProxyUrl]) -> Vec<Token> {
     let mut secrets = Vec::new();
     for (_, url) in urls {
@@ -321,17 +321,17 @@ fn secrets_in(urls: &[ProxyUrl]) -> Vec<Token> {
     secrets
 }
 
-/// The proxies, each with the environment's exceptions.
+/// The proxies, each with the exceptions of `NO_PROXY`.
 fn proxies(urls: &[ProxyUrl], context: &Context) -> Result<Vec<Proxy>> {
     if urls.is_empty() {
         return Ok(Vec::new());
     }
-    // What is for this machine stays on it: a token that is sent there in the clear, above all.
+    // Requests to this machine stay on it, above all the tokens among them, which are sent in the clear.
     let exceptions = either_case(context, "NO_PROXY").map(|list| format!(",{list}")).unwrap_or_default();
     let exceptions = NoProxy::from_string(&format!("localhost,127.0.0.0/8,::1{exceptions}"));
     let mut proxies = Vec::new();
     for (name, url) in urls {
-        // The URL may hold a password: no word of it is shown.
+        // The URL may hold a password: nothing of it is shown.
         let expected = |found: &str| {
             Error::new(
                 ErrorKind::InvalidInput,
@@ -341,7 +341,7 @@ fn proxies(urls: &[ProxyUrl], context: &Context) -> Result<Vec<Proxy>> {
         if let Some((scheme, _)) = url.split_once("://")
             && !["http", "https"].contains(&scheme.to_lowercase().as_str())
         {
-            // Of a URL that is not one, this may be a part of the password.
+            // In an invalid URL, this may be a part of the password.
             let scheme =
                 ["socks4", "socks4a", "socks5", "socks5h"].into_iter().find(|known| *known == scheme);
             return Err(expected(
@@ -359,7 +359,7 @@ fn proxies(urls: &[ProxyUrl], context: &Context) -> Result<Vec<Proxy>> {
     Ok(proxies)
 }
 
-/// How many names are looked up at the same time, each on a thread of its own.
+/// Names resolved at the same time, each on a thread of its own.
 const MOST_LOOKUPS: usize = 64;
 
 #[cfg(test)]

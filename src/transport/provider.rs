@@ -1,7 +1,6 @@
-//! What TLS is made of: ring.
+//! The cryptography of TLS: ring.
 //!
-//! rustls's own provider of ring in parts, but for `ChaCha20`. Whoever takes the whole and leaves that out has it in the
-//! program all the same.
+//! The parts of rustls's own provider without `ChaCha20`. Filtering the whole provider would leave it in the program.
 
 use std::sync::Arc;
 
@@ -14,7 +13,8 @@ use rustls::{Error, SignatureScheme};
 use webpki::ring as signature;
 use zeroize::Zeroizing;
 
-/// ring, with AES-GCM alone: TLS 1.3 demands it of every server, and `ChaCha20` would be 50 KB of the program.
+/// ring with AES-GCM only, which TLS 1.3 requires of every server.
+// size: 50,000 bytes, because `ChaCha20` is left out.
 pub(super) fn provider() -> CryptoProvider {
     CryptoProvider {
         cipher_suites: vec![
@@ -47,7 +47,7 @@ impl KeyProvider for Ring {
     }
 }
 
-/// Those of certificates, and by what name they are asked for, the best first.
+/// The signature algorithms of certificates, by the names in the handshake, the best first.
 static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     all: &[
         signature::ECDSA_P256_SHA256,
@@ -66,7 +66,7 @@ static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
         signature::RSA_PKCS1_2048_8192_SHA512_ABSENT_PARAMS,
     ],
     mapping: &[
-        // TLS 1.2 leaves the curve open and tries each; TLS 1.3 takes the first.
+        // TLS 1.2 does not fix the curve and tries each; TLS 1.3 uses the first.
         (
             SignatureScheme::ECDSA_NISTP384_SHA384,
             &[signature::ECDSA_P384_SHA384, signature::ECDSA_P256_SHA384],

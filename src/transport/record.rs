@@ -1,4 +1,4 @@
-//! Writes down what another transport does.
+//! Records another transport.
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -40,19 +40,19 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Records into a file, which is begun anew with the first exchange. A file that holds something
-    /// else than a recording is not overwritten, nor is one that another recorder is writing: the first exchange
-    /// fails, before anything is sent.
+    /// Records to a file, which the first exchange creates or empties. If the file holds anything but a recording,
+    /// or another recorder is writing it, the first exchange fails with [`ErrorKind::Recording`] before anything is
+    /// sent.
     pub fn new(inner: Arc<dyn Transport>, path: impl Into<PathBuf>) -> Self {
-        let tape = Tape { path: path.into(), state: Mutex::new(State::Unopened), told: None };
+        let tape = Tape { path: path.into(), state: Mutex::new(State::Unopened), report: None };
         Self { inner, tape: Arc::new(tape), exchanges: AtomicU64::new(0) }
     }
 
-    /// Lets calls go on when the recording cannot be written any more, as on a full disk: `told` is told why, once,
-    /// and the recording ends with its last whole line. Otherwise they fail.
-    pub fn warn(mut self, told: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+    /// Lets calls go on when the recording cannot be written any more, as on a full disk: `report` gets the error,
+    /// once, and the recording ends with its last whole line. Without this, calls fail.
+    pub fn warn(mut self, report: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         if let Some(tape) = Arc::get_mut(&mut self.tape) {
-            tape.told = Some(Box::new(told));
+            tape.report = Some(Box::new(report));
         }
         self
     }
@@ -105,22 +105,22 @@ impl Transport for Recorder {
 struct Tape {
     path: PathBuf,
     state: Mutex<State>,
-    told: Option<Box<Told>>,
+    report: Option<Box<Report>>,
 }
 
-/// Who is told of a fault.
-type Told = dyn Fn(&Error) + Send + Sync;
+/// Who gets the error.
+type Report = dyn Fn(&Error) + Send + Sync;
 
 enum State {
     Unopened,
-    /// With this many bytes, in whole lines.
+    /// Open; this many bytes have been written, in whole lines.
     Open(File, u64),
-    /// It cannot be written any more. What would follow would not belong to the lines before.
+    /// A write failed. Nothing more is written, because lines would be missing.
     Over,
 }
 
 impl Tape {
-    /// Writes lines that belong together: no other exchange's come between them.
+    /// Writes lines that belong together, without lines of another exchange between them.
     fn write(&self, lines: &[Line]) -> Result<()> {
         let failed = |source: io::Error| {
             Error::new(
@@ -138,25 +138,25 @@ impl Tape {
         }
         text.extend(lines.iter().map(Line::to_text).collect::<Result<Vec<_>>>()?);
         let fault = match &mut *state {
-            // Whole lines in one write: what is in the file stays readable whenever the program ends.
+            // Whole lines in one write: the file is readable whenever the program ends.
             State::Open(file, length) => match file.write_all(text.as_bytes()) {
                 Ok(()) => {
                     *length += text.len() as u64;
                     return Ok(());
                 }
                 Err(fault) => {
-                    // A disk that is full can have taken a part of a line. A device has no length.
+                    // A full disk can have taken a part of a line. A device has no length.
                     let _ = file.set_len(*length);
                     *state = State::Over;
                     failed(fault)
                 }
             },
-            State::Over if self.told.is_some() => return Ok(()),
+            State::Over if self.report.is_some() => return Ok(()),
             _ => failed(io::Error::other("it has ended with an earlier fault")),
         };
-        match &self.told {
-            Some(told) => {
-                told(&fault);
+        match &self.report {
+            Some(report) => {
+                report(&fault);
                 Ok(())
             }
             None => Err(fault),
@@ -170,9 +170,9 @@ impl fmt::Debug for Tape {
     }
 }
 
-/// Opens a new file, or one that holds a recording, which is emptied.
+/// Opens a new file, or empties one that holds a recording.
 fn open(path: &Path) -> io::Result<File> {
-    // A device or a pipe is written to as it is, and opening a pipe to read it would wait for a writer.
+    // Devices and pipes are not read first: opening a pipe to read it would wait for a writer.
     let is_file = match path.metadata() {
         Ok(found) if is_device(path, found.file_type()) => {
             let message = "expected a file, a pipe, a terminal or /dev/null, found a device";
@@ -188,7 +188,7 @@ fn open(path: &Path) -> io::Result<File> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
     if is_file {
-        // Until the recording ends. Where there are no locks, it is written without one.
+        // Held until the recording ends. Not all file systems have locks; there, none is taken.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program records into it"));
         }
@@ -228,7 +228,7 @@ fn is_device(_: &Path, _: std::fs::FileType) -> bool {
     false
 }
 
-/// One exchange on the tape.
+/// One exchange that is being recorded.
 #[derive(Debug)]
 struct Track {
     tape: Arc<Tape>,
@@ -238,7 +238,7 @@ struct Track {
 }
 
 impl Track {
-    /// Since the last line.
+    /// When the previous line was written.
     fn elapsed(&mut self) -> Duration {
         let now = Instant::now();
         now - std::mem::replace(&mut self.last, now)
@@ -265,13 +265,13 @@ impl Drop for Track {
     fn drop(&mut self) {
         if !self.ended {
             let end = RecordedEnd::new(self.exchange, milliseconds(self.elapsed())).fault(DROPPED);
-            // A fault of the file has been told by the lines before, or is of no use to anyone now.
+            // Earlier lines reported a fault of the file; if there were none, nobody waits for this one.
             let _ = self.write_end(end);
         }
     }
 }
 
-/// A body on its way, of which only what quotes no secret has been written.
+/// A body that is being recorded. Only parts that quote no secret have been written.
 ///
 /// A secret may lie across chunks: a frame is written when it is complete, and a body of another kind when it ends.
 /// Secrets are overwritten in place, so that the cuts between chunks stay where they were.
@@ -279,12 +279,12 @@ struct RecordedBody {
     body: Body,
     track: Track,
     redaction: Arc<Redaction>,
-    /// `None` where the body is no stream of events, or from where it is not one any more.
+    /// `None` if the body is not an event stream, or from the first byte where it stops being one.
     decoder: Option<FrameDecoder>,
     held: Vec<Held>,
-    /// How many bytes have come.
+    /// Bytes that have arrived.
     come: u64,
-    /// How many of them are in frames that are complete.
+    /// Bytes of them that are in complete frames.
     framed: u64,
     /// The complete frames among the held bytes, by their place in the body.
     frames: Vec<Range<u64>>,
@@ -330,7 +330,7 @@ impl RecordedBody {
         if self.decoder.is_some() && self.framed == self.come { self.write_held() } else { Ok(()) }
     }
 
-    /// Writes what is held, without secrets.
+    /// Writes the chunks not written yet, without secrets.
     fn write_held(&mut self) -> Result<()> {
         let mut held = std::mem::take(&mut self.held);
         let mut bytes = Vec::new();
@@ -362,7 +362,7 @@ impl RecordedBody {
 
 impl Drop for RecordedBody {
     fn drop(&mut self) {
-        // A fault of the file has been told by the lines before, or is of no use to anyone now.
+        // Earlier lines reported a fault of the file; if there were none, nobody waits for this one.
         let _ = self.write_held();
     }
 }
@@ -392,7 +392,7 @@ fn fault_name(kind: ErrorKind) -> &'static str {
     FAULTS.iter().find(|(_, of)| *of == kind).map_or("brokenOff", |(name, _)| name)
 }
 
-/// The faults that a transport can meet, by their names in a recording.
+/// The faults of a transport, by their names in a recording.
 pub(super) const FAULTS: [(&str, ErrorKind); 4] = [
     ("brokenOff", ErrorKind::BrokenOff),
     ("connect", ErrorKind::Connect),
@@ -400,11 +400,11 @@ pub(super) const FAULTS: [(&str, ErrorKind); 4] = [
     ("invalidInput", ErrorKind::InvalidInput),
 ];
 
-/// What ended an exchange that its reader gave up.
+/// The fault of an exchange whose reader stopped.
 pub(super) const DROPPED: &str = "dropped";
 
-/// The lengths at the beginning of a frame, with their checksum, in bytes.
+/// The prelude of a frame, in bytes.
 const PRELUDE: usize = 12;
 
-/// How much of a file is looked at for its heading.
+/// How much of a file is searched for its heading, in bytes.
 const LONGEST_HEADING: u64 = 1024;

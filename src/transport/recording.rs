@@ -1,10 +1,6 @@
 //! Recordings as text: JSON Lines that a person can read and `git diff`.
 //!
-//! The first line is `{"recording":{"version":1,"by":"pumice 0.1.0"}}`. Each exchange is a `request`, a
-//! `response`, a `chunk` for each piece of the body as it came off the connection, and an `end`; the
-//! `event` lines show what the chunk before them completed, and are passed over when the recording
-//! is read. `afterMs` counts from the line before of the same exchange. `fixtures/README.md` describes it
-//! for readers.
+//! `fixtures/README.md` is the specification.
 
 #![allow(unreachable_pub, reason = "the macros declare public types")]
 
@@ -26,9 +22,9 @@ union! {
         Recording(Heading) = "recording",
         /// What was sent.
         Request(RecordedRequest) = "request",
-        /// The head of the answer.
+        /// The head of the response.
         Response(RecordedResponse) = "response",
-        /// A piece of the answer's body.
+        /// A piece of the response body.
         Chunk(RecordedChunk) = "chunk",
         /// A frame that the last chunk completed, for people to read.
         Event(Document) = "event",
@@ -38,10 +34,10 @@ union! {
 }
 
 structure! {
-    /// What the file is.
+    /// The heading of the file.
     pub struct Heading {
         required {
-            /// Of this format: 1.
+            /// The version of this format: 1.
             version: u64 = "version",
         }
         optional {
@@ -55,7 +51,7 @@ structure! {
     /// What was sent, without what authorises it.
     pub struct RecordedRequest {
         required {
-            /// Counts the exchanges, which may overlap.
+            /// The number of the exchange. Exchanges may overlap.
             exchange: u64 = "exchange",
             /// The operation's name in the service's model.
             operation: String = "operation",
@@ -63,7 +59,7 @@ structure! {
             method: String = "method",
             /// The URL.
             url: String = "url",
-            /// Those that matter to the answer.
+            /// The headers that matter for the response.
             headers: BTreeMap<String, String> = "headers",
         }
         optional {
@@ -78,16 +74,16 @@ structure! {
 }
 
 structure! {
-    /// The head of an answer.
+    /// The head of a response.
     pub struct RecordedResponse {
         required {
-            /// Of which exchange.
+            /// The number of the exchange.
             exchange: u64 = "exchange",
-            /// Since the line before, in milliseconds.
+            /// Time since the previous line of the exchange, in milliseconds.
             after_ms: f64 = "afterMs",
             /// The HTTP status.
             status: u16 = "status",
-            /// Those that matter to a reader of the answer.
+            /// The headers that matter to readers.
             headers: BTreeMap<String, String> = "headers",
         }
     }
@@ -97,15 +93,15 @@ structure! {
     /// A piece of a body.
     pub struct RecordedChunk {
         required {
-            /// Of which exchange.
+            /// The number of the exchange.
             exchange: u64 = "exchange",
-            /// Since the line before, in milliseconds.
+            /// Time since the previous line of the exchange, in milliseconds.
             after_ms: f64 = "afterMs",
         }
         optional {
-            /// Where the body is text.
+            /// The bytes, if they are text.
             text: String = "text",
-            /// Where it is not.
+            /// The bytes otherwise.
             base64: Blob = "base64",
         }
     }
@@ -115,15 +111,15 @@ structure! {
     /// The end of an exchange.
     pub struct RecordedEnd {
         required {
-            /// Of which exchange.
+            /// The number of the exchange.
             exchange: u64 = "exchange",
-            /// Since the line before, in milliseconds.
+            /// Time since the previous line of the exchange, in milliseconds.
             after_ms: f64 = "afterMs",
         }
         optional {
-            /// What ended it, if it did not end as it should.
+            /// What went wrong, if anything.
             fault: String = "fault",
-            /// What happened, for `fault`.
+            /// What happened, if `fault` is set.
             message: String = "message",
         }
     }
@@ -139,7 +135,7 @@ impl Line {
         Ok(text)
     }
 
-    /// The exchange that the line belongs to, where it names one.
+    /// The number of the line's exchange, if it has one.
     pub(super) fn exchange(&self) -> Option<u64> {
         match self {
             Self::Request(request) => Some(request.exchange),
@@ -158,7 +154,7 @@ impl RecordedRequest {
         let body = request.body();
         match std::str::from_utf8(body) {
             Ok("") => recorded,
-            // A document would keep a line end, and the line must not have one.
+            // A document keeps line ends, and the line must not have one.
             Ok(text) if text.contains(['\n', '\r']) => recorded.text(text),
             Ok(text) => match Document::parse(text) {
                 Ok(document) => recorded.json(document),
@@ -182,7 +178,7 @@ impl RecordedRequest {
 impl RecordedChunk {
     pub(super) fn of(exchange: u64, after: Duration, bytes: &Bytes) -> Self {
         let recorded = Self::new(exchange, milliseconds(after));
-        // Only the encoding's frames have NUL bytes, and text with them is not for people.
+        // Frames have NUL bytes, text for people has none.
         match std::str::from_utf8(bytes) {
             Ok(text) if !text.contains('\0') => recorded.text(text),
             _ => recorded.base64(bytes.clone()),
@@ -198,18 +194,18 @@ impl RecordedChunk {
     }
 }
 
-/// To a hundredth: what is behind it is noise, and would be in every diff.
+/// To a hundredth: more digits are noise, and would be in every diff.
 pub(super) fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 100_000.0).round() / 100.0
 }
 
-/// The headers of a request that may be in a recording. What is not known to be harmless stays out:
-/// what authorises a call may be in a header of any name.
+/// The headers of a request that may be in a recording. All others stay out: a header of any name may hold what
+/// authorises the call.
 fn request_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     kept(headers, |name| matches!(name, "content-type" | "accept") || name.starts_with("x-amzn-bedrock-"))
 }
 
-/// The headers of an answer that may be in a recording.
+/// The headers of a response that may be in a recording.
 pub(super) fn response_headers(headers: &HeaderMap, redaction: &Redaction) -> BTreeMap<String, String> {
     let mut kept = kept(headers, |name| {
         matches!(
@@ -240,7 +236,7 @@ fn kept(headers: &HeaderMap, keep: impl Fn(&str) -> bool) -> BTreeMap<String, St
     kept
 }
 
-/// The headers of a recorded answer as they were.
+/// The headers of a recorded response.
 pub(super) fn header_map(headers: &BTreeMap<String, String>) -> HeaderMap {
     headers
         .iter()

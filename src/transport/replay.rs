@@ -1,4 +1,4 @@
-//! Answers from a recording.
+//! Responses from a recording.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
@@ -23,26 +23,41 @@ use crate::url::decode_label;
 use crate::{Error, ErrorKind, Hint, Result};
 use pumice_codec::internal::from_json;
 
-/// Answers each call with the recording's next exchange of the same operation, with the recorded
-/// cuts of the body, and without any network.
+/// Responds to each request with the recording's next exchange of the same operation, in the recorded chunks and
+/// without a network.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use pumice::transport::Replay;
+/// use pumice::{Client, Config};
+///
+/// let recording = Replay::parse(r#"{"recording":{"version":1}}"#)?.strict();
+/// let client = Client::new(Config::new().unauthorised().transport(Arc::new(recording)));
+/// # Ok::<(), pumice::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Replay {
     exchanges: Mutex<VecDeque<Exchange>>,
     held: usize,
     model: Option<String>,
     strict: bool,
-    /// How much faster than recorded; `None` is at once.
+    /// How much faster than recorded; `None` without any waiting.
     speed: Option<f64>,
 }
 
 impl Replay {
-    /// Reads a recording from its file, which may have up to 1 GiB, and 256 MiB in a line.
+    /// Reads a recording from its file: at most 1 GiB, with at most 256 MiB in a line.
+    ///
+    /// Fails with [`ErrorKind::Recording`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let unreadable =
             || Error::new(ErrorKind::Recording, format!("the recording {} cannot be read", path.display()));
         let bytes = file::read(path, LONGEST).map_err(|source| unreadable().with_source(source))?;
-        // The last line may be broken off in the middle of a character.
+        // The last line may end within a character.
         let whole = match std::str::from_utf8(&bytes) {
             Err(fault) if fault.error_len().is_none() => bytes.get(..fault.valid_up_to()).unwrap_or_default(),
             _ => &bytes,
@@ -53,11 +68,13 @@ impl Replay {
         })
     }
 
-    /// Reads a recording from its text. A last line that has no end and cannot be read is one that was not written
-    /// to its end: without it, its exchange is broken off.
+    /// Reads a recording from its text. An incomplete last line is ignored, as after a kill: its exchange ends as a
+    /// broken connection.
+    ///
+    /// Fails with [`ErrorKind::Recording`], and the message names the line.
     pub fn parse(text: &str) -> Result<Self> {
         let mut exchanges = Vec::<Exchange>::new();
-        // Where each exchange is, by its number.
+        // The index of each exchange, by its number.
         let mut places = BTreeMap::new();
         let mut headed = false;
         let mut lines = text.lines().enumerate().peekable();
@@ -119,20 +136,20 @@ impl Replay {
         })
     }
 
-    /// Refuses a request that differs from the recorded one, and names the member that does. The
-    /// endpoint and the headers may differ.
+    /// Refuses a request that differs from the recorded one: the call fails with [`ErrorKind::Recording`], which
+    /// names the member. The endpoint and the headers may differ.
     pub fn strict(mut self) -> Self {
         self.strict = true;
         self
     }
 
-    /// Keeps the recorded timing, `speed` times as fast.
+    /// Keeps the recorded timing, `speed` times as fast: 1.0 is as recorded, 2.0 takes half the time.
     pub fn at_speed(mut self, speed: f64) -> Self {
         self.speed = Some(speed);
         self
     }
 
-    /// The model, profile or ARN that the recording's first call of a model named.
+    /// The model, profile or ARN in the first request that names one.
     pub fn model(&self) -> Option<&str> {
         self.model.as_deref()
     }
@@ -164,7 +181,7 @@ impl Replay {
         }
     }
 
-    /// How long to wait for what was recorded to take so long.
+    /// How long to wait for something that took this long.
     fn delay(&self, recorded: Duration) -> Option<Duration> {
         let delay =
             Duration::try_from_secs_f64(recorded.as_secs_f64() / self.speed?).unwrap_or(LONGEST_DELAY);
@@ -204,7 +221,7 @@ impl Transport for Replay {
     }
 }
 
-/// What is left of a body, its end included: each piece with the time to wait for it.
+/// The rest of a body with its end: each chunk with the time to wait for it.
 struct ReplayedBody {
     pieces: VecDeque<(Option<Duration>, Result<Option<Bytes>>)>,
     clock: Clock,
@@ -221,8 +238,8 @@ impl Stream for ReplayedBody {
     }
 }
 
-/// When the next thing of an exchange is due. It counts from when the one before was due, and not from
-/// when that was read: a slow reader finds what has arrived in the meantime, as on a connection.
+/// When the next line of an exchange is due. Counted from when the previous one was due, not from when it was read:
+/// a slow reader finds what has arrived in the meantime, as on a connection.
 struct Clock {
     due: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -257,7 +274,7 @@ impl Exchange {
         Self { request, response: None, chunks: Vec::new(), end: None }
     }
 
-    /// Takes a line that belongs to it, or says why it cannot stand where it does.
+    /// Adds a line of the exchange, or says why it cannot come here.
     fn take(&mut self, line: Line) -> Result<(), String> {
         let number = self.request.exchange;
         if self.end.is_some() {
@@ -282,12 +299,12 @@ impl Exchange {
         Ok(())
     }
 
-    /// How long the end was in coming.
+    /// How long the end took to come.
     fn end_after(&self) -> Duration {
         self.end.as_ref().map_or(Duration::ZERO, |end| duration(end.after_ms))
     }
 
-    /// How the exchange ended: as it should, or with a fault.
+    /// How the exchange ended: complete, or with a fault.
     fn end(&self) -> Result<()> {
         let Some(end) = &self.end else { return Err(broken_off("the recording ends here")) };
         let Some(name) = end.fault.as_deref() else { return Ok(()) };
@@ -302,10 +319,10 @@ impl Exchange {
     }
 }
 
-/// What is wrong with a line that cannot be read. The value that was found is not shown.
+/// The error for a line that cannot be read. The value that was found is not shown.
 fn malformed(line: usize, error: &serde_json::Error) -> Error {
     let text = error.to_string();
-    // Within the line that it was given, serde_json too counts lines.
+    // serde_json counts lines too, within the one line that it got.
     let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
     let what = match what.rsplit_once(", expected ") {
         Some((_, expected)) => format!("{expected} expected, something else found"),
@@ -318,9 +335,9 @@ fn malformed(line: usize, error: &serde_json::Error) -> Error {
     )
 }
 
-/// The first member in which a request differs from the recorded one, in words.
+/// The first member in which a request differs from the recorded one.
 fn difference(recorded: &RecordedRequest, request: &Request<Bytes>) -> Option<String> {
-    // The operation is the same, and a path prefix belongs to the endpoint, which may be another.
+    // The operation is the same, and a prefix of the path belongs to the endpoint, which may differ.
     let (expected, found) = (model_id(&recorded.url), model_id(&request.uri().to_string()));
     if expected != found {
         let shown = |id: Option<String>| id.map_or("none".into(), |id| format!("{id:?}"));
@@ -383,11 +400,11 @@ fn broken_off(message: &str) -> Error {
 
 const NO_HEADING: &str = r#"{"recording":{"version":1}} expected first"#;
 
-/// What is read of a recording, in bytes.
+/// The longest recording, in bytes.
 const LONGEST: usize = 1024 * 1024 * 1024;
 
-/// What a line of a recording may have, in bytes: as much as an answer that comes whole.
+/// The longest line of a recording, in bytes: as long as a whole response.
 const LONGEST_LINE: usize = 256 * 1024 * 1024;
 
-/// No recording is waited for longer than this between two lines: a year.
+/// The longest wait between two lines: a year.
 const LONGEST_DELAY: Duration = Duration::from_hours(365 * 24);

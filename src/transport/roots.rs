@@ -41,32 +41,30 @@ pub(super) fn tls_config(roots: &Arc<Roots>, client: Option<&(String, String)>) 
     Ok(config)
 }
 
-/// The authorities that are trusted: those that the environment names, or else the configuration, or else the
-/// bundled ones, and the system's where a chain does not end in a bundled one.
+/// The trusted authorities: those that the environment names, or else the configuration; or else the built-in ones,
+/// and the system's if a chain does not end in a built-in one.
 ///
-/// None is read before a TLS connection is made: to read the system's, or a bundle of that size, takes
-/// longer than a whole TLS handshake.
+/// None is read before a TLS connection is made: reading the system's takes longer than a TLS handshake.
 #[derive(Debug)]
 pub(super) struct Roots {
     provider: Arc<CryptoProvider>,
     named: Option<Named>,
     first: OnceLock<RootCertStore>,
-    /// Empty where the system has no roots.
+    /// Empty if the system has none.
     system: OnceLock<RootCertStore>,
 }
 
-/// Certificates that take the place of all others.
+/// Certificates that replace all others.
 #[derive(Debug)]
 enum Named {
-    /// Where the environment says that they are.
+    /// The files that the environment names.
     Files { context: Context, variables: &'static str, file: Option<PathBuf>, folder: Option<PathBuf> },
-    /// Those of the configuration.
+    /// From the configuration.
     Pem(String),
 }
 
 impl Roots {
-    /// Those of `AWS_CA_BUNDLE`, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`, where one of them is set, or else those
-    /// that are given.
+    /// Those of `AWS_CA_BUNDLE`, or else of `SSL_CERT_FILE` and `SSL_CERT_DIR`; if none is set, the given ones.
     pub(super) fn new(context: &Context, given: Option<String>) -> Self {
         let path = |name| context.env(name).map(PathBuf::from);
         let named = match (path("AWS_CA_BUNDLE"), path("SSL_CERT_FILE"), path("SSL_CERT_DIR")) {
@@ -89,8 +87,7 @@ impl Roots {
         }
     }
 
-    /// What a certificate is held against first. Fails where what the environment names has no
-    /// certificates.
+    /// The roots that are tried first. Fails if the files that the environment names have no certificates.
     pub(super) fn first(&self) -> Result<&RootCertStore> {
         if let Some(first) = self.first.get() {
             return Ok(first);
@@ -105,7 +102,7 @@ impl Roots {
         Ok(self.first.get_or_init(|| roots))
     }
 
-    /// What it is held against when it does not end in a bundled root.
+    /// The roots that are tried if the chain does not end in a built-in one.
     fn system(&self) -> Option<&RootCertStore> {
         if self.named.is_some() {
             return None;
@@ -183,8 +180,8 @@ impl ServerCertVerifier for Roots {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let certificate = ParsedCertificate::try_from(end_entity)?;
-        // size: 18,000 bytes, because the two steps of `WebPkiServerVerifier` are called here: its builder brings along
-        // the reader of revocation lists, of which there are none.
+        // size: 18,000 bytes, because the two steps of `WebPkiServerVerifier` are called here: its builder includes
+        // the reader of revocation lists, which are not used.
         let verify = |roots: &RootCertStore| {
             let algorithms = self.provider.signature_verification_algorithms.all;
             verify_server_cert_signed_by_trust_anchor(&certificate, roots, intermediates, now, algorithms)?;

@@ -1,4 +1,4 @@
-//! Citations: which source a piece of an answer rests on, and where in it.
+//! Citations: the source that a piece of a response relies on, and the place in it.
 
 use crate::{structure, union};
 
@@ -13,7 +13,7 @@ structure! {
 }
 
 structure! {
-    /// Text of an answer, with the sources that it rests on.
+    /// Text of a response, with its sources.
     ///
     /// See the [API's page](https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CitationsContentBlock.html).
     pub struct CitationsContentBlock {
@@ -27,7 +27,7 @@ structure! {
 }
 
 union! {
-    /// A piece of an answer that rests on sources.
+    /// A piece of a response with sources.
     pub enum CitationGeneratedContent {
         /// Text.
         Text(String) = "text" from_text,

@@ -29,9 +29,9 @@ union! {
         GuardContent(GuardrailContentBlock) = "guardContent" from,
         /// Everything before this point is to be cached.
         CachePoint(CachePointBlock) = "cachePoint" from,
-        /// What the model thought before it answered.
+        /// The model's reasoning before its response.
         ReasoningContent(ReasoningContentBlock) = "reasoningContent" from,
-        /// Text of the answer, with the sources that it rests on.
+        /// Text of the response, with its sources.
         CitationsContent(CitationsContentBlock) = "citationsContent" from,
         /// Something that a search found, for the model to cite.
         SearchResult(SearchResultBlock) = "searchResult" from,
@@ -51,7 +51,7 @@ impl ContentBlock {
         }
     }
 
-    /// The text that a reader of the answer sees, in pieces.
+    /// The text of the response, in pieces.
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
         let cited = match self {
             Self::CitationsContent(block) => block.content.as_deref(),
@@ -75,7 +75,7 @@ structure! {
             source: ImageSource = "source",
         }
         optional {
-            /// Why the image could not be made or read; only in answers.
+            /// Why the image could not be made or read; only in responses.
             error: ErrorBlock = "error",
         }
     }
@@ -229,7 +229,7 @@ structure! {
             source: AudioSource = "source",
         }
         optional {
-            /// Why the audio could not be made or read; only in answers.
+            /// Why the audio could not be made or read; only in responses.
             error: ErrorBlock = "error",
         }
     }
@@ -347,7 +347,7 @@ enumeration! {
 }
 
 union! {
-    /// What a model thought before it answered. In a conversation with tools it has to go back as it came.
+    /// A model's reasoning before its response. In a conversation with tools, send it back unchanged.
     pub enum ReasoningContentBlock {
         /// In plain text.
         ReasoningText(ReasoningTextBlock) = "reasoningText" from,

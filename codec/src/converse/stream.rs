@@ -1,12 +1,12 @@
-//! What only a stream has: its events, and the pieces that blocks of content come in.
+//! The events of a stream, and the deltas of content blocks.
 //!
-//! A message comes as [`MessageStartEvent`], then for each block of content a [`ContentBlockStartEvent`]
+//! A message arrives as [`MessageStartEvent`], then for each block of content a [`ContentBlockStartEvent`]
 //! (not for text and reasoning), any number of [`ContentBlockDeltaEvent`]s and a
-//! [`ContentBlockStopEvent`], then [`MessageStopEvent`], then [`ConverseStreamMetadataEvent`]. Blocks are
-//! told apart by their index and may interleave.
+//! [`ContentBlockStopEvent`], then [`MessageStopEvent`], then [`ConverseStreamMetadataEvent`]. Each event
+//! has the index of its block, and blocks may interleave.
 //!
-//! To each event the service adds a member `p` of a random length, so that the length of what is
-//! encrypted tells nothing of what it says. It is dropped.
+//! The service adds a member `p` of random length to each event, so that the length of the encrypted event does not
+//! reveal its content. It is dropped.
 
 use crate::converse::citation::{Citation, CitationLocation, CitationSourceContent};
 use crate::converse::content::{ErrorBlock, ImageFormat, ImageSource};
@@ -86,9 +86,8 @@ structure! {
             usage: TokenUsage = "usage",
             /// How long it took.
             metrics: ConverseMetrics = "metrics",
-            /// What the guardrail and the prompt router did, if the request asked to be told: as it came,
-            /// and to be [read](Document::read) as a [`ConverseTrace`](crate::converse::ConverseTrace) by those
-            /// who want it.
+            /// What the guardrail and the prompt router did, if the request enabled traces. Undecoded:
+            /// [read](Document::read) it as a [`ConverseTrace`](crate::converse::ConverseTrace).
             trace: Document = "trace",
             /// The version of the model that served the request.
             performance_config: PerformanceConfiguration = "performanceConfig",

@@ -1,4 +1,4 @@
-//! Tools: which there are, how the model asks for one, and what came of it.
+//! Tools: their definitions, the model's calls, and the results.
 
 use crate::converse::content::{CachePointBlock, DocumentBlock, ImageBlock, SearchResultBlock, VideoBlock};
 use crate::shape::Document;

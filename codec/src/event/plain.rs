@@ -1,12 +1,10 @@
-//! The deltas of text that an answer is nearly all made of, read in the one form that the service writes
-//! them in:
+//! Text deltas, of which a response mostly consists, read in the one form in which the service writes them:
 //!
 //! ```text
 //! {"contentBlockIndex":0,"delta":{"text":"Hi"},"p":"abcdefgh"}
 //! ```
 //!
-//! Whatever differs from it in the least is not plain, and read by serde, to the same result: this is
-//! faster and nothing else.
+//! Anything in another form is read by serde, with the same result: this is only faster.
 
 use crate::converse::{
     ContentBlockDelta, ContentBlockDeltaEvent, ReasoningContentBlockDelta, ToolUseBlockDelta,
@@ -38,7 +36,7 @@ const FORMS: [(Kind, &[u8], &[u8]); 3] = [
 ];
 
 impl<'a> PlainDelta<'a> {
-    /// `None` where the payload has any other form.
+    /// `None` if the payload has any other form.
     pub(super) fn read(json: &'a [u8]) -> Option<Self> {
         let (index, rest) = json.strip_prefix(br#"{"contentBlockIndex":"#)?.split_first()?;
         let index = char::from(*index).to_digit(10)?;
@@ -53,11 +51,11 @@ impl<'a> PlainDelta<'a> {
             b"}" => b"",
             padded => padded.strip_prefix(br#","p":""#)?.strip_suffix(br#""}"#)?,
         };
-        // All of it, and not up to the first that is wrong: so the compiler looks at many at once.
+        // No early exit, so that the compiler vectorises it.
         if !padding.iter().fold(true, |plain, byte| plain & byte.is_ascii_alphanumeric()) {
             return None;
         }
-        // What is not the text is ASCII.
+        // Everything but the text is ASCII.
         Some(Self { index, kind, text: std::str::from_utf8(text).ok()?, escaped, unpadded })
     }
 

@@ -18,7 +18,7 @@ structure! {
             /// Personal data and regular expressions.
             sensitive_information_policy: GuardrailSensitiveInformationPolicyAssessment =
                 "sensitiveInformationPolicy",
-            /// Whether an answer rests on its source and fits the question.
+            /// Whether a response is grounded in its source and relevant to the question.
             contextual_grounding_policy: GuardrailContextualGroundingPolicyAssessment =
                 "contextualGroundingPolicy",
             /// Whether what is claimed follows from the rules of a domain.
@@ -26,7 +26,7 @@ structure! {
                 "automatedReasoningPolicy",
             /// What the assessment cost.
             invocation_metrics: GuardrailInvocationMetrics = "invocationMetrics",
-            /// Which guardrail it was, and who asked for it.
+            /// Which guardrail it was, and who required it.
             applied_guardrail_details: AppliedGuardrailDetails = "appliedGuardrailDetails",
         }
     }
@@ -347,7 +347,7 @@ enumeration! {
 }
 
 structure! {
-    /// How far an answer rests on its source and fits the question.
+    /// How well a response is grounded in its source and relevant to the question.
     pub struct GuardrailContextualGroundingPolicyAssessment {
         optional {
             /// The filters that looked at it.
@@ -364,7 +364,7 @@ structure! {
             kind: GuardrailContextualGroundingFilterType = "type",
             /// The score below which it acts, from 0 to 1.
             threshold: f64 = "threshold",
-            /// The score of the answer, from 0 to 1.
+            /// The score of the response, from 0 to 1.
             score: f64 = "score",
             /// What was done.
             action: GuardrailContextualGroundingPolicyAction = "action",
@@ -377,15 +377,15 @@ structure! {
 enumeration! {
     /// What a filter of contextual grounding looks at.
     pub enum GuardrailContextualGroundingFilterType {
-        /// Whether the answer rests on the source.
+        /// Whether the response is grounded in the source.
         Grounding = "GROUNDING",
-        /// Whether the answer fits the question.
+        /// Whether the response is relevant to the question.
         Relevance = "RELEVANCE",
     }
 }
 
 enumeration! {
-    /// What was done about an answer that lacks grounding.
+    /// What was done about a response that lacks grounding.
     pub enum GuardrailContextualGroundingPolicyAction {
         /// The content was blocked.
         Blocked = "BLOCKED",
@@ -472,7 +472,7 @@ structure! {
 }
 
 structure! {
-    /// Which guardrail was applied, and who asked for it.
+    /// Which guardrail was applied, and who required it.
     pub struct AppliedGuardrailDetails {
         optional {
             /// The id of the guardrail.
