@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use std::{
     io::IsTerminal as _,
@@ -85,9 +85,33 @@ fn open_pipe(path: &Path, longest_wait: Duration) -> io::Result<File> {
     Err(not_a_file("a pipe that nobody writes to"))
 }
 
-pub(super) fn not_a_file(found: &str) -> io::Error {
+/// Where a path leads, over symbolic links: to a regular file, or to where there is none yet.
+pub(super) fn file_behind(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let kind = match fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata.file_type(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path),
+            Err(error) => return Err(error),
+        };
+        if kind.is_file() {
+            return Ok(path);
+        }
+        if !kind.is_symlink() {
+            return Err(not_a_file(if kind.is_dir() { "a folder" } else { "a device, a pipe or a socket" }));
+        }
+        let target = fs::read_link(&path)?;
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "too many symbolic links, or a circle of them"))
+}
+
+fn not_a_file(found: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("expected a file, found {found}"))
 }
+
+/// How many symbolic links are followed: as many as Linux follows.
+const MOST_LINKS: usize = 40;
 
 /// How long a pipe may be without a writer: the shell starts both sides at the same time.
 #[cfg(unix)]

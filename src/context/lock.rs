@@ -20,7 +20,7 @@ impl Lock {
     /// `None` while another holds the lock. Where the file system has no locks, or the folder cannot be written
     /// to, nothing is locked.
     pub(super) fn of(path: &Path) -> Option<Self> {
-        let Ok(mut path) = super::file_behind(path) else { return Some(Self::NONE) };
+        let Ok(mut path) = super::file::file_behind(path) else { return Some(Self::NONE) };
         let Some(name) = path.file_name() else { return Some(Self::NONE) };
         let mut beside = OsString::from(".");
         beside.extend([name, ".lock".as_ref()]);
