@@ -3,6 +3,7 @@
 mod dispatch;
 mod memory;
 mod overrides;
+mod request;
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -15,19 +15,18 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use ::http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
-};
+use ::http::Method;
+use ::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use ::http::response::Parts;
-use ::http::{Method, Request};
 use aws_credential_types::Token;
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, timeout};
 
+use super::request::request;
 use super::{Client, Identity, Memory, unreadable};
-use crate::config::{Config, Target, is_of_connection};
-use crate::credentials::{Cache, Credentials, Resolved, Search};
-use crate::endpoint::{Endpoint, EndpointSource};
+use crate::config::{Config, Target};
+use crate::credentials::{Cache, Resolved, Search};
+use crate::endpoint::EndpointSource;
 use crate::frame::MEDIA_TYPE;
 use crate::hint::{self, Refused};
 use crate::inference_profile::{ListInferenceProfilesRequest, ListInferenceProfilesResponse};
@@ -36,10 +35,9 @@ use crate::progress::Progress;
 use crate::redaction::{Redaction, Shown};
 use crate::refusal;
 use crate::retry::{Quota, RateLimit};
-use crate::sign::{self, Scope};
 use crate::skew::{self, ClockSkew};
 use crate::stream::{FrameStream, ResponseBody, in_seconds};
-use crate::transport::{Sending, Transport, proxy_secrets};
+use crate::transport::{Sending, Transport};
 use crate::{Error, ErrorKind, Hint, Result};
 
 /// What a client and its clones share, also those with [overrides](super::Overrides).
@@ -47,11 +45,11 @@ use crate::{Error, ErrorKind, Hint, Result};
 pub(super) struct Shared {
     credentials: Cache,
     quota: Quota,
-    skew: ClockSkew,
+    pub(super) skew: ClockSkew,
     rate: Mutex<RateLimit>,
     created: Instant,
-    /// See [`proxy_secrets`]; known when the transport is created.
-    proxy_secrets: OnceLock<Vec<Token>>,
+    /// See [`proxy_secrets`](crate::transport::proxy_secrets); known when the transport is created.
+    pub(super) proxy_secrets: OnceLock<Vec<Token>>,
     pub(super) memory: Memory,
     /// Created on first use, unless the configuration brings one.
     transport: OnceLock<Arc<dyn Transport>>,
@@ -243,91 +241,6 @@ impl Client {
             }
             _ => error,
         })
-    }
-
-    /// Adds what authorises the request.
-    fn authorise(
-        &self,
-        mut request: Request<Bytes>,
-        endpoint: &Endpoint,
-        found: Option<&Resolved>,
-    ) -> Result<Request<Bytes>> {
-        let Self { config, shared } = self;
-        let Some(found) = found else { return Ok(request) };
-        config.watcher.report(&Progress::Credentials { link: &found.link });
-        match &found.credentials {
-            Credentials::Bearer(token) => {
-                let value = HeaderValue::from_str(&format!("Bearer {}", token.token()));
-                let mut value = value.map_err(|_| {
-                    Error::new(
-                        ErrorKind::Credentials,
-                        "bearer token: expected visible ASCII, found another character",
-                    )
-                })?;
-                value.set_sensitive(true);
-                request.headers_mut().insert(AUTHORIZATION, value);
-                Ok(request)
-            }
-            Credentials::Keys(keys) => {
-                let scope = Scope { region: endpoint.region(), service: SIGNING_NAME };
-                let headers = sign::sign(&request, keys, scope, shared.skew.correct(config.context.now()))?;
-                request.headers_mut().extend(headers);
-                Ok(request)
-            }
-        }
-    }
-
-    /// Refuses a request with a secret in it that would go over plain http to another machine, unless that is
-    /// allowed. It is never allowed for a bearer token.
-    fn keep_from_plain_http(&self, request: &Request<Bytes>, endpoint: &Endpoint) -> Result<()> {
-        let Self { config, .. } = self;
-        let is_network = config.transport.as_ref().is_none_or(|transport| transport.is_network());
-        if endpoint.may_carry_secrets() || !is_network {
-            return Ok(());
-        }
-        let refused = |what: &str, hint: &str| {
-            let url = endpoint.shown_url();
-            let message =
-                format!("the endpoint {url} is not https, and {what} over plain http only to this machine");
-            Err(Error::new(ErrorKind::InvalidInput, message).with_hint(hint))
-        };
-        let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let begins = |scheme: &[u8]| {
-            let begin = authorization.and_then(|value| value.get(..scheme.len()));
-            begin.is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
-        };
-        if begins(b"bearer ") {
-            let hint = "give an https URL, or use access keys, whose secret is not sent";
-            return refused("a bearer token goes", hint);
-        }
-        let signed = begins(b"aws4-hmac-sha256 ");
-        let sensitive = request.headers().iter().filter(|(_, value)| value.is_sensitive());
-        let secrets = sensitive.map(|(name, _)| name).filter(|name| !signed || *name != AUTHORIZATION);
-        let secrets = secrets.map(HeaderName::as_str).collect::<Vec<_>>();
-        if !secrets.is_empty() && !config.allow_plain_http {
-            let hint = "give an https URL; to send secrets in the clear all the same, set \
-                        models.providers.amazon-bedrock.request.allowPlainHttp to true in the settings";
-            return refused(&format!("the secrets in {} go", secrets.join(", ")), hint);
-        }
-        if signed || !secrets.is_empty() {
-            let host = request.uri().authority().map_or("", |authority| authority.as_str());
-            config.watcher.report(&Progress::PlainHttp { host, secrets: &secrets });
-        }
-        Ok(())
-    }
-
-    /// The secrets of a request: those it holds, and those it was made with.
-    fn redaction(&self, request: &Request<Bytes>, found: Option<&Resolved>) -> Redaction {
-        let mut redaction = Redaction::of(request.headers());
-        if let Some(Credentials::Keys(keys)) = found.map(|found| &found.credentials) {
-            redaction.add(keys.secret_access_key());
-        }
-        let proxy =
-            self.shared.proxy_secrets.get_or_init(|| proxy_secrets(&self.config.http, &self.config.context));
-        for secret in self.config.withheld.iter().chain(proxy) {
-            redaction.add(secret.token());
-        }
-        redaction
     }
 
     fn transport(&self) -> Result<&Arc<dyn Transport>> {
@@ -571,59 +484,6 @@ async fn beginning(mut body: ResponseBody) -> Bytes {
     beginning.freeze()
 }
 
-/// The request as it is sent, without what authorises it.
-fn request(config: &Config, call: &Call, endpoint: &Endpoint) -> Result<Request<Bytes>> {
-    let query = call.query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>();
-    let url = endpoint.call_url(&call.path, &query)?;
-    let mut request = Request::builder()
-        .method(call.method.clone())
-        .uri(&url)
-        .body(call.body.clone())
-        .map_err(|source| Error::new(ErrorKind::InvalidInput, "expected a URL").with_source(source))?;
-    *request.headers_mut() = headers(config, call)?;
-    if let Some(operation) = call.operation {
-        request.extensions_mut().insert(operation);
-    }
-    Ok(request)
-}
-
-/// The headers of a call, and those that the configuration adds. The client's own are left out.
-fn headers(config: &Config, call: &Call) -> Result<HeaderMap> {
-    let mut headers = HeaderMap::new();
-    let is_own = |name: &HeaderName| {
-        *name == HOST || *name == AUTHORIZATION && config.authorised || name.as_str().starts_with("x-amz-")
-    };
-    for (name, value) in config.headers.iter() {
-        let invalid = || {
-            let message = format!(
-                "header {name:?}: expected visible ASCII, found another character in its name or value"
-            );
-            Error::new(ErrorKind::InvalidInput, message)
-        };
-        let name = HeaderName::try_from(name).map_err(|_| invalid())?;
-        refuse_of_connection(&name)?;
-        if !is_own(&name) {
-            let mut value = HeaderValue::from_str(value).map_err(|_| invalid())?;
-            // Media types are words that a message may need.
-            value.set_sensitive(name != ACCEPT && name != CONTENT_TYPE);
-            headers.insert(name, value);
-        }
-    }
-    for (name, value) in call.headers.iter().filter(|(name, _)| !is_own(name)) {
-        refuse_of_connection(name)?;
-        headers.insert(name, value.clone());
-    }
-    Ok(headers)
-}
-
-fn refuse_of_connection(name: &HeaderName) -> Result<()> {
-    if is_of_connection(name.as_str()) {
-        let message = format!("the header {name} cannot be set: it belongs to the connection");
-        return Err(Error::new(ErrorKind::InvalidInput, message).with_hint("leave it out"));
-    }
-    Ok(())
-}
-
 /// Whether a code says that the credentials have expired, over HTTP or in a stream.
 fn credentials_expired(code: &str) -> bool {
     ["ExpiredToken", "ExpiredTokenException"].iter().any(|expired| expired.eq_ignore_ascii_case(code))
@@ -636,8 +496,6 @@ async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = Resul
     })
 }
 
-/// The name that both services sign with.
-const SIGNING_NAME: &str = "bedrock";
 /// How long a lookup for a hint may take.
 const LONGEST_LOOK_UP: Duration = Duration::from_secs(5);
 /// How long the body of an error response may take to come.

@@ -1,0 +1,159 @@
+//! The request of one attempt: its headers, what authorises it, and the secrets in it.
+
+use ::http::Request;
+use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+
+use super::Client;
+use crate::config::{Config, is_of_connection};
+use crate::credentials::{Credentials, Resolved};
+use crate::endpoint::Endpoint;
+use crate::operation::Call;
+use crate::progress::Progress;
+use crate::redaction::Redaction;
+use crate::sign::{self, Scope};
+use crate::transport::proxy_secrets;
+use crate::{Error, ErrorKind, Result};
+
+impl Client {
+    /// Adds what authorises the request.
+    pub(super) fn authorise(
+        &self,
+        mut request: Request<Bytes>,
+        endpoint: &Endpoint,
+        found: Option<&Resolved>,
+    ) -> Result<Request<Bytes>> {
+        let Self { config, shared } = self;
+        let Some(found) = found else { return Ok(request) };
+        config.watcher.report(&Progress::Credentials { link: &found.link });
+        match &found.credentials {
+            Credentials::Bearer(token) => {
+                let value = HeaderValue::from_str(&format!("Bearer {}", token.token()));
+                let mut value = value.map_err(|_| {
+                    Error::new(
+                        ErrorKind::Credentials,
+                        "bearer token: expected visible ASCII, found another character",
+                    )
+                })?;
+                value.set_sensitive(true);
+                request.headers_mut().insert(AUTHORIZATION, value);
+                Ok(request)
+            }
+            Credentials::Keys(keys) => {
+                let scope = Scope { region: endpoint.region(), service: SIGNING_NAME };
+                let headers = sign::sign(&request, keys, scope, shared.skew.correct(config.context.now()))?;
+                request.headers_mut().extend(headers);
+                Ok(request)
+            }
+        }
+    }
+
+    /// Refuses a request with a secret in it that would go over plain http to another machine, unless that is
+    /// allowed. It is never allowed for a bearer token.
+    pub(super) fn keep_from_plain_http(&self, request: &Request<Bytes>, endpoint: &Endpoint) -> Result<()> {
+        let Self { config, .. } = self;
+        let is_network = config.transport.as_ref().is_none_or(|transport| transport.is_network());
+        if endpoint.may_carry_secrets() || !is_network {
+            return Ok(());
+        }
+        let refused = |what: &str, hint: &str| {
+            let url = endpoint.shown_url();
+            let message =
+                format!("the endpoint {url} is not https, and {what} over plain http only to this machine");
+            Err(Error::new(ErrorKind::InvalidInput, message).with_hint(hint))
+        };
+        let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let begins = |scheme: &[u8]| {
+            let begin = authorization.and_then(|value| value.get(..scheme.len()));
+            begin.is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
+        };
+        if begins(b"bearer ") {
+            let hint = "give an https URL, or use access keys, whose secret is not sent";
+            return refused("a bearer token goes", hint);
+        }
+        let signed = begins(b"aws4-hmac-sha256 ");
+        let sensitive = request.headers().iter().filter(|(_, value)| value.is_sensitive());
+        let secrets = sensitive.map(|(name, _)| name).filter(|name| !signed || *name != AUTHORIZATION);
+        let secrets = secrets.map(HeaderName::as_str).collect::<Vec<_>>();
+        if !secrets.is_empty() && !config.allow_plain_http {
+            let hint = "give an https URL; to send secrets in the clear all the same, set \
+                        models.providers.amazon-bedrock.request.allowPlainHttp to true in the settings";
+            return refused(&format!("the secrets in {} go", secrets.join(", ")), hint);
+        }
+        if signed || !secrets.is_empty() {
+            let host = request.uri().authority().map_or("", |authority| authority.as_str());
+            config.watcher.report(&Progress::PlainHttp { host, secrets: &secrets });
+        }
+        Ok(())
+    }
+
+    /// The secrets of a request: those it holds, and those it was made with.
+    pub(super) fn redaction(&self, request: &Request<Bytes>, found: Option<&Resolved>) -> Redaction {
+        let mut redaction = Redaction::of(request.headers());
+        if let Some(Credentials::Keys(keys)) = found.map(|found| &found.credentials) {
+            redaction.add(keys.secret_access_key());
+        }
+        let proxy =
+            self.shared.proxy_secrets.get_or_init(|| proxy_secrets(&self.config.http, &self.config.context));
+        for secret in self.config.withheld.iter().chain(proxy) {
+            redaction.add(secret.token());
+        }
+        redaction
+    }
+}
+
+/// The request as it is sent, without what authorises it.
+pub(super) fn request(config: &Config, call: &Call, endpoint: &Endpoint) -> Result<Request<Bytes>> {
+    let query = call.query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>();
+    let url = endpoint.call_url(&call.path, &query)?;
+    let mut request = Request::builder()
+        .method(call.method.clone())
+        .uri(&url)
+        .body(call.body.clone())
+        .map_err(|source| Error::new(ErrorKind::InvalidInput, "expected a URL").with_source(source))?;
+    *request.headers_mut() = headers(config, call)?;
+    if let Some(operation) = call.operation {
+        request.extensions_mut().insert(operation);
+    }
+    Ok(request)
+}
+
+/// The headers of a call, and those that the configuration adds. The client's own are left out.
+fn headers(config: &Config, call: &Call) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    let is_own = |name: &HeaderName| {
+        *name == HOST || *name == AUTHORIZATION && config.authorised || name.as_str().starts_with("x-amz-")
+    };
+    for (name, value) in config.headers.iter() {
+        let invalid = || {
+            let message = format!(
+                "header {name:?}: expected visible ASCII, found another character in its name or value"
+            );
+            Error::new(ErrorKind::InvalidInput, message)
+        };
+        let name = HeaderName::try_from(name).map_err(|_| invalid())?;
+        refuse_of_connection(&name)?;
+        if !is_own(&name) {
+            let mut value = HeaderValue::from_str(value).map_err(|_| invalid())?;
+            // Media types are words that a message may need.
+            value.set_sensitive(name != ACCEPT && name != CONTENT_TYPE);
+            headers.insert(name, value);
+        }
+    }
+    for (name, value) in call.headers.iter().filter(|(name, _)| !is_own(name)) {
+        refuse_of_connection(name)?;
+        headers.insert(name, value.clone());
+    }
+    Ok(headers)
+}
+
+fn refuse_of_connection(name: &HeaderName) -> Result<()> {
+    if is_of_connection(name.as_str()) {
+        let message = format!("the header {name} cannot be set: it belongs to the connection");
+        return Err(Error::new(ErrorKind::InvalidInput, message).with_hint("leave it out"));
+    }
+    Ok(())
+}
+
+/// The name that both services sign with.
+const SIGNING_NAME: &str = "bedrock";
