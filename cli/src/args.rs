@@ -1,4 +1,4 @@
-//! The command line: what there is as a table, from which it is read and explained.
+//! The command line, as a table from which it is read and its help is written.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -14,14 +14,14 @@ pub(crate) struct Args {
     pub(crate) command: Command,
     /// The flags by their long names, in order.
     flags: Vec<(&'static str, OsString)>,
-    /// What is neither the command nor a flag.
+    /// The words that are neither the command nor a flag or its value.
     pub(crate) rest: Vec<OsString>,
 }
 
 /// What to do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// Explains a command, or all.
+    /// Shows the help of a command, or of the program.
     Help(Option<&'static Explained>),
     Version,
     Chat,
@@ -35,21 +35,21 @@ pub(crate) enum Command {
     Config,
 }
 
-/// A command as it is explained.
+/// A command and its help.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Explained {
     pub(crate) command: Command,
     pub(crate) name: &'static str,
-    /// What stands behind the name.
+    /// What follows the name.
     usage: &'static str,
     /// One line.
     pub(crate) about: &'static str,
-    /// What more there is to say.
+    /// The details.
     more: &'static str,
     flags: &'static [Flag],
     /// Whether it calls Bedrock.
     calls: bool,
-    /// Whether it takes what is no flag.
+    /// Whether it takes words that are not flags.
     takes_rest: bool,
 }
 
@@ -83,35 +83,34 @@ static COMMANDS: [Explained; 9] = [
         command: Command::Chat,
         name: "chat",
         usage: "[PROMPT…]",
-        about: "Ask a model, and read its answer as it arrives",
+        about: "Ask a model and read the response as it arrives",
         more: "\
-The words of the prompt are joined by spaces; one that begins with - stands behind --. It is read from
-standard input when there is none on the command line, or when it is `-`. At a terminal with none, it is
-a conversation: Ctrl-D leaves it, Ctrl-C ends an answer or clears the line, Ctrl-V Ctrl-J puts a line end
-into it, and what begins with a space stays out of the history.
-The answer goes to standard output and nothing else does. A model's thinking is shown on standard
-error, when that is a terminal, and so is a last line with the model, its tokens, their price and its
-time.
-What --file names is an image (PNG, JPEG, GIF, WebP), a PDF, a file of Word or Excel, or text, by its
-content; a message has at most 20 images of 3.75 MB and 5 documents of 4.5 MB.
---save writes the conversation into FILE, in place of what is there: JSON in pi-ai's form, for you alone.
---continue goes on with one, with its model if -m names no other, and writes it back, or into the FILE
-of --save.",
+The words of the prompt are joined by spaces; put -- before words that begin with -. Without a prompt, or
+if it is `-`, it is read from standard input. Without a prompt at a terminal, pumice starts a
+conversation: Ctrl-D leaves it, Ctrl-C stops a response or clears the line, Ctrl-V Ctrl-J inserts a line
+break, and a line that begins with a space stays out of the history.
+Only the response goes to standard output. If standard error is a terminal, it shows the model's thinking
+and a last line with the model, its tokens, their price and the time.
+--file takes images (PNG, JPEG, GIF, WebP), PDFs, Word or Excel files, and text; it looks at the content,
+not the name. A message has at most 20 images of 3.75 MB and 5 documents of 4.5 MB.
+--save writes the conversation to FILE and replaces what is there: JSON in pi-ai's form, readable by you
+only. --continue continues the conversation in a file, with its model unless -m names another, and saves
+it there or in the FILE of --save.",
         flags: &[
             flag(
                 "model",
-                "Model id, inference profile id, ARN or alias; otherwise PUMICE_MODEL, the settings'",
+                "Model id, inference profile id, ARN or alias [default: PUMICE_MODEL, the settings]",
             )
             .short('m')
             .value("MODEL"),
             flag("system", "System prompt").short('s').value("SYSTEM"),
-            flag("file", "An image or a document beside the prompt; may be given again").short('f').value("FILE"),
-            flag("think", "How much to think: off, minimal, low, medium, high, xhigh or max").value("LEVEL"),
-            flag("json", "The events of the answer as JSON Lines, as `pumice stream` prints them"),
-            flag("save", "Keep the conversation in a file").value("FILE"),
-            flag("continue", "Go on with the conversation in a file, and keep it there").value("FILE"),
-            flag("max-tokens", "Longest answer, in tokens").value("N"),
-            flag("temperature", "From 0, the likeliest words, to 1").value("T"),
+            flag("file", "Attach an image or a document; repeatable").short('f').value("FILE"),
+            flag("think", "Level of thinking: off, minimal, low, medium, high, xhigh or max").value("LEVEL"),
+            flag("json", "Print events as JSON Lines, as `pumice stream` does"),
+            flag("save", "Save the conversation in a file").value("FILE"),
+            flag("continue", "Continue the conversation in a file, and save it there").value("FILE"),
+            flag("max-tokens", "Output limit, in tokens").value("N"),
+            flag("temperature", "Sampling temperature, 0 to 1").value("T"),
         ],
         calls: true,
         takes_rest: true,
@@ -120,12 +119,12 @@ of --save.",
         command: Command::Stream,
         name: "stream",
         usage: "",
-        about: "For agents: a conversation as JSON in, the events of the answer as JSON Lines out",
+        about: "For agents: a conversation as JSON in, events as JSON Lines out",
         more: "\
 Standard input is one JSON object in pi-ai's form: {\"model\": …, \"context\": …, \"options\": …}. Each event is
-a line, in pi-ai's form without `partial`. The last is `done` or `error` and holds the whole message; an
-`error` comes whatever goes wrong. The history is put right before it is sent, unless the options say
-\"repairHistory\": false.",
+a line, in pi-ai's form without `partial`. The last is `done` or `error` and holds the whole message;
+whatever goes wrong, there is an `error`. The history is repaired before it is sent, unless the options
+say \"repairHistory\": false.",
         flags: &[],
         calls: true,
         takes_rest: false,
@@ -134,13 +133,13 @@ a line, in pi-ai's form without `partial`. The last is `done` or `error` and hol
         command: Command::Converse,
         name: "converse",
         usage: "--request FILE|-",
-        about: "The Converse API itself: a request of JSON in, events of JSON out",
+        about: "The Converse API itself: a request as JSON in, events as JSON Lines out",
         more: "\
-The request is one JSON object: the members of the API and modelId, blobs in base64. The answer is
-ConverseStream's, one line of JSON for each event, under the API's own names.",
+The request is one JSON object: the API's members and modelId, blobs in base64. The response is
+ConverseStream's: one line of JSON per event, under the API's own names.",
         flags: &[
-            flag("request", "The request; `-` is standard input").value("FILE|-"),
-            flag("no-stream", "Converse: the whole response as one line of JSON"),
+            flag("request", "The request; `-` for standard input").value("FILE|-"),
+            flag("no-stream", "Call Converse: the whole response as one line of JSON"),
         ],
         calls: true,
         takes_rest: false,
@@ -149,17 +148,17 @@ ConverseStream's, one line of JSON for each event, under the API's own names.",
         command: Command::Call,
         name: "call",
         usage: "OPERATION [--request FILE|-]",
-        about: "An operation by its name: a request of JSON in, its answer as JSON out",
+        about: "Call an operation by name: a request as JSON in, the response as JSON out",
         more: "\
 OPERATION is Converse, ConverseStream, InvokeModel, InvokeModelWithResponseStream, CountTokens,
 ApplyGuardrail, ListFoundationModels, GetFoundationModel, ListInferenceProfiles or
 GetInferenceProfile. The request is one JSON object under the service model's own names
-(contentType, typeEquals), blobs in base64; so is the answer, on one line. Of a stream, each event is
-a line. Lists are followed to their last page.",
+(contentType, typeEquals), blobs in base64. The response has the same form, on one line; of a stream,
+each event is a line. All pages of a list are fetched.",
         flags: &[
-            flag("request", "The request; `-` is standard input; without one, a request of no members")
+            flag("request", "The request; `-` for standard input [default: an empty request]")
                 .value("FILE|-"),
-            flag("raw", "InvokeModel: the body of the answer alone, as it came"),
+            flag("raw", "InvokeModel: print only the body of the response, unchanged"),
         ],
         calls: true,
         takes_rest: true,
@@ -168,13 +167,13 @@ a line. Lists are followed to their last page.",
         command: Command::Decode,
         name: "decode",
         usage: "FILE|-",
-        about: "Read an event stream from a file: its frames, one a line",
+        about: "Print the frames of an event stream in a file, one per line",
         more: "\
-The file holds bytes of application/vnd.amazon.eventstream. Damaged or cut off, it is an error that
-says what is wrong and at which byte, after the frames before it.",
+The file holds bytes of application/vnd.amazon.eventstream. If it is damaged or cut off, the frames before
+the damage are printed, then an error that says what is wrong and at which byte.",
         flags: &[
-            flag("json", "Each frame as JSON: {\"headers\":{…},\"payload\":…}"),
-            flag("events", "Each event as `pumice converse` prints it, exceptions and errors too"),
+            flag("json", "Print each frame as JSON: {\"headers\":{…},\"payload\":…}"),
+            flag("events", "Print each event as `pumice converse` does, with exceptions and errors"),
         ],
         calls: false,
         takes_rest: true,
@@ -183,19 +182,19 @@ says what is wrong and at which byte, after the frames before it.",
         command: Command::Models,
         name: "models",
         usage: "list|show [MODEL]",
-        about: "The models that can be called now, and what is known of them",
+        about: "List the models that can be called, or show one",
         more: "\
-`list` shows the models of the settings file, then those that the service has for this account and
-region. The service's answer is kept for an hour, or as the settings say. `show MODEL` says all that is
-known of one, and which inference profiles serve it. Prices are in US dollars for a million tokens.",
+`list` shows the models of the settings file, then those of the service for this account and region. The
+service's list is cached for an hour, or as long as the settings say. `show MODEL` shows all that is known
+of one model, and the inference profiles that serve it. Prices are in US dollars per million tokens.",
         flags: &[
-            flag("json", "As one line of JSON"),
-            flag("plain", "One model a line: amazon-bedrock/ID"),
-            flag("provider", "Only the models of this provider, by its name or by what ids begin with")
+            flag("json", "Print one line of JSON"),
+            flag("plain", "Print one model per line: amazon-bedrock/ID"),
+            flag("provider", "Only models of this provider: its name, or what ids begin with")
                 .value("NAME"),
-            flag("all", "Also what cannot be called, and why"),
-            flag("refresh", "Ask the service now, whatever is kept"),
-            flag("local", "Only the models of the settings file; ask no network"),
+            flag("all", "Include models that cannot be called, with the reason"),
+            flag("refresh", "Call the service even if a list is cached"),
+            flag("local", "Only the models of the settings file; use no network"),
         ],
         calls: true,
         takes_rest: true,
@@ -204,12 +203,12 @@ known of one, and which inference profiles serve it. Prices are in US dollars fo
         command: Command::Config,
         name: "config",
         usage: "get PATH | set PATH VALUE | unset PATH | path | show",
-        about: "The settings file: read a member, set it, remove it",
+        about: "Read, set or remove members of the settings file",
         more: "\
-The file is that of --config, else of PUMICE_CONFIG, else pumice/config.json5 in the configuration folder:
-JSON5, in the form of OpenClaw's. PATH is like agents.defaults.model.primary or
-models.providers[\"amazon-bedrock\"].models[0]. VALUE is JSON5, or else a text as it is. What is set is
-checked as a whole before it is written; comments stay. `show` prints what counts, without secrets.",
+The file is that of --config, else of PUMICE_CONFIG, else pumice/config.json5 in the configuration folder.
+It is JSON5 in the form of OpenClaw's. PATH is like agents.defaults.model.primary or
+models.providers[\"amazon-bedrock\"].models[0]. VALUE is JSON5, or else plain text. `set` checks the whole
+file before it writes it, and keeps comments. `show` prints the members that pumice reads, without secrets.",
         flags: &[],
         calls: false,
         takes_rest: true,
@@ -218,15 +217,14 @@ checked as a whole before it is written; comments stay. `show` prints what count
         command: Command::Auth,
         name: "auth",
         usage: "",
-        about: "Which credentials will be used, from where, and which were passed over and why",
+        about: "Show which credentials are used, and why others are not",
         more: "\
-Looks where a call would look, and asks the services that it would ask: STS, IAM Identity Center, the
-sign-in service, a container's or an EC2 instance's own. Tells the link of the chain that has them, when
-they expire, the region and what named it, and of each source that was looked at what became of it. Exit
-code 3 says that there are none.",
+Looks for credentials as a call would, and asks the same services: STS, IAM Identity Center, the sign-in
+service, the container or the EC2 instance. Shows where they come from, when they expire, the region and
+what named it, and the outcome of each source that was asked. Exit code 3 if there are none.",
         flags: &[
-            flag("json", "As one line of JSON; never a secret"),
-            flag("offline", "Ask no service and run no command: say which one would be"),
+            flag("json", "Print one line of JSON, without secrets"),
+            flag("offline", "Ask no service and run no command; show which would be asked or run"),
         ],
         calls: false,
         takes_rest: false,
@@ -235,7 +233,7 @@ code 3 says that there are none.",
         command: Command::Completions,
         name: "completions",
         usage: "bash|zsh|fish",
-        about: "What a shell needs to complete the command line",
+        about: "Print shell completions",
         more: "\
 bash: source <(pumice completions bash)
 zsh:  source <(pumice completions zsh), after compinit
@@ -247,34 +245,34 @@ fish: pumice completions fish | source",
 ];
 
 static CALL_FLAGS: [Flag; 6] = [
-    flag("auto-profile", "Where an inference profile serves the model, call it through that"),
-    flag("patient", "Wait out throttling, for 10 minutes at most"),
-    flag("record", "Write the exchange into a recording").value("FILE"),
-    flag("replay", "Answer from a recording, without network or credentials").value("FILE"),
-    flag("replay-strict", "Refuse a request that differs from the recorded one"),
-    flag("replay-speed", "Keep the recorded timing, X times as fast; otherwise at once").value("X"),
+    flag("auto-profile", "Call the model through an inference profile if only that serves it"),
+    flag("patient", "Wait out throttling, up to 10 minutes"),
+    flag("record", "Record requests and responses in a file").value("FILE"),
+    flag("replay", "Replay a recording, without network or credentials").value("FILE"),
+    flag("replay-strict", "Fail if a request differs from the recorded one"),
+    flag("replay-speed", "Replay X times as fast as recorded [default: at once]").value("X"),
 ];
 
 static GLOBAL_FLAGS: [Flag; 9] = [
     flag(
         "region",
-        "AWS region; otherwise AWS_REGION, AWS_DEFAULT_REGION, the profile's, the settings', the instance's, us-east-1",
+        "AWS region [default: AWS_REGION, AWS_DEFAULT_REGION, profile, settings, instance, us-east-1]",
     )
     .value("REGION"),
-    flag("profile", "AWS profile, before the credentials of the environment; otherwise AWS_PROFILE")
+    flag("profile", "AWS profile, before credentials of the environment [default: AWS_PROFILE]")
         .value("NAME"),
-    flag("endpoint-url", "URL of the runtime, for a gateway or a test").value("URL"),
-    flag("config", "Settings file; otherwise PUMICE_CONFIG, pumice/config.json5 of the platform")
+    flag("endpoint-url", "URL of the runtime, such as a gateway").value("URL"),
+    flag("config", "Settings file [default: PUMICE_CONFIG, pumice/config.json5 of the platform]")
         .value("FILE"),
-    flag("timeout", "Longest silence of an attempt, before the first byte as well [300]").value("SECONDS"),
-    flag("verbose", "Say what is done, on standard error").short('v'),
+    flag("timeout", "Give up after SECONDS without data [default: 300]").value("SECONDS"),
+    flag("verbose", "Log each step to standard error").short('v'),
     flag("color", "Colours on standard error: auto, always or never").value("WHEN"),
-    flag("help", "Explain the command").short('h'),
+    flag("help", "Show help").short('h'),
     flag("version", "Print the version").short('V'),
 ];
 
 impl Args {
-    /// `command` becomes what is known of the command, whatever is wrong behind it.
+    /// `command` is set as soon as the command is known, even if what follows it is wrong.
     pub(crate) fn parse(
         words: impl IntoIterator<Item = OsString>,
         command: &mut Option<&'static Explained>,
@@ -284,7 +282,7 @@ impl Args {
         let mut flags = Vec::new();
         let mut rest = Vec::new();
         loop {
-            // What is set may be a number below 0, and no flag begins with a digit.
+            // A value may be a negative number; no flag begins with a digit.
             if explained.is_some_and(|explained| explained.command == Command::Config)
                 && let Some(mut words) = parser.try_raw_args()
                 && let Some(number) = words.next_if(is_negative)
@@ -296,7 +294,7 @@ impl Args {
                 break;
             };
             let flag = match arg {
-                // `pumice help chat` is what people type too.
+                // People also type `pumice help chat`.
                 Arg::Value(word) if explained.is_none() && word == "help" => {
                     flags.push(("help", OsString::new()));
                     continue;
@@ -332,12 +330,11 @@ impl Args {
             _ if asked("version") => Command::Version,
             Some(explained) => explained.command,
             None if flags.is_empty() => {
-                return Err(Failure::usage("a command expected").hint("pumice --help lists them"));
+                return Err(Failure::usage("expected a command").hint("run pumice --help for the list"));
             }
             None => {
-                return Err(
-                    Failure::usage("a command expected, only flags found").hint("pumice --help lists them")
-                );
+                return Err(Failure::usage("expected a command, found only flags")
+                    .hint("run pumice --help for the list"));
             }
         };
         if let (Some(explained), Some(extra), false) = (explained, rest.first(), asked("help"))
@@ -362,21 +359,21 @@ impl Args {
         self.value(long).map(Path::new)
     }
 
-    /// The values of a flag that may be given again, in order.
+    /// The values of a repeatable flag, in order.
     pub(crate) fn paths(&self, long: &str) -> impl Iterator<Item = &Path> {
         self.flags.iter().filter(move |(flag, _)| *flag == long).map(|(_, value)| Path::new(value))
     }
 
     pub(crate) fn text(&self, long: &str) -> Result<Option<&str>, Failure> {
         let Some(value) = self.value(long) else { return Ok(None) };
-        let text = value.to_str().ok_or_else(|| Failure::usage(format!("--{long}: UTF-8 expected")))?;
+        let text = value.to_str().ok_or_else(|| Failure::usage(format!("--{long}: expected UTF-8")))?;
         match text.trim() {
-            "" => Err(Failure::usage(format!("--{long}: a value expected, a blank one found"))),
+            "" => Err(Failure::usage(format!("--{long}: the value is empty"))),
             _ => Ok(Some(text)),
         }
     }
 
-    /// The value of a flag, read as a number that `fits`; `expected` says which those are.
+    /// The value of a flag, read as a number. `expected` describes the numbers that `fits` accepts.
     pub(crate) fn number<T>(
         &self,
         long: &str,
@@ -386,7 +383,7 @@ impl Args {
     ) -> Result<Option<T>, Failure> {
         let Some(text) = self.text(long)? else { return Ok(None) };
         match read(text).filter(fits) {
-            None => Err(Failure::usage(format!("--{long}: {expected} expected, {text:?} found"))),
+            None => Err(Failure::usage(format!("--{long}: expected {expected}, found {text:?}"))),
             number => Ok(number),
         }
     }
@@ -397,10 +394,10 @@ pub(crate) fn commands() -> &'static [Explained] {
     &COMMANDS
 }
 
-/// The flags that may stand after this command, or before any.
+/// The flags that are allowed after this command, or before any command.
 pub(crate) fn flags_of(explained: Option<&'static Explained>) -> impl Iterator<Item = &'static Flag> {
     let own = explained.map_or(&[][..], |explained| explained.flags);
-    // Before the command is known, a flag of calls is one that may yet turn out right.
+    // Before the command is known, it may be one that takes the flags of calls.
     let calls = if explained.is_none_or(|explained| explained.calls) { &CALL_FLAGS[..] } else { &[] };
     own.iter().chain(calls).chain(&GLOBAL_FLAGS)
 }
@@ -410,7 +407,7 @@ fn command_named(word: &OsStr) -> Result<&'static Explained, Failure> {
         let word = word.to_string_lossy();
         let near = nearest(&word, COMMANDS.iter().map(|explained| explained.name));
         let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        Failure::usage(format!("there is no command {word:?}{near}")).hint("pumice --help lists them")
+        Failure::usage(format!("there is no command {word:?}{near}")).hint("run pumice --help for the list")
     })
 }
 
@@ -420,7 +417,7 @@ fn is_negative(word: &OsStr) -> bool {
 
 fn wrong(message: String, explained: Option<&'static Explained>) -> Failure {
     let name = explained.map(|explained| format!(" {}", explained.name)).unwrap_or_default();
-    Failure::usage(message).hint(format!("pumice{name} --help explains them"))
+    Failure::usage(message).hint(format!("run pumice{name} --help"))
 }
 
 /// The help of a command, or of the program.
@@ -435,45 +432,45 @@ pub(crate) fn help(topic: Option<&'static Explained>) -> String {
 }
 
 fn overview(text: &mut String) -> std::fmt::Result {
-    text.push_str("pumice: a lean Amazon Bedrock client\n\nUsage: pumice COMMAND [FLAGS]\n\nCommands:\n");
+    text.push_str("pumice: a lean Amazon Bedrock client\n\nUsage: pumice COMMAND [OPTIONS]\n\nCommands:\n");
     for explained in &COMMANDS {
         writeln!(text, "  {:<12} {}", explained.name, explained.about)?;
     }
-    text.push_str("\nFlags of every command:\n");
+    text.push_str("\nGlobal options:\n");
     list(text, &GLOBAL_FLAGS)?;
-    text.push_str("\nFlags of every call:\n");
+    text.push_str("\nCall options:\n");
     list(text, &CALL_FLAGS)?;
     text.push_str(
         "
 Credentials are looked for in AWS_BEARER_TOKEN_BEDROCK; in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
 (with AWS_SESSION_TOKEN); in the profile (keys, role_arn, web_identity_token_file, sso_session,
 login_session, credential_process); in AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN; and from the
-container's or the EC2 instance's role. --profile passes over the first two. Secrets are never flags.
-`pumice auth` shows which are used, and why not the others.
+container's or the EC2 instance's role. With --profile, the first two are skipped. Secrets are never
+flags. `pumice auth` shows which are used, and why others are not.
 
 Exit codes: 0 done; 1 the service refused or the model failed; 2 wrong usage; 3 credentials or access;
 4 temporary, before any output; 5 failed after output had begun; 130 Ctrl-C.
 
-`pumice COMMAND --help` explains a command.
+`pumice COMMAND --help` shows the help of a command.
 ",
     );
     Ok(())
 }
 
 fn explain(text: &mut String, explained: &Explained) -> std::fmt::Result {
-    writeln!(text, "{}\n\nUsage: pumice {} [FLAGS] {}", explained.about, explained.name, explained.usage)?;
+    writeln!(text, "{}\n\nUsage: pumice {} [OPTIONS] {}", explained.about, explained.name, explained.usage)?;
     if !explained.more.is_empty() {
         writeln!(text, "\n{}", explained.more)?;
     }
     if !explained.flags.is_empty() {
-        text.push_str("\nFlags:\n");
+        text.push_str("\nOptions:\n");
         list(text, explained.flags)?;
     }
     if explained.calls {
-        text.push_str("\nFlags of every call:\n");
+        text.push_str("\nCall options:\n");
         list(text, &CALL_FLAGS)?;
     }
-    text.push_str("\nFlags of every command:\n");
+    text.push_str("\nGlobal options:\n");
     list(text, &GLOBAL_FLAGS)
 }
 

@@ -1,4 +1,4 @@
-//! `pumice auth`: which credentials will be used, and where calls go.
+//! `pumice auth`: which credentials are used, and where calls go.
 
 use std::fmt::Write as _;
 
@@ -25,48 +25,48 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         profiles.warnings().iter().for_each(|warning| report.warning(warning));
     }
     let mut output = Output::new();
-    let (search, place) = match output.wait_for(client.identify()).await? {
+    let (search, target) = match output.wait_for(client.identify()).await? {
         Ok(Identity { search, region, runtime, control, .. }) => {
-            (search, Ok(Place { region, runtime, control }))
+            (search, Ok(Target { region, runtime, control }))
         }
         // An invalid region or endpoint does not hide the credentials.
         Err(error) => (output.wait_for(client.search_credentials()).await?, Err(error)),
     };
     if args.has("json") {
-        output.json_line(&in_json(&search, place.as_ref().ok()).to_string());
+        output.json_line(&in_json(&search, target.as_ref().ok()).to_string());
     } else {
-        output.text(&in_text(&search, place.as_ref().ok()));
+        output.text(&in_text(&search, target.as_ref().ok()));
     }
     output.flush()?;
-    match (search, place) {
+    match (search, target) {
         (_, Err(error)) => Err(error.into()),
-        // Which they would be is known, and more was not asked for.
+        // --offline only asks which credentials they would be.
         (Search { deferred: Some(_), .. }, _) => Ok(()),
         (Search { result, .. }, _) => result.map(|_| ()).map_err(Failure::from),
     }
 }
 
 /// Where calls go.
-struct Place {
+struct Target {
     region: Region,
     runtime: Endpoint,
     control: Endpoint,
 }
 
-fn in_json(search: &Search, place: Option<&Place>) -> Value {
+fn in_json(search: &Search, target: Option<&Target>) -> Value {
     let credentials = search.result.as_ref().ok().map(|found| &found.credentials);
     let from = from(search);
     json!({
         "source": from.map(|(source, _)| source),
         "link": from.map(|(_, link)| link),
-        // A bearer token is never one that a service is asked for.
+        // No service gives bearer tokens: credentials that were not asked for are keys.
         "kind": credentials.map(kind).or(from.map(|_| SIGV4)),
         "accessKeyId": credentials.and_then(Credentials::access_key_id),
         "expires": credentials.and_then(Credentials::expires).and_then(rfc3339),
-        "region": place.map(|place| place.region.name()),
-        "regionSource": place.map(region_source),
-        "endpoint": place.map(|place| place.runtime.shown_url()),
-        "controlEndpoint": place.map(|place| place.control.shown_url()),
+        "region": target.map(|target| target.region.name()),
+        "regionSource": target.map(region_source),
+        "endpoint": target.map(|target| target.runtime.shown_url()),
+        "controlEndpoint": target.map(|target| target.control.shown_url()),
         "tried": search.attempts.iter().map(attempt_in_json).collect::<Vec<_>>(),
     })
 }
@@ -75,7 +75,7 @@ fn attempt_in_json(attempt: &Attempt) -> Value {
     json!({ "source": attempt.source, "outcome": outcome(attempt), "reason": attempt.reason })
 }
 
-fn in_text(search: &Search, place: Option<&Place>) -> String {
+fn in_text(search: &Search, target: Option<&Target>) -> String {
     let mut lines = Vec::new();
     if let Some((source, link)) = from(search) {
         let found = search.result.as_ref().ok();
@@ -88,12 +88,12 @@ fn in_text(search: &Search, place: Option<&Place>) -> String {
             lines.push(("access key id", id.to_owned()));
         }
         let expires = found.credentials.expires().and_then(rfc3339);
-        lines.push(("expires", expires.unwrap_or_else(|| "not known".into())));
+        lines.push(("expires", expires.unwrap_or_else(|| "unknown".into())));
     }
-    if let Some(place) = place {
-        lines.push(("region", format!("{} ({})", place.region.name(), region_source(place))));
-        lines.push(("endpoint", place.runtime.shown_url().to_owned()));
-        lines.push(("control endpoint", place.control.shown_url().to_owned()));
+    if let Some(target) = target {
+        lines.push(("region", format!("{} ({})", target.region.name(), region_source(target))));
+        lines.push(("endpoint", target.runtime.shown_url().to_owned()));
+        lines.push(("control endpoint", target.control.shown_url().to_owned()));
     }
     let lines = lines.iter().map(|(name, value)| format!("{name:<17}{}\n", one_line(value)));
     let mut text = lines.collect::<Vec<_>>().concat();
@@ -106,7 +106,7 @@ fn in_text(search: &Search, place: Option<&Place>) -> String {
     text
 }
 
-/// The source and the link of the credentials, even if these may not be asked for.
+/// The source and the link of the credentials, even if the source was not asked for them.
 fn from(search: &Search) -> Option<(&'static str, &str)> {
     match search {
         Search { result: Ok(found), .. } => Some((found.source, &found.link)),
@@ -129,8 +129,8 @@ fn outcome(attempt: &Attempt) -> &'static str {
     }
 }
 
-fn region_source(place: &Place) -> String {
-    match place.region.source() {
+fn region_source(target: &Target) -> String {
+    match target.region.source() {
         RegionSource::Given => "--region".into(),
         source => source.to_string(),
     }

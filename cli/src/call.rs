@@ -1,4 +1,4 @@
-//! `pumice call`: an operation by its name; and `pumice converse`, which is two of them.
+//! `pumice call`: an operation by its name; and `pumice converse`, which calls one of two.
 
 use pumice::FrameStream;
 use pumice::endpoint::Service;
@@ -16,20 +16,20 @@ use crate::session::Session;
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let operation = named_operation(args)?;
     if args.has("raw") && operation != Operation::InvokeModel {
-        return Err(Failure::usage("--raw goes with InvokeModel, whose answer is a body of any form"));
+        return Err(Failure::usage("--raw goes with InvokeModel, whose response is a body of any form"));
     }
-    answer(args, report, operation).await
+    call(args, report, operation).await
 }
 
 pub(crate) async fn converse(args: &Args, report: &Report) -> Result<(), Failure> {
     let operation = if args.has("no-stream") { Operation::Converse } else { Operation::ConverseStream };
-    answer(args, report, operation).await
+    call(args, report, operation).await
 }
 
 fn named_operation(args: &Args) -> Result<Operation, Failure> {
     let hint = "pumice call --help lists the operations";
     let [name] = args.rest.as_slice() else {
-        return Err(Failure::usage("one OPERATION expected").hint(hint));
+        return Err(Failure::usage("expected one OPERATION").hint(hint));
     };
     let name = name.to_string_lossy();
     Operation::named(&name).ok_or_else(|| {
@@ -39,20 +39,20 @@ fn named_operation(args: &Args) -> Result<Operation, Failure> {
     })
 }
 
-async fn answer(args: &Args, report: &Report, operation: Operation) -> Result<(), Failure> {
+async fn call(args: &Args, report: &Report, operation: Operation) -> Result<(), Failure> {
     let mut request = read_request(args)?;
     if operation.service() == Service::Control && args.has("endpoint-url") {
         let name = operation.name();
         return Err(Failure::usage(format!(
-            "--endpoint-url is the runtime's, and {name} is of the control plane"
+            "--endpoint-url is for the runtime, and {name} is an operation of the control plane"
         ))
-        .hint("AWS_ENDPOINT_URL_BEDROCK names another control plane"));
+        .hint("set AWS_ENDPOINT_URL_BEDROCK to call another control plane"));
     }
     let session = Session::new(args, report)?;
     if operation.takes_model() {
         let named = request
             .named("modelId")
-            .map(|id| id.read::<Option<String>>().map_err(|_| Failure::usage("modelId: a string expected")));
+            .map(|id| id.read::<Option<String>>().map_err(|_| Failure::usage("modelId: expected a string")));
         let named = named.transpose()?.flatten();
         let model = session.choose(named.as_deref()).await?.into_model();
         request.insert("modelId", serde_json::Value::from(model));
@@ -61,7 +61,7 @@ async fn answer(args: &Args, report: &Report, operation: Operation) -> Result<()
     let model = request.named("modelId").and_then(|id| id.read::<String>().ok()).unwrap_or_default();
     let client = session.clients.of(&model);
     let mut output = Output::new();
-    let answered = if operation.is_streamed() {
+    let result = if operation.is_streamed() {
         match output.wait_for(client.send_frames(&call)).await? {
             Ok(frames) => return print_events(frames, output).await,
             Err(error) => Err(error),
@@ -72,10 +72,10 @@ async fn answer(args: &Args, report: &Report, operation: Operation) -> Result<()
         response.map(|response| output.bytes(&response.body.0))
     } else {
         // Line ends in JSON are white space.
-        let answer = output.wait_for(client.call(operation, &request)).await?;
-        answer.map(|answer| output.json_line(&answer.text().replace(['\n', '\r'], "")))
+        let response = output.wait_for(client.call(operation, &request)).await?;
+        response.map(|response| output.json_line(&response.text().replace(['\n', '\r'], "")))
     };
-    match answered {
+    match result {
         Ok(()) => output.flush(),
         Err(error) => Err(session.failure(&model, error).await),
     }
@@ -85,7 +85,7 @@ async fn answer(args: &Args, report: &Report, operation: Operation) -> Result<()
 async fn print_events(mut frames: FrameStream, mut output: Output) -> Result<(), Failure> {
     loop {
         let next = match frames.ready_frame() {
-            // Nothing more has arrived: what has been printed goes out before the wait.
+            // Nothing more has arrived: the wait flushes what has been printed.
             Ok(None) => output.wait_for(frames.next_frame()).await?,
             ready => ready,
         };
@@ -103,13 +103,13 @@ async fn print_events(mut frames: FrameStream, mut output: Output) -> Result<(),
     }
 }
 
-/// The request's members as they were written: what is wrong with them is the service's to say.
+/// The request's members as they are written. Whether they are valid is for the service to say.
 fn read_request(args: &Args) -> Result<Members, Failure> {
     let Some(path) = args.path("request") else {
         if args.command == Command::Call {
             return Ok(Members::default());
         }
-        return Err(Failure::usage("--request FILE expected, or --request - for standard input"));
+        return Err(Failure::usage("expected --request FILE, or --request - for standard input"));
     };
     let from_stdin = path.as_os_str() == "-";
     let shown = if from_stdin { "standard input".into() } else { path.display().to_string() };
@@ -118,7 +118,7 @@ fn read_request(args: &Args) -> Result<Members, Failure> {
     } else {
         input::read_file(path).map_err(|error| Failure::unreadable(&shown, &error))?
     };
-    let json = std::str::from_utf8(&bytes).map_err(|_| Failure::usage(format!("{shown}: UTF-8 expected")))?;
+    let json = std::str::from_utf8(&bytes).map_err(|_| Failure::usage(format!("{shown}: expected UTF-8")))?;
     serde_json::from_str(json)
-        .map_err(|error| Failure::usage(format!("{shown}: a request of one JSON object expected: {error}")))
+        .map_err(|error| Failure::usage(format!("{shown}: expected a request as one JSON object: {error}")))
 }

@@ -1,4 +1,4 @@
-//! `pumice chat`: a question and the answer as it arrives, or a conversation.
+//! `pumice chat`: a prompt and the response as it arrives, or a conversation.
 
 use std::io::IsTerminal as _;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -11,16 +11,16 @@ use pumice::pi::{
 use pumice::settings::{ModelChoice, decimal};
 use serde_json::Number;
 
-use crate::answer::Answer;
 use crate::args::Args;
 use crate::conversation::Conversation;
 use crate::failure::{Exit, Failure};
 use crate::input;
 #[cfg(unix)]
 use crate::interrupt;
-use crate::interrupt::Held;
+use crate::interrupt::Interrupt;
 use crate::output::{Output, Report};
 use crate::prompt::Prompter;
+use crate::response::ResponsePrinter;
 use crate::session::Session;
 use crate::stream;
 
@@ -36,9 +36,9 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let prompt = prompt(args)?;
     let json = args.has("json");
     if json && prompt.is_none() {
-        return Err(Failure::usage("--json: a prompt expected").hint("pumice chat --json \"…\""));
+        return Err(Failure::usage("--json: expected a prompt").hint("pumice chat --json \"…\""));
     }
-    let once = prompt.is_some() && !conversation.is_kept();
+    let once = prompt.is_some() && !conversation.is_saved();
     let shows_cost = json || !once || std::io::stderr().is_terminal();
     let mut chat = Chat { session, report, options, conversation, choice, once, shows_cost };
     match prompt {
@@ -47,8 +47,8 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             #[cfg(unix)]
             interrupt::ends_the_line();
             contents.push(TextContent::new(prompt).into());
-            let how = if json { How::Json } else { How::Text(None) };
-            chat.turn(contents, how).await
+            let form = if json { Form::Json } else { Form::Text(None) };
+            chat.turn(contents, form).await
         }
     }
 }
@@ -56,37 +56,37 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
 struct Chat<'a> {
     session: Session,
     report: &'a Report,
-    /// What the command line says.
+    /// The options of the command line.
     options: Options,
     conversation: Conversation,
     choice: ModelChoice,
-    /// Whether there is one question, and nothing is kept.
+    /// Whether there is a single prompt, and nothing is saved.
     once: bool,
-    /// Whether anyone sees what the answer cost.
+    /// Whether anyone sees what the response cost.
     shows_cost: bool,
 }
 
-/// How an answer is shown.
-enum How<'a> {
-    /// With what ends it before its end, if anything does.
-    Text(Option<&'a mut Held>),
+/// How a response is printed.
+enum Form<'a> {
+    /// As text, which Ctrl-C can stop if there is an interrupt.
+    Text(Option<&'a mut Interrupt>),
     Json,
 }
 
 impl Chat<'_> {
-    /// Asks the user and the model in turn. The files go with the first question.
+    /// Prompts the user and calls the model in turn. The files go with the first prompt.
     async fn converse(&mut self, mut files: Vec<Content>) -> Result<(), Failure> {
         let mut prompter = Prompter::new()?;
         self.report.dimmed(&format!("{} · Ctrl-D leaves\n", self.choice.model()));
-        while let Some((asked, line)) = prompter.ask(self.report).await? {
-            prompter = asked;
+        while let Some((again, line)) = prompter.ask(self.report).await? {
+            prompter = again;
             let mut contents = files.clone();
             contents.push(TextContent::new(line).into());
-            let mut interrupt = Held::new();
+            let mut interrupt = Interrupt::new();
             let before = self.conversation.messages().len();
-            match self.turn(contents, How::Text(Some(&mut interrupt))).await {
+            match self.turn(contents, Form::Text(Some(&mut interrupt))).await {
                 Ok(()) => {}
-                // Nobody reads the answers any more.
+                // Nobody reads the responses any more.
                 Err(failure) if failure.exit == Exit::Closed => return Err(failure),
                 Err(failure) => self.report.failure(&failure),
             }
@@ -97,14 +97,14 @@ impl Chat<'_> {
         Ok(())
     }
 
-    /// A question and its answer. They are kept if anything came of it.
-    async fn turn(&mut self, contents: Vec<Content>, how: How<'_>) -> Result<(), Failure> {
-        let mut question = UserMessage::new().content(Contents(contents));
+    /// A prompt and its response. They stay in the conversation if anything of the response arrived.
+    async fn turn(&mut self, contents: Vec<Content>, form: Form<'_>) -> Result<(), Failure> {
+        let mut message = UserMessage::new().content(Contents(contents));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        question.timestamp = Number::from_u128(now.as_millis());
+        message.timestamp = Number::from_u128(now.as_millis());
         let before = self.conversation.messages().len();
-        self.conversation.messages().push(question.into());
-        let (message, failure) = match self.answer(how).await {
+        self.conversation.messages().push(message.into());
+        let (message, failure) = match self.respond(form).await {
             Ok(Some((message, failure))) => (message, failure),
             other => {
                 self.conversation.messages().truncate(before);
@@ -120,23 +120,26 @@ impl Chat<'_> {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Asks, and shows the answer. Gives the message, with what it failed of in its middle; nothing where the
-    /// user had enough before it began.
-    async fn answer(&mut self, how: How<'_>) -> Result<Option<(AssistantMessage, Option<Failure>)>, Failure> {
-        let asked = Instant::now();
-        match how {
-            How::Json => {
+    /// Calls the model and prints the response. Returns the message, with the failure if it failed midway; `None` if
+    /// the user stopped it before it began.
+    async fn respond(
+        &mut self,
+        form: Form<'_>,
+    ) -> Result<Option<(AssistantMessage, Option<Failure>)>, Failure> {
+        let started = Instant::now();
+        match form {
+            Form::Json => {
                 let mut output = Output::new();
-                let events = output.wait_for(self.ask()).await??;
+                let events = output.wait_for(self.call()).await??;
                 let message = stream::print(events, &mut output).await?;
                 Ok(Some((message, None)))
             }
-            How::Text(mut interrupt) => {
-                let mut answer = Answer::new(self.report, asked);
-                let asking = answer.output.wait_for(self.ask());
+            Form::Text(mut interrupt) => {
+                let mut printer = ResponsePrinter::new(self.report, started);
+                let call = printer.output.wait_for(self.call());
                 let events = match &mut interrupt {
-                    Some(interrupt) => interrupt.unless(asking).await,
-                    None => Some(asking.await),
+                    Some(interrupt) => interrupt.unless(call).await,
+                    None => Some(call.await),
                 };
                 let Some(events) = events else { return Ok(None) };
                 let mut events = events??;
@@ -149,13 +152,13 @@ impl Chat<'_> {
                 if self.once {
                     events = events.without_content();
                 }
-                answer.print(events, interrupt).await.map(Some)
+                printer.print(events, interrupt).await.map(Some)
             }
         }
     }
 
-    /// Asks the first model that can be called.
-    async fn ask(&mut self) -> Result<AssistantStream, Failure> {
+    /// Calls the chosen model, and its fallbacks as long as they are unavailable.
+    async fn call(&mut self) -> Result<AssistantStream, Failure> {
         loop {
             let model = self.choice.model().to_owned();
             self.prepare(&model)?;
@@ -167,15 +170,15 @@ impl Chat<'_> {
                     self.report.warning(format_args!("{model} is not available: {error}; trying {next}"));
                 }
                 _ => {
-                    events.warnings().iter().for_each(|warning| self.report.warning(self.worded(warning)));
+                    events.warnings().iter().for_each(|warning| self.report.warning(self.text_of(warning)));
                     return Ok(events);
                 }
             }
         }
     }
 
-    /// A warning in the words of the command line, where that set the parameter.
-    fn worded(&self, warning: &Warning) -> String {
+    /// A warning, which names the flag if that set the parameter.
+    fn text_of(&self, warning: &Warning) -> String {
         let options = &self.options;
         let flag = match warning.parameter {
             "maxTokens" if options.max_tokens.is_some() => "--max-tokens",
@@ -186,44 +189,44 @@ impl Chat<'_> {
         format!("{flag} {}", warning.change)
     }
 
-    /// Names the model, and what is known of it as far as that matters.
+    /// Sets the model of the request, and what is known of it as far as the call needs it.
     fn prepare(&mut self, model: &str) -> Result<(), Failure> {
         let input = &mut self.conversation.input;
         input.model = Model::new(model);
-        // Who asks a model to think knows that it can.
+        // A user who asks a model to think knows that it can.
         input.model.reasoning = self.options.reasoning.as_ref().map(|_| true);
         input.options = Some(self.options.clone());
         input.complete(self.session.settings());
         let options = input.options.get_or_insert_default();
         if self.once {
-            // A question that is asked once is not asked again: to write it into a cache only costs.
+            // A single prompt is not sent again, so that writing it to the cache would only cost.
             options.cache_retention.get_or_insert_with(|| "none".to_owned());
         }
-        let question = match input.context.messages.as_deref().and_then(<[_]>::last) {
+        let contents = match input.context.messages.as_deref().and_then(<[_]>::last) {
             Some(Message::User(UserMessage { content: Some(contents), .. })) => contents.0.as_slice(),
             _ => &[],
         };
-        conversation::check_limits(question.iter().filter_map(Content::media), model)?;
-        let images = question.iter().any(|content| matches!(content, Content::Image(_)));
+        conversation::check_limits(contents.iter().filter_map(Content::media), model)?;
+        let images = contents.iter().any(|content| matches!(content, Content::Image(_)));
         let thinks = options.reasoning.is_some();
         if self.shows_cost || images || thinks {
             input.model.complete_from_catalog();
         }
         if !thinks {
-            // The service's own limit does where nobody asks for another, and who does is to get it.
+            // Without limits, the service's own applies, and --max-tokens is sent as it is.
             input.model.max_tokens = None;
             input.model.context_window = None;
         }
         if images && input.model.input.as_ref().is_some_and(|kinds| !kinds.iter().any(|kind| kind == "image"))
         {
             return Err(Failure::usage(format!("{model} takes no images"))
-                .hint("pumice models list tells which models do"));
+                .hint("pumice models list shows which models do"));
         }
         Ok(())
     }
 }
 
-/// What the command line says of the call.
+/// The options of the command line.
 fn options(args: &Args) -> Result<Options, Failure> {
     let mut options = Options::new();
     options.reasoning = args.text("think")?.map(level).transpose()?;
@@ -234,7 +237,7 @@ fn options(args: &Args) -> Result<Options, Failure> {
     Ok(options)
 }
 
-/// A level of thinking. It is checked here because the request is made only when there are credentials.
+/// A level of thinking. It is checked here, because the request is built only once there are credentials.
 fn level(text: &str) -> Result<String, Failure> {
     match ThinkingLevel::parse(text) {
         Ok(_) => Ok(text.to_owned()),
@@ -242,7 +245,7 @@ fn level(text: &str) -> Result<String, Failure> {
     }
 }
 
-/// The files that go with the question.
+/// The files that go with the prompt.
 fn files(args: &Args) -> Result<Vec<Content>, Failure> {
     let read = |path: &std::path::Path| {
         let bytes = input::read_file(path).map_err(|error| Failure::unreadable(path.display(), &error))?;
@@ -252,10 +255,10 @@ fn files(args: &Args) -> Result<Vec<Content>, Failure> {
     args.paths("file").map(read).collect()
 }
 
-/// The prompt of the command line, or else what standard input holds, unless that is a terminal.
+/// The prompt of the command line, or else of standard input, unless that is a terminal.
 fn prompt(args: &Args) -> Result<Option<String>, Failure> {
     let words = args.rest.iter().map(|word| word.to_str()).collect::<Option<Vec<_>>>();
-    let words = words.ok_or_else(|| Failure::usage("a prompt in UTF-8 expected"))?;
+    let words = words.ok_or_else(|| Failure::usage("expected a prompt in UTF-8"))?;
     let prompt = if matches!(words.as_slice(), [] | ["-"]) {
         if words.is_empty() && std::io::stdin().is_terminal() {
             return Ok(None);
@@ -263,12 +266,12 @@ fn prompt(args: &Args) -> Result<Option<String>, Failure> {
         input::read_text("the prompt on standard input", std::io::stdin().lock())?
     } else {
         if words.contains(&"-") {
-            return Err(Failure::usage("a prompt, or - for standard input, expected; both found"));
+            return Err(Failure::usage("expected a prompt, or - for standard input, found both"));
         }
         words.join(" ")
     };
     match prompt.trim() {
-        "" => Err(Failure::usage("a prompt expected, a blank one found")),
+        "" => Err(Failure::usage("the prompt is empty")),
         _ => Ok(Some(prompt)),
     }
 }

@@ -1,4 +1,4 @@
-//! `pumice completions SHELL`: what a shell needs to complete the command line, from its table.
+//! `pumice completions SHELL`: shell completions, made from the table of commands.
 
 use std::fmt::{self, Write as _};
 
@@ -10,7 +10,7 @@ use crate::output;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let [word] = args.rest.as_slice() else {
-        return Err(Failure::usage("one SHELL expected: bash, zsh or fish"));
+        return Err(Failure::usage("expected one SHELL: bash, zsh or fish"));
     };
     let script = match word.to_str() {
         Some("bash") => bash,
@@ -18,7 +18,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Some("fish") => fish,
         _ => {
             let found = word.to_string_lossy();
-            return Err(Failure::usage(format!("bash, zsh or fish expected, {found:?} found")));
+            return Err(Failure::usage(format!("expected bash, zsh or fish, found {found:?}")));
         }
     };
     let mut text = String::new();
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     output::print(&text)
 }
 
-/// The words that may stand first behind a command.
+/// The words that may follow a command first.
 fn words_of(command: &Explained) -> Vec<&'static str> {
     match command.name {
         "call" => Operation::ALL.iter().map(|operation| operation.name()).collect(),
@@ -64,7 +64,7 @@ fn bash(text: &mut String) -> fmt::Result {
     writeln!(text, "        *) flags=\"{}\" ;;\n    esac", names(flags_of(None)))?;
     writeln!(text, "    if [[ \"$word\" == -* ]]; then COMPREPLY=($(compgen -W \"$flags\" -- \"$word\"))")?;
     writeln!(text, "    elif [[ -z \"$command\" ]]; then COMPREPLY=($(compgen -W \"{all}\" -- \"$word\"))")?;
-    // Behind its first word a command takes files, as does one that has no words of its own.
+    // After its first word, a command takes files; one without words of its own takes files at once.
     writeln!(
         text,
         "    elif ((COMP_CWORD == at + 1)); then COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))"
@@ -73,7 +73,7 @@ fn bash(text: &mut String) -> fmt::Result {
 }
 
 fn zsh(text: &mut String) -> fmt::Result {
-    // In a description, these would end it or begin something else.
+    // In a description, these characters would end it or begin something else.
     let plain = |about: &str| about.replace('\'', "’").replace(['[', ']'], "").replace(':', "\\:");
     let spec = |flag: &Flag| {
         let value = match flag.value {

@@ -13,11 +13,11 @@ use crate::output::{Output, Report};
 
 pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let words = args.rest.iter().map(|word| word.to_str()).collect::<Option<Vec<_>>>();
-    let words = words.ok_or_else(|| Failure::usage("arguments in UTF-8 expected"))?;
+    let words = words.ok_or_else(|| Failure::usage("expected arguments in UTF-8"))?;
     let context = Context::real();
     let path = Settings::path(&context, args.path("config")).ok_or_else(|| {
         Failure::usage("there is no configuration folder")
-            .hint("name a file with --config, or in PUMICE_CONFIG")
+            .hint("name a file with --config or in PUMICE_CONFIG")
     })?;
     let file = path.display().to_string();
     let text = || Ok::<_, Failure>(Settings::text(&context, args.path("config"))?.unwrap_or_default());
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     };
     let unwritable =
         |error: io::Error| Failure::usage(format!("the settings file {file} cannot be written: {error}"));
-    // From reading to writing, so that nothing is lost that another program sets.
+    // Held from reading to writing, so that nothing that another program sets is lost.
     let lock = || context.lock(&path, LONGEST_LOCK).map_err(unwritable);
     let write = |text: &str| {
         check(text)?;
@@ -72,8 +72,8 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             write(&without)?;
         }
         _ => {
-            return Err(Failure::usage("get PATH, set PATH VALUE, unset PATH, path or show expected")
-                .hint("pumice config --help explains them"));
+            return Err(Failure::usage("expected get PATH, set PATH VALUE, unset PATH, path or show")
+                .hint("run pumice config --help"));
         }
     }
     output.flush()

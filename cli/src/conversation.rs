@@ -1,4 +1,4 @@
-//! A conversation that is kept in a file: JSON in pi-ai's form of a context.
+//! A conversation that may be saved in a file, as JSON in the form of pi-ai's context.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use pumice::context::Context as World;
+use pumice::context::Context as System;
 use pumice::pi::{Content, Context, Input, Message, Model};
 use pumice::shape::Document;
 use serde_json::Value;
@@ -16,17 +16,17 @@ use crate::args::Args;
 use crate::failure::Failure;
 use crate::input;
 
-/// What has been said so far, and where it is kept.
+/// The messages so far, and where they are saved.
 pub(crate) struct Conversation {
-    /// Of a model that is yet to be named.
+    /// The model is set before each call.
     pub(crate) input: Input,
     file: Option<PathBuf>,
-    /// What the file held when it was last read or written here.
+    /// The hash of the file when it was last read or written here.
     known: Option<u64>,
 }
 
 impl Conversation {
-    /// That of `--continue`, or a new one. It is kept where `--save` says, else where it came from.
+    /// The conversation of `--continue`, or a new one. It is saved in the file of `--save`, else of `--continue`.
     pub(crate) fn open(args: &Args) -> Result<Self, Failure> {
         let from = args.path("continue");
         let file = args.path("save").or(from).map(Path::to_owned);
@@ -34,18 +34,18 @@ impl Conversation {
         if let Some(file) = &file {
             if file.as_os_str().is_empty() {
                 let flag = if args.has("save") { "save" } else { "continue" };
-                return Err(Failure::usage(format!("--{flag}: a file expected, an empty name found")));
+                return Err(Failure::usage(format!("--{flag}: expected a file, found an empty name")));
             }
-            check_place(file)?;
-            // Before the conversation is read, so that a change in between is found when it is saved.
+            check_writable(file)?;
+            // Before the conversation is read, so that a change in between is noticed when it is saved.
             known = content(file).map_err(|error| Failure::unreadable(file.display(), &error))?;
         }
         let context = from.map_or_else(|| Ok(Context::new()), read)?;
         Ok(Self { input: Input::new(Model::new(""), context), file, known })
     }
 
-    /// Whether what is said is kept in a file.
-    pub(crate) fn is_kept(&self) -> bool {
+    /// Whether the conversation is saved in a file.
+    pub(crate) fn is_saved(&self) -> bool {
         self.file.is_some()
     }
 
@@ -53,7 +53,7 @@ impl Conversation {
         self.input.context.messages.get_or_insert_default()
     }
 
-    /// The model that answered last.
+    /// The model of the last response.
     pub(crate) fn model(&self) -> Option<&str> {
         let messages = self.input.context.messages.as_deref().unwrap_or_default();
         messages.iter().rev().find_map(|message| match message {
@@ -62,8 +62,8 @@ impl Conversation {
         })
     }
 
-    /// Writes the file anew, at once and whole, for the user alone. What another program has written to it since
-    /// it was read stays: then this conversation goes into a new file beside it, now and from now on.
+    /// Writes the file anew, atomically, readable by the user only. If another program has changed it since it was
+    /// read, the file stays as it is, and this conversation goes to a new file beside it from now on.
     pub(crate) fn save(&mut self) -> Result<(), Failure> {
         let Some(file) = &self.file else { return Ok(()) };
         let unsaved = |fault: &dyn std::fmt::Display| {
@@ -71,16 +71,17 @@ impl Conversation {
         };
         let mut json = serde_json::to_string_pretty(&self.input.context).map_err(|fault| unsaved(&fault))?;
         json.push('\n');
-        let write =
-            |file: &Path| World::real().write_private(file, json.as_bytes()).map_err(|fault| unsaved(&fault));
+        let write = |file: &Path| {
+            System::real().write_private(file, json.as_bytes()).map_err(|fault| unsaved(&fault))
+        };
         let written = Some(hash(json.as_bytes()));
 
-        let lock = World::real().lock(file, LONGEST_LOCK);
+        let lock = System::real().lock(file, LONGEST_LOCK);
         let fault = match (&lock, content(file)) {
             (Err(fault), _) => fault.to_string(),
             (_, Err(fault)) => fault.to_string(),
             (Ok(_), Ok(found)) if found.is_some() && found != self.known => {
-                "another program has changed it meanwhile".to_owned()
+                "another program has changed it".to_owned()
             }
             _ => {
                 write(file)?;
@@ -91,13 +92,13 @@ impl Conversation {
         let instead = new_file_beside(file).map_err(|fault| unsaved(&fault))?;
         write(&instead)?;
         let failure = unsaved(&format_args!("{fault}; it is saved in {} instead", instead.display()))
-            .hint(format!("pumice chat --continue {} goes on with it", instead.display()));
+            .hint(format!("run pumice chat --continue {} to continue it", instead.display()));
         (self.file, self.known) = (Some(instead), written);
         Err(failure)
     }
 }
 
-/// Tells one content of a file from another; `None` where there is no file.
+/// The hash of a file's content; `None` if there is no file.
 fn content(file: &Path) -> io::Result<Option<u64>> {
     match input::read_file(file) {
         Ok(content) => Ok(Some(hash(&content))),
@@ -112,7 +113,7 @@ fn hash(content: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Makes an empty file whose name is that of another with a number: `talk-2.json` beside `talk.json`.
+/// Creates an empty file named like another, with a number: `talk-2.json` beside `talk.json`.
 fn new_file_beside(file: &Path) -> io::Result<PathBuf> {
     let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
     let (stem, extension) = (part(file.file_stem()), part(file.extension()));
@@ -132,13 +133,13 @@ fn read(path: &Path) -> Result<Context, Failure> {
     let bytes = input::read_file(path).map_err(|error| {
         let failure = Failure::unreadable(&shown, &error);
         match error.kind() {
-            io::ErrorKind::NotFound => failure.hint(format!("--save {shown} begins a conversation there")),
+            io::ErrorKind::NotFound => failure.hint(format!("use --save {shown} to start a conversation")),
             _ => failure,
         }
     })?;
     let text = std::str::from_utf8(&bytes).map_err(|error| {
         Failure::usage(format!(
-            "{shown}: UTF-8 expected, found is something else at byte {}",
+            "{shown}: expected UTF-8, found something else at byte {}",
             error.valid_up_to()
         ))
     })?;
@@ -148,7 +149,7 @@ fn read(path: &Path) -> Result<Context, Failure> {
     })?;
     let Some(messages) = &context.messages else {
         return Err(Failure::usage(format!(
-            "{shown}: a conversation expected, JSON without \"messages\" found"
+            "{shown}: expected a conversation, found JSON without \"messages\""
         )));
     };
     match unknown(messages) {
@@ -157,7 +158,7 @@ fn read(path: &Path) -> Result<Context, Failure> {
     }
 }
 
-/// The first part of a conversation that could not be sent, counted from 1.
+/// The first part of a conversation that cannot be sent. Messages and blocks are counted from 1.
 fn unknown(messages: &[Message]) -> Option<String> {
     messages.iter().zip(1..).find_map(|(message, at)| {
         let content = match message {
@@ -168,14 +169,14 @@ fn unknown(messages: &[Message]) -> Option<String> {
             Message::Unknown(message) => {
                 let role = tag(message, "role");
                 return Some(format!(
-                    "message {at}: the role user, assistant, toolResult or system expected, {role} found"
+                    "message {at}: expected the role user, assistant, toolResult or system, found {role}"
                 ));
             }
-            _ => return Some(format!("message {at}: a role that is known expected")),
+            _ => return Some(format!("message {at}: expected a known role")),
         };
         content?.0.iter().zip(1..).find_map(|(block, place)| match block {
             Content::Unknown(block) => Some(format!(
-                "message {at}, block {place}: the type text, thinking, toolCall, image or document expected, {} found",
+                "message {at}, block {place}: expected the type text, thinking, toolCall, image or document, found {}",
                 tag(block, "type")
             )),
             _ => None,
@@ -183,26 +184,26 @@ fn unknown(messages: &[Message]) -> Option<String> {
     })
 }
 
-/// What a part says that it is, as JSON.
+/// The tag of a part, as JSON.
 fn tag(part: &Document, name: &str) -> String {
     let part = part.read::<Value>().unwrap_or_default();
     part.get(name).map_or("none".to_owned(), Value::to_string)
 }
 
-/// Finds out before anything is asked, and paid for, that there is no place for the answer.
-fn check_place(file: &Path) -> Result<(), Failure> {
+/// Checks that the conversation can be saved, before a response is paid for.
+fn check_writable(file: &Path) -> Result<(), Failure> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let fault = if file.is_dir() {
         "a folder"
     } else if file.metadata().is_ok_and(|found| !found.is_file()) {
         "a pipe or a device"
     } else if !folder.is_dir() {
-        "a file in a folder that is not there"
+        "a file in a folder that does not exist"
     } else {
         let refused = |fault| {
-            Failure::usage(format!("{}: the conversation cannot be saved there: {fault}", file.display()))
+            Failure::usage(format!("the conversation cannot be saved in {}: {fault}", file.display()))
         };
-        return World::real().try_private(file).map_err(refused);
+        return System::real().try_private(file).map_err(refused);
     };
-    Err(Failure::usage(format!("{}: a file for the conversation expected, {fault} found", file.display())))
+    Err(Failure::usage(format!("{}: expected a file for the conversation, found {fault}", file.display())))
 }

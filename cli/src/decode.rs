@@ -1,4 +1,4 @@
-//! `pumice decode`: an event stream from a file, frame by frame.
+//! `pumice decode`: the frames of an event stream in a file.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -15,11 +15,12 @@ use crate::output::Output;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let [file] = args.rest.as_slice() else {
-        return Err(Failure::usage("one FILE expected, or - for standard input")
-            .hint("pumice decode --help explains it"));
+        return Err(
+            Failure::usage("expected one FILE, or - for standard input").hint("run pumice decode --help")
+        );
     };
     let render = match (args.has("json"), args.has("events")) {
-        (true, true) => return Err(Failure::usage("--json or --events expected, both found")),
+        (true, true) => return Err(Failure::usage("expected --json or --events, found both")),
         (true, false) => frame_in_json,
         (false, true) => event_in_json,
         (false, false) => frame_in_text,
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             Err(error) => return Err(Failure::unreadable(Path::new(file).display(), &error)),
         };
         decoder.push(Bytes::copy_from_slice(chunk.get(..length).unwrap_or_default()));
-        // Whatever is wrong, the frames before it are printed.
+        // The frames before a fault are printed.
         let printed = print_frames(&mut decoder, render, &mut output);
         output.flush()?;
         printed?;
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// A frame as a line, if it is to be one.
+/// Renders a frame as a line; `None` if it is not printed.
 type Render = fn(&Frame) -> pumice::Result<Option<String>>;
 
 fn print_frames(decoder: &mut FrameDecoder, render: Render, output: &mut Output) -> Result<(), Failure> {
@@ -83,7 +84,7 @@ fn frame_in_text(frame: &Frame) -> pumice::Result<Option<String>> {
     Ok(Some(line.trim_end().to_owned()))
 }
 
-/// As `pumice converse` prints it, which does not print the message that some protocols send first.
+/// As `pumice converse` prints it. `initial-response`, which some protocols send first, is not printed.
 fn event_in_json(frame: &Frame) -> pumice::Result<Option<String>> {
     match frame.event_type() {
         Some("initial-response") => Ok(None),

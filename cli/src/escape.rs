@@ -1,9 +1,9 @@
-//! Text of others on its way to a terminal, without what can make the terminal do or show something else.
+//! Escapes characters in foreign text that can make a terminal do or show something else.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// How a character that a terminal must not get is shown.
+/// How an escaped character is written.
 #[derive(Clone, Copy)]
 pub(crate) enum Form {
     /// As in Rust: `\u{202e}`.
@@ -12,10 +12,10 @@ pub(crate) enum Form {
     Json,
 }
 
-/// Escapes a text that comes in pieces. How it is cut makes no difference, and nothing is held back.
+/// Escapes a text that arrives in pieces. Where it is cut makes no difference, and nothing is held back.
 ///
-/// A joiner or a variation selector goes by the character before it alone. What comes after it may be in the next
-/// piece; and in some scripts words end with one.
+/// Whether a joiner or a variation selector is shown depends only on the character before it: the character after it may
+/// be in the next piece, and in some scripts words end with one.
 #[derive(Default)]
 pub(crate) struct Escaper {
     /// The last character, if it was shown.
@@ -23,7 +23,7 @@ pub(crate) struct Escaper {
 }
 
 impl Escaper {
-    /// The next piece.
+    /// Escapes the next piece.
     pub(crate) fn escape<'t>(&mut self, piece: &'t str, form: Form) -> Cow<'t, str> {
         let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
         if piece.bytes().all(plain) {
@@ -66,16 +66,16 @@ impl Escaper {
     }
 }
 
-/// A whole text.
+/// Escapes a whole text.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     Escaper::default().escape(text, Form::Text)
 }
 
-/// Whether a character can make a terminal do or show something else than the text, wherever it stands or unless it
-/// stands where it belongs: control characters but for the line end and the tab (the categories Cc, Zl and Zp),
-/// those that change the direction of writing and others that only format (Cf), and those that are not to be seen
-/// (`Default_Ignorable_Code_Point`, and the filler of the Khitan script). Not the signs of Arabic, Syriac and Kaithi
-/// that are Cf and written (`Prepended_Concatenation_Mark`).
+/// Whether a character can make a terminal do or show something else than the text, at least out of its context:
+/// control characters except the line end and the tab (the categories Cc, Zl and Zp), characters that change the
+/// direction of writing or only format (Cf), and invisible ones (`Default_Ignorable_Code_Point`, and the filler of the
+/// Khitan script). The signs of Arabic, Syriac and Kaithi that are Cf and visible (`Prepended_Concatenation_Mark`) are
+/// safe.
 fn is_unsafe(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_control() && !matches!(character, '\n' | '\t');
@@ -88,8 +88,8 @@ fn is_unsafe(character: char) -> bool {
             | '\u{16fe4}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a joiner after a character is a part of writing: in the blocks of scripts whose letters join or stack
-/// (Arabic, Syriac, those of India and their kin, Mongolian), and among emoji, of which some end with U+FE0F.
+/// Whether a joiner after this character belongs to the text: in scripts whose letters join or stack (Arabic, Syriac,
+/// those of India and related ones, Mongolian), and in emoji, some of which end with U+FE0F.
 fn joins(before: char) -> bool {
     matches!(before,
         '\u{600}'..='\u{dff}' | '\u{f00}'..='\u{109f}' | '\u{1700}'..='\u{18af}' | '\u{1a00}'..='\u{1cff}'
@@ -98,7 +98,7 @@ fn joins(before: char) -> bool {
         || matches!(before, '\u{2600}'..='\u{27bf}' | '\u{fe0f}' | '\u{1f000}'..='\u{1faff}')
 }
 
-/// Whether a character is one of those that have variants in Chinese, Japanese and Korean names.
+/// Whether a character is an ideograph, which may have variants in Chinese, Japanese and Korean names.
 fn is_ideograph(character: char) -> bool {
     matches!(character, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
 }

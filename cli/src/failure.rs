@@ -1,4 +1,4 @@
-//! How the program fails, and the exit code that says so.
+//! How the program fails, and its exit codes.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,10 +10,10 @@ use pumice::{Error, ErrorKind};
 use crate::hint;
 use crate::output::beginning;
 
-/// The exit codes, but for 0 and for 130, after Ctrl-C.
+/// Why the program ends early; as a number, its exit code. 130, after Ctrl-C, is [`INTERRUPTED`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Standard output is closed: whoever read it has had enough.
+    /// The reader closed standard output.
     Closed = 0,
     /// The service refused, or the model failed.
     Refused = 1,
@@ -23,12 +23,12 @@ pub(crate) enum Exit {
     Access = 3,
     /// Something temporary, before any output.
     Temporary = 4,
-    /// The answer failed after output had begun.
+    /// The response failed after output had begun.
     AfterOutput = 5,
 }
 
 impl Exit {
-    /// How a call ends that failed before any output.
+    /// The exit code of a call that failed before any output.
     pub(crate) fn of(kind: ErrorKind) -> Self {
         match kind {
             ErrorKind::InvalidInput | ErrorKind::Recording => Exit::Usage,
@@ -52,13 +52,13 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// How much of a cause is told, in characters.
+/// How much of a cause is shown, in characters.
 const LONGEST_CAUSE: usize = 1000;
 
 /// The exit code after Ctrl-C.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// What is said when the program fails: the fault, its causes, and a hint.
+/// A failure of the program: message, causes, and a hint.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
@@ -85,7 +85,7 @@ impl Failure {
         Self::new(Exit::Temporary, message)
     }
 
-    /// An answer that was shown and cannot be kept.
+    /// A response that was shown and cannot be saved.
     pub(crate) fn unsaved(message: impl Into<String>) -> Self {
         Self::new(Exit::AfterOutput, message)
     }
@@ -95,7 +95,7 @@ impl Failure {
         self
     }
 
-    /// All of it in one text: the fault, its causes as far as they say more, and the hint on a line of its own.
+    /// The whole failure as one text: the message, causes that add to it, and the hint on a line of its own.
     pub(crate) fn text(&self) -> String {
         let mut text = self.message.clone();
         for cause in &self.causes {
@@ -111,17 +111,17 @@ impl Failure {
         text
     }
 
-    /// A file of the user's that cannot be read.
+    /// The user's file cannot be read.
     pub(crate) fn unreadable(what: impl fmt::Display, error: &io::Error) -> Self {
         Self::usage(format!("{what} cannot be read: {error}"))
     }
 
-    /// Standard output that nobody reads any more.
+    /// Nobody reads standard output any more.
     pub(crate) fn closed() -> Self {
         Self::new(Exit::Closed, "")
     }
 
-    /// Standard output that cannot be written to.
+    /// Standard output cannot be written to.
     pub(crate) fn unwritable(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::closed(),
@@ -129,7 +129,7 @@ impl Failure {
         }
     }
 
-    /// What an answer failed of, after output had begun.
+    /// A response failed after output had begun.
     pub(crate) fn after_output(error: &Error) -> Self {
         Self { exit: Exit::AfterOutput, ..Self::from(error) }
     }
@@ -140,7 +140,7 @@ impl From<&Error> for Failure {
         let mut causes = Vec::new();
         let mut cause = error.source();
         while let Some(found) = cause {
-            // One of a reader of JSON quotes what it found.
+            // A JSON error quotes what it found, which may be long.
             causes.push(beginning(&found.to_string(), LONGEST_CAUSE).into_owned());
             cause = found.source();
         }

@@ -2,7 +2,7 @@
 
 use pumice::Hint;
 
-/// What to do next, in one sentence. A hint that no command or flag of the program concerns keeps the library's words.
+/// What to do next, in one sentence. A hint that concerns no command or flag keeps the library's words.
 pub(crate) fn text(hint: &Hint) -> String {
     let before = match hint {
         Hint::CheckAccess { .. } => "pumice auth shows whose credentials these are; ",

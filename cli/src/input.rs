@@ -1,4 +1,4 @@
-//! What is given to the program to read: standard input, or a file.
+//! Reads standard input and the user's files.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -7,12 +7,12 @@ use pumice::context::file;
 
 use crate::failure::Failure;
 
-/// Reads a file, which must not be too long.
+/// Reads a file of at most [`LONGEST`] bytes.
 pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     file::read(path, LONGEST)
 }
 
-/// Reads to the end, which must come before there is too much; `what` names it in errors.
+/// Reads to the end, at most [`LONGEST`] bytes. `what` names the source in errors.
 pub(crate) fn read(what: &str, source: impl Read) -> Result<Vec<u8>, Failure> {
     read_up_to(LONGEST, what, source)
 }
@@ -27,12 +27,12 @@ fn read_up_to(longest: usize, what: &str, source: impl Read) -> Result<Vec<u8>, 
     Ok(bytes)
 }
 
-/// The same, of UTF-8.
+/// Reads UTF-8 text, as [`read`] does.
 pub(crate) fn read_text(what: &str, source: impl Read) -> Result<String, Failure> {
-    String::from_utf8(read(what, source)?).map_err(|_| Failure::usage(format!("{what}: UTF-8 expected")))
+    String::from_utf8(read(what, source)?).map_err(|_| Failure::usage(format!("{what}: expected UTF-8")))
 }
 
-/// More than any request that Bedrock takes, in bytes: 256 MiB.
+/// More than any request that Bedrock accepts, in bytes: 256 MiB.
 const LONGEST: usize = 256 * 1024 * 1024;
 
 #[cfg(test)]

@@ -9,11 +9,10 @@ use std::task::Poll;
 
 use crate::failure;
 
-/// Whether it ends the program.
+/// Whether Ctrl-C ends the program.
 static ENDS: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
-/// From here on Ctrl-C ends the program where it stands, a blocked write included; the system closes the
-/// connection.
+/// From here on Ctrl-C ends the program at once, even during a blocked write. The system closes the connection.
 pub(crate) fn ends_the_program() {
     // Only a signal that cannot be caught makes this fail.
     let _ = signal_hook::flag::register_conditional_shutdown(
@@ -23,7 +22,7 @@ pub(crate) fn ends_the_program() {
     );
 }
 
-/// From here on Ctrl-C also ends the line, if standard error is a terminal. Not for what holds Ctrl-C back.
+/// From here on Ctrl-C also ends the line, if standard error is a terminal and no [`Interrupt`] lives.
 #[cfg(unix)]
 pub(crate) fn ends_the_line() {
     use std::io::{Read as _, Write as _};
@@ -48,7 +47,7 @@ pub(crate) fn ends_the_line() {
     }
 }
 
-/// Does the work, unless SIGTERM comes before its end. Outside of this, SIGTERM ends the program as usual.
+/// Waits for the work. `None` if SIGTERM came first. At other times, SIGTERM ends the program as usual.
 #[cfg(unix)]
 pub(crate) async fn unless_terminated<T>(work: impl Future<Output = T>) -> Option<T> {
     static IS_DEFAULT: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
@@ -69,10 +68,10 @@ pub(crate) async fn unless_terminated<T>(work: impl Future<Output = T>) -> Optio
     done
 }
 
-/// Ctrl-C while this lives: whoever waits is told, and the program goes on.
-pub(crate) struct Held(Pin<Box<dyn Future<Output = ()>>>);
+/// While this lives, Ctrl-C ends only what [`unless`](Self::unless) waits for.
+pub(crate) struct Interrupt(Pin<Box<dyn Future<Output = ()>>>);
 
-impl Held {
+impl Interrupt {
     pub(crate) fn new() -> Self {
         ENDS.store(false, Ordering::SeqCst);
         Self(Box::pin(async {
@@ -82,7 +81,7 @@ impl Held {
         }))
     }
 
-    /// Does the work, unless Ctrl-C comes before its end; not to be called again then.
+    /// Waits for the work. `None` if Ctrl-C came first; then it must not be called again.
     pub(crate) async fn unless<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         poll_fn(|task| match self.0.as_mut().poll(task) {
@@ -93,7 +92,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Interrupt {
     fn drop(&mut self) {
         ENDS.store(true, Ordering::SeqCst);
     }

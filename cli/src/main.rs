@@ -1,6 +1,5 @@
 //! The program: `pumice --help`.
 
-mod answer;
 mod args;
 mod auth;
 mod call;
@@ -17,6 +16,7 @@ mod interrupt;
 mod models;
 mod output;
 mod prompt;
+mod response;
 mod session;
 mod stream;
 
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let parsed = Args::parse(std::env::args_os(), &mut explained)
         .and_then(|args| report.configure(&args).map(|()| args))
         .map_err(|failure| match explained {
-            Some(explained) if explained.command == Command::Stream => stream::without_answer(failure),
+            Some(explained) if explained.command == Command::Stream => stream::as_event(failure),
             _ => failure,
         });
     let result = parsed.and_then(|args| run(&args, &report));
@@ -69,19 +69,19 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     }
 }
 
-/// One thread is enough for one call, and costs the least. The work is boxed so that the runtime's part is
-/// there once, and not once for each command.
+/// Runs a command on one thread, which is enough for one call and costs the least.
+// size: the work is boxed so that the runtime's part is compiled once, and not once per command.
 fn block_on(work: Pin<Box<dyn Future<Output = Result<(), Failure>> + '_>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::temporary(format!("the runtime could not be started: {error}")))?;
     let result = runtime.block_on(work);
-    // Dropping it would wait for work that blocks, such as a read of the terminal.
+    // Dropping the runtime would wait for blocking work, such as a read of the terminal.
     runtime.shutdown_background();
     result
 }
 
-/// How long another program may keep a file locked that this one is to change.
+/// How long to wait for a file that another program has locked.
 const LONGEST_LOCK: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_that_blocks_holds_back_no_result() {
+    fn blocking_work_does_not_delay_the_result() {
         let (done, ended) = channel();
         thread::spawn(move || {
             let result = block_on(Box::pin(async {

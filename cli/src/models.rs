@@ -18,13 +18,13 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let words = args.rest.iter().map(|word| word.to_str()).collect::<Option<Vec<_>>>();
     for (one, other) in [("json", "plain"), ("local", "refresh")] {
         if args.has(one) && args.has(other) {
-            return Err(Failure::usage(format!("--{one} or --{other} expected, both found")));
+            return Err(Failure::usage(format!("expected --{one} or --{other}, found both")));
         }
     }
     if args.text("endpoint-url")?.is_some() {
         report.warning(
-            "--endpoint-url is the runtime's, and models are listed by the control plane: \
-             AWS_ENDPOINT_URL_BEDROCK names another",
+            "--endpoint-url is for the runtime, and the control plane lists models: set \
+             AWS_ENDPOINT_URL_BEDROCK to call another",
         );
     }
     match words.as_deref() {
@@ -35,7 +35,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         }
         Some(["list"]) => list(args, report).await,
         Some(["show", model]) => show(args, report, model).await,
-        _ => Err(Failure::usage("list, or show MODEL, expected").hint("pumice models --help explains them")),
+        _ => Err(Failure::usage("expected list or show MODEL").hint("run pumice models --help")),
     }
 }
 
@@ -76,12 +76,12 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
         output.flush()?;
         if !without.is_empty() {
             report.note(format_args!(
-                "there was no room for {}: --json has them, and so has a wider terminal, or COLUMNS=N",
+                "there was no room for {}: use --json, a wider terminal or COLUMNS=N",
                 without.join(", ")
             ));
         }
         if rows.is_empty() && provider.is_none() {
-            report.note("no model is in this list; `pumice models list --all` shows what cannot be called");
+            report.note("the list is empty; `pumice models list --all` shows models that cannot be called");
         }
     }
     output.flush()
@@ -96,8 +96,8 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
     let Some(row) = list.get(&id) else {
         let near = nearest(&id, list.models.iter().map(|row| row.model.id.as_str()));
         let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        return Err(Failure::refused(format!("no model {id} is known{near}"))
-            .hint("`pumice models list --all` lists what there is"));
+        return Err(Failure::refused(format!("unknown model {id:?}{near}"))
+            .hint("run `pumice models list --all` to see all models"));
     };
     if args.has("json") {
         output.json_line(&in_json(row).to_string());
@@ -107,12 +107,12 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
     output.flush()
 }
 
-/// What the flags ask for.
+/// The query of the flags.
 fn query(args: &Args) -> ModelQuery {
     ModelQuery { refresh: args.has("refresh"), local: args.has("local"), ..ModelQuery::default() }
 }
 
-/// Lists models, and says on standard error what is missing from the list.
+/// Lists models, and reports what is missing from the list.
 async fn fetch(
     session: &Session,
     query: &ModelQuery,
@@ -126,12 +126,12 @@ async fn fetch(
             ErrorKind::Credentials => "there are no credentials",
             _ => "the service failed",
         };
-        report.warning(format_args!("nothing is known of other models than the settings': {why}: {error}"));
+        report.warning(format_args!("only the models of the settings are known: {why}: {error}"));
     }
     let outdated = list.listing.as_deref().and_then(|listing| Some((listing, listing.outdated.as_ref()?)));
     if let Some((listing, error)) = outdated {
         let fetched = rfc3339(listing.fetched()).unwrap_or_default();
-        report.warning(format_args!("this list is old, of {fetched}: it could not be refreshed: {error}"));
+        report.warning(format_args!("this list is of {fetched} and could not be refreshed: {error}"));
     }
     if let Some(error) = list.listing.as_deref().and_then(|listing| listing.without_profiles.as_ref()) {
         let advice = match error.kind() {
@@ -139,11 +139,11 @@ async fn fetch(
             _ => "",
         };
         report.warning(format_args!(
-            "inference profiles are missing, and models that only they serve: {error}{advice}"
+            "inference profiles are missing, with the models that only they serve: {error}{advice}"
         ));
     }
     for (id, error) in &list.unresolved {
-        report.detail(format_args!("the model of {id} is not known: {error}"));
+        report.detail(format_args!("the model of {id} could not be looked up: {error}"));
     }
     if list.skipped > 0 {
         report.note(format_args!(
@@ -198,7 +198,7 @@ fn in_text(row: &ListedModel) -> String {
     lines.push(("reads", row.model.inputs().join(", ")));
     lines.push(("reasoning", yes(model.reasoning)));
     lines.push(("context window", format!("{} tokens", model.context_window)));
-    lines.push(("longest answer", format!("{} tokens", model.max_tokens)));
+    lines.push(("output limit", format!("{} tokens", model.max_tokens)));
     match &model.cost {
         Some(cost) => {
             let [input, output] = [cost.input, cost.output].map(Option::unwrap_or_default);
@@ -209,26 +209,26 @@ fn in_text(row: &ListedModel) -> String {
             }
             for tier in cost.tiers.iter().flatten() {
                 let [input, output] = [tier.input, tier.output].map(Option::unwrap_or_default);
-                let above = format!("{input} in, {output} out above {} tokens in", tier.input_tokens_above);
-                lines.push(("long questions", above));
+                let above = format!("{input} in, {output} out above {} tokens", tier.input_tokens_above);
+                lines.push(("long prompts", above));
             }
         }
-        None => lines.push(("price", "not known".to_owned())),
+        None => lines.push(("price", "unknown".to_owned())),
     }
     let source = match row.source {
         ModelSource::Settings => "settings",
         ModelSource::Service => "service",
-        _ => "catalogue alone",
+        _ => "catalog only",
     };
     lines.push(("source", source.to_owned()));
     lines.extend(row.status.clone().map(|status| ("status", status)));
     let callable = match (&row.reason, row.is_callable()) {
         (Some(reason), _) => format!("no: {reason}"),
         (None, Some(_)) => "yes".to_owned(),
-        (None, None) => "not known: the service did not tell".to_owned(),
+        (None, None) => "unknown: the service did not say".to_owned(),
     };
     lines.push(("can be called", callable));
-    lines.extend(row.exclusion.map(|why| ("not listed", format!("since {why}"))));
+    lines.extend(row.exclusion.map(|why| ("not listed", why.to_string())));
     if !row.served_by.is_empty() {
         lines.push(("profiles", row.served_by.join(", ")));
     }

@@ -1,4 +1,4 @@
-//! Standard output, which carries the answer alone, and standard error, which carries everything else.
+//! Standard output, for responses only, and standard error, for everything else.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -17,15 +17,14 @@ use crate::args::Args;
 use crate::escape::{Escaper, Form, escaped};
 use crate::failure::{Exit, Failure};
 
-/// The answer on its way out. What is written is gathered, and is to be [flushed](Self::flush) before the
-/// program waits for anything.
+/// Standard output, buffered. It must be [flushed](Self::flush) before the program waits for anything.
 pub(crate) struct Output {
-    gathered: Vec<u8>,
-    /// Ends when nobody reads any more; made with the first wait.
+    buffer: Vec<u8>,
+    /// Completes when nobody reads any more; made with the first wait.
     closed: Option<Pin<Box<dyn Future<Output = ()>>>>,
     terminal: bool,
     escaper: Escaper,
-    /// Whether anything has been written at all.
+    /// Whether anything has been written.
     pub(crate) begun: bool,
     /// Whether what was written ends with a line end.
     pub(crate) at_line_start: bool,
@@ -35,7 +34,7 @@ impl Output {
     pub(crate) fn new() -> Self {
         let terminal = io::stdout().is_terminal();
         Self {
-            gathered: Vec::new(),
+            buffer: Vec::new(),
             closed: None,
             terminal,
             escaper: Escaper::default(),
@@ -44,14 +43,14 @@ impl Output {
         }
     }
 
-    /// How many characters a line has: as `COLUMNS` says, or the terminal. `None` where there is no end.
+    /// The width of the terminal, which `COLUMNS` overrides. `None` if it is not a terminal.
     pub(crate) fn width(&self) -> Option<usize> {
         let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
         let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         self.terminal.then(|| set.or_else(terminal)).flatten().filter(|width| *width > 0)
     }
 
-    /// Writes text of a model's.
+    /// Writes text.
     pub(crate) fn text(&mut self, text: &str) {
         self.write(text, Form::Text);
     }
@@ -62,27 +61,26 @@ impl Output {
         self.text("\n");
     }
 
-    /// Writes an answer of any form, as it is.
+    /// Writes bytes, which a terminal gets as text.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         if self.terminal {
             self.text(&String::from_utf8_lossy(bytes));
         } else {
-            self.gathered.extend_from_slice(bytes);
+            self.buffer.extend_from_slice(bytes);
         }
     }
 
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
-        if self.gathered.is_empty() {
+        if self.buffer.is_empty() {
             return Ok(());
         }
         let mut stdout = io::stdout().lock();
-        let written = stdout.write_all(&self.gathered).and_then(|()| stdout.flush());
-        self.gathered.clear();
+        let written = stdout.write_all(&self.buffer).and_then(|()| stdout.flush());
+        self.buffer.clear();
         written.map_err(|error| Failure::unwritable(&error))
     }
 
-    /// Waits for what is to come, unless whoever reads standard output goes away first: then there is
-    /// nobody to wait for, and whatever is under way is given up.
+    /// Waits for the work, unless the reader of standard output goes away first: then the work is dropped.
     pub(crate) async fn wait_for<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
         let closed = self.closed()?;
         let mut work = pin!(work);
@@ -93,7 +91,7 @@ impl Output {
         .await
     }
 
-    /// What is there to be read goes out, before a wait for more or for the end of whoever reads.
+    /// Flushes before a wait, and watches the reader.
     // size: 3,000 bytes, because `wait_for` is compiled for each type of work.
     fn closed(&mut self) -> Result<&mut Pin<Box<dyn Future<Output = ()>>>, Failure> {
         self.flush()?;
@@ -107,11 +105,11 @@ impl Output {
         self.begun = true;
         self.at_line_start = text.ends_with('\n');
         let text = if self.terminal { self.escaper.escape(text, form) } else { text.into() };
-        self.gathered.extend_from_slice(text.as_bytes());
+        self.buffer.extend_from_slice(text.as_bytes());
     }
 }
 
-/// Ends when standard output is a pipe or a socket whose other end is closed.
+/// Completes when standard output is a pipe or a socket whose other end is closed.
 #[cfg(target_os = "linux")]
 async fn closed() {
     use std::os::fd::AsFd as _;
@@ -119,7 +117,7 @@ async fn closed() {
     use tokio::io::Interest;
     use tokio::net::unix::pipe::Sender;
 
-    // Only watched, and not written to through this: so it may stay blocking, as others share it.
+    // It is only watched, not written to. So it may stay blocking, which other programs that share it need.
     let pipe = io::stdout().as_fd().try_clone_to_owned().and_then(Sender::from_owned_fd_unchecked);
     match pipe {
         Ok(pipe) if pipe.ready(Interest::ERROR).await.is_ok() => {}
@@ -128,7 +126,7 @@ async fn closed() {
     }
 }
 
-/// Elsewhere it is found out with the next write.
+/// On other systems the next write notices it.
 #[cfg(not(target_os = "linux"))]
 async fn closed() {
     std::future::pending().await
@@ -154,7 +152,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::unwritable(&error))
 }
 
-/// What goes to standard error.
+/// Reports on standard error.
 #[derive(Clone)]
 pub(crate) struct Report {
     colour: bool,
@@ -173,19 +171,19 @@ impl Report {
             None | Some("auto") => {}
             Some("always") => self.colour = true,
             Some("never") => self.colour = false,
-            Some(_) => return Err(Failure::usage("--color: auto, always or never expected")),
+            Some(_) => return Err(Failure::usage("--color: expected auto, always or never")),
         }
         Ok(())
     }
 
-    /// Says why the program ends.
+    /// Reports why the program fails.
     pub(crate) fn failure(&self, failure: &Failure) {
         if failure.exit == Exit::Closed {
             return;
         }
         self.line(&self.styled("1;31", "error:"), &failure.message);
         for cause in &failure.causes {
-            // A cause that says the same again says nothing.
+            // A cause that repeats the message adds nothing.
             if !failure.message.contains(cause.as_str()) {
                 self.line("  caused by:", cause);
             }
@@ -198,32 +196,32 @@ impl Report {
         }
     }
 
-    /// Says something beside the answer.
+    /// Reports something beside the response.
     pub(crate) fn note(&self, text: impl Display) {
         self.line("note:", &text.to_string());
     }
 
-    /// Says that the answer is not all that was asked for.
+    /// Reports that something differs from what was asked for.
     pub(crate) fn warning(&self, text: impl Display) {
         self.line(&self.styled("1;33", "warning:"), &text.to_string());
     }
 
-    /// Says something that only `-v` asks for.
+    /// Reports a detail, with `-v` only.
     pub(crate) fn detail(&self, text: impl Display) {
         if self.verbose {
             self.line(&self.styled("2", "pumice:"), &text.to_string());
         }
     }
 
-    /// Writes text dimmed, with nothing around it, for people at a terminal.
+    /// Writes dimmed text without a label, if standard error is a terminal.
     pub(crate) fn dimmed(&self, text: &str) {
         self.dimmed_piece(text, &mut Escaper::default());
     }
 
-    /// The same, of a text that comes in pieces.
+    /// Writes dimmed text that arrives in pieces.
     pub(crate) fn dimmed_piece(&self, piece: &str, escaper: &mut Escaper) {
         if io::stderr().is_terminal() {
-            // The style ends with each piece, so that the terminal is left as it was found at any time.
+            // The style ends with each piece, so that the terminal is never left dimmed.
             let shown = escaper.escape(piece, Form::Text);
             let (line, end) = match shown.strip_suffix('\n') {
                 Some(line) => (line, "\n"),
@@ -233,7 +231,7 @@ impl Report {
         }
     }
 
-    /// What is told of the client's steps.
+    /// Reports the steps of the client.
     pub(crate) fn watcher(&self) -> impl Fn(&Progress<'_>) + Send + Sync + 'static {
         let report = Arc::new(self.clone());
         let warned = Mutex::new(Vec::new());
@@ -245,7 +243,7 @@ impl Report {
                     let secrets = secrets.join(", ");
                     format!("secrets go in the clear to {host}: anyone on the way can use {secrets}")
                 };
-                // Once for a run, however many calls there are.
+                // Once per run, however many calls there are.
                 let mut warned = warned.lock().unwrap_or_else(PoisonError::into_inner);
                 if !warned.contains(&warning) {
                     report.warning(&warning);
@@ -262,7 +260,7 @@ impl Report {
                 request_id.unwrap_or("none")
             )),
             Progress::Waiting { error, delay, left } => report.note(format_args!(
-                "{error}; waiting {:.1} s, and {:.0} s more at most",
+                "{error}; waiting {:.1} s, and at most {:.0} s more",
                 delay.as_secs_f64(),
                 left.as_secs_f64()
             )),
@@ -273,16 +271,15 @@ impl Report {
                 report.detail(format_args!("signatures are dated {seconds} s after this machine's clock"));
             }
             Progress::Retrying { error, delay } => {
-                report
-                    .detail(format_args!("{error}; trying again in {:.0} ms", delay.as_secs_f64() * 1000.0));
+                report.detail(format_args!("{error}; retrying in {:.0} ms", delay.as_secs_f64() * 1000.0));
             }
             _ => {}
         }
     }
 
     fn line(&self, label: &str, text: &str) {
-        // What is not pumice's own does not begin a line, and does not fill the screen.
-        let text = escaped(&beginning(text, LONGEST_TOLD)).replace('\n', "\n  ");
+        // Foreign text must neither begin a line nor fill the screen.
+        let text = escaped(&beginning(text, LONGEST_LINE)).replace('\n', "\n  ");
         self.write(&format!("{label} {text}\n"));
     }
 
@@ -292,18 +289,18 @@ impl Report {
 
     #[allow(clippy::unused_self, reason = "only a report writes to standard error")]
     fn write(&self, text: &str) {
-        // Where standard error cannot be written to, there is no one left to tell.
+        // If standard error cannot be written to, there is nobody to tell.
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 }
 
-/// Colour is for terminals, unless the user has had enough of it (`NO_COLOR`, `TERM=dumb`).
+/// Colour is for terminals, unless `NO_COLOR` or `TERM=dumb` is set.
 fn wants_colour() -> bool {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     io::stderr().is_terminal() && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// A text from elsewhere as a part of a line: it ends no line and begins none.
+/// Foreign text as part of a line, with line breaks and control characters escaped.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     if !text.contains(breaks) {
@@ -320,13 +317,13 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(line)
 }
 
-/// A time in UTC: `2030-01-02T03:04:05Z`. `None` where it is not in the years from 1970 to 9999.
+/// A time in UTC: `2030-01-02T03:04:05Z`. `None` outside the years 1970 to 9999.
 pub(crate) fn rfc3339(time: SystemTime) -> Option<String> {
     let since = i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()?;
     OffsetDateTime::from_unix_timestamp(since).ok()?.format(&Rfc3339).ok()
 }
 
-/// As many characters of a text, with `…` in place of what is behind them.
+/// The first characters of a text, with `…` in place of the rest.
 pub(crate) fn beginning(text: &str, characters: usize) -> Cow<'_, str> {
     match text.char_indices().nth(characters).and_then(|(at, _)| text.get(..at)) {
         Some(beginning) => Cow::Owned(format!("{beginning}…")),
@@ -334,5 +331,5 @@ pub(crate) fn beginning(text: &str, characters: usize) -> Cow<'_, str> {
     }
 }
 
-/// How much is told at once, in characters: the message of an error with its code.
-const LONGEST_TOLD: usize = 4300;
+/// The longest line, in characters: room for the message of an error with its code.
+const LONGEST_LINE: usize = 4300;

@@ -1,4 +1,4 @@
-//! What the user says at a terminal: lines with editing, and the history of those said before.
+//! Prompts the user at a terminal, with line editing and a history.
 
 use std::borrow::Cow;
 use std::io;
@@ -20,21 +20,21 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::output::Report;
 
-/// Asks the user.
+/// Prompts the user.
 pub(crate) struct Prompter {
-    editor: Editor<Shown, MemHistory>,
-    /// The file of the history, where there is a place for one.
+    editor: Editor<SafeLine, MemHistory>,
+    /// The file of the history, if there is a folder for it.
     history: Option<PathBuf>,
 }
 
 impl Prompter {
     pub(crate) fn new() -> Result<Self, Failure> {
         let config = Config::builder()
-            // Standard output is for answers.
+            // Standard output is for responses.
             .behavior(Behavior::PreferTerm)
             // A paste of many lines is one prompt.
             .bracketed_paste(true)
-            // Otherwise, without colours, the line is shown as it is.
+            // Otherwise the highlighter, which removes unsafe characters, is not used where there is no colour.
             .color_mode(ColorMode::Forced)
             .build();
         let history = Context::real().state_folder().map(|folder| folder.join("chat-history.jsonl"));
@@ -43,25 +43,25 @@ impl Prompter {
                 .map_err(|error| unusable(&error))?,
             history,
         };
-        prompter.editor.set_helper(Some(Shown));
-        for line in prompter.kept() {
+        prompter.editor.set_helper(Some(SafeLine));
+        for line in prompter.saved() {
             prompter.recall(&line);
         }
         Ok(prompter)
     }
 
-    /// What the user says next; `None` when there is no more (Ctrl-D). Ctrl-C clears the line.
+    /// The next line; `None` after Ctrl-D. Ctrl-C clears the line.
     ///
-    /// It waits on a thread of its own: here, connections are closed meanwhile that nobody needs any more.
+    /// It waits on a thread of its own, so that this one can close idle connections meanwhile.
     pub(crate) async fn ask(mut self, report: &Report) -> Result<Option<(Self, String)>, Failure> {
         let report = report.clone();
         #[cfg(unix)]
         let mode = Mode::now();
-        let asking = tokio::task::spawn_blocking(move || Ok(self.read(&report)?.map(|line| (self, line))));
+        let line = tokio::task::spawn_blocking(move || Ok(self.read(&report)?.map(|line| (self, line))));
         #[cfg(unix)]
-        let asking = async {
-            if let Some(asked) = interrupt::unless_terminated(asking).await {
-                return asked;
+        let line = async {
+            if let Some(line) = interrupt::unless_terminated(line).await {
+                return line;
             }
             if let Some(mode) = mode {
                 mode.restore();
@@ -70,7 +70,7 @@ impl Prompter {
             let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTERM);
             Ok(Ok(None))
         };
-        asking.await.map_err(|error| unusable(&error))?
+        line.await.map_err(|error| unusable(&error))?
     }
 
     fn read(&mut self, report: &Report) -> Result<Option<String>, Failure> {
@@ -78,55 +78,55 @@ impl Prompter {
             match self.editor.readline("> ") {
                 Ok(line) if line.trim().is_empty() => {}
                 Ok(line) => {
-                    self.keep(&line, report);
+                    self.remember(&line, report);
                     return Ok(Some(line));
                 }
                 Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => {}
-                // Without a terminal there is nobody to ask.
+                // Without a terminal there is nobody to prompt.
                 Err(ReadlineError::Eof | ReadlineError::Io(_)) => return Ok(None),
                 Err(error) => return Err(unusable(&error)),
             }
         }
     }
 
-    /// The history of earlier conversations, oldest first. A line that cannot be read is passed over.
-    fn kept(&self) -> Vec<String> {
+    /// The saved history, oldest line first. A line that cannot be read is skipped.
+    fn saved(&self) -> Vec<String> {
         let read = self.history.as_ref().and_then(|path| Context::real().read_file(path).ok().flatten());
         let text = read.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// Adds to the history, unless it begins with a space, as in shells.
-    fn keep(&mut self, line: &str, report: &Report) {
-        if line.starts_with(' ') || line.len() > LONGEST_KEPT {
+    /// Adds a line to the history. As in shells, lines that begin with a space are not added.
+    fn remember(&mut self, line: &str, report: &Report) {
+        if line.starts_with(' ') || line.len() > LONGEST_SAVED {
             return;
         }
         self.recall(line);
         let Some(path) = &self.history else { return };
-        if let Err(error) = self.keep_in(path, line) {
+        if let Err(error) = self.save(path, line) {
             report.warning(format_args!("{} cannot be written: {error}", path.display()));
             self.history = None;
         }
     }
 
-    /// Adds to what is called up with the arrow keys: with escapes in place of what a terminal must not get.
+    /// Adds a line to those that the arrow keys recall, escaped for the terminal.
     fn recall(&mut self, line: &str) {
-        // Only what is empty or there already is not taken.
+        // The editor refuses only empty lines and repetitions.
         let _ = self.editor.add_history_entry(&*escaped(line));
     }
 
-    /// Adds to the file what another conversation may have added to meanwhile.
-    fn keep_in(&self, path: &Path, line: &str) -> io::Result<()> {
+    /// Adds a line to the file, which another program may have changed meanwhile.
+    fn save(&self, path: &Path, line: &str) -> io::Result<()> {
         let context = Context::real();
         path.parent().map_or(Ok(()), |folder| context.create_private_folder(folder))?;
         let _lock = context.lock(path, LONGEST_LOCK)?;
-        let mut kept = self.kept();
-        if kept.last().is_none_or(|last| last != line) {
-            kept.push(line.to_owned());
+        let mut lines = self.saved();
+        if lines.last().is_none_or(|last| last != line) {
+            lines.push(line.to_owned());
         }
-        let first = kept.len().saturating_sub(MOST_KEPT);
+        let first = lines.len().saturating_sub(MOST_SAVED);
         let lines =
-            kept.iter().skip(first).map(|line| serde_json::Value::from(line.as_str()).to_string() + "\n");
+            lines.iter().skip(first).map(|line| serde_json::Value::from(line.as_str()).to_string() + "\n");
         context.write_private(path, lines.collect::<String>().as_bytes())
     }
 }
@@ -150,17 +150,17 @@ impl Mode {
     fn restore(mut self) {
         use std::io::Write as _;
 
-        // The program ends, whether the terminal takes it or not.
+        // The program ends even if the terminal cannot be written to.
         let _ = self.terminal.write_all(b"\x1b[?2004l\r\n");
         let _ = rustix::termios::tcsetattr(&self.terminal, rustix::termios::OptionalActions::Now, &self.mode);
     }
 }
 
-/// How a line is shown while it is edited: without what a terminal must not get, which a paste may hold. The editor
-/// counts such characters as of no width, so that no escape has room where they stand; a hint names them.
-struct Shown;
+/// Shows a line while it is edited, without the unsafe characters that a paste may hold. The editor gives them no width,
+/// so that there is no room for escapes; a hint names them instead.
+struct SafeLine;
 
-impl Shown {
+impl SafeLine {
     fn hidden(line: &str) -> impl Iterator<Item = char> {
         let mut escaper = Escaper::default();
         line.chars().filter(move |character| !escaper.shows(*character))
@@ -175,23 +175,23 @@ impl Shown {
     }
 }
 
-impl Highlighter for Shown {
+impl Highlighter for SafeLine {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
         Self::shown(line)
     }
 
-    /// What is searched for in the history is a part of the prompt.
+    /// A search of the history has the searched text in its prompt.
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
         Self::shown(prompt)
     }
 
-    /// A character that is typed goes to the terminal by itself, unless the line is shown anew.
+    /// A typed character goes to the terminal as it is, unless the line is drawn anew.
     fn highlight_char(&self, line: &str, _: usize, _: CmdKind) -> bool {
         Self::hidden(line).next().is_some()
     }
 }
 
-impl Hinter for Shown {
+impl Hinter for SafeLine {
     type Hint = Hidden;
 
     fn hint(&self, line: &str, _: usize, _: &rustyline::Context<'_>) -> Option<Hidden> {
@@ -203,7 +203,7 @@ impl Hinter for Shown {
     }
 }
 
-/// Names the characters that are not shown.
+/// A hint that names the hidden characters.
 struct Hidden(String);
 
 impl Hint for Hidden {
@@ -216,21 +216,21 @@ impl Hint for Hidden {
     }
 }
 
-impl Completer for Shown {
+impl Completer for SafeLine {
     type Candidate = String;
 }
 
-impl Validator for Shown {}
+impl Validator for SafeLine {}
 
-impl Helper for Shown {}
+impl Helper for SafeLine {}
 
 fn unusable(error: &dyn std::error::Error) -> Failure {
     Failure::usage(format!("the terminal cannot be read from: {error}"))
 }
 
-/// How many characters that are not shown are named.
+/// How many hidden characters the hint names.
 const MOST_NAMED: usize = 5;
-/// How many lines are kept.
-const MOST_KEPT: usize = 1000;
-/// The longest line that is kept, in bytes.
-const LONGEST_KEPT: usize = 4096;
+/// How many lines are saved.
+const MOST_SAVED: usize = 1000;
+/// The longest line that is saved, in bytes.
+const LONGEST_SAVED: usize = 4096;

@@ -1,5 +1,4 @@
-//! A client from the flags that every call has and from the settings: region, profile, endpoint, timeout,
-//! recording; and the model of a call.
+//! What a command that calls Bedrock needs, from its flags and the settings: clients, recordings, the model of a call.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,7 +19,7 @@ pub(crate) struct Session {
     pub(crate) clients: Clients,
     recorded_model: Option<String>,
     replays: bool,
-    /// Where the command takes the name of a model.
+    /// Where the user can name a model.
     names_model: &'static str,
 }
 
@@ -29,7 +28,7 @@ impl Session {
         Self::over(Config::new(), args, report)
     }
 
-    /// With a configuration that the flags count before, and the settings behind.
+    /// Flags take precedence over this configuration, and it over the settings.
     pub(crate) fn over(config: Config, args: &Args, report: &Report) -> Result<Self, Failure> {
         let settings = settings(args, report)?;
         let mut config = with_flags(config, args, &settings)?.watch(report.watcher());
@@ -47,10 +46,10 @@ impl Session {
             && std::fs::canonicalize(from)
                 .is_ok_and(|from| std::fs::canonicalize(to).is_ok_and(|to| to == from))
         {
-            return Err(Failure::usage("--record and --replay: two files expected, one found"));
+            return Err(Failure::usage("--record and --replay: expected two files, found one"));
         }
         if let Some(replay) = replay {
-            // A recording answers anyone: nothing that is set up here has a say in it.
+            // A replay needs no credentials and no region: the environment and the AWS files have no effect on it.
             let nowhere = Context::fake().with_clock(SystemTime::now);
             config = config.context(nowhere).unauthorised().transport(recorded(
                 Arc::new(replay),
@@ -87,7 +86,7 @@ impl Session {
         }
     }
 
-    /// Why a call of this model failed; where there is no such model, with those that were likely meant.
+    /// The failure of a call of this model. If there is no such model, its hint names the nearest ones.
     pub(crate) async fn failure(&self, model: &str, error: Error) -> Failure {
         let mut failure = Failure::from(&error);
         if is_unknown_model(&error) && !self.replays {
@@ -100,7 +99,7 @@ impl Session {
         failure
     }
 
-    /// The list of models that the control plane has.
+    /// The directory of models.
     pub(crate) fn directory(&self) -> Directory {
         self.settings().directory(self.clients.common().clone())
     }
@@ -128,24 +127,24 @@ impl Session {
     async fn callable(&self) -> Vec<String> {
         let (directory, query) = (self.directory(), ModelQuery::default());
         let listed =
-            tokio::time::timeout(LONGEST_LOOK, self.settings().list_models(&directory, &query)).await;
+            tokio::time::timeout(LONGEST_LOOKUP, self.settings().list_models(&directory, &query)).await;
         let models = match listed {
             Ok(Ok(list)) => list.models.into_iter().map(|listed| listed.model.id).collect(),
-            // A hint needs no list that is whole.
+            // A hint does without the service's models.
             _ => self.settings().models.iter().map(|model| model.id.clone()).collect::<Vec<_>>(),
         };
         models.into_iter().take(3).collect()
     }
 }
 
-/// What the settings file says; what means nothing in it is told.
+/// Loads the settings, and reports their warnings.
 fn settings(args: &Args, report: &Report) -> Result<Settings, Failure> {
     let settings = Settings::load(&Context::real(), args.path("config"))?;
     settings.warnings.iter().for_each(|warning| report.warning(warning));
     Ok(settings)
 }
 
-/// The configuration that flags and settings make.
+/// The configuration of flags and settings.
 pub(crate) fn config(args: &Args, report: &Report) -> Result<Config, Failure> {
     let settings = settings(args, report)?;
     Ok(settings.under(with_flags(Config::new(), args, &settings)?, None))
@@ -162,7 +161,7 @@ fn with_flags(mut config: Config, args: &Args, settings: &Settings) -> Result<Co
         config = config.endpoint_url(url);
     }
     let seconds = args.number("timeout", "a number of seconds above 0", decimal, |seconds| *seconds > 0.0)?;
-    // More than a clock can hold is no limit.
+    // More seconds than a `Duration` can hold are no limit.
     let timeout = seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
     if let Some(timeout) = timeout.or(settings.timeout) {
         config = config.first_byte_timeout(timeout).idle_timeout(timeout);
@@ -197,14 +196,14 @@ fn recorded(
 ) -> Arc<dyn Transport> {
     let Some(path) = recording else { return transport };
     let report = report.clone();
-    let told = move |error: &Error| {
+    let warn = move |error: &Error| {
         let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
         report.warning(format_args!("{error}{cause}; what follows is not recorded"));
     };
-    Arc::new(Recorder::new(transport, path).warn(told))
+    Arc::new(Recorder::new(transport, path).warn(warn))
 }
 
 /// The budget of `--patient`.
 const PATIENCE: Duration = Duration::from_mins(10);
-/// How long to look for models that could be named in a hint.
-const LONGEST_LOOK: Duration = Duration::from_secs(5);
+/// How long to look for models to name in a hint.
+const LONGEST_LOOKUP: Duration = Duration::from_secs(5);

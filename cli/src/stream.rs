@@ -1,5 +1,4 @@
-//! `pumice stream`: a conversation as agents keep it on standard input, the events of the answer on standard
-//! output.
+//! `pumice stream`: a conversation in an agent's form on standard input, events on standard output.
 
 use std::time::SystemTime;
 
@@ -19,23 +18,24 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Ok(events) => print(events, &mut output).await.map(|_| ()),
         // Nobody reads.
         Err(failure) if failure.exit == Exit::Closed => Err(failure),
-        Err(failure) => Err(tell(&model, failure, &mut output)),
+        Err(failure) => Err(print_failure(&model, failure, &mut output)),
     }
 }
 
-/// What the command line failed of, told as an event like any other.
-pub(crate) fn without_answer(failure: Failure) -> Failure {
-    tell(&Model::new(""), failure, &mut Output::new())
+/// Prints a failure of the command line as an event.
+pub(crate) fn as_event(failure: Failure) -> Failure {
+    print_failure(&Model::new(""), failure, &mut Output::new())
 }
 
-/// Whoever reads the events learns from them why there are none.
-fn tell(model: &Model, failure: Failure, output: &mut Output) -> Failure {
-    let answer = ResponseBuilder::unprepared(model, SystemTime::now());
-    let told = print_event(&answer.fail_with(&failure.text()), output).and_then(|()| output.flush());
-    told.err().unwrap_or(failure)
+/// Prints a failure as an event: those who read the events learn why there are no others.
+fn print_failure(model: &Model, failure: Failure, output: &mut Output) -> Failure {
+    let response = ResponseBuilder::unprepared(model, SystemTime::now());
+    let event = response.fail_with(&failure.text());
+    let printed = print_event(&event, output).and_then(|()| output.flush());
+    printed.err().unwrap_or(failure)
 }
 
-/// Reads the input and asks. `model` becomes the input's, as soon as it is known.
+/// Reads the input and makes the call. `model` is set to the input's as soon as that is known.
 async fn begin(
     args: &Args,
     report: &Report,
@@ -45,7 +45,7 @@ async fn begin(
     let text = input::read_text("standard input", std::io::stdin().lock())?;
     let mut input = Input::from_json(&text).map_err(|error| {
         Failure::from(error).hint(
-            r#"the least that is asked is {"model": {"id": "MODEL"}, "context": {"messages": [{"role": "user", "content": "Hi"}]}}"#,
+            r#"the smallest input is {"model": {"id": "MODEL"}, "context": {"messages": [{"role": "user", "content": "Hi"}]}}"#,
         )
     })?;
     model.clone_from(&input.model);
@@ -59,7 +59,7 @@ async fn begin(
     Ok(events)
 }
 
-/// Prints each event as it arrives. Gives the message.
+/// Prints each event as it arrives, and returns the message.
 pub(crate) async fn print(
     mut events: AssistantStream,
     output: &mut Output,
@@ -67,11 +67,11 @@ pub(crate) async fn print(
     loop {
         let begun = output.begun;
         let next = match events.ready_event() {
-            // Nothing more has arrived: what has been printed goes out before the wait.
+            // Nothing more has arrived: the wait flushes what has been printed.
             None => output.wait_for(events.next_event()).await?,
             ready => ready,
         };
-        let Some(event) = next else { return Err(Failure::refused("the answer has no end")) };
+        let Some(event) = next else { return Err(Failure::refused("the response has no end")) };
         print_event(&event, output)?;
         match event {
             AssistantEvent::Done { message } => {

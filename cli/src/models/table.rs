@@ -6,8 +6,8 @@ use crate::output::one_line;
 use pumice::models::Cost;
 use pumice::settings::ListedModel;
 
-/// A table that is no wider than `width`, and the heads of the columns that it has no room for: names give way
-/// first, then the beginnings of ids, which `--plain` has, then columns.
+/// A table of at most this width, and the heads of the columns that do not fit. Names are cut first, then the
+/// beginnings of ids, which `--plain` shows whole; then columns are left out.
 pub(super) fn table(rows: &[ListedModel], width: Option<usize>) -> (String, Vec<&'static str>) {
     let mut columns = vec![
         column(ID, rows, |row| row.model.id.clone()),
@@ -70,7 +70,7 @@ fn column(head: &'static str, rows: &[ListedModel], cell: impl Fn(&ListedModel) 
 }
 
 impl Column {
-    /// What it is not cut below while there are other columns.
+    /// Its minimum width while there are other columns.
     fn least(&self) -> usize {
         let least = match self.head {
             ID => LEAST_ID,
@@ -81,8 +81,8 @@ impl Column {
         least.min(self.width)
     }
 
-    /// The head, or from 1 a row's cell, at the column's width. What is too long loses its end; of an id,
-    /// whose end tells it apart, the beginning.
+    /// The head (line 0) or the cell of a row, at the column's width. A text that is too long is cut at its end; an id,
+    /// which is recognised by its end, at its beginning.
     fn cell(&self, line: usize, is_id: bool) -> String {
         let cell = match line.checked_sub(1) {
             None => self.head,
@@ -109,13 +109,13 @@ impl Column {
     }
 }
 
-/// How many cells of a terminal a text takes.
+/// The width of a text, in cells of a terminal.
 fn width_of(text: &str) -> usize {
     text.chars().map(cells_of).sum()
 }
 
-/// How many cells of a terminal a character takes: two if it is in a block of wide ones (Hangul, the scripts of
-/// Chinese and Japanese, their forms of full width, emoji), none if it is put onto the one before.
+/// The width of a character, in cells of a terminal: 2 in blocks of wide characters (Hangul, the scripts of Chinese and
+/// Japanese, full-width forms, emoji), 0 if it combines with the one before.
 fn cells_of(character: char) -> usize {
     match character {
         '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' | '\u{fe00}'..='\u{fe0f}' => 0,
@@ -162,13 +162,13 @@ const CONTEXT: &str = "CONTEXT";
 const OUTPUT: &str = "OUTPUT";
 const PRICE: &str = "$/M IN/OUT";
 const REASONING: &str = "REASONING";
-/// How wide a column may be, whatever is in one of its cells: as wide are all the others.
+/// The maximum width of a column: one long cell would make all cells as wide.
 const WIDEST: usize = 300;
-/// What a reason is not cut below, in characters.
+/// The minimum width of a reason.
 const LEAST_REASON: usize = 24;
-/// What a name is not cut below, in characters.
+/// The minimum width of a name.
 const LEAST_NAME: usize = 12;
-/// What an id is not cut below while there are other columns: as long as those that are no ARNs.
+/// The minimum width of an id while there are other columns: the length of ids that are not ARNs.
 const LEAST_ID: usize = 48;
 
 #[cfg(test)]
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_no_wider_than_its_place() {
+    fn a_table_is_no_wider_than_the_terminal() {
         let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6";
         let mut rows =
             vec![row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row(arn), row("openai.gpt-6-luna")];
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn both_prices_are_the_last_to_give_way_and_what_is_missing_is_told() {
+    fn both_prices_are_the_last_to_be_left_out_and_missing_columns_are_named() {
         let rows = [row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row("openai.gpt-6-luna")];
         for (width, without) in [
             (None, &[][..]),

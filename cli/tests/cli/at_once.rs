@@ -112,8 +112,8 @@ fn a_conversation_that_another_program_has_gone_on_with_is_not_replaced() {
     assert_eq!((status.code(), &*String::from_utf8(stdout).unwrap()), (Some(5), "late\n"));
     assert_eq!(
         String::from_utf8(stderr).unwrap(),
-        "error: the conversation cannot be saved in c.json: another program has changed it meanwhile; it is saved in c-3.json instead\n\
-         hint: pumice chat --continue c-3.json goes on with it\n"
+        "error: the conversation cannot be saved in c.json: another program has changed it; it is saved in c-3.json instead\n\
+         hint: run pumice chat --continue c-3.json to continue it\n"
     );
     assert_eq!(texts(&at("c.json")), ["one", "begun", "three", "between"]);
     assert_eq!(texts(&at("c-3.json")), ["one", "begun", "two", "late"]);

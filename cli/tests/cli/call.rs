@@ -152,8 +152,8 @@ fn a_list_is_one_line_with_all_pages() {
 fn what_cannot_be_is_refused_and_what_was_refused_is_told() {
     let server = Server::start([Answer::whole(200, "<html>Sign in")]);
     for (arguments, request, code, said) in [
-        (&[][..], "{}", 2, "OPERATION expected"),
-        (&["CountTokens", "Converse"], "{}", 2, "one OPERATION expected"),
+        (&[][..], "{}", 2, "expected one OPERATION"),
+        (&["CountTokens", "Converse"], "{}", 2, "expected one OPERATION"),
         (&["InvokModel"], "{}", 2, "did you mean InvokeModel?"),
         (&["StartAsyncInvoke"], "{}", 2, "no operation \"StartAsyncInvoke\""),
         (&["Converse", "--raw"], "{}", 2, "--raw goes with InvokeModel"),

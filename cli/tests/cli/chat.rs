@@ -113,15 +113,15 @@ fn a_file_that_is_no_conversation_says_where_and_stays() {
         (&b"{\"messages\": [\n  {\"role\": \"user\", \"content\": 7}]}"[..], "line 2 column 31"),
         (b"{\"messages\": [", "line 1 column 14"),
         (b"", "line 1 column 0"),
-        (b"{}", "JSON without \"messages\" found"),
+        (b"{}", "found JSON without \"messages\""),
         (b"{\"messages\": [\xff", "at byte 14"),
         (
             br#"{"messages": [{"role": "user", "content": "a"}, {"role": "narrator", "content": "b"}]}"#,
-            "message 2: the role user, assistant, toolResult or system expected, \"narrator\" found",
+            "message 2: expected the role user, assistant, toolResult or system, found \"narrator\"",
         ),
         (
             br#"{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "song"}]}]}"#,
-            "message 1, block 2: the type text, thinking, toolCall, image or document expected, \"song\" found",
+            "message 1, block 2: expected the type text, thinking, toolCall, image or document, found \"song\"",
         ),
     ] {
         fs::write(&file, content).unwrap();
@@ -133,21 +133,21 @@ fn a_file_that_is_no_conversation_says_where_and_stays() {
     }
     let absent = chat(&home, &server, &["--continue", "no.json", "Hi"]);
     assert_eq!(absent.status.code(), Some(2));
-    assert!(stderr(&absent).contains("hint: --save no.json begins a conversation there"), "{absent:?}");
+    assert!(stderr(&absent).contains("hint: use --save no.json to start a conversation"), "{absent:?}");
     for place in ["no/c.json", "."] {
         let output = chat(&home, &server, &["--save", place, "Hi"]);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(
-            stderr(&output).starts_with(&format!("error: {place}: a file for the conversation expected"))
+            stderr(&output).starts_with(&format!("error: {place}: expected a file for the conversation"))
         );
     }
     let empty = chat(&home, &server, &["--save", "", "Hi"]);
     assert_eq!(empty.status.code(), Some(2), "{empty:?}");
-    assert!(stderr(&empty).starts_with("error: --save: a file expected, an empty name found"), "{empty:?}");
+    assert!(stderr(&empty).starts_with("error: --save: expected a file, found an empty name"), "{empty:?}");
     let too_long = "a".repeat(300);
     let output = chat(&home, &server, &["--save", &too_long, "Hi"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    assert!(stderr(&output).contains("the conversation cannot be saved there: "), "{output:?}");
+    assert!(stderr(&output).contains("the conversation cannot be saved in "), "{output:?}");
     assert_eq!(server.requests().len(), 0, "all this is found out before anything is asked");
 }
 
@@ -469,7 +469,7 @@ mod terminal {
         terminal.until("and so on");
         terminal.write(CTRL_C);
         closed.recv().unwrap();
-        terminal.until("the answer was ended with Ctrl-C");
+        terminal.until("stopped with Ctrl-C");
         terminal.prompt();
         // It need not have begun.
         terminal.write("go\r");
@@ -627,7 +627,7 @@ mod terminal {
         let terminal = Terminal::open(&home, &server, &["--json"], 80);
         let (said, status) = terminal.end();
         assert_eq!(status.code(), Some(2));
-        assert!(said.contains("--json: a prompt expected"), "{said}");
+        assert!(said.contains("--json: expected a prompt"), "{said}");
     }
 }
 

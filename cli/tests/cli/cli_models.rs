@@ -152,7 +152,7 @@ fn an_endpoint_of_the_runtime_is_said_not_to_be_the_lists() {
     let output =
         run(pumice(&home, &server).args(["models", "list", "--endpoint-url", "http://127.0.0.1:9"]), &[]);
     assert_eq!(output.status.code(), Some(0));
-    let warning = "warning: --endpoint-url is the runtime's, and models are listed by the control plane";
+    let warning = "warning: --endpoint-url is for the runtime, and the control plane lists models";
     assert!(stderr(&output).starts_with(warning), "{}", stderr(&output));
 }
 
@@ -269,8 +269,8 @@ fn what_the_catalogue_alone_knows_is_not_said_to_be_found_or_callable() {
         run(command.args(["models", "show", HAIKU, "--local"]), flags)
     };
     let text = show(&[]);
-    assert!(stdout(&text).contains("\nsource          catalogue alone\n"), "{text:?}");
-    assert!(stdout(&text).contains("\ncan be called   not known"), "{text:?}");
+    assert!(stdout(&text).contains("\nsource          catalog only\n"), "{text:?}");
+    assert!(stdout(&text).contains("\ncan be called   unknown"), "{text:?}");
     let json: Value = serde_json::from_slice(&show(&["--json"]).stdout).unwrap();
     assert_eq!((json.get("source"), json.get("callable")), (None, None), "{json}");
     assert_eq!(json["key"], HAIKU);
@@ -344,7 +344,7 @@ fn all_shows_what_the_settings_leave_out_and_why() {
     let output = run(&mut pumice(&home, &server), &["models", "list", "--all"]);
     assert!(stdout(&output).contains(&format!("yes, but {left_out}")), "{}", stdout(&output));
     let output = run(&mut pumice(&home, &server), &["models", "show", "newcomer.one"]);
-    assert!(stdout(&output).contains(&format!("not listed      since {left_out}")), "{}", stdout(&output));
+    assert!(stdout(&output).contains(&format!("not listed      {left_out}")), "{}", stdout(&output));
 
     let replace = "{ models: { mode: 'replace', providers: { bedrock: { models: [{ id: 'one' }] } } } }";
     configure(&home, replace);
@@ -439,7 +439,7 @@ fn a_service_that_fails_leaves_the_last_list_and_says_so() {
 
         let first = Answer::whole(200, models.clone()).only_for("/foundation-models");
         let server = Server::start([first, failure().only_for("/foundation-models"), none()]);
-        for warning in ["", "warning: this list is old"] {
+        for warning in ["", "warning: this list is of 20"] {
             let output = list(&server);
             assert_eq!((output.status.code(), stdout(&output)), (Some(0), "amazon-bedrock/newcomer.one\n"));
             assert!(stderr(&output).starts_with(warning), "{}", stderr(&output));

@@ -610,12 +610,12 @@ fn the_prompt_comes_from_the_command_line_or_else_from_standard_input() {
 fn wrong_usage_is_2_and_says_what_is_right() {
     let home = home();
     let cases: [(&[&str], &str); 19] = [
-        (&[], "a command expected"),
+        (&[], "expected a command"),
         (&["chta"], "did you mean chat?"),
         (&["chat", "--regoin", "x", "Hi"], "did you mean --region?"),
         (
             &["chat", "--max-tokens", "many", "Hi"],
-            "--max-tokens: a whole number from 1 expected, \"many\" found",
+            "--max-tokens: expected a whole number from 1, found \"many\"",
         ),
         (
             &["chat", "--think", "lots", "Hi"],
@@ -624,16 +624,16 @@ fn wrong_usage_is_2_and_says_what_is_right() {
         (&["chat", "--temperature", "2", "Hi"], "from 0 to 1"),
         (&["chat", "--timeout", "0", "Hi"], "--timeout"),
         (&["chat", "--region"], "--region"),
-        (&["chat", ""], "blank"),
-        (&["chat"], "blank"),
+        (&["chat", ""], "the prompt is empty"),
+        (&["chat"], "the prompt is empty"),
         (&["chat", "--replay-strict", "Hi"], "--replay FILE"),
         (&["chat", "--replay", "no/such/file", "Hi"], "no/such/file cannot be read"),
         (&["chat", "--region", "evil.example/", "Hi"], "region"),
         (&["chat", "--endpoint-url", "http://u:sekret@h", "Hi"], "endpoint URL"),
         (&["converse"], "--request"),
         (&["decode"], "FILE"),
-        (&["models", "list", "--json", "--plain"], "--json or --plain expected, both found"),
-        (&["models", "list", "--local", "--refresh"], "--local or --refresh expected, both found"),
+        (&["models", "list", "--json", "--plain"], "expected --json or --plain, found both"),
+        (&["models", "list", "--local", "--refresh"], "expected --local or --refresh, found both"),
         (&["models", "show", "a.b", "--plain"], "--plain goes with `models list`"),
     ];
     for (arguments, said) in cases {
@@ -720,12 +720,12 @@ fn a_stream_that_is_used_wrongly_has_an_error_event() {
         assert!(stderr(&output).starts_with(&format!("error: {first}")), "{arguments:?}: {told}");
     }
     let output = pumice(&home).args(["stream", "--bogus"]).output().unwrap();
-    assert!(only_error(&output).ends_with("\nhint: pumice stream --help explains them"), "{output:?}");
+    assert!(only_error(&output).ends_with("\nhint: run pumice stream --help"), "{output:?}");
     let output = with_input(pumice(&home).arg("stream"), "{}");
     assert_eq!(output.status.code(), Some(2));
     assert!(only_error(&output).contains(": missing field `model`"), "{output:?}");
-    // What the hint says is enough, is.
+    // The input of the hint is enough.
     let told = only_error(&output);
-    let (_, least) = told.split_once("\nhint: the least that is asked is ").unwrap();
+    let (_, least) = told.split_once("\nhint: the smallest input is ").unwrap();
     pumice::pi::Input::from_json(least).unwrap();
 }

@@ -1,4 +1,4 @@
-//! An answer on its way to the user, and what there is to say of it.
+//! Shows a response as it arrives, and sums it up.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,42 +7,42 @@ use pumice::pi::{AssistantEvent, AssistantMessage, AssistantStream, Content, Sto
 
 use crate::escape::Escaper;
 use crate::failure::Failure;
-use crate::interrupt::Held;
+use crate::interrupt::Interrupt;
 use crate::output::{Output, Report, beginning};
 
-/// An answer that is shown as it comes.
-pub(crate) struct Answer<'a> {
+/// Shows one response.
+pub(crate) struct ResponsePrinter<'a> {
     pub(crate) output: Output,
     report: &'a Report,
-    asked: Instant,
-    /// When the first text or thinking came, after the question.
+    started: Instant,
+    /// The time until the first text or thinking.
     first: Option<Duration>,
-    /// Whether the last thing on standard error is thinking, whose line has not ended.
+    /// Whether the last line on standard error is thinking, and has not ended.
     thinking: bool,
-    thought: Escaper,
-    /// The beginnings of the arguments of tools, by their place in the message.
+    thinking_escaper: Escaper,
+    /// The beginnings of the arguments of tool calls, by their index in the message.
     arguments: BTreeMap<usize, String>,
 }
 
-impl<'a> Answer<'a> {
-    pub(crate) fn new(report: &'a Report, asked: Instant) -> Self {
+impl<'a> ResponsePrinter<'a> {
+    pub(crate) fn new(report: &'a Report, started: Instant) -> Self {
         Self {
             output: Output::new(),
             report,
-            asked,
+            started,
             first: None,
             thinking: false,
-            thought: Escaper::default(),
+            thinking_escaper: Escaper::default(),
             arguments: BTreeMap::new(),
         }
     }
 
-    /// Prints the text as it arrives, and at the end says what it does not. Gives the message, and what it
-    /// failed of, if it did.
+    /// Prints the text as it arrives, then notes on what the text does not show. Returns the message, and the failure
+    /// if there is one.
     pub(crate) async fn print(
         mut self,
         mut events: AssistantStream,
-        interrupt: Option<&mut Held>,
+        interrupt: Option<&mut Interrupt>,
     ) -> Result<(AssistantMessage, Option<Failure>), Failure> {
         let message = self.show_all(&mut events, interrupt).await?;
         let begun = self.output.begun;
@@ -59,11 +59,11 @@ impl<'a> Answer<'a> {
     async fn show_all(
         &mut self,
         events: &mut AssistantStream,
-        mut interrupt: Option<&mut Held>,
+        mut interrupt: Option<&mut Interrupt>,
     ) -> Result<AssistantMessage, Failure> {
         loop {
             let next = match events.ready_event() {
-                // Nothing more has arrived: what has been printed goes out before the wait.
+                // Nothing more has arrived: the wait flushes what has been printed.
                 None => {
                     let wait = self.output.wait_for(events.next_event());
                     let waited = match &mut interrupt {
@@ -81,7 +81,7 @@ impl<'a> Answer<'a> {
                 Some(AssistantEvent::Done { message }) => return Ok(*message),
                 Some(AssistantEvent::Error { error }) => return Ok(*error),
                 Some(event) => self.show(&event),
-                None => return Err(Failure::refused("the answer has no end")),
+                None => return Err(Failure::refused("the response has no end")),
             }
         }
     }
@@ -97,7 +97,7 @@ impl<'a> Answer<'a> {
             }
             AssistantEvent::ThinkingDelta { delta, .. } => {
                 self.thinking = true;
-                self.report.dimmed_piece(delta, &mut self.thought);
+                self.report.dimmed_piece(delta, &mut self.thinking_escaper);
             }
             AssistantEvent::ToolCallDelta { content_index, delta } => {
                 let beginning = self.arguments.entry(*content_index).or_default();
@@ -107,10 +107,10 @@ impl<'a> Answer<'a> {
             }
             _ => return,
         }
-        self.first.get_or_insert_with(|| self.asked.elapsed());
+        self.first.get_or_insert_with(|| self.started.elapsed());
     }
 
-    /// Ends the last line, of the answer and of the thinking.
+    /// Ends the last line of the response and of the thinking.
     fn end_line(&mut self) -> Result<(), Failure> {
         if self.thinking {
             self.report.dimmed("\n");
@@ -121,14 +121,14 @@ impl<'a> Answer<'a> {
         self.output.flush()
     }
 
-    /// Says what the answer's text does not.
+    /// Notes what the text does not show, and what the response took.
     fn sum_up(&self, message: &AssistantMessage, events: &AssistantStream) {
-        let mut calls = message.blocks().iter().enumerate().filter_map(|(place, block)| match block {
-            Content::ToolCall(call) => Some((place, call)),
+        let mut calls = message.blocks().iter().enumerate().filter_map(|(index, block)| match block {
+            Content::ToolCall(call) => Some((index, call)),
             _ => None,
         });
-        for (place, call) in calls.by_ref().take(MOST_CALLS) {
-            let arguments = self.arguments.get(&place).map_or("{}", String::as_str);
+        for (index, call) in calls.by_ref().take(MOST_CALLS) {
+            let arguments = self.arguments.get(&index).map_or("{}", String::as_str);
             let [name, arguments] = [call.name.as_str(), arguments].map(|text: &str| events.redacted(text));
             let (name, arguments) = (beginning(&name, LONGEST_NOTE), beginning(&arguments, LONGEST_NOTE));
             self.report.note(format_args!("the model asks for the tool {name} with {arguments}"));
@@ -140,27 +140,27 @@ impl<'a> Answer<'a> {
         match message.raw_stop_reason.as_deref() {
             Some("end_turn" | "stop_sequence" | "tool_use") => {}
             Some("max_tokens") => {
-                self.report.note("the answer was cut off: it reached the limit of tokens (--max-tokens)");
+                self.report.note("the response was cut off at the output limit (--max-tokens)");
             }
             Some(other) => {
                 let other = events.redacted(other);
                 let other = beginning(&other, LONGEST_NOTE);
-                self.report.note(format_args!("the answer ended with {other}"));
+                self.report.note(format_args!("the response ended with {other}"));
             }
             None if message.stop_reason == Some(StopReason::Aborted) => {
-                self.report.note("the answer was ended with Ctrl-C");
+                self.report.note("stopped with Ctrl-C");
             }
             None => {}
         }
         let model = message.model.clone().unwrap_or_default();
-        let facts = facts(model, message.usage.as_ref(), self.first, self.asked.elapsed());
-        self.report.dimmed(&format!("{}\n", facts.join(" · ")));
+        let summary = summary(model, message.usage.as_ref(), self.first, self.started.elapsed());
+        self.report.dimmed(&format!("{}\n", summary.join(" · ")));
     }
 }
 
-/// What an answer took: tokens, money, time.
-fn facts(model: String, usage: Option<&Usage>, first: Option<Duration>, all: Duration) -> Vec<String> {
-    let mut facts = vec![model];
+/// What a response took: tokens, money, time.
+fn summary(model: String, usage: Option<&Usage>, first: Option<Duration>, all: Duration) -> Vec<String> {
+    let mut parts = vec![model];
     let counted = |tokens: Option<u64>| tokens.filter(|tokens| *tokens > 0);
     let usage = usage.filter(|usage| counted(usage.total_tokens).is_some());
     let mut output = 0;
@@ -174,33 +174,33 @@ fn facts(model: String, usage: Option<&Usage>, first: Option<Duration>, all: Dur
             (None, Some(_)) => format!(" (+{} into cache)", usage.cache_write.unwrap_or_default()),
         };
         output = usage.output.unwrap_or_default();
-        facts.push(format!("{} tokens in{cached}, {output} out", usage.input.unwrap_or_default()));
-        // What costs nothing has no price that is known.
+        parts.push(format!("{} tokens in{cached}, {output} out", usage.input.unwrap_or_default()));
+        // A cost of 0 means that the price is not known.
         let dollars = usage.cost.as_ref().and_then(|cost| cost.total).map(|total| total.0);
-        facts.extend(dollars.filter(|dollars| *dollars > 0.0).map(price));
+        parts.extend(dollars.filter(|dollars| *dollars > 0.0).map(price));
     }
     if let Some(first) = first {
-        facts.push(format!("first token after {:.2} s", first.as_secs_f64()));
+        parts.push(format!("first token after {:.2} s", first.as_secs_f64()));
         let seconds = all.saturating_sub(first).as_secs_f64();
         if output > 0 && seconds > 0.0 {
-            #[allow(clippy::cast_precision_loss, reason = "no answer has 2^53 tokens")]
+            #[allow(clippy::cast_precision_loss, reason = "no response has 2^53 tokens")]
             let rate = output as f64 / seconds;
-            facts.push(format!("{rate:.0} tokens/s"));
+            parts.push(format!("{rate:.0} tokens/s"));
         }
     }
-    facts.push(format!("{:.2} s in all", all.as_secs_f64()));
-    facts
+    parts.push(format!("{:.2} s in all", all.as_secs_f64()));
+    parts
 }
 
-/// Dollars, to two digits that count.
+/// Dollars, to two significant digits.
 fn price(dollars: f64) -> String {
     let digits = (2..=8).find(|digits| dollars * 10f64.powi(*digits) >= 10.0).unwrap_or(8);
     format!("${dollars:.*}", usize::try_from(digits).unwrap_or(8))
 }
 
-/// How many calls of tools are told.
+/// How many tool calls are noted.
 const MOST_CALLS: usize = 20;
-/// What a note has of a text of the model's, in characters.
+/// How much of a model's text a note quotes, in characters.
 const LONGEST_NOTE: usize = 500;
 
 #[cfg(test)]
@@ -209,7 +209,7 @@ mod tests {
     use pumice::pi::{Dollars, UsageCost};
 
     #[test]
-    fn a_price_has_two_digits_that_count() {
+    fn a_price_has_two_significant_digits() {
         for (dollars, shown) in [
             (12.345, "$12.35"),
             (0.5, "$0.50"),
@@ -226,14 +226,14 @@ mod tests {
         let seconds = Duration::from_secs_f64;
         let usage = Usage::new().input(12u64).output(30u64).total_tokens(42u64);
         assert_eq!(
-            facts("m".into(), Some(&usage), Some(seconds(0.5)), seconds(2.0)).join(" · "),
+            summary("m".into(), Some(&usage), Some(seconds(0.5)), seconds(2.0)).join(" · "),
             "m · 12 tokens in, 30 out · first token after 0.50 s · 20 tokens/s · 2.00 s in all"
         );
         let usage = usage.cache_read(7u64).cache_write(9u64).cost(UsageCost::new().total(Dollars(0.01)));
         assert_eq!(
-            facts("m".into(), Some(&usage), None, seconds(2.0)).join(" · "),
+            summary("m".into(), Some(&usage), None, seconds(2.0)).join(" · "),
             "m · 12 tokens in (+7 from cache, 9 into it), 30 out · $0.010 · 2.00 s in all"
         );
-        assert_eq!(facts("m".into(), None, None, seconds(2.0)), ["m", "2.00 s in all"]);
+        assert_eq!(summary("m".into(), None, None, seconds(2.0)), ["m", "2.00 s in all"]);
     }
 }
