@@ -128,7 +128,7 @@ const REFUSALS: [&str; 6] =
 mod tests {
     use super::*;
 
-    fn told(code: &str, message: &str, link: &str) -> Option<String> {
+    fn hint_text(code: &str, message: &str, link: &str) -> Option<String> {
         let status = if code.starts_with("Validation") { 400 } else { 403 };
         let error = Error::new(ErrorKind::of_service(code, Some(status)), message).with_code(code);
         hint(&error, Refused { model_id: Some("some.model"), region: "eu-west-1", link: Some(link) })
@@ -184,11 +184,11 @@ mod tests {
             ("ThrottlingException", "Too many requests, please wait before trying again.", "wait, or"),
         ];
         for (code, message, expected) in cases {
-            let told = told(code, message, "profile work (sso-session corp)").unwrap_or_default();
-            assert!(told.contains(expected), "{code}: {message}: {told}");
+            let text = hint_text(code, message, "profile work (sso-session corp)").unwrap_or_default();
+            assert!(text.contains(expected), "{code}: {message}: {text}");
         }
         assert_eq!(
-            told("ValidationException", "Expected toolResult blocks at messages.2.content", "x"),
+            hint_text("ValidationException", "Expected toolResult blocks at messages.2.content", "x"),
             None
         );
     }

@@ -22,7 +22,7 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
 /// A body with neither code nor message is not Bedrock's but a proxy's or a gateway's: its first text is shown.
 pub(crate) fn error(head: &Parts, body: &[u8], now: SystemTime) -> Error {
     let status = head.status.as_u16();
-    let (code, message) = told(&head.headers, body);
+    let (code, message) = code_and_message(&head.headers, body);
     let kind = ErrorKind::of_service(code.as_deref().unwrap_or_default(), Some(status));
     let reason = head.status.canonical_reason().unwrap_or("no known status");
     let error = match (code, message) {
@@ -55,7 +55,7 @@ pub(crate) fn may_be(media_type: &str, headers: &HeaderMap) -> bool {
 /// The error of a 2xx response that is not the `expected` one.
 pub(crate) fn unexpected(head: &Parts, body: &[u8], expected: &str) -> Error {
     let status = head.status.as_u16();
-    let (code, message) = told(&head.headers, body);
+    let (code, message) = code_and_message(&head.headers, body);
     let members = from_json::<Members>(body);
     let found = match (&code, message, members) {
         (_, Some(message), _) => format!("an error: {message}"),
@@ -90,7 +90,7 @@ pub(crate) fn unexpected(head: &Parts, body: &[u8], expected: &str) -> Error {
 ///
 /// The code is that of the `x-amzn-ErrorType` header, else the body's `code`, else its `__type`. An operation that
 /// the endpoint does not have is reported in an object `Output`, by the service's framework.
-fn told(headers: &HeaderMap, body: &[u8]) -> (Option<String>, Option<String>) {
+fn code_and_message(headers: &HeaderMap, body: &[u8]) -> (Option<String>, Option<String>) {
     let body = from_json::<Members>(body).unwrap_or_default();
     let output = body.named("Output").and_then(|output| output.read::<Members>().ok()).unwrap_or_default();
     let string = |name| body.named(name).or_else(|| output.named(name))?.read::<String>().ok();

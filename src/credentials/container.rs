@@ -46,7 +46,7 @@ async fn ask(cx: &ProviderContext, uri: &Uri) -> Result<Keys, Fault> {
         if !head.status.is_success() {
             return Err(refusal(head, body));
         }
-        let fields = Fields::read("its answer", body)?;
+        let fields = Fields::read("its response", body)?;
         let expires = fields.time("Expiration")?;
         let account = fields.string("AccountId");
         fields.keys(["AccessKeyId", "SecretAccessKey", "Token"], account.as_ref().map(Secret::text), expires)

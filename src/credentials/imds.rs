@@ -111,7 +111,7 @@ impl Imds {
         }
     }
 
-    /// The instance's region. `None` if IMDS does not answer.
+    /// The instance's region. `None` if IMDS does not respond.
     pub(super) async fn region(&self, cx: &ProviderContext) -> Option<String> {
         if cx.offline {
             return None;
@@ -184,14 +184,14 @@ impl Imds {
             let token = self.token(cx, settings).await?;
             let headers = [("x-aws-ec2-metadata-token", token.text())];
             let request = request(Method::GET, &settings.base.join(path, &[])?, &headers, Bytes::new())?;
-            let answer =
+            let response =
                 cx.try_asking(settings.policy, &request, &[], |head, body| match head.status.as_u16() {
                     200 => Ok(Some(text(body)?)),
                     404 => Ok(None),
                     status => Err(refused(status, "", "")),
                 });
-            match answer.await {
-                Ok(answer) => return Ok(answer),
+            match response.await {
+                Ok(response) => return Ok(response),
                 Err(error) if error.status() == Some(401) && !last_try => self.cached().token = None,
                 Err(error) => return Err(failed(WHAT, &error).into()),
             }
@@ -242,7 +242,7 @@ impl Imds {
             (_, Some(status @ (400 | 404 | 405 | 501))) => {
                 absent(format!("{at} gives no session tokens (HTTP {status}): it is not IMDSv2"), None)
             }
-            // Some networks outside AWS answer so at this address.
+            // Some networks outside AWS respond like this at this address.
             (_, Some(403)) => absent(
                 format!(
                     "{at} gives no session tokens (HTTP 403): it is turned off, or this is no EC2 instance"
@@ -353,7 +353,7 @@ const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TTL_SECONDS: &str = "21600";
 const TURNED_OFF: &str = "an instance's metadata service is turned on by aws ec2 modify-instance-metadata-options --http-endpoint enabled";
-const HOPS: &str = "in a container on EC2, the instance's hop limit keeps the answer away: raise it with \
+const HOPS: &str = "in a container on EC2, the instance's hop limit keeps the response away: raise it with \
      `aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2 --instance-id ID`; elsewhere set \
      AWS_EC2_METADATA_DISABLED=true";
 /// How long before its expiry a session token is replaced.

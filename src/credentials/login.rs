@@ -112,9 +112,9 @@ impl<'a> Cached<'a> {
             if !head.status.is_success() {
                 return Err(refusal(head, body));
             }
-            let answer = Fields::read("the answer", body)?;
-            let token = answer.object("accessToken")?;
-            let expires = now + answer.seconds("expiresIn")?;
+            let response = Fields::read("the response", body)?;
+            let token = response.object("accessToken")?;
+            let expires = now + response.seconds("expiresIn")?;
             let keys = token.keys(KEYS, self.account.as_ref().map(Secret::text), Some(expires))?;
             if expires <= cx.context.now() {
                 return Err(expired("the login session", expires));
@@ -128,7 +128,7 @@ impl<'a> Cached<'a> {
             let token = token.with(&members);
             let mut changed = vec![("accessToken", std::str::from_utf8(&token).unwrap_or("{}"))];
             let kept = ["refreshToken", "idToken", "tokenType"]
-                .map(|name| (name, answer.string(name).map(|text| json(text.text()))));
+                .map(|name| (name, response.string(name).map(|text| json(text.text()))));
             changed.extend(kept.iter().filter_map(|(name, text)| Some((*name, &**text.as_deref()?))));
             Ok((keys, self.fields.with(&changed)))
         })

@@ -232,12 +232,12 @@ impl ProviderContext {
         let retry = Retry::standard().max_attempts(policy.attempts);
         let transport = self.transport_for(policy)?;
         for attempt in 1.. {
-            let answer = timeout(policy.timeout, answer(transport, request.clone())).await;
-            let answer = answer.unwrap_or_else(|_| {
+            let response = timeout(policy.timeout, send(transport, request.clone())).await;
+            let response = response.unwrap_or_else(|_| {
                 let seconds = policy.timeout.as_secs();
                 Err(Error::new(ErrorKind::Timeout, format!("no response within {seconds} s")))
             });
-            let error = match answer.and_then(|(head, body)| read(&head, &body)) {
+            let error = match response.and_then(|(head, body)| read(&head, &body)) {
                 Ok(read) => return Ok(read),
                 Err(error) => self.redaction(request, secrets).error(error),
             };
@@ -264,19 +264,19 @@ impl ProviderContext {
         if let Some(given) = &self.transport {
             return Ok(&**given);
         }
-        let (made, seconds) = if policy.link_local { (&self.link_local, 1) } else { (&self.network, 5) };
-        if let Some(http) = made.get() {
+        let (created, seconds) = if policy.link_local { (&self.link_local, 1) } else { (&self.network, 5) };
+        if let Some(http) = created.get() {
             return Ok(http);
         }
         let connect_timeout = Duration::from_secs(seconds);
         let config = HttpConfig { connect_timeout, proxies: !policy.link_local, ..HttpConfig::default() };
         let http = Http::new(&config, &self.context)?;
-        Ok(made.get_or_init(|| http))
+        Ok(created.get_or_init(|| http))
     }
 }
 
 /// Sends once, and reads the whole response.
-async fn answer(transport: &dyn Transport, request: Request<Bytes>) -> Result<(Parts, Zeroizing<Vec<u8>>)> {
+async fn send(transport: &dyn Transport, request: Request<Bytes>) -> Result<(Parts, Zeroizing<Vec<u8>>)> {
     let response = transport.send(request).await.map_err(|error| match error.kind() {
         // The transport has a connect timeout only.
         ErrorKind::Timeout => Error::new(ErrorKind::Connect, error.message()),
@@ -284,13 +284,13 @@ async fn answer(transport: &dyn Transport, request: Request<Bytes>) -> Result<(P
     })?;
     let (head, mut body) = response.into_parts();
     // Full capacity from the start: growing would leave copies of secrets in memory.
-    let mut whole = Zeroizing::new(Vec::with_capacity(LONGEST_ANSWER));
+    let mut whole = Zeroizing::new(Vec::with_capacity(LONGEST_RESPONSE));
     while let Some(bytes) = std::future::poll_fn(|task| Pin::new(&mut body).poll_next(task)).await {
         let bytes = bytes?;
-        if whole.len() + bytes.len() > LONGEST_ANSWER {
+        if whole.len() + bytes.len() > LONGEST_RESPONSE {
             return Err(Error::new(
                 ErrorKind::Damaged,
-                format!("expected a response of at most {LONGEST_ANSWER} bytes, found a longer one"),
+                format!("expected a response of at most {LONGEST_RESPONSE} bytes, found a longer one"),
             ));
         }
         whole.extend_from_slice(&bytes);
@@ -332,7 +332,7 @@ pub(super) fn request(
 pub(super) fn refusal(head: &Parts, body: &[u8]) -> Error {
     let status = head.status.as_u16();
     let header = head.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
-    let fields = Fields::read("the answer", body).ok();
+    let fields = Fields::read("the response", body).ok();
     let member = |names: [&str; 3]| {
         let fields = fields.as_ref()?;
         names.iter().find_map(|name| fields.string(name)).map(|text| one_line(text.text()))
@@ -388,6 +388,6 @@ fn origin(request: &Request<Bytes>) -> String {
 }
 
 /// The longest response, in bytes. Credentials take a few thousand.
-const LONGEST_ANSWER: usize = 256 * 1024;
+const LONGEST_RESPONSE: usize = 256 * 1024;
 /// The longest foreign text that is shown, in characters.
 const LONGEST_TEXT: usize = 300;

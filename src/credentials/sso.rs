@@ -93,8 +93,8 @@ impl Sso {
                 );
                 return Err(refusal(head, body).with_hint(hint));
             }
-            let answer = Fields::read("its answer", body)?;
-            let fields = answer.object("roleCredentials")?;
+            let response = Fields::read("its response", body)?;
+            let fields = response.object("roleCredentials")?;
             let expires = Some(fields.milliseconds("expiration")?);
             fields.keys(["accessKeyId", "secretAccessKey", "sessionToken"], Some(&self.account), expires)
         })
@@ -165,7 +165,7 @@ impl Sso {
             if !head.status.is_success() {
                 return Err(refusal(head, body).with_hint(self.log_in()));
             }
-            let fields = Fields::read("the answer", body)?;
+            let fields = Fields::read("the response", body)?;
             let seconds = fields.seconds("expiresIn")?;
             let access = fields.required("accessToken")?;
             Ok((access, seconds, fields.string("refreshToken")))

@@ -212,15 +212,17 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Whether a recording would be lost: written to a device that is not a terminal. `/dev/null` is one on purpose.
+/// Whether a recording would be lost without a word: written to a device that is not a terminal. `/dev/null` is chosen
+/// for that, and `/dev/full` reports a fault.
 #[cfg(unix)]
 fn is_device(path: &Path, kind: std::fs::FileType) -> bool {
     use std::io::IsTerminal as _;
     use std::os::unix::fs::FileTypeExt as _;
 
     let is_terminal = || OpenOptions::new().write(true).open(path).is_ok_and(|file| file.is_terminal());
-    let is_null = || path.canonicalize().is_ok_and(|path| path == Path::new("/dev/null"));
-    kind.is_block_device() || kind.is_char_device() && !is_null() && !is_terminal()
+    let is_known =
+        || path.canonicalize().is_ok_and(|path| ["/dev/null", "/dev/full"].map(Path::new).contains(&&*path));
+    kind.is_block_device() || kind.is_char_device() && !is_known() && !is_terminal()
 }
 
 #[cfg(not(unix))]

@@ -86,11 +86,11 @@ impl Replay {
                 |fault: &str| Error::new(ErrorKind::Recording, format!("line {}: {fault}", index + 1));
             if line.len() > LONGEST_LINE {
                 return Err(fault(&format!(
-                    "a line of at most {LONGEST_LINE} bytes expected, a longer one found"
+                    "expected a line of at most {LONGEST_LINE} bytes, found a longer one"
                 )));
             }
             if !line.trim_start().starts_with('{') {
-                return Err(fault("a line of a recording expected, something else found"));
+                return Err(fault("expected a line of a recording, found something else"));
             }
             let line = match serde_json::from_str::<Line>(line) {
                 Ok(line) => line,
@@ -101,24 +101,26 @@ impl Replay {
                 Line::Recording(heading) if !headed && heading.version == 1 => headed = true,
                 Line::Recording(heading) if !headed => {
                     let found = heading.version;
-                    return Err(fault(&format!("version 1 of the format expected, version {found} found")));
+                    return Err(fault(&format!("expected version 1 of the format, found version {found}")));
                 }
                 _ if !headed => return Err(fault(NO_HEADING)),
                 Line::Event(_) => {}
                 Line::Request(request) => {
                     let number = request.exchange;
                     if places.insert(number, exchanges.len()).is_some() {
-                        return Err(fault(&format!("another number expected, exchange {number} was before")));
+                        return Err(fault(&format!(
+                            "expected another number, found exchange {number} again"
+                        )));
                     }
                     exchanges.push(Exchange::new(request));
                 }
                 line => {
                     let Some(number) = line.exchange() else {
-                        return Err(fault("a line of a recording expected, another object found"));
+                        return Err(fault("expected a line of a recording, found another object"));
                     };
                     let place = places.get(&number).copied().unwrap_or(usize::MAX);
                     let exchange = exchanges.get_mut(place).ok_or_else(|| {
-                        fault(&format!("the request of exchange {number} expected before what belongs to it"))
+                        fault(&format!("expected the request of exchange {number} before its other lines"))
                     })?;
                     exchange.take(line).map_err(|misplaced| fault(&misplaced))?;
                 }
@@ -167,8 +169,7 @@ impl Replay {
             let left = if left.is_empty() { "none at all".into() } else { left };
             let held = self.held;
             let message = format!(
-                "the recording has no further exchange of {operation} to answer with (it holds {held} in all, and \
-                 of the rest: {left})"
+                "the recording has no further exchange of {operation} (it has {held} in all; those left are of: {left})"
             );
             return Err(Error::new(ErrorKind::Recording, message).with_hint(Hint::CallRecordedOperation));
         };
@@ -207,7 +208,7 @@ impl Transport for Replay {
             let Some(head) = head else {
                 return Err(end
                     .err()
-                    .unwrap_or_else(|| broken_off("the recording has no answer to this request")));
+                    .unwrap_or_else(|| broken_off("the recording has no response to this request")));
             };
             let mut response = Response::new(());
             *response.status_mut() = StatusCode::from_u16(head.status).unwrap_or_default();
@@ -278,19 +279,19 @@ impl Exchange {
     fn take(&mut self, line: Line) -> Result<(), String> {
         let number = self.request.exchange;
         if self.end.is_some() {
-            return Err(format!("nothing more of exchange {number} expected after its end"));
+            return Err(format!("expected no line of exchange {number} after its end"));
         }
         match line {
             Line::Response(_) if self.response.is_some() => {
-                return Err(format!("one response of exchange {number} expected, a second found"));
+                return Err(format!("expected one response of exchange {number}, found a second"));
             }
             Line::Response(response) => {
                 StatusCode::from_u16(response.status)
-                    .map_err(|_| "an HTTP status from 100 to 999 expected")?;
+                    .map_err(|_| "expected an HTTP status from 100 to 999")?;
                 self.response = Some(response);
             }
             Line::Chunk(_) if self.response.is_none() => {
-                return Err(format!("the response of exchange {number} expected before its chunks"));
+                return Err(format!("expected the response of exchange {number} before its chunks"));
             }
             Line::Chunk(chunk) => self.chunks.push((duration(chunk.after_ms), chunk.bytes())),
             Line::End(end) => self.end = Some(end),
@@ -325,13 +326,13 @@ fn malformed(line: usize, error: &serde_json::Error) -> Error {
     // serde_json counts lines too, within the one line that it got.
     let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
     let what = match what.rsplit_once(", expected ") {
-        Some((_, expected)) => format!("{expected} expected, something else found"),
+        Some((_, expected)) => format!("expected {expected}, found something else"),
         None => what.to_owned(),
     };
     let column = error.column();
     Error::new(
         ErrorKind::Recording,
-        format!("line {line}, column {column}: a line of a recording expected: {what}"),
+        format!("line {line}, column {column}: expected a line of a recording: {what}"),
     )
 }
 
@@ -341,7 +342,7 @@ fn difference(recorded: &RecordedRequest, request: &Request<Bytes>) -> Option<St
     let (expected, found) = (model_id(&recorded.url), model_id(&request.uri().to_string()));
     if expected != found {
         let shown = |id: Option<String>| id.map_or("none".into(), |id| format!("{id:?}"));
-        return Some(format!("modelId: {} expected, {} found", shown(expected), shown(found)));
+        return Some(format!("modelId: expected {}, found {}", shown(expected), shown(found)));
     }
     let (expected, found) = (recorded.body(), request.body());
     if expected == *found {
@@ -377,10 +378,10 @@ fn json_difference(at: &str, expected: &Value, found: &Value) -> Option<String> 
             })
         }
         (Value::Array(expected), Value::Array(found)) => {
-            differs(format!("{} elements expected, {} found", expected.len(), found.len()))
+            differs(format!("expected {} elements, found {}", expected.len(), found.len()))
         }
         _ if expected == found => None,
-        _ => differs("another value expected".into()),
+        _ => differs("expected another value".into()),
     }
 }
 
@@ -398,7 +399,7 @@ fn broken_off(message: &str) -> Error {
     Error::new(ErrorKind::BrokenOff, message)
 }
 
-const NO_HEADING: &str = r#"{"recording":{"version":1}} expected first"#;
+const NO_HEADING: &str = r#"expected {"recording":{"version":1}} first"#;
 
 /// The longest recording, in bytes.
 const LONGEST: usize = 1024 * 1024 * 1024;

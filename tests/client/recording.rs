@@ -372,8 +372,8 @@ async fn a_strict_replay_names_what_differs() {
     let two = json!([{"role": "user", "content": [{"text": "Hi"}]}, {"role": "assistant", "content": []}]);
     for (recorded, model, expected) in [
         (json!({"messages": messages()}), None, None),
-        (json!({"messages": other_text}), None, Some("messages[0].content[0].text: another value expected")),
-        (json!({"messages": two}), None, Some("messages: 2 elements expected, 1 found")),
+        (json!({"messages": other_text}), None, Some("messages[0].content[0].text: expected another value")),
+        (json!({"messages": two}), None, Some("messages: expected 2 elements, found 1")),
         (
             json!({"messages": messages(), "inferenceConfig": {"maxTokens": 9}}),
             None,
@@ -383,7 +383,7 @@ async fn a_strict_replay_names_what_differs() {
         (
             json!({"messages": messages()}),
             Some("another"),
-            Some(r#"modelId: "us.amazon.nova-lite-v1:0" expected, "another" found"#),
+            Some(r#"modelId: expected "us.amazon.nova-lite-v1:0", found "another""#),
         ),
     ] {
         let text = recording(&recorded, &[(0.0, text_answer(&["Hello"]).concat())]);
@@ -406,7 +406,7 @@ async fn a_strict_replay_names_what_differs() {
     let strict = replaying_client(Replay::parse(&text).unwrap().strict());
     let tokens = |tokens: u32| request().inference_config(InferenceConfiguration::new().max_tokens(tokens));
     let error = strict.converse_stream(&tokens(8)).await.unwrap_err();
-    let expected = "the request is not the recorded one: inferenceConfig.maxTokens: another value expected";
+    let expected = "the request is not the recorded one: inferenceConfig.maxTokens: expected another value";
     assert_eq!(error.to_string(), expected);
     let strict = replaying_client(Replay::parse(&text).unwrap().strict());
     assert!(strict.converse_stream(&tokens(9)).await.is_ok());
@@ -417,8 +417,7 @@ async fn a_recording_that_is_used_up_says_so() {
     let client = replaying_client(Replay::parse(&timed()).unwrap());
     let error = client.converse(&request()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Recording);
-    let expected = "the recording has no further exchange of Converse to answer with (it holds 1 in all, and of \
-                    the rest: ConverseStream)";
+    let expected = "the recording has no further exchange of Converse (it has 1 in all; those left are of: ConverseStream)";
     assert_eq!(error.to_string(), expected);
     assert!(read(&client).await.1.is_none());
     let error = read(&client).await.1.unwrap();
@@ -445,50 +444,47 @@ fn what_is_no_recording_is_refused_with_the_line() {
     let end = r#"{"end":{"exchange":1,"afterMs":0}}"#;
     let event = r#"{"event":{"messageStart":{}}}"#;
     for (text, expected) in [
-        (&[""][..], r#"line 1: {"recording":{"version":1}} expected first"#),
-        (&[request], r#"line 1: {"recording":{"version":1}} expected first"#),
-        (&["", event, heading], r#"line 2: {"recording":{"version":1}} expected first"#),
-        (&[r#"{"recording":{"version":2}}"#], "line 1: version 1 of the format expected, version 2 found"),
-        (&[heading, heading], "line 2: a line of a recording expected, another object found"),
-        (&[heading, "{}"], "line 2: a line of a recording expected, another object found"),
+        (&[""][..], r#"line 1: expected {"recording":{"version":1}} first"#),
+        (&[request], r#"line 1: expected {"recording":{"version":1}} first"#),
+        (&["", event, heading], r#"line 2: expected {"recording":{"version":1}} first"#),
+        (&[r#"{"recording":{"version":2}}"#], "line 1: expected version 1 of the format, found version 2"),
+        (&[heading, heading], "line 2: expected a line of a recording, found another object"),
+        (&[heading, "{}"], "line 2: expected a line of a recording, found another object"),
         (
             &[heading, "", r#"{"requests":{}}"#],
-            "line 3: a line of a recording expected, another object found",
+            "line 3: expected a line of a recording, found another object",
         ),
-        (&[heading, "[default]"], "line 2: a line of a recording expected, something else found"),
-        (&[heading, r#""sekret""#], "line 2: a line of a recording expected, something else found"),
-        (&[heading, "{default}"], "line 2, column 2: a line of a recording expected: key must be a string"),
+        (&[heading, "[default]"], "line 2: expected a line of a recording, found something else"),
+        (&[heading, r#""sekret""#], "line 2: expected a line of a recording, found something else"),
+        (&[heading, "{default}"], "line 2, column 2: expected a line of a recording: key must be a string"),
         (
             &[heading, &request[..40], ""],
-            "line 2, column 40: a line of a recording expected: EOF while parsing a string",
+            "line 2, column 40: expected a line of a recording: EOF while parsing a string",
         ),
         (
             &[heading, r#"{"end":{"exchange":1}}"#],
-            "line 2, column 21: a line of a recording expected: missing field `afterMs`",
+            "line 2, column 21: expected a line of a recording: missing field `afterMs`",
         ),
         (
             &[heading, r#"{"end":{"exchange":"sekret","afterMs":0}}"#],
-            "line 2, column 27: a line of a recording expected: u64 expected, something else found",
+            "line 2, column 27: expected a line of a recording: expected u64, found something else",
         ),
-        (&[heading, request, request], "line 3: another number expected, exchange 1 was before"),
-        (&[heading, response], "line 2: the request of exchange 1 expected before what belongs to it"),
-        (&[heading, end], "line 2: the request of exchange 1 expected before what belongs to it"),
-        (&[heading, request, chunk], "line 3: the response of exchange 1 expected before its chunks"),
+        (&[heading, request, request], "line 3: expected another number, found exchange 1 again"),
+        (&[heading, response], "line 2: expected the request of exchange 1 before its other lines"),
+        (&[heading, end], "line 2: expected the request of exchange 1 before its other lines"),
+        (&[heading, request, chunk], "line 3: expected the response of exchange 1 before its chunks"),
         (
             &[heading, request, response, response],
-            "line 4: one response of exchange 1 expected, a second found",
+            "line 4: expected one response of exchange 1, found a second",
         ),
-        (
-            &[heading, request, response, end, chunk],
-            "line 5: nothing more of exchange 1 expected after its end",
-        ),
+        (&[heading, request, response, end, chunk], "line 5: expected no line of exchange 1 after its end"),
         (
             &[heading, request, r#"{"response":{"exchange":1,"afterMs":0,"status":99,"headers":{}}}"#],
-            "line 3: an HTTP status from 100 to 999 expected",
+            "line 3: expected an HTTP status from 100 to 999",
         ),
         (
             &[heading, request, response, r#"{"chunk":{"exchange":1,"afterMs":0,"base64":"a"}}"#],
-            "line 4, column 48: a line of a recording expected: bytes in padded base64 expected: Invalid \
+            "line 4, column 48: expected a line of a recording: bytes in padded base64 expected: Invalid \
              input length: 1",
         ),
     ] {
@@ -500,7 +496,7 @@ fn what_is_no_recording_is_refused_with_the_line() {
     let path = folder.path().join("not.jsonl");
     fs::write(&path, "{}\n").unwrap();
     let error = Replay::open(&path).unwrap_err().to_string();
-    let expected = r#"line 1: {"recording":{"version":1}} expected first"#;
+    let expected = r#"line 1: expected {"recording":{"version":1}} first"#;
     assert_eq!(error, format!("the recording {}, {expected}", path.display()));
     let error = Replay::open(folder.path().join("missing")).unwrap_err();
     assert!(error.to_string().ends_with("missing cannot be read"), "{error}");

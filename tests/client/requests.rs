@@ -152,13 +152,13 @@ async fn the_arn_of_a_model_names_the_region() {
 #[tokio::test]
 async fn without_a_body_there_is_no_content_type() {
     let server = server::Server::start([
-        server::Answer::whole(200, "the answer"),
+        server::Answer::whole(200, r#"{"a":1}"#),
         server::Answer::whole(200, r#"{"inferenceProfileSummaries":[]}"#),
     ]);
     let config = Config::new().context(keys(context())).endpoint_url(&server.url);
     let client = Client::new(config);
     let answer = client.invoke_model(&InvokeModelRequest::new("m")).await;
-    assert_eq!(answer.unwrap().body.0, "the answer");
+    assert_eq!(answer.unwrap().body.0, r#"{"a":1}"#);
     let request = &server.requests()[0];
     assert_eq!((request.header("content-length"), request.header("content-type")), (Some("0"), None));
 

@@ -170,7 +170,7 @@ fn a_recording_on_a_full_disk_ends_with_a_whole_line() {
 fn a_recording_is_not_written_where_it_is_lost() {
     let home = tempfile::tempdir().unwrap();
     for (place, refused) in
-        [("/dev/zero", true), ("/dev/full", true), ("/dev/null", false), ("/dev/stdout", false)]
+        [("/dev/zero", true), ("/dev/full", false), ("/dev/null", false), ("/dev/stdout", false)]
     {
         let server = Server::start([Answer::stream(text_answer(&["Hi"]))]);
         let arguments = ["chat", "--record", place, "--endpoint-url", &server.url, "Hi"];
@@ -181,6 +181,7 @@ fn a_recording_is_not_written_where_it_is_lost() {
         // Refused before anything is sent.
         assert_eq!(server.requests().len(), usize::from(!refused), "{place}: {said}");
         assert_eq!(output.status.code(), Some(if refused { 2 } else { 0 }), "{place}: {said}");
+        assert_eq!(said.contains("warning: the recording"), place == "/dev/full", "{place}: {said}");
         let stdout = String::from_utf8(output.stdout).unwrap();
         assert_eq!(stdout.starts_with("{\"recording\":"), place == "/dev/stdout", "{stdout}");
     }
