@@ -49,6 +49,7 @@ pub(crate) use self::cache::Cache;
 pub use self::chain::Chain;
 use self::provider_context::Fault;
 pub use self::provider_context::ProviderContext;
+use crate::date::rfc3339;
 use crate::{Error, ErrorKind, Result};
 
 /// Gives credentials: what a client asks before it signs.
@@ -275,8 +276,10 @@ fn check_expiry(resolved: &Resolved, now: SystemTime) -> Result<()> {
 
 /// The error of credentials that had expired when they arrived.
 fn expired(what: &str, end: SystemTime) -> Error {
-    let message =
-        format!("{what}: expected valid credentials, found some that expired at {}", secret::timestamp(end));
+    let message = format!(
+        "{what}: expected valid credentials, found some that expired at {}",
+        rfc3339(end).unwrap_or_default()
+    );
     Error::new(ErrorKind::Credentials, message)
 }
 

@@ -30,6 +30,7 @@
 //!   or value that this version does not know is kept.
 //! - [`EventStream`], [`Event`]: a response as it arrives. [`reply`] folds events into a whole response.
 //! - [`Error`], [`ErrorKind`], [`Hint`]: what failed, whether a retry can help, what to do next.
+//! - [`date`]: times as texts.
 //! - [`credentials`], [`aws_files`], [`context`]: where credentials come from; environment, files and clock.
 //! - [`transport`]: the one trait between client and network; recordings and their replay.
 //! - [`models`]: which models can be called, and what is known of them.
@@ -60,6 +61,8 @@ pub use pumice_codec::{
 
 #[cfg(feature = "http")]
 pub mod aws_files;
+#[cfg(feature = "http")]
+pub mod date;
 #[cfg(feature = "http")]
 pub mod endpoint;
 #[cfg(feature = "http")]

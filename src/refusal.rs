@@ -4,9 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use http::response::Parts;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
 
+use crate::date::read_http_date;
 use crate::shape::Members;
 use crate::{Error, ErrorKind, Hint};
 use pumice_codec::internal::{from_json, shortened};
@@ -94,15 +93,17 @@ fn code_and_message(headers: &HeaderMap, body: &[u8]) -> (Option<String>, Option
     let body = from_json::<Members>(body).unwrap_or_default();
     let output = body.named("Output").and_then(|output| output.read::<Members>().ok()).unwrap_or_default();
     let string = |name| body.named(name).or_else(|| output.named(name))?.read::<String>().ok();
-    let header = headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let code = [header, string("code"), string("Code"), string("__type")]
-        .into_iter()
-        .flatten()
-        .map(|code| bare_code(&code).to_owned())
-        .find(|code| !code.is_empty());
+    let code = code(headers, [string("code"), string("Code"), string("__type")]);
     let message =
         string("message").or_else(|| string("Message")).filter(|message| !message.trim().is_empty());
     (code, message)
+}
+
+/// The code of an AWS error: that of the `x-amzn-ErrorType` header, else the first of the body's that is not empty.
+pub(crate) fn code(headers: &HeaderMap, in_body: [Option<String>; 3]) -> Option<String> {
+    let header = headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let codes = std::iter::once(header).chain(in_body).flatten();
+    codes.map(|code| bare_code(&code).to_owned()).find(|code| !code.is_empty())
 }
 
 /// `aws.protocoltests#ThrottlingException:http://...` is `ThrottlingException`.
@@ -122,12 +123,7 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    http_date(value)?.duration_since(now).ok()
-}
-
-/// An HTTP date is an RFC 2822 date with another name for the zone.
-pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
-    OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok().map(SystemTime::from)
+    read_http_date(value)?.duration_since(now).ok()
 }
 
 /// The first visible text of a body of any kind, without tags, shortened to one line.

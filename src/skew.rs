@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{AGE, DATE, HeaderMap};
 
-use crate::refusal::http_date;
+use crate::date::read_http_date;
 use crate::{Error, ErrorKind};
 
 /// What is known of the difference, for all calls of a client.
@@ -35,7 +35,7 @@ impl ClockSkew {
         if headers.contains_key(AGE) {
             return None;
         }
-        let date = http_date(headers.get(DATE)?.to_str().ok()?)?;
+        let date = read_http_date(headers.get(DATE)?.to_str().ok()?)?;
         let difference = seconds_between(sent + took / 2, date);
         let counts = TOLERANCE.as_secs()..FARTHEST.as_secs();
         let counted = if counts.contains(&difference.unsigned_abs()) { difference } else { 0 };

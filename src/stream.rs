@@ -18,7 +18,7 @@ use crate::frame::{Frame, FrameDecoder};
 use crate::redaction::Redaction;
 use crate::refusal::request_id;
 use crate::reply::ReplyBuilder;
-use crate::transport::Body;
+use crate::transport::{Body, too_long};
 use crate::{Error, ErrorKind, Result};
 use crate::{Event, FrameContent};
 use pumice_codec::internal::service_error;
@@ -349,9 +349,7 @@ impl ResponseBody {
         let mut whole = BytesMut::new();
         while let Some(bytes) = self.next_chunk().await? {
             if whole.len() + bytes.len() > LONGEST_BODY {
-                let message =
-                    format!("expected a response of at most {LONGEST_BODY} bytes, found a longer one");
-                return Err(Error::new(ErrorKind::Damaged, message));
+                return Err(too_long(LONGEST_BODY));
             }
             whole.extend_from_slice(&bytes);
         }

@@ -22,7 +22,7 @@ pub(crate) use self::http::proxy_secrets;
 pub use self::http::{Http, HttpConfig};
 pub use self::record::Recorder;
 pub use self::replay::Replay;
-use crate::Result;
+use crate::{Error, ErrorKind, Result};
 
 /// Sends a request and returns the response when its head has arrived.
 ///
@@ -84,3 +84,9 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>>> + Sen
 
 /// The body of a response, in the chunks in which it arrives. Nothing follows an error.
 pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
+
+/// The error of a body that is longer than this many bytes.
+pub(crate) fn too_long(longest: usize) -> Error {
+    let message = format!("expected a response of at most {longest} bytes, found a longer one");
+    Error::new(ErrorKind::Damaged, message)
+}

@@ -1,7 +1,7 @@
 //! URLs: a base that paths are put under, and the encoding of labels.
 
 use std::fmt::{self, Write as _};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -41,14 +41,14 @@ impl BaseUrl {
             },
         };
         let loopback = if authority.starts_with('[') {
-            host.parse::<Ipv6Addr>().map_err(|_| HOST)?.is_loopback()
+            host.parse::<Ipv6Addr>().map_err(|_| HOST)?;
+            is_loopback(host)
         } else {
             let in_host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
             if host.is_empty() || !host.bytes().all(in_host) {
                 return Err(HOST);
             }
-            host.eq_ignore_ascii_case("localhost")
-                || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+            is_loopback(host)
         };
         if port.is_some_and(|port| !is_port(port)) {
             return Err("a port from 1 to 65535");
@@ -120,6 +120,12 @@ fn encode(url: &mut String, text: &str) {
 /// The label that was [encoded](encode_label) so, or `None` if it was not UTF-8.
 pub(crate) fn decode_label(encoded: &str) -> Option<String> {
     percent_encoding::percent_decode_str(encoded).decode_utf8().ok().map(Into::into)
+}
+
+/// Whether a host is this machine: `localhost` or one of its own addresses. Brackets may be around it.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn is_port(text: &str) -> bool {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use pumice::context::Context;
 use pumice::credentials::{Attempt, AttemptOutcome, Credentials, Search};
+use pumice::date::rfc3339;
 use pumice::endpoint::Endpoint;
 use pumice::region::{Region, RegionSource};
 use pumice::{Client, Identity};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::args::Args;
 use crate::failure::Failure;
-use crate::output::{Output, Report, one_line, rfc3339};
+use crate::output::{Output, Report, one_line};
 use crate::session;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {

@@ -1,6 +1,5 @@
 //! How the program fails, and its exit codes.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
@@ -137,17 +136,12 @@ impl Failure {
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
-        let mut causes = Vec::new();
-        let mut cause = error.source();
-        while let Some(found) = cause {
-            // A JSON error quotes what it found, which may be long.
-            causes.push(beginning(&found.to_string(), LONGEST_CAUSE).into_owned());
-            cause = found.source();
-        }
+        // A JSON error quotes what it found, which may be long.
+        let causes = error.causes().map(|cause| beginning(&cause.to_string(), LONGEST_CAUSE).into_owned());
         Self {
             exit: Exit::of(error.kind()),
             message: error.to_string(),
-            causes,
+            causes: causes.collect(),
             hint: error.hint().map(hint::text),
             request_id: error.request_id().map(str::to_owned),
         }

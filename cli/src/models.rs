@@ -5,13 +5,14 @@ mod table;
 use std::collections::BTreeSet;
 
 use pumice::ErrorKind;
+use pumice::date::rfc3339;
 use pumice::settings::{ListedModel, ModelList, ModelQuery, ModelSource, is_our_provider};
 use pumice::spelling::nearest;
 use serde_json::{Value, json};
 
 use crate::args::Args;
 use crate::failure::Failure;
-use crate::output::{Output, Report, one_line, rfc3339};
+use crate::output::{Output, Report, one_line};
 use crate::session::Session;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {

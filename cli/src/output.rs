@@ -7,11 +7,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use pumice::Progress;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::args::Args;
 use crate::escape::{Escaper, Form, escaped};
@@ -315,12 +312,6 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(line)
-}
-
-/// A time in UTC: `2030-01-02T03:04:05Z`. `None` outside the years 1970 to 9999.
-pub(crate) fn rfc3339(time: SystemTime) -> Option<String> {
-    let since = i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()?;
-    OffsetDateTime::from_unix_timestamp(since).ok()?.format(&Rfc3339).ok()
 }
 
 /// The first characters of a text, with `…` in place of the rest.

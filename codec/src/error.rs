@@ -219,6 +219,11 @@ impl Error {
         self.0.hint.as_ref()
     }
 
+    /// The causes, from the [source](StdError::source) to the deepest.
+    pub fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        std::iter::successors(self.source(), |cause| (*cause).source())
+    }
+
     /// How long the service asks to wait before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after

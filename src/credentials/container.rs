@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::provider_context::{CallPolicy, Fault, ProviderContext, refusal, request};
 use super::secret::{Fields, Secret};
 use super::{Outcome, web_identity};
+use crate::url::is_loopback;
 use crate::{Error, ErrorKind, Result};
 
 pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
@@ -92,11 +93,8 @@ fn uri(cx: &ProviderContext) -> Result<Option<Uri>> {
 
 /// Whether a host is this machine or an address of the container credentials service.
 fn is_own(host: &str) -> bool {
-    let address = host.parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost")
-        || address.is_ok_and(|address| {
-            address.is_loopback() || [ECS.into(), EKS.into(), IpAddr::V6(EKS_V6)].contains(&address)
-        })
+    let is_service = |address| [ECS.into(), EKS.into(), IpAddr::V6(EKS_V6)].contains(&address);
+    is_loopback(host) || host.parse().is_ok_and(is_service)
 }
 
 const ECS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);

@@ -2,9 +2,10 @@
 
 use aws_credential_types::Credentials as Keys;
 
-use super::secret::{Secret, keys, time};
+use super::secret::{Secret, keys};
 use super::{Credentials, Outcome, Resolved};
 use crate::context::Context;
+use crate::date::read_rfc3339;
 
 pub(super) fn load(context: &Context) -> Outcome {
     let skipped = Outcome::not_applicable;
@@ -30,7 +31,7 @@ fn both(context: &Context, id: &str, secret: &Secret) -> Keys {
     let token = context.env("AWS_SESSION_TOKEN").map(Secret::new);
     let account = context.env("AWS_ACCOUNT_ID");
     // Advisory: an unparseable value is ignored.
-    let expires = context.env("AWS_CREDENTIAL_EXPIRATION").and_then(|text| time(&text));
+    let expires = context.env("AWS_CREDENTIAL_EXPIRATION").and_then(|text| read_rfc3339(&text));
     keys((id, secret.text(), token.as_ref().map(Secret::text)), account.as_deref(), expires)
 }
 

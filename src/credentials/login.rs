@@ -20,8 +20,9 @@ use zeroize::Zeroizing;
 
 use super::expired;
 use super::provider_context::{CallPolicy, Fault, ProviderContext, failed, refusal, request, secret_body};
-use super::secret::{Fields, Secret, hashed_name, timestamp};
+use super::secret::{Fields, Secret, hashed_name};
 use super::session::{self, Session};
+use crate::date::rfc3339;
 use crate::region::is_govcloud;
 use crate::{Error, ErrorKind, Hint, Result};
 
@@ -121,7 +122,7 @@ impl<'a> Cached<'a> {
             }
 
             let json = |text: &str| Zeroizing::new(json!(text).to_string());
-            let at = json(&timestamp(expires));
+            let at = json(&rfc3339(expires).unwrap_or_default());
             let mut members = vec![("expiresAt", &**at)];
             let account = self.account.as_ref().map(|account| json(account.text()));
             members.extend(account.as_ref().map(|account| ("accountId", &***account)));

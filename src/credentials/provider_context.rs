@@ -17,10 +17,11 @@ use super::secret::Fields;
 use crate::aws_files::{Profiles, Section};
 use crate::context::Context;
 use crate::redaction::Redaction;
+use crate::refusal::code;
 use crate::region::{Region, RegionSettings, dns_suffix};
 use crate::retry::Retry;
 use crate::service_url::configured_url;
-use crate::transport::{Http, HttpConfig, Transport, proxy_secrets};
+use crate::transport::{Http, HttpConfig, Transport, proxy_secrets, too_long};
 use crate::url::BaseUrl;
 use crate::{Error, ErrorKind, Hint, Result};
 use pumice_codec::internal::shortened;
@@ -288,10 +289,7 @@ async fn send(transport: &dyn Transport, request: Request<Bytes>) -> Result<(Par
     while let Some(bytes) = std::future::poll_fn(|task| Pin::new(&mut body).poll_next(task)).await {
         let bytes = bytes?;
         if whole.len() + bytes.len() > LONGEST_RESPONSE {
-            return Err(Error::new(
-                ErrorKind::Damaged,
-                format!("expected a response of at most {LONGEST_RESPONSE} bytes, found a longer one"),
-            ));
+            return Err(too_long(LONGEST_RESPONSE));
         }
         whole.extend_from_slice(&bytes);
     }
@@ -331,18 +329,13 @@ pub(super) fn request(
 /// The error in the response of a JSON service. A body of another form is not shown.
 pub(super) fn refusal(head: &Parts, body: &[u8]) -> Error {
     let status = head.status.as_u16();
-    let header = head.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
     let fields = Fields::read("the response", body).ok();
-    let member = |names: [&str; 3]| {
+    let member = |names: &[&str]| {
         let fields = fields.as_ref()?;
         names.iter().find_map(|name| fields.string(name)).map(|text| one_line(text.text()))
     };
-    let code = header.map(str::to_owned).or_else(|| member(["__type", "code", "error"]));
-    let code = code.map(|code| {
-        let code = code.split(':').next().unwrap_or_default();
-        code.rsplit('#').next().unwrap_or_default().trim().to_owned()
-    });
-    let message = member(["message", "Message", "error_description"]);
+    let code = code(&head.headers, ["__type", "code", "error"].map(|name| member(&[name])));
+    let message = member(&["message", "Message", "error_description"]);
     refused(status, code.as_deref().unwrap_or_default(), message.as_deref().unwrap_or_default())
 }
 
@@ -368,10 +361,8 @@ pub(super) fn one_line(text: &str) -> String {
 /// An error of [`ErrorKind::Credentials`] that says in one sentence what failed and why.
 pub(super) fn failed(what: &str, error: &Error) -> Error {
     let mut message = format!("{what}: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(found) = cause {
-        message.extend([": ", &found.to_string()]);
-        cause = found.source();
+    for cause in error.causes() {
+        message.extend([": ", &cause.to_string()]);
     }
     let mut failed = Error::new(ErrorKind::Credentials, message).with_request_id(error.request_id());
     if let Some(status) = error.status() {

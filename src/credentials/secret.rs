@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials as Keys;
 use ring::digest::{Algorithm, digest};
 use serde_json::value::RawValue;
-use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
+use crate::date::read_rfc3339;
 use crate::sign::hex;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
@@ -108,7 +108,9 @@ impl<'a> Fields<'a> {
     /// An optional time such as `2030-01-02T03:04:05Z`; anything else is an error.
     pub(super) fn time(&self, name: &str) -> Result<Option<SystemTime>> {
         let Some(text) = self.string(name) else { return Ok(None) };
-        time(text.text()).map(Some).ok_or_else(|| self.expected(name, "a time such as 2030-01-02T03:04:05Z"))
+        read_rfc3339(text.text())
+            .map(Some)
+            .ok_or_else(|| self.expected(name, "a time such as 2030-01-02T03:04:05Z"))
     }
 
     /// A required object.
@@ -167,20 +169,6 @@ pub(super) fn hashed_name(algorithm: &'static Algorithm, key: &str) -> String {
     hex(digest(algorithm, key.as_bytes())) + ".json"
 }
 
-/// The time of a text such as `2030-01-02T03:04:05Z`.
-pub(super) fn time(text: &str) -> Option<SystemTime> {
-    // Old versions of the AWS CLI wrote the zone as `UTC`.
-    let text = text.strip_suffix("UTC").map_or_else(|| text.to_owned(), |text| format!("{text}Z"));
-    // Near the year 9999 the conversion may overflow.
-    OffsetDateTime::parse(&text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC).map(Into::into)
-}
-
-/// A time, to the second, in the form that [`time`] reads.
-pub(super) fn timestamp(time: SystemTime) -> String {
-    let time = OffsetDateTime::from(time).replace_nanosecond(0);
-    time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
-}
-
 const YEAR: Duration = Duration::from_hours(365 * 24);
 
 #[cfg(test)]
@@ -222,14 +210,8 @@ mod tests {
     }
 
     #[test]
-    fn times_are_read_and_written() {
+    fn times_are_read() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_893_553_445);
-        assert_eq!(timestamp(at), "2030-01-02T03:04:05Z");
-        for text in ["2030-01-02T03:04:05Z", "2030-01-02T03:04:05UTC", "2030-01-02T05:04:05+02:00"] {
-            assert_eq!(time(text), Some(at), "{text}");
-        }
-        assert_eq!((time("tomorrow"), time("9999-12-31T23:59:59-01:00")), (None, None));
-
         let text = br#"{"s": 60, "ms": 1893553445678, "long": 9223372036854775807, "minus": -1}"#;
         let fields = Fields::read("x", text).unwrap();
         assert_eq!(fields.seconds("s").unwrap(), Duration::from_mins(1));

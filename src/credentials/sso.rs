@@ -16,9 +16,10 @@ use zeroize::Zeroizing;
 
 use super::profile::ignored;
 use super::provider_context::{CallPolicy, Fault, ProviderContext, refusal, request, secret_body};
-use super::secret::{Fields, Secret, hashed_name, timestamp};
+use super::secret::{Fields, Secret, hashed_name};
 use super::session::{self, Session};
 use crate::aws_files::{Profiles, Section};
+use crate::date::rfc3339;
 use crate::{Error, ErrorKind, Hint, Result};
 
 /// The settings of a profile.
@@ -124,14 +125,14 @@ impl Sso {
         let refresh = |text: Zeroizing<Vec<u8>>| async move {
             let session = read(&text)?;
             if !session.refreshable {
-                let at = timestamp(session.expires);
+                let at = rfc3339(session.expires).unwrap_or_default();
                 return Err(fault(&format!("the SSO token in {file} expired at {at}")).into());
             }
             let now = context.now();
             let fields = Fields::read("the file", &text)?;
             let (token, seconds, refresh) = self.refresh(cx, &fields).await?;
             let json = |text: &str| Zeroizing::new(json!(text).to_string());
-            let (access, expires) = (json(token.text()), json(&timestamp(now + seconds)));
+            let (access, expires) = (json(token.text()), json(&rfc3339(now + seconds).unwrap_or_default()));
             let refresh = refresh.as_ref().map(|refresh| json(refresh.text()));
             let mut changed = vec![("accessToken", &**access), ("expiresAt", &**expires)];
             changed.extend(refresh.as_ref().map(|refresh| ("refreshToken", &***refresh)));

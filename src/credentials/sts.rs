@@ -10,7 +10,8 @@ use aws_credential_types::Credentials as Keys;
 use zeroize::Zeroizing;
 
 use super::provider_context::{CallPolicy, Fault, ProviderContext, one_line, refused, request, secret_body};
-use super::secret::{Secret, keys, time};
+use super::secret::{Secret, keys};
+use crate::date::read_rfc3339;
 use crate::redaction;
 use crate::sign::{Scope, sign};
 use crate::url::encode_label;
@@ -61,7 +62,7 @@ fn read(head: &Parts, body: &[u8]) -> Result<Keys> {
             Error::new(ErrorKind::Damaged, format!("expected XML of STS with {name}, found something else"))
         })
     };
-    let expires = time(required("Expiration")?.text()).ok_or_else(|| {
+    let expires = read_rfc3339(required("Expiration")?.text()).ok_or_else(|| {
         Error::new(ErrorKind::Damaged, "expected XML of STS with a time as Expiration, found something else")
     })?;
     let (id, secret, token) =

@@ -1,7 +1,5 @@
 //! Failures in pi-ai's words: agents tell them apart by regular expressions.
 
-use std::error::Error as _;
-
 use super::message::{Diagnostic, DiagnosticDetails};
 use crate::{Error, ErrorKind};
 use pumice_codec::internal::shortened;
@@ -37,8 +35,7 @@ fn prefixed(error: &Error, begun: bool) -> String {
         _ => "",
     };
     let mut text = format!("{prefix}{}", error.message());
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    let deepest = causes.last().map(|cause| shortened(cause.to_string(), LONGEST_CAUSE));
+    let deepest = error.causes().last().map(|cause| shortened(cause.to_string(), LONGEST_CAUSE));
     if let Some(deepest) = deepest.filter(|cause| !text.contains(cause.as_str())) {
         text.push_str(": ");
         text.push_str(&deepest);

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
@@ -27,6 +27,7 @@ use zeroize::Zeroizing;
 use super::roots::{self, Roots};
 use super::{Body, Sending, Transport};
 use crate::context::{Context, bounded, on_own_thread};
+use crate::url::is_loopback;
 use crate::{Error, ErrorKind, Hint, Result};
 
 /// How [`Http`] connects.
@@ -179,11 +180,6 @@ impl Stream for Chunks {
             }
         }
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The error for a failure of reqwest, whose text may hold the URL: only the server's name is shown.

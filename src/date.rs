@@ -1,0 +1,49 @@
+//! Times as texts: RFC 3339, which files and services use, and the dates of HTTP.
+
+use std::time::SystemTime;
+
+use time::format_description::well_known::{Rfc2822, Rfc3339};
+use time::{OffsetDateTime, UtcOffset};
+
+/// A time in UTC, to the second: `2030-01-02T03:04:05Z`. `None` unless it is in the years from 1970 to 9999.
+pub fn rfc3339(time: SystemTime) -> Option<String> {
+    let since = i64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs()).ok()?;
+    OffsetDateTime::from_unix_timestamp(since).ok()?.format(&Rfc3339).ok()
+}
+
+/// The time of a text such as `2030-01-02T03:04:05Z`.
+pub(crate) fn read_rfc3339(text: &str) -> Option<SystemTime> {
+    // Old versions of the AWS CLI wrote the zone as `UTC`.
+    let text = text.strip_suffix("UTC").map_or_else(|| text.to_owned(), |text| format!("{text}Z"));
+    // Near the year 9999 the conversion may overflow.
+    OffsetDateTime::parse(&text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC).map(Into::into)
+}
+
+/// The time of an HTTP date, which is an RFC 2822 date with another name for the zone.
+pub(crate) fn read_http_date(text: &str) -> Option<SystemTime> {
+    OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok().map(SystemTime::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn times_are_read_and_written() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_893_553_445);
+        assert_eq!(rfc3339(at + Duration::from_millis(900)).as_deref(), Some("2030-01-02T03:04:05Z"));
+        for text in ["2030-01-02T03:04:05Z", "2030-01-02T03:04:05UTC", "2030-01-02T05:04:05+02:00"] {
+            assert_eq!(read_rfc3339(text), Some(at), "{text}");
+        }
+        assert_eq!((read_rfc3339("tomorrow"), read_rfc3339("9999-12-31T23:59:59-01:00")), (None, None));
+        for far in [u64::MAX >> 1, 253_402_300_800] {
+            let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(far));
+            assert_eq!(time.and_then(rfc3339), None);
+        }
+        assert_eq!(rfc3339(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), None);
+        assert_eq!(read_http_date("Wed, 02 Jan 2030 03:04:05 GMT"), Some(at));
+        assert_eq!(read_http_date("tomorrow"), None);
+    }
+}
