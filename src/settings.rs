@@ -1,6 +1,6 @@
 //! The settings file: JSON5, in the form that OpenClaw's has.
 //!
-//! These sections count; an OpenClaw file works as it is, and what else is in it is another program's:
+//! pumice reads these sections. An OpenClaw file works as it is; everything else in it is ignored:
 //!
 //! | section | what it says |
 //! |---|---|
@@ -11,9 +11,8 @@
 //! | `agents.defaults.model`, `.models`, `.params` | the model of a call, what to fall back to, other names, parameters |
 //! | `plugins.entries."amazon-bedrock".config.guardrail` | the guardrail of a call |
 //!
-//! Inside these, a member that is misspelt or of the wrong kind is an error that names file, line, member
-//! and the nearest right one; one that OpenClaw has and that means nothing here is among
-//! [`Settings::warnings`]. The provider may be written `bedrock` or `aws-bedrock` as well. In a text, `${NAME}`
+//! In these sections, a misspelt member or one of the wrong kind is an error that names file, line, member and the
+//! nearest valid member. A member that OpenClaw has and that has no effect here is in [`Settings::warnings`]. The provider may be written `bedrock` or `aws-bedrock` as well. In a text, `${NAME}`
 //! stands for a variable of the environment.
 //!
 //! ```
@@ -85,11 +84,11 @@ pub struct Settings {
     pub http: HttpConfig,
     /// The longest silence of a call; [`Duration::MAX`] where there is no limit.
     pub timeout: Option<Duration>,
-    /// The longest answer of models that say nothing else, in tokens.
+    /// The output limit of models without one of their own, in tokens.
     pub max_tokens: Option<u64>,
     /// Whether the models of the file, if there are any, take the place of those that are found.
     pub replaces: bool,
-    /// What OpenClaw takes beside it and this program does not: each with file, line, column and member.
+    /// Members that OpenClaw accepts and that have no effect here, each with file, line, column and path.
     pub warnings: Vec<String>,
     /// Families of models, before the built-in ones.
     pub families: Vec<Family>,
@@ -159,13 +158,13 @@ pub struct ConfiguredModel {
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// How far the answer strays from the likeliest words.
+    /// The sampling temperature.
     pub temperature: Option<f64>,
-    /// The longest answer, in tokens.
+    /// The output limit, in tokens.
     pub max_tokens: Option<u64>,
-    /// For how long what repeats is cached: `none`, `short` or `long`.
+    /// How long prompts are cached: `none`, `short` or `long`.
     pub cache_retention: Option<String>,
-    /// How much the model is to think: `off`, or a level from `minimal` to `max`.
+    /// The level of thinking: `off`, or `minimal` to `max`.
     pub thinking: Option<String>,
     /// Which capacity serves the call: `default`, `flex`, `priority` or `reserved`.
     pub service_tier: Option<String>,
@@ -233,8 +232,7 @@ impl Settings {
         table::members()
     }
 
-    /// The path within the sections that count which was likely meant by one under which nothing is set: it leads
-    /// to something that is. `None` if nothing is near.
+    /// The path of a set member that was likely meant by a path under which nothing is set. `None` if nothing is near.
     pub fn nearest_path(text: &str, path: &str) -> Result<Option<String>> {
         edit::nearest_path(&Self::sections(text)?, path)
     }
@@ -256,7 +254,7 @@ impl Settings {
         edit::unset(without_mark(text), path)
     }
 
-    /// The members that count, with secrets (keys, headers) left out.
+    /// The members that pumice reads, without secrets (keys, headers).
     pub fn sections(text: &str) -> Result<Value> {
         let root = parse("the settings", without_mark(text))?;
         let root = root.map(|root| root.to_json()).and_then(table::without_secrets);
@@ -325,7 +323,7 @@ fn parse<'a>(file: &str, text: &'a str) -> Result<Option<json5::Node<'a>>> {
     })
 }
 
-/// A text without the mark of its encoding that some editors put first.
+/// The text without the byte order mark that some editors put first.
 fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }

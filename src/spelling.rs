@@ -1,7 +1,7 @@
 //! Which known word a misspelt one was likely meant to be.
 
-/// The word of a list that was likely meant: within two changes of a letter, or one a third of the length;
-/// or one that begins so.
+/// The known word that was likely meant: one that begins with `word`, or that differs from it in at most two letters, or
+/// a third of them.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count() / 3).max(2);
     let near = |known: &'a str| match known.strip_prefix(word) {
@@ -11,17 +11,17 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
     known.filter_map(near).min().map(|(_, known)| known)
 }
 
-/// The word of a list of which this is a slip: one or two changes of a letter away, and less than half of it.
+/// The known word of which this is a slip: at most two letters differ, and less than half.
 #[cfg(feature = "settings")]
 pub(crate) fn near_miss<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = 2.min(word.chars().count().saturating_sub(1) / 2);
     known.filter_map(|known| Some((distance(word, known, limit)?, known))).min().map(|(_, known)| known)
 }
 
-/// The changes of a letter (Levenshtein) between two words, unless they are more than the limit.
+/// The Levenshtein distance of two words; `None` if it exceeds the limit.
 fn distance(from: &str, to: &str, limit: usize) -> Option<usize> {
     let to = to.chars().collect::<Vec<_>>();
-    // The time is that of both lengths multiplied: a stranger's word may be of any length.
+    // The time grows with the product of both lengths, and a foreign word may have any length.
     if from.chars().count().abs_diff(to.len()) > limit {
         return None;
     }

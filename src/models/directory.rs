@@ -1,4 +1,4 @@
-//! The control plane's answer: asked for once, kept for a while, shared by all who wait for it.
+//! The control plane's lists: requested once, cached, and shared by all who wait for them.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -39,13 +39,13 @@ struct Inner {
 
 type Flight = OnceCell<Result<Arc<Listing>>>;
 
-/// What the control plane told, now or a while ago.
+/// What the control plane listed, now or earlier.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Listing {
-    /// What it told.
+    /// The models and inference profiles.
     pub inventory: Inventory,
-    /// Why this is an older answer than was asked for.
+    /// Why this list is an old one, although a newer one was requested.
     pub outdated: Option<Error>,
     /// Why there are no inference profiles in it.
     pub without_profiles: Option<Error>,
@@ -54,19 +54,19 @@ pub struct Listing {
 impl Listing {
     /// When the control plane was asked.
     pub fn fetched(&self) -> SystemTime {
-        // What was kept may have been damaged.
+        // A cached file may be damaged.
         UNIX_EPOCH + Duration::from_secs(self.inventory.fetched.min(LATEST))
     }
 }
 
 impl Directory {
-    /// What this client can see. An answer is used for an hour.
+    /// What this client can see. A list is cached for an hour.
     pub fn new(client: Client) -> Self {
         Self::with_refresh_interval(client, Duration::from_hours(1))
     }
 
-    /// What this client can see, with answers used for this long, in whole seconds. 0: nothing is kept;
-    /// [`Duration::MAX`]: they are used for ever.
+    /// What this client can see, with lists cached for this long, in whole seconds. 0: not at all;
+    /// [`Duration::MAX`]: for ever.
     pub fn with_refresh_interval(client: Client, interval: Duration) -> Self {
         Self(Arc::new(Inner { client, refresh_interval: interval, flight: Mutex::new(None) }))
     }
@@ -84,14 +84,14 @@ impl Directory {
         };
         let outcome = flight.get_or_init(|| async {
             let outcome = Box::pin(self.0.list(refresh)).await;
-            // Who asks from now on gets an answer of their own.
+            // Later callers make calls of their own.
             *self.0.flight.lock().unwrap_or_else(PoisonError::into_inner) = None;
             outcome.map(Arc::new)
         });
         outcome.await.clone()
     }
 
-    /// The last answer that was kept, however old it is. Bedrock is not asked.
+    /// The cached list, however old it is. Bedrock is not called.
     pub async fn kept(&self) -> Option<Inventory> {
         let cache = self.0.cache().await.ok()??;
         self.0.read(&cache)
@@ -154,7 +154,7 @@ impl Inner {
                 let inventory = Inventory::new(now, models).inference_profiles(profiles);
                 (Inventory { resolved_profiles: resolved, ..inventory }, None)
             }
-            // Whoever may not list them now may not use the list of a time when they might.
+            // Access was revoked: the cached list is not used.
             (Ok(models), Err(error), _) if error.kind() == ErrorKind::AccessDenied => {
                 (Inventory::new(now, models), Some(error))
             }

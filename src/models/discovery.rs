@@ -1,4 +1,4 @@
-//! Which models can be called: a rule over the answers of the control plane, and over nothing else.
+//! Which models can be called: a rule over the control plane's responses alone.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -70,7 +70,7 @@ impl Inventory {
         candidates
     }
 
-    /// The inference profile of this id or ARN, if it was told of.
+    /// The inference profile of this id or ARN, if it is known.
     pub fn profile(&self, id: &str) -> Option<&InferenceProfileSummary> {
         let known = [&self.inference_profiles, &self.resolved_profiles];
         known.into_iter().flatten().flatten().find(|profile| {

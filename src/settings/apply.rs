@@ -21,9 +21,9 @@ impl Settings {
         self.base_url.as_deref().filter(|url| region_of_url(url).is_none())
     }
 
-    /// These settings under those of a client: what the client says itself counts first, except for its
-    /// [fallback region](Config::fallback_region). A client for the calls of one `model` has what the file says
-    /// of that model's calls, before what it says of all.
+    /// The configuration with these settings where it has none of its own, except for its
+    /// [fallback region](Config::fallback_region), which the settings override. With a `model`, what the file says of
+    /// that model's calls counts before what it says of all calls.
     pub fn under(&self, mut config: Config, model: Option<&str>) -> Config {
         let model = model.and_then(|id| self.model(id));
         let own_url = model.and_then(|model| model.base_url.as_deref());
@@ -66,7 +66,7 @@ impl Settings {
             }
             None => Err(Error::new(
                 ErrorKind::InvalidInput,
-                format!("{named:?}: a model of amazon-bedrock expected, another provider's found"),
+                format!("{named:?}: expected a model of amazon-bedrock, found another provider's"),
             )),
         }
     }
@@ -76,8 +76,8 @@ impl Settings {
         self.models.iter().find(|model| model.id == id)
     }
 
-    /// The parameters of this model's calls; a level of thinking that is `off` is none. An answer is as long as the parameters say, else as the file
-    /// says of the model.
+    /// The parameters of this model's calls. The level of thinking `off` becomes `None`. The output limit is that of the
+    /// parameters, else of the model in the file.
     pub fn params(&self, id: &str) -> Params {
         let own = self.model_params.get(id).cloned().unwrap_or_default();
         let all = self.params.clone();
@@ -91,7 +91,7 @@ impl Settings {
         }
     }
 
-    /// Puts guardrail and parameters into a request that does not say otherwise.
+    /// Adds guardrail and parameters to a request where it has none.
     pub fn complete(&self, request: &mut ConverseRequest) {
         let params = self.params(&request.model_id);
         if let Some(guardrail) = &self.guardrail {

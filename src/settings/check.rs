@@ -18,19 +18,19 @@ use crate::url::BaseUrl;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::shortened;
 
-/// Checks the sections that are ours, and gives what is to be said of members that have no effect. Errors
-/// and warnings name file, line, column and member, and errors the nearest right one. Without an environment,
-/// references to variables are taken to be right.
+/// Checks the members that pumice reads, and returns warnings about members that have no effect. Errors and warnings
+/// name file, line, column and member; errors also name the nearest valid member. Without an environment, references
+/// to variables are not checked.
 pub(super) fn check(file: &str, text: &str, root: &Node<'_>, env: Option<Env<'_>>) -> Result<Vec<String>> {
-    let mut checker = Checker { file, text, env, way: Vec::new(), warnings: Vec::new(), untold: 0 };
+    let mut checker = Checker { file, text, env, path: Vec::new(), warnings: Vec::new(), omitted: 0 };
     checker.value(root, &ROOT)?;
-    if checker.untold > 0 {
-        checker.warnings.push(format!("{file}: {} more such warnings", checker.untold));
+    if checker.omitted > 0 {
+        checker.warnings.push(format!("{file}: {} more such warnings", checker.omitted));
     }
     Ok(checker.warnings)
 }
 
-/// Where something is in a text: line and column, from 1.
+/// The line and the column of an offset, from 1.
 pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.rsplit('\n').next().unwrap_or_default();
@@ -41,11 +41,11 @@ struct Checker<'a> {
     file: &'a str,
     text: &'a str,
     env: Option<Env<'a>>,
-    /// The way to the value that is looked at.
-    way: Vec<Step>,
+    /// The path of the value that is being checked.
+    path: Vec<Step>,
     warnings: Vec<String>,
-    /// How many warnings there are beside those.
-    untold: usize,
+    /// How many more warnings there are.
+    omitted: usize,
 }
 
 impl Checker<'_> {
@@ -54,7 +54,7 @@ impl Checker<'_> {
             Value::String(text) if !matches!(kind, Kind::Key) => {
                 match reference::expanded(text, self.env) {
                     Ok(Some(word)) => Some(word),
-                    // What it stands for is not known here.
+                    // Without an environment, its value is unknown.
                     Ok(None) => return Ok(()),
                     Err(name) => return Err(self.fault(node.range.start, &unset(&name))),
                 }
@@ -93,7 +93,7 @@ impl Checker<'_> {
                 let near = nearest(word, ours.iter().chain(*others).copied());
                 match near {
                     Some(near) => format!("there is no {word:?} here; did you mean {near:?}?"),
-                    None => format!("{} expected, {word:?} found", list(&[*ours, *others].concat())),
+                    None => format!("expected {}, found {word:?}", list(&[*ours, *others].concat())),
                 }
             }
             (Kind::Lenient(words), _) => {
@@ -104,7 +104,7 @@ impl Checker<'_> {
                         Some(word) => format!("{word:?}"),
                         None => described(&node.value),
                     };
-                    let fault = format!("{} expected, {found} found: it has no effect", list(&words));
+                    let fault = format!("expected {}, found {found}: it has no effect", list(&words));
                     self.warn(node.range.start, &fault);
                 }
                 return Ok(());
@@ -116,7 +116,7 @@ impl Checker<'_> {
                 if fits(kind, number(text)) {
                     return Ok(());
                 }
-                format!("{} expected, {text} found", expected(kind))
+                format!("expected {}, found {text}", expected(kind))
             }
             (Kind::List(kind), Value::List(items)) => {
                 for (at, item) in items.iter().enumerate() {
@@ -144,16 +144,16 @@ impl Checker<'_> {
                 let mode = text(node, "mode");
                 let needs = known.needs.iter().filter(|(word, _)| Some(*word) == mode).map(|(_, name)| name);
                 match known.required.iter().chain(needs).find(|name| !has(name)) {
-                    Some(missing) => format!("the member {missing} expected, none found"),
+                    Some(missing) => format!("the member {missing} is missing"),
                     None => return Ok(()),
                 }
             }
-            (kind, found) => format!("{} expected, {} found", expected(kind), described(found)),
+            (kind, found) => format!("expected {}, found {}", expected(kind), described(found)),
         };
         Err(self.fault(node.range.start, &expected))
     }
 
-    /// Checks a key, or a reference to a variable, which is to be set.
+    /// Checks a key, or a reference to a variable, which must be set.
     fn reference(&mut self, node: &Node<'_>, kind: &'static Kind) -> Result<()> {
         if let Value::Object(_) = &node.value {
             self.value(node, &REFERENCE)?;
@@ -166,14 +166,14 @@ impl Checker<'_> {
             if let Kind::Secret = kind {
                 return Err(self.fault(node.range.start, &unset(&name)));
             }
-            // There may be other credentials.
+            // A warning is enough: there may be other credentials.
             self.warn(node.range.start, &unset(&name));
         }
         Ok(())
     }
 
-    /// Checks the members whose names are ours. The others are another provider's, unless ours is missing and
-    /// one looks like it.
+    /// Checks the members whose names are ours. Others belong to another provider, but if ours is missing and one looks
+    /// like it, that is an error.
     fn entries(
         &mut self,
         members: &[Member<'_>],
@@ -190,7 +190,7 @@ impl Checker<'_> {
         })
     }
 
-    /// Checks the members of an object, each as what `kind` takes it for; `None` is none of ours.
+    /// Checks the members of an object, each against what `kind` returns for its name. `None`: it is not ours.
     fn members(
         &mut self,
         members: &[Member<'_>],
@@ -208,7 +208,7 @@ impl Checker<'_> {
                     Ok(())
                 }
                 Ok(Some(_)) if again => {
-                    Err(checker.fault(member.start, "one such member expected, a second found"))
+                    Err(checker.fault(member.start, "expected one such member, found a second"))
                 }
                 Ok(Some(kind)) => checker.value(&member.value, kind),
                 Err(fault) => Err(checker.fault(member.start, &fault)),
@@ -218,50 +218,50 @@ impl Checker<'_> {
     }
 
     fn step(&mut self, step: Step, check: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        self.way.push(step);
+        self.path.push(step);
         let checked = check(self);
-        self.way.pop();
+        self.path.pop();
         checked
     }
 
     fn fault(&self, offset: usize, fault: &str) -> Error {
-        Error::new(ErrorKind::InvalidInput, self.said(offset, fault))
+        Error::new(ErrorKind::InvalidInput, self.text_of(offset, fault))
     }
 
     fn warn(&mut self, offset: usize, fault: &str) {
-        // Each is looked up in the text, and read by a person.
+        // Finding the line of each takes time, and people read them.
         if self.warnings.len() < MOST_WARNINGS {
-            self.warnings.push(self.said(offset, fault));
+            self.warnings.push(self.text_of(offset, fault));
         } else {
-            self.untold += 1;
+            self.omitted += 1;
         }
     }
 
-    fn said(&self, offset: usize, fault: &str) -> String {
+    fn text_of(&self, offset: usize, fault: &str) -> String {
         let (line, column) = position(self.text, offset);
-        let way = shortened(shown(&self.way), LONGEST_WAY);
-        let way = if way.is_empty() { "the settings" } else { &way };
-        format!("{}:{line}:{column}: {way}: {fault}", self.file)
+        let path = shortened(shown(&self.path), LONGEST_PATH);
+        let path = if path.is_empty() { "the settings" } else { &path };
+        format!("{}:{line}:{column}: {path}: {fault}", self.file)
     }
 }
 
-/// What is wrong with a text that is to be a region or a URL.
+/// What is wrong with the text of a region, a URL or the name of a header.
 fn misfit(kind: &Kind, text: &str) -> Option<String> {
     match kind {
         Kind::Region if !is_region(text.trim()) => {
-            Some(format!("{} expected, {:?} found", expected(kind), text.trim()))
+            Some(format!("expected {}, found {:?}", expected(kind), text.trim()))
         }
         Kind::HeaderName => unsettable(text.trim()),
-        // What is no URL may hold a secret.
+        // An invalid URL may hold a secret, so that it is not shown.
         Kind::Url => {
             let fault = BaseUrl::parse(text).err()?;
-            Some(format!("{} expected: {fault}", expected(kind)))
+            Some(format!("expected {}: {fault}", expected(kind)))
         }
         _ => None,
     }
 }
 
-/// What a header is, by its name.
+/// The kind of a header, by its name.
 fn header(name: &str) -> Result<Option<&'static Kind>, String> {
     match unsettable(name) {
         Some(fault) => Err(fault),
@@ -274,7 +274,7 @@ fn header(name: &str) -> Result<Option<&'static Kind>, String> {
 fn unsettable(name: &str) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     match HeaderName::try_from(&lower) {
-        Err(_) => Some(format!("the name of a header expected, {name:?} found")),
+        Err(_) => Some(format!("expected the name of a header, found {name:?}")),
         Ok(_) if lower == "host" || is_of_connection(&lower) => {
             Some(format!("the header {lower} cannot be set: it belongs to the connection; leave it out"))
         }
@@ -284,7 +284,7 @@ fn unsettable(name: &str) -> Option<String> {
 
 fn described(value: &Value<'_>) -> String {
     match value {
-        Value::String(text) if text.trim().is_empty() => "a blank one".into(),
+        Value::String(text) if text.trim().is_empty() => "a blank text".into(),
         Value::String(_) => "a text".into(),
         Value::Number(number) => (*number).to_owned(),
         Value::Bool(value) => value.to_string(),
@@ -294,7 +294,7 @@ fn described(value: &Value<'_>) -> String {
     }
 }
 
-/// The text of a member, if it is one.
+/// The value of a member, if it is a text.
 fn text<'n>(node: &'n Node<'_>, name: &str) -> Option<&'n str> {
     match &node.member(name)?.value.value {
         Value::String(text) => Some(text),
@@ -306,7 +306,7 @@ fn unset(name: &str) -> String {
     format!("the environment variable {name} is not set")
 }
 
-/// How much of the way to a member is told, in characters.
-const LONGEST_WAY: usize = 300;
-/// How many warnings are told one by one.
+/// How much of a member's path is shown, in characters.
+const LONGEST_PATH: usize = 300;
+/// How many warnings are listed one by one.
 const MOST_WARNINGS: usize = 20;

@@ -1,4 +1,4 @@
-//! A member of a text of JSON5: found, set and removed, with all around it as it was.
+//! Finds, sets and removes a member of a JSON5 text. Everything around it stays as it is.
 
 use std::ops::Range;
 
@@ -7,17 +7,17 @@ use super::parse;
 use crate::spelling::nearest;
 use crate::{Error, ErrorKind, Result};
 
-/// A step of the way to a member.
+/// A step of the path of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     Member(String),
     At(usize),
 }
 
-/// Reads a way in dots and brackets: `agents.defaults.model`, `models.providers["a.b"].models[0]`.
+/// Reads a path in dots and brackets: `agents.defaults.model`, `models.providers["a.b"].models[0]`.
 pub(super) fn steps(path: &str) -> Result<Vec<Step>> {
     let wrong = |expected: &str| {
-        Error::new(ErrorKind::InvalidInput, format!("{path:?}: {expected} expected")).with_hint(
+        Error::new(ErrorKind::InvalidInput, format!("{path:?}: expected {expected}")).with_hint(
             "a path is like agents.defaults.model.primary or models.providers[\"amazon-bedrock\"].models[0]",
         )
     };
@@ -52,7 +52,7 @@ pub(super) fn steps(path: &str) -> Result<Vec<Step>> {
     if steps.is_empty() { Err(wrong("the name of a member")) } else { Ok(steps) }
 }
 
-/// Writes a way as [`steps`] reads it.
+/// Writes a path as [`steps`] reads it.
 pub(super) fn shown(steps: &[Step]) -> String {
     let mut text = String::new();
     for step in steps {
@@ -72,7 +72,7 @@ pub(super) fn shown(steps: &[Step]) -> String {
     text
 }
 
-/// The path that was likely meant: step by step the name there is, or the nearest to it, as far as they lead.
+/// The path that was likely meant: at each step the member of this name, or of the nearest one, as far as that leads.
 pub(super) fn nearest_path(root: &serde_json::Value, path: &str) -> Result<Option<String>> {
     let (mut at, mut way) = (root, Vec::new());
     for step in steps(path)? {
@@ -108,8 +108,7 @@ pub(super) fn get(text: &str, path: &str) -> Result<Option<serde_json::Value>> {
     Ok(Some(at.to_json()))
 }
 
-/// The text with a member set, objects on the way to it made as needed. `value` is JSON5, or else a text
-/// as it is.
+/// The text with a member set; missing objects on its path are made. `value` is JSON5, or else plain text.
 pub(super) fn set(text: &str, path: &str, value: &str) -> Result<String> {
     let steps = steps(path)?;
     let value = match parse("", value) {

@@ -219,7 +219,7 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         ),
         (
             "{\n models: {\n  bedrockDiscovery: {\n   enabled: 'yes' } } }",
-            "4:13: models.bedrockDiscovery.enabled: true or false expected, a text found",
+            "4:13: models.bedrockDiscovery.enabled: expected true or false, found a text",
         ),
         (
             "{ models: { bedrockDiscovery: { x: 1 } } }",
@@ -227,37 +227,37 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         ),
         (
             "{ models: { bedrockDiscovery: { refreshInterval: -1 } } }",
-            "a whole number from 0 expected, -1 found",
+            "expected a whole number from 0, found -1",
         ),
         (
             "{ models: { bedrockDiscovery: { refreshInterval: 1.5 } } }",
-            "a whole number from 0 expected, 1.5 found",
+            "expected a whole number from 0, found 1.5",
         ),
         (
             "{ models: { bedrockDiscovery: { refreshInterval: Infinity } } }",
-            "a whole number from 0 expected, Infinity found",
+            "expected a whole number from 0, found Infinity",
         ),
         (
             "{ models: { providers: { bedrock: { models: [{ id: 'x', cost: { input: Infinity } }] } } } }",
-            "a number from 0 expected, Infinity found",
+            "expected a number from 0, found Infinity",
         ),
         (
             "{ models: { bedrockDiscovery: { defaultMaxTokens: 0 } } }",
-            "a whole number from 1 expected, 0 found",
+            "expected a whole number from 1, found 0",
         ),
-        ("{ models: { bedrockDiscovery: { providerFilter: 'x' } } }", "a list expected, a text found"),
+        ("{ models: { bedrockDiscovery: { providerFilter: 'x' } } }", "expected a list, found a text"),
         (
             "{ models: { bedrockDiscovery: { providerFilter: ['x', 7] } } }",
-            "models.bedrockDiscovery.providerFilter[1]: a text that is not blank expected, 7 found",
+            "models.bedrockDiscovery.providerFilter[1]: expected a text that is not blank, found 7",
         ),
         (
             "{ models: { bedrockDiscovery: { region: ' ' } } }",
-            "a region such as us-east-1 expected, \"\" found",
+            "expected a region such as us-east-1, found \"\"",
         ),
-        ("{ models: { bedrockDiscovery: [] } }", "models.bedrockDiscovery: an object expected, a list found"),
+        ("{ models: { bedrockDiscovery: [] } }", "models.bedrockDiscovery: expected an object, found a list"),
         (
             "{ models: { bedrockDiscovery: { region: 'a', region: 'b' } } }",
-            "one such member expected, a second found",
+            "expected one such member, found a second",
         ),
         ("{ models: { bedrockDicsovery: {} } }", "did you mean bedrockDiscovery?"),
         (
@@ -271,7 +271,7 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         ("{ models: { providers: { Bedrock: { auth: 'aws' } } } }", "did you mean \"aws-sdk\"?"),
         (
             "{ models: { providers: { Bedrock: { auth: 'password' } } } }",
-            "\"api-key\", \"aws-sdk\", \"token\" or \"oauth\" expected, \"password\" found",
+            "expected \"api-key\", \"aws-sdk\", \"token\" or \"oauth\", found \"password\"",
         ),
         (
             "{ models: { providers: { Bedrock: { api: 'openai' } } } }",
@@ -279,7 +279,7 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         ),
         (
             "{ models: { providers: { Bedrock: { models: [{ name: 'x' }] } } } }",
-            "1:46: models.providers.Bedrock.models[0]: the member id expected, none found",
+            "1:46: models.providers.Bedrock.models[0]: the member id is missing",
         ),
         (
             "{ models: { providers: { Bedrock: { models: [{ id: 'x', cost: { inputs: 1 } }] } } } }",
@@ -293,14 +293,14 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
             "{ agents: { defaults: { model: { primry: 'x' } } } }",
             "agents.defaults.model.primry: there is no such member; did you mean primary?",
         ),
-        ("{ agents: { defaults: { model: 7 } } }", "a text or an object expected, 7 found"),
+        ("{ agents: { defaults: { model: 7 } } }", "expected a text or an object, found 7"),
         (
             "{ agents: { defaults: { models: { 'amazon-bedrock/a.b': { alais: 'x' } } } } }",
             "agents.defaults.models[\"amazon-bedrock/a.b\"].alais",
         ),
         (
             "{ plugins: { entries: { 'amazon-bedrock': { config: { guardrail: { guardrailIdentifier: 'x' } } } } } }",
-            "the member guardrailVersion expected",
+            "the member guardrailVersion is missing",
         ),
         (
             "{ plugins: { entries: { 'amazon-bedrock': { config: { guardrails: {} } } } } }",
@@ -308,18 +308,18 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         ),
         (
             "{models:{providers:{bedrock:{request:{auth:{token:'x'}}}}}}",
-            "request.auth: the member mode expected",
+            "request.auth: the member mode is missing",
         ),
         (
             "{models:{providers:{bedrock:{request:{auth:{mode:'header',headerName:'x'}}}}}}",
-            "models.providers.bedrock.request.auth: the member value expected, none found",
+            "models.providers.bedrock.request.auth: the member value is missing",
         ),
         (
             "{models:{providers:{bedrock:{request:{proxy:{mode:'explicit-proxy'}}}}}}",
-            "the member url expected",
+            "the member url is missing",
         ),
         ("{models:{providers:{bedrock:{request:{tls:{insecureSkipVerify:true}}}}}}", "always verified"),
-        ("{models:{providers:{bedrock:{families:[{thinking:'budget'}]}}}}", "the member match expected"),
+        ("{models:{providers:{bedrock:{families:[{thinking:'budget'}]}}}}", "the member match is missing"),
         (
             "{ agents: { default: {} } }",
             "1:13: agents.default: there is no such member; did you mean defaults?",
@@ -339,16 +339,16 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         ),
         (
             "{ models: { bedrockDiscovery: { region: 'us east' } } }",
-            "1:41: models.bedrockDiscovery.region: a region such as us-east-1 expected, \"us east\" found",
+            "1:41: models.bedrockDiscovery.region: expected a region such as us-east-1, found \"us east\"",
         ),
-        ("{ models: { bedrockDiscovery: { region: '{a:' } } }", "a region such as us-east-1 expected"),
+        ("{ models: { bedrockDiscovery: { region: '{a:' } } }", "expected a region such as us-east-1"),
         (
             "{ models: { providers: { bedrock: { baseUrl: 'ftp:x' } } } }",
-            "models.providers.bedrock.baseUrl: a URL that calls can be put under expected: http:// or https://",
+            "models.providers.bedrock.baseUrl: expected a URL that calls can be put under: http:// or https://",
         ),
         (
             "{ agents: { defaults: { params: { temperature: 9 } } } }",
-            "agents.defaults.params.temperature: a number from 0 to 1 expected, 9 found",
+            "agents.defaults.params.temperature: expected a number from 0 to 1, found 9",
         ),
         (
             "{models:{providers:{bedrock:{headers:{'Content-Length':'1'}}}}}",
@@ -376,9 +376,9 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
         ),
         (
             "{models:{providers:{bedrock:{headers:{'x y':'1'}}}}}",
-            "the name of a header expected, \"x y\" found",
+            "expected the name of a header, found \"x y\"",
         ),
-        ("[]", "settings.json5:1:1: the settings: an object expected, a list found"),
+        ("[]", "settings.json5:1:1: the settings: expected an object, found a list"),
         ("{ a: 1 b: 2 }", "1:8: invalid JSON5: expected a comma or }"),
         ("{ a: 'unterminated }", "1:6: invalid JSON5: expected a ' after this string"),
     ] {
@@ -649,12 +649,12 @@ fn a_family_has_the_members_of_its_type() {
     assert_eq!(family_read.temperature, Some(TemperatureRule::Never));
     assert!(family_read.other.is_empty());
     for (member, fault) in [
-        ("defaultTierOnly:1", "true or false expected, 1 found"),
+        ("defaultTierOnly:1", "expected true or false, found 1"),
         ("defaultTiersOnly:true", "did you mean defaultTierOnly?"),
         ("temperature:'nver'", "did you mean \"never\"?"),
         (
             "thinking:'yes'",
-            "\"adaptive\", \"budget\", \"reasoning_effort\", \"reasoning\" or \"reasoningConfig\" expected",
+            "expected \"adaptive\", \"budget\", \"reasoning_effort\", \"reasoning\" or \"reasoningConfig\"",
         ),
     ] {
         let error = family(member).unwrap_err().to_string();
@@ -729,9 +729,9 @@ fn what_means_nothing_here_is_said_and_what_is_in_order_is_not() {
     for (text, said) in [
         (
             "{agents:{defaults:{params:{serviceTier:'auto'}}}}",
-            "settings.json5:1:40: agents.defaults.params.serviceTier: \"default\", \"flex\", \"priority\" or \"reserved\" expected, \"auto\" found: it has no effect",
+            "settings.json5:1:40: agents.defaults.params.serviceTier: expected \"default\", \"flex\", \"priority\" or \"reserved\", found \"auto\": it has no effect",
         ),
-        ("{agents:{defaults:{params:{thinking:true}}}}", "expected, true found: it has no effect"),
+        ("{agents:{defaults:{params:{thinking:true}}}}", "or \"adaptive\", found true: it has no effect"),
         (
             "{auth:{profiles:{b:{provider:'bedrock',mode:'api_key'}}}}",
             "\"api_key\" means nothing here: only \"aws-sdk\" does",

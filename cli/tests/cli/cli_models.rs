@@ -687,7 +687,7 @@ fn settings_are_read_written_and_checked_as_a_whole() {
         assert!(stderr(&output).contains(said), "{member}: {}", stderr(&output));
     }
     let output = config(&["set", "models.bedrockDiscovery.refreshInterval", "-1"]);
-    assert!(stderr(&output).contains("a whole number from 0 expected, -1 found"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("expected a whole number from 0, found -1"), "{}", stderr(&output));
 
     configure(
         &home,
