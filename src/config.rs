@@ -1,4 +1,4 @@
-//! What a client is made of.
+//! The settings of a client, and the target of its calls.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,8 +18,7 @@ use crate::transport::{Http, HttpConfig, Transport};
 use crate::url::Origin;
 use crate::{Error, ErrorKind, Result};
 
-/// The settings of a [`Client`](crate::Client): what is not set here is looked for in the environment and in
-/// the profile.
+/// The settings of a [`Client`](crate::Client). What is not set here comes from the environment and the profile.
 ///
 /// ```
 /// use pumice::{Client, Config};
@@ -168,8 +167,8 @@ impl Config {
         self
     }
 
-    /// A Bedrock API key for when neither environment nor AWS files nor a container have credentials, before
-    /// the role of an EC2 instance: that of a settings file.
+    /// A Bedrock API key, as of a settings file. It is used if environment, AWS files and container have no
+    /// credentials, and before the role of an EC2 instance.
     pub fn fallback_bearer_token(mut self, token: impl Into<String>) -> Self {
         self.fallback_bearer_token = Some(Token::new(token, None));
         self
@@ -201,13 +200,13 @@ impl Config {
         self
     }
 
-    /// The longest to wait for the head of an answer. 300 seconds unless set; [`Duration::MAX`] is no limit.
+    /// How long to wait for the head of a response. 300 seconds unless set; [`Duration::MAX`] is no limit.
     pub fn first_byte_timeout(mut self, timeout: Duration) -> Self {
         self.first_byte_timeout = timeout;
         self
     }
 
-    /// The longest silence within an answer. 300 seconds unless set: a model may think for minutes.
+    /// The longest silence within a response. 300 seconds unless set: a model may think for minutes.
     /// [`Duration::MAX`] is no limit. There is no limit to the whole.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
@@ -222,7 +221,7 @@ impl Config {
     }
 
     /// Where a model is served through inference profiles alone, calls it through the one that serves it
-    /// here: the call is made once more, and [watchers](Self::watch) are told.
+    /// here: the call is repeated, and [watchers](Self::watch) learn of it.
     pub fn auto_profile(mut self) -> Self {
         self.auto_profile = true;
         self
@@ -248,7 +247,7 @@ impl Config {
     /// What sends the requests to the services that give credentials (STS, IAM Identity Center, sign-in, a
     /// container's, an instance's), in place of the network.
     ///
-    /// Requests and answers hold secrets: this is for tests.
+    /// Requests and responses hold secrets: this is for tests.
     pub fn credentials_transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.credentials_transport = Some(transport);
         self
@@ -273,7 +272,7 @@ impl Config {
         self
     }
 
-    /// Is told of what the client does, as it does it: for logs.
+    /// Sets a function that is called with each step of the client, for logs.
     pub fn watch(mut self, watcher: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
         self.watcher = Watcher(Some(Arc::new(watcher)));
         self
@@ -296,7 +295,7 @@ impl Config {
         model_id: Option<&str>,
         instance_region: impl Future<Output = Result<Option<String>>>,
     ) -> Result<Target> {
-        // A file that cannot be read does not matter where nothing is asked of it.
+        // A file that cannot be read is no error if nothing in it is needed.
         let env = |name: &str| self.context.env(name);
         let named = RegionSettings {
             model_id,
@@ -354,12 +353,12 @@ impl Config {
             value.or_else(|| profile(key).map(|value| (key.to_owned(), value.to_owned())))
         };
         let expected = |name: &str, expected: &str, found: &str| {
-            Error::new(ErrorKind::InvalidInput, format!("{name}: {expected} expected, {found:?} found"))
+            Error::new(ErrorKind::InvalidInput, format!("{name}: expected {expected}, found {found:?}"))
         };
         let retry = match set("AWS_RETRY_MODE", "retry_mode") {
             None => Retry::standard(),
             Some((name, mode)) => match mode.to_ascii_lowercase().as_str() {
-                // What was once the default mode has become the standard one.
+                // `legacy` was the default before `standard`.
                 "standard" | "legacy" => Retry::standard(),
                 "adaptive" => Retry::adaptive(),
                 _ => return Err(expected(&name, "standard or adaptive", &mode)),

@@ -1,13 +1,13 @@
-//! Where calls are sent: from region, settings and rules to a URL, and on to the URL of a call.
+//! Where calls go: settings, region and rules give a URL, and with a path the URL of a call.
 //!
-//! Everything here is a function of its input. The environment comes as a lookup, in which blank is
-//! unset, the AWS files as [`Profiles`].
+//! Everything here is a function of its input. The environment is a function by name, in which a blank value is unset;
+//! the AWS files are [`Profiles`].
 //!
-//! What decides, the first that is set:
+//! The first of these that is set decides:
 //!
 //! 1. a URL given in code or by a flag,
 //! 2. `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`, or `AWS_ENDPOINT_URL_BEDROCK` for the control plane: neither
-//!    counts for the other service,
+//!    applies to the other service,
 //! 3. `AWS_ENDPOINT_URL`,
 //! 4. `endpoint_url` under `bedrock_runtime` or `bedrock` in the `[services NAME]` section that the
 //!    profile's `services` names,
@@ -16,9 +16,9 @@
 //! 7. the rules: `https://bedrock-runtime.REGION.amazonaws.com`, in other partitions another suffix.
 //!
 //! `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`, or the profile's `ignore_configured_endpoint_urls`, when
-//! `true` leaves out 2 to 5. FIPS and dual-stack are asked for by `AWS_USE_FIPS_ENDPOINT` and
+//! `true` leaves out 2 to 5. FIPS and dual-stack endpoints are chosen by `AWS_USE_FIPS_ENDPOINT` and
 //! `AWS_USE_DUALSTACK_ENDPOINT`, or the profile's `use_fips_endpoint` and `use_dualstack_endpoint`;
-//! anything but `true`, in any case, is no. With a URL of one's own they are an error, as in the rules.
+//! any value but `true`, in any case, is `false`. Together with an endpoint URL they are an error, as in the rules.
 //!
 //! Sources: [service-specific endpoints](https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html),
 //! [dual-stack and FIPS](https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html),
@@ -72,7 +72,7 @@ impl Service {
     }
 }
 
-/// What an endpoint is found by; see the [module](self).
+/// What an endpoint is chosen from; see the [module](self).
 #[derive(Clone, Copy, Default)]
 pub struct EndpointSettings<'a> {
     /// A URL given in code or by a flag.
@@ -80,9 +80,9 @@ pub struct EndpointSettings<'a> {
     /// The region to send to and to sign for: [`Region::resolve`](crate::region::Region::resolve), or
     /// [`region_of_arn`](crate::region::region_of_arn).
     pub region: Option<&'a str>,
-    /// Whether FIPS is asked for, given in code; otherwise environment and profile are asked.
+    /// Whether to use FIPS, given in code; otherwise environment and profile decide.
     pub use_fips: Option<bool>,
-    /// Whether dual-stack is asked for, given in code; otherwise environment and profile are asked.
+    /// Whether to use dual-stack, given in code; otherwise environment and profile decide.
     pub use_dual_stack: Option<bool>,
     /// The AWS files and the profile chosen from them.
     pub profile: Option<(&'a Profiles, &'a Section)>,

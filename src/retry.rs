@@ -1,8 +1,8 @@
-//! When to try again: AWS's *standard* retry mode, as a function of what failed and of chance.
+//! When to retry: AWS's *standard* retry mode, as a function of the failure and a random number.
 //!
-//! Three attempts in all; before each retry a pause of `random(0, 1) × min(base × 2^retries, 20 s)`,
-//! the base being 1 s when throttled and 50 ms otherwise; and a quota for the whole client, so that a
-//! service in trouble is not asked for ever. Source: the AWS SDKs' reference guide,
+//! There are three attempts. Before each retry is a pause of `random(0, 1) × min(base × 2^retries, 20 s)`, with a base
+//! of 1 s if the call was throttled, otherwise of 50 ms. A quota for the whole client limits the retries while the
+//! service has trouble. Source: the AWS SDKs' reference guide,
 //! [retry behavior](https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
 
 mod rate;
@@ -13,16 +13,16 @@ use std::time::Duration;
 pub(crate) use self::rate::RateLimit;
 use crate::{Error, ErrorKind};
 
-/// How often a call is tried, and how long it waits in between.
+/// How many attempts a call has, and how long it waits between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retry {
-    /// The most attempts that one call makes, the first included; at least 1.
+    /// The most attempts of one call, including the first; at least 1.
     pub max_attempts: u32,
-    /// How long a call may wait out throttling in all, beside those attempts. None by default;
+    /// How long a call may wait in all while it is throttled; these retries do not count as attempts. `None` by default;
     /// [`Duration::MAX`] is no limit.
     pub patience: Option<Duration>,
-    /// Whether the client also limits how often it calls, once it has been throttled. Not by default.
+    /// Whether the client also limits its rate of requests once it has been throttled. Off by default.
     pub adaptive: bool,
 }
 
@@ -37,33 +37,33 @@ impl Retry {
         Self { max_attempts: 1, patience: None, adaptive: false }
     }
 
-    /// Three attempts, and a limit on how often the client calls, which throttling lowers and success
-    /// raises again: for many calls at once.
+    /// Three attempts, and a limit on the client's rate of requests, which throttling lowers and success raises: for
+    /// many calls at once.
     pub fn adaptive() -> Self {
         Self { adaptive: true, ..Self::standard() }
     }
 
-    /// For agents, which would rather wait than fail: three attempts, and throttling (as well as a model
-    /// that is being made ready) is waited out for as long as `budget` in all; [`Duration::MAX`] is no limit.
+    /// For agents, which prefer waiting to failing: three attempts, and up to `budget` in all to wait while the call is
+    /// throttled or the model is not ready; [`Duration::MAX`] is no limit.
     pub fn patient(budget: Duration) -> Self {
         Self { patience: Some(budget), ..Self::standard() }
     }
 
-    /// This many attempts; none counts as one.
+    /// Sets the number of attempts; 0 counts as 1.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts.max(1);
         self
     }
 
-    /// The pause before the retry that follows `attempt` (the first is 1), or `None` if there is to be none.
+    /// The pause before the retry that follows `attempt` (the first is 1), or `None` if there is no retry.
     ///
     /// `random` is from 0 to 1. A time that the service asks for lengthens the pause by five seconds at most.
     pub fn delay(&self, error: &Error, attempt: u32, random: f64) -> Option<Duration> {
         (error.is_retryable() && attempt < self.max_attempts).then(|| pause(error, attempt, random))
     }
 
-    /// The pause before the retry that patience makes, after `attempt` attempts and `waited` spent so, or
-    /// `None` where there is no patience (left) or this is nothing to wait out. Half of a pause is left to chance.
+    /// The pause before a retry that [`patience`](Self::patience) allows, after `attempt` attempts and the time
+    /// `waited` so far. `None` if no patience is left, or if waiting does not help. Half of a pause is random.
     pub fn patient_delay(
         &self,
         error: &Error,
@@ -81,7 +81,7 @@ impl Retry {
 /// The pause after this many attempts.
 fn pause(error: &Error, attempt: u32, random: f64) -> Duration {
     let base = match error.kind() {
-        // A model that is being made ready is not so in 50 ms.
+        // A model needs more than 50 ms to become ready.
         ErrorKind::Throttled | ErrorKind::ModelNotReady => Duration::from_secs(1),
         _ => Duration::from_millis(50),
     };
@@ -100,7 +100,7 @@ impl Default for Retry {
     }
 }
 
-/// The retries that a client may still make: each costs, and success gives back.
+/// The retries that a client may still make: each has a cost, which success gives back.
 #[derive(Debug)]
 pub struct Quota(Mutex<u32>);
 
@@ -110,7 +110,7 @@ impl Quota {
         Self(Mutex::new(FULL_QUOTA))
     }
 
-    /// Takes what a retry after this failure costs, or nothing and `None` if that is more than there is.
+    /// Takes the cost of a retry after this failure. `None` if not enough is left.
     pub fn take(&self, error: &Error) -> Option<u32> {
         let cost = if error.kind() == ErrorKind::Throttled { THROTTLED_COST } else { TRANSIENT_COST };
         let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,7 +118,7 @@ impl Quota {
         Some(cost)
     }
 
-    /// Gives back after a success: what its last retry had cost, or 1 if it took none.
+    /// Gives back, after a success, the cost of its last retry, or 1 if there was none.
     pub fn give_back(&self, cost: Option<u32>) {
         let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *left = (*left + cost.unwrap_or(1)).min(FULL_QUOTA);

@@ -1,7 +1,7 @@
 //! Signing: a request, credentials, a scope and a time into headers. Pure.
 //!
-//! The one place that knows `aws_sigv4`, whose default settings are what Bedrock wants: the path,
-//! percent-encoded once for the wire, is encoded again in the canonical request.
+//! The only importer of `aws_sigv4`. Its default settings are right for Bedrock: the path, already percent-encoded,
+//! is encoded again in the canonical request.
 
 use std::time::SystemTime;
 
@@ -14,21 +14,21 @@ use ring::digest::{Digest, SHA256, digest};
 
 use crate::{Error, ErrorKind, Hint, Result};
 
-/// What a signature is good for, beside its day: `region/service/aws4_request`.
+/// What a signature is valid for, besides its day: `region/service/aws4_request`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope<'a> {
     /// The region that is called.
     pub region: &'a str,
-    /// The signing name of the service: `bedrock` for the runtime and the control plane alike.
+    /// The signing name of the service: `bedrock` for both the runtime and the control plane.
     pub service: &'a str,
 }
 
 /// The headers that sign this request with Signature Version 4: `x-amz-date`, `authorization`, and
 /// `x-amz-security-token` for temporary credentials.
 ///
-/// Signed are the host, with a port that is not the scheme's own, and every header that the request
-/// has, but for `authorization`, `user-agent`, `x-amzn-trace-id` and `transfer-encoding`. The URI is
-/// to be percent-encoded as it goes on the wire.
+/// The signature covers the host, with its port unless that is the scheme's default, and every header of the request
+/// except `authorization`, `user-agent`, `x-amzn-trace-id` and `transfer-encoding`. The URI must be percent-encoded
+/// as it is sent.
 ///
 /// Source: [AWS Signature Version 4](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html).
 pub fn sign(
@@ -45,7 +45,7 @@ pub fn sign(
     {
         if !text.unwrap_or_default().bytes().all(|byte| byte.is_ascii_graphic()) {
             let message =
-                format!("the {name}: visible ASCII expected, a character found that no header can have");
+                format!("the {name}: expected visible ASCII, found a character that no header can have");
             return Err(Error::new(ErrorKind::Credentials, message).with_hint(Hint::CopyCredentials));
         }
     }
@@ -66,7 +66,9 @@ pub fn sign(
             Ok(value) => Ok((name.as_str(), value)),
             Err(_) => Err(Error::new(
                 ErrorKind::InvalidInput,
-                format!("the header {name} cannot be signed: visible ASCII expected"),
+                format!(
+                    "the header {name} cannot be signed: expected visible ASCII, found another character"
+                ),
             )),
         })
         .collect::<Result<Vec<_>>>()?;
@@ -74,7 +76,7 @@ pub fn sign(
         request.method().as_str(),
         request.uri().to_string(),
         headers.into_iter(),
-        // By ring, whose SHA-256 takes less than half the instructions of the one that is used here otherwise.
+        // ring's SHA-256 takes less than half the instructions of the one in `aws_sigv4`.
         SignableBody::Precomputed(hex(digest(&SHA256, request.body()))),
     )
     .map_err(|error| failed(error.into()))?;

@@ -1,8 +1,8 @@
-//! How far this machine's clock is from the service's. A signature is good for five minutes.
+//! How far this machine's clock is from the service's. A signature is valid for five minutes.
 //!
-//! Each answer tells it: the `Date` of the service, against the middle of the exchange here. It counts
-//! when it is more than four minutes and less than a century, and is left alone where an answer may be old (`Age`) or the
-//! exchange took so long that its middle says nothing. Source: the AWS SDKs, which do the same.
+//! The difference is the `Date` of a response minus the middle of the attempt by this machine's clock. It counts from
+//! four minutes to a century. A response that may be old (`Age`) or that took very long says nothing about it. The
+//! AWS SDKs do the same.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -12,10 +12,10 @@ use http::header::{AGE, DATE, HeaderMap};
 use crate::date::read_http_date;
 use crate::{Error, ErrorKind};
 
-/// What is known of the difference, for all calls of a client.
+/// The difference, for all calls of a client.
 #[derive(Debug, Default)]
 pub(crate) struct ClockSkew {
-    /// The service's clock less this machine's, in seconds. 0 where it does not count.
+    /// The service's clock minus this machine's, in seconds; 0 if the difference does not count.
     seconds: AtomicI64,
 }
 
@@ -28,10 +28,10 @@ impl ClockSkew {
         corrected.unwrap_or(now)
     }
 
-    /// Learns from an answer to what was sent and answered at these times of this machine. Gives the
-    /// difference where it is news.
-    pub(crate) fn learn(&self, headers: &HeaderMap, sent: SystemTime, answered: SystemTime) -> Option<i64> {
-        let took = answered.duration_since(sent).ok().filter(|took| *took < LONGEST_EXCHANGE)?;
+    /// Learns from a response. The times are when the request was sent and the response arrived, by this machine's
+    /// clock. Returns the difference if it is new.
+    pub(crate) fn learn(&self, headers: &HeaderMap, sent: SystemTime, arrived: SystemTime) -> Option<i64> {
+        let took = arrived.duration_since(sent).ok().filter(|took| *took < LONGEST_ATTEMPT)?;
         if headers.contains_key(AGE) {
             return None;
         }
@@ -69,11 +69,11 @@ fn seconds_between(from: SystemTime, to: SystemTime) -> i64 {
     }
 }
 
-/// What a signature's date may differ by without being refused, and then some.
+/// Less than the five minutes by which a signature's date may differ.
 const TOLERANCE: Duration = Duration::from_mins(4);
-/// No clock is farther off, and a signature's date must stay within four digits of a year.
+/// The year in a signature's date has four digits.
 const FARTHEST: Duration = Duration::from_hours(100 * 365 * 24);
-const LONGEST_EXCHANGE: Duration = Duration::from_mins(15);
+const LONGEST_ATTEMPT: Duration = Duration::from_mins(15);
 
 #[cfg(test)]
 mod tests {
@@ -93,14 +93,14 @@ mod tests {
     #[test]
     fn a_clock_that_is_far_off_is_corrected_once() {
         let skew = ClockSkew::default();
-        let answer = dated("Fri, 02 Jan 2026 03:34:05 GMT");
-        assert_eq!(skew.learn(&answer, at(NOW), at(NOW)), Some(1800));
+        let response = dated("Fri, 02 Jan 2026 03:34:05 GMT");
+        assert_eq!(skew.learn(&response, at(NOW), at(NOW)), Some(1800));
         assert_eq!(skew.correct(at(NOW)), at(NOW + 1800));
-        assert_eq!(skew.learn(&answer, at(NOW), at(NOW)), None);
-        // The clock has been set right.
-        assert_eq!(skew.learn(&answer, at(NOW + 1800), at(NOW + 1802)), Some(0));
+        assert_eq!(skew.learn(&response, at(NOW), at(NOW)), None);
+        // The clock has been corrected.
+        assert_eq!(skew.learn(&response, at(NOW + 1800), at(NOW + 1802)), Some(0));
         assert_eq!(skew.correct(at(NOW)), at(NOW));
-        assert_eq!(skew.learn(&answer, at(NOW + 1800 + 7200), at(NOW + 1800 + 7202)), Some(-7201));
+        assert_eq!(skew.learn(&response, at(NOW + 1800 + 7200), at(NOW + 1800 + 7202)), Some(-7201));
         assert_eq!(skew.correct(at(NOW + 9000)), at(NOW + 1799));
     }
 
@@ -109,7 +109,7 @@ mod tests {
         let skew = ClockSkew::default();
         let mut old = dated("Fri, 02 Jan 2026 03:34:05 GMT");
         old.insert(AGE, "60".parse().unwrap());
-        for (headers, answered) in [
+        for (headers, arrived) in [
             (old, NOW),
             (dated("yesterday"), NOW),
             (dated("Fri, 31 Dec 9999 23:59:59 GMT"), NOW),
@@ -118,10 +118,7 @@ mod tests {
             (dated("Fri, 02 Jan 2026 03:07:05 GMT"), NOW),
             (dated("Fri, 02 Jan 2026 03:34:05 GMT"), NOW + 1000),
         ] {
-            assert_eq!(skew.learn(&headers, at(NOW), at(answered)), None, "{headers:?}");
+            assert_eq!(skew.learn(&headers, at(NOW), at(arrived)), None, "{headers:?}");
         }
     }
-
-    #[test]
-    fn a_difference_is_said_as_people_say_it() {}
 }
