@@ -6,13 +6,18 @@
 //!
 //! What is mended:
 //!
-//! - the history ([`Options::repair_history`]): turns alternate and begin with the user's, each tool call has one
-//!   result, and no block is blank; names, ids and tool inputs are ones that the service accepts
+//! - the history ([`Options::repair_history`]): turns alternate, begin with the user's and end as the model accepts,
+//!   each tool call has one result, and no block is blank; names, ids and tool inputs are ones that the service accepts
 //! - thoughts: they go back to the model that thought them, in the form of its [`Family`]
-//! - system messages between the others: their text is appended to the system prompt
-//! - thinking, `maxTokens`, `temperature`, `topP` and the service tier; what changes is among the
+//! - system messages: those at the beginning are appended to the system prompt, later ones become turns of the user
+//!   where the model has no such messages
+//! - images and documents: those that a tool result must not hold stand behind it
+//! - thinking, `maxTokens`, `temperature`, `topP`, `topK` and the service tier; what changes is among the
 //!   [warnings](Prepared::warnings)
-//! - strict tools and their schemas, a forced tool choice, cache points
+//! - tools and their schemas, strict or not, the tool choice, cache points
+//!
+//! What a model takes is a table of [families](Family), which [`Options::families`] extends and overrides.
+//! [`converse_stream`] also mends what the service refused for a reason that the table does not know, and remembers it.
 //!
 //! ```
 //! use pumice::conversation::{self, Options, Target, ThinkingLevel};
@@ -49,6 +54,7 @@ mod history;
 mod media;
 mod name;
 mod parameters;
+mod schema;
 mod strict;
 mod thinking;
 mod tokens;
@@ -57,12 +63,14 @@ mod tools;
 pub use arguments::{PartialArguments, parse_arguments};
 pub use cache::CacheRetention;
 pub use cost::Charge;
-pub use family::{Family, PromptCache, TemperatureRule, ThinkingForm};
+pub use family::Family;
 pub use media::{Media, MediaFormat, check_limits};
 pub use name::ToolNames;
 pub use thinking::ThinkingLevel;
 
 pub(crate) use cost::cache_write_1h;
+#[cfg(feature = "settings")]
+pub(crate) use family::Form;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -76,6 +84,7 @@ use crate::models::{self, ModelInfo};
 use crate::region::is_govcloud;
 use crate::stream::EventStream;
 use blocks::Blocks;
+use family::{Capability, Takes};
 use parameters::Thinking;
 
 /// The model that a request is for, as far as it is known. Its id is the request's.
@@ -96,8 +105,9 @@ impl Target {
     }
 
     /// Looks up what the request depends on: the region, and the foundation model behind an application inference
-    /// profile whose name does not tell the family. Waits a second for it at most; a profile that cannot be looked up
-    /// is one of no known family. The client remembers what it found.
+    /// profile whose name does not tell the family, with what the [catalog](models::catalog) knows of that. Waits a
+    /// second for it at most; a profile that cannot be looked up is one of no known family. The client remembers what
+    /// it found.
     pub async fn look_up(
         &mut self,
         client: &Client,
@@ -110,10 +120,13 @@ impl Target {
         }
         if id.contains(":application-inference-profile/")
             && self.info.base.is_none()
-            && depends_on_family(request, options)
-            && Family::find(id, self, &options.families).is_none()
+            && !Takes::of(id, self, &options.families, None).known
         {
             self.info.base = models::base_model(client, id).await;
+            if let Some(base) = &self.info.base {
+                let known = ModelInfo::known(base);
+                self.info = std::mem::take(&mut self.info).or(known);
+            }
         }
         Ok(())
     }
@@ -125,18 +138,6 @@ impl Target {
     }
 }
 
-/// Whether the request differs from family to family.
-pub(crate) fn depends_on_family(request: &ConverseRequest, options: &Options) -> bool {
-    let inference = request.inference_config.as_ref();
-    let mut messages = request.messages.iter().flatten();
-    options.cache_retention != Some(CacheRetention::None)
-        || options.thinking.is_some()
-        || inference.is_some_and(|config| config.temperature.is_some() || config.top_p.is_some())
-        || request.service_tier.is_some()
-        || request.tool_config.is_some()
-        || messages.any(|message| message.role != ConversationRole::User)
-}
-
 /// What is asked beyond what a [`ConverseRequest`] can say.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -144,6 +145,8 @@ pub(crate) fn depends_on_family(request: &ConverseRequest, options: &Options) ->
 pub struct Options {
     /// How much the model is asked to think. `None`: not at all.
     pub thinking: Option<ThinkingLevel>,
+    /// Whether a model that thinks by itself is told not to.
+    pub thinking_off: bool,
     /// The tokens to think with, for levels up to [`High`](ThinkingLevel::High) and families that count them.
     pub thinking_budgets: Vec<(ThinkingLevel, u64)>,
     /// What is shown of the thoughts: `summarized` unless set, or `omitted`.
@@ -167,9 +170,16 @@ pub struct Options {
     /// The strict tools, by name, that must be held to their schema. Other strict tools are, where model and schema
     /// allow it.
     pub required_strict: HashSet<String>,
+    /// From how many of the most likely tokens the next one is chosen. It goes where the family has it.
+    pub top_k: Option<u64>,
+    /// Whether the oldest images and documents become notes where the request has more than the service accepts.
+    /// Otherwise that is an error.
+    pub omit_old_media: bool,
+    /// Whether a request that the service refuses for a known reason is mended and made again. `true` by default.
+    pub repair: bool,
     /// The conversation's id. Where the service refused its strict tools together, the client remembers that.
     pub session: Option<String>,
-    /// Families before the built-in ones.
+    /// Families before those of the program.
     pub families: Vec<Family>,
 }
 
@@ -177,6 +187,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             thinking: None,
+            thinking_off: false,
             thinking_budgets: Vec::new(),
             thinking_display: None,
             interleaved_thinking: true,
@@ -187,6 +198,9 @@ impl Default for Options {
             foreign_messages: Vec::new(),
             counted: None,
             required_strict: HashSet::new(),
+            top_k: None,
+            omit_old_media: false,
+            repair: true,
             session: None,
             families: Vec::new(),
         }
@@ -212,6 +226,10 @@ pub struct Prepared {
     pub tool_names: ToolNames,
     /// What is sent differently from what was given.
     pub warnings: Vec<Warning>,
+    /// Whether the model counts the tokens of the cache among those of the prompt.
+    pub cached_in_input: bool,
+    /// Whether the model takes this request only without streaming: [`Client::converse`].
+    pub unstreamed: bool,
     /// The schemas, by the index of their tool, of tools that are strict and do not have to be.
     relaxed: Vec<(usize, ToolInputSchema)>,
 }
@@ -233,11 +251,11 @@ impl Prepared {
     }
 }
 
-/// A parameter that is changed or not sent. `Display` says it in a sentence.
+/// What is changed or not sent. `Display` says it in a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Warning {
-    /// Which: `maxTokens`, `temperature`, `topP`, `serviceTier` or `thinking`.
+    /// Which parameter: `maxTokens`, `temperature`, `toolChoice`, `thinking`; `tools`; or `request`.
     pub parameter: &'static str,
     /// What is changed and why: `0.5 not sent: the model refuses it`.
     pub change: String,
@@ -257,35 +275,59 @@ impl fmt::Display for Warning {
 
 /// Makes a request one that the model accepts, in time linear in its length. Pure: equal input gives equal output.
 ///
-/// Fails with [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a tool that must be strict and cannot be, and where a document of the
-/// request is not the JSON that it should be.
-pub fn prepare(mut request: ConverseRequest, target: &Target, options: &Options) -> Result<Prepared> {
-    let family = Family::find(&request.model_id, target, &options.families).unwrap_or(Family::unknown());
-    let thinking = Thinking::of(&request, target, options, family);
+/// Fails with [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for a tool that must be strict and cannot be
+/// or whose properties have names that the model refuses, for more or larger images, documents or texts than the
+/// service accepts, and where a document of the request is not the JSON that it should be.
+pub fn prepare(request: ConverseRequest, target: &Target, options: &Options) -> Result<Prepared> {
+    prepare_as(request, target, options, None)
+}
+
+/// Prepares a request with what was learnt of its model.
+fn prepare_as(
+    mut request: ConverseRequest,
+    target: &Target,
+    options: &Options,
+    learnt: Option<&Family>,
+) -> Result<Prepared> {
+    let takes = &Takes::of(&request.model_id, target, &options.families, learnt);
+    let mut thinking = Thinking::of(&request, target, options, takes);
+    let mut warnings = Vec::new();
 
     request.tool_config = request.tool_config.filter(|config| !config.tools.is_empty());
     let repairs = options.repair_history;
+    if let Some(config) = &mut request.tool_config
+        && repairs
+    {
+        tools::drop_doubles(config, &mut warnings);
+    }
+    if request.tool_config.is_some() && takes.takes(Capability::Tools, "no") {
+        request.tool_config = None;
+        warnings.push(Warning::new("tools", "not sent: the model has none".into()));
+    }
     let mut tool_names =
         if repairs { tools::names(request.tool_config.as_ref()) } else { ToolNames::default() };
-    mend_messages(&mut request, target, options, family, &mut tool_names)?;
+    mend_messages(&mut request, target, options, takes, &mut tool_names)?;
+    media::check(&mut request, takes, options)?;
+    thinking.check_loop(request.messages.as_deref().unwrap_or_default());
     let mut relaxed = Vec::new();
     if let Some(config) = &mut request.tool_config {
-        // Claude cannot be made to call a tool while it thinks.
-        config.tool_choice =
-            config.tool_choice.take().filter(|_| !(family.is_claude() && thinking.level.is_some()));
-        relaxed = tools::mend(config, repairs.then_some(&mut tool_names), target, options)?;
+        tools::choose(config, takes, thinking.level.is_some(), &mut warnings);
+        let names = repairs.then_some(&mut tool_names);
+        relaxed = tools::mend(config, names, target, options, takes, &mut warnings)?;
     }
-    let warnings = parameters::mend(&mut request, target, options, family, thinking)?;
-    cache::place_points(&mut request, family, options);
-    Ok(Prepared { request, tool_names, warnings, relaxed })
+    parameters::mend(&mut request, target, options, takes, thinking, &mut warnings)?;
+    cache::place_points(&mut request, takes, options);
+    let unstreamed = request.tool_config.is_some() && takes.takes(Capability::Tools, "plain");
+    let cached_in_input = takes.says(Capability::CachedInInput);
+    Ok(Prepared { request, tool_names, warnings, relaxed, cached_in_input, unstreamed })
 }
 
-/// Mends the messages, and appends the text of system messages to the system prompt.
+/// Mends the messages and the system prompt.
 fn mend_messages(
     request: &mut ConverseRequest,
     target: &Target,
     options: &Options,
-    family: &Family,
+    takes: &Takes,
     names: &mut ToolNames,
 ) -> Result<()> {
     let repairs = options.repair_history;
@@ -295,11 +337,19 @@ fn mend_messages(
     }
     if let Some(messages) = request.messages.take() {
         let takes_images = target.info.images != Some(false);
-        let mut blocks = Blocks::new(family, options, takes_images, names);
+        let mut blocks = Blocks::new(takes, options, takes_images, names);
         let mut turns = Vec::with_capacity(messages.len());
         for (index, mut message) in messages.into_iter().enumerate() {
             if message.role == ConversationRole::System {
-                append(&mut system, &mut message, repairs);
+                let texts = take_texts(&mut message, repairs);
+                if turns.is_empty() {
+                    append(&mut system, texts);
+                } else if !takes.says(Capability::SystemMessages) {
+                    // The system prompt stays as it is: what follows it stays in the cache.
+                    turns.extend(texts.into_iter().map(Message::user));
+                } else {
+                    message.content.splice(..0, texts.into_iter().map(ContentBlock::Text));
+                }
             } else {
                 blocks.mend(index, &mut message)?;
             }
@@ -310,7 +360,8 @@ fn mend_messages(
             }
         }
         if repairs {
-            history::repair(&mut turns, request.tool_config.is_some());
+            let prompt = if takes.says(Capability::System) { None } else { take_prompt(&mut system) };
+            history::repair(&mut turns, request.tool_config.is_some(), prompt, takes);
             media::name_documents(&mut turns);
         }
         request.messages = Some(turns);
@@ -319,19 +370,35 @@ fn mend_messages(
     Ok(())
 }
 
-/// Takes the text out of a system message. Which models accept such messages is not known; blocks of other kinds stay
-/// for the service to judge.
-fn append(system: &mut Vec<SystemContentBlock>, message: &mut Message, repairs: bool) {
+/// Takes the text out of a system message; blocks of other kinds stay for the service to judge.
+fn take_texts(message: &mut Message, repairs: bool) -> Vec<String> {
+    let mut texts = Vec::new();
     for block in std::mem::take(&mut message.content) {
         match block {
             ContentBlock::Text(text) if text.is_empty() || repairs && text.trim().is_empty() => {}
-            ContentBlock::Text(text) => match system.last_mut() {
-                Some(SystemContentBlock::Text(last)) => last.extend(["\n\n", &text]),
-                _ => system.push(text.into()),
-            },
+            ContentBlock::Text(text) => texts.push(text),
             block => message.content.push(block),
         }
     }
+    texts
+}
+
+fn append(system: &mut Vec<SystemContentBlock>, texts: Vec<String>) {
+    for text in texts {
+        match system.last_mut() {
+            Some(SystemContentBlock::Text(last)) => last.extend(["\n\n", &text]),
+            _ => system.push(text.into()),
+        }
+    }
+}
+
+/// The text of the system prompt, for a model that has none.
+fn take_prompt(system: &mut Vec<SystemContentBlock>) -> Option<String> {
+    let texts = system.drain(..).filter_map(|block| match block {
+        SystemContentBlock::Text(text) => Some(text),
+        _ => None,
+    });
+    Some(texts.collect::<Vec<_>>().join("\n\n")).filter(|text| !text.is_empty())
 }
 
 /// A call of a model: what was sent, and what came of it.
@@ -399,17 +466,42 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_system_messages_follows_the_system_prompt() {
-        let request = prepared(conversation(), &Options::default());
-        assert_eq!(request["system"], json!([{"text": "S\n\nT\n\nU"}]));
+    fn system_messages_stay_where_they_are() {
+        let mut conversation = conversation();
+        conversation["messages"]
+            .as_array_mut()
+            .unwrap()
+            .insert(0, json!({"role": "system", "content": [{"text": "R"}]}));
+        let request = prepared(conversation.clone(), &Options::default());
+        assert_eq!(request["system"], json!([{"text": "S\n\nR"}]));
+        let removal = json!({"toolRemoval": {"tool": {"name": "t"}}});
         assert_eq!(
             request["messages"],
             json!([
+                {"role": "user", "content": [{"text": "a"}, {"text": "T"}]},
+                {"role": "system", "content": [removal]},
+                {"role": "user", "content": [{"text": "U"}, {"text": "b"}]}
+            ])
+        );
+        let families = json!([{"match": ["m"], "systemMessages": true}]);
+        let options = Options { families: serde_json::from_value(families).unwrap(), ..Options::default() };
+        assert_eq!(
+            prepared(conversation, &options)["messages"],
+            json!([
                 {"role": "user", "content": [{"text": "a"}]},
-                {"role": "system", "content": [{"toolRemoval": {"tool": {"name": "t"}}}]},
+                {"role": "system", "content": [{"text": "T"}, removal, {"text": "U"}]},
                 {"role": "user", "content": [{"text": "b"}]}
             ])
         );
+    }
+
+    #[test]
+    fn the_prompt_of_a_model_without_one_stands_before_the_first_question() {
+        let mut conversation = conversation();
+        conversation["modelId"] = "amazon.titan-text-express-v1".into();
+        let request = prepared(conversation, &Options::default());
+        assert_eq!(request["system"], Value::Null);
+        assert_eq!(request["messages"][0]["content"], json!([{"text": "S"}, {"text": "a"}, {"text": "T"}]));
     }
 
     #[test]
@@ -428,7 +520,8 @@ mod tests {
     fn empty_tools_are_left_out_and_choices_name_the_tool_as_it_is_sent() {
         let request = json!({"modelId": "m", "toolConfig": {"tools": []}});
         assert_eq!(prepared(request, &Options::default()), json!({"modelId": "m"}));
-        let tool = |name: &str| json!({"toolSpec": {"name": name, "inputSchema": {"json": {}}}});
+        let tool =
+            |name: &str| json!({"toolSpec": {"name": name, "inputSchema": {"json": {"type": "object"}}}});
         let config = |name: &str| json!({"tools": [tool(name)], "toolChoice": {"tool": {"name": name}}});
         let request = json!({"modelId": "m", "toolConfig": config("f.g")});
         assert_eq!(prepared(request, &Options::default())["toolConfig"], config("f_g"));

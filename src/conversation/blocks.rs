@@ -1,19 +1,19 @@
 //! The blocks of messages, one by one: text, thoughts, images, tool calls and their results.
 
 use super::Options;
-use super::family::Family;
+use super::family::{Capability, Takes};
 use super::history::EMPTY;
 use super::name::{CallIds, ToolNames};
 use crate::Result;
 use crate::converse::{
-    ContentBlock, ConversationRole, Message, ReasoningContentBlock, ReasoningTextBlock, ToolResultBlock,
-    ToolResultContentBlock, ToolResultStatus, ToolUseBlock,
+    ContentBlock, ConversationRole, DocumentFormat, Message, ReasoningContentBlock, ReasoningTextBlock,
+    ToolResultBlock, ToolResultContentBlock, ToolResultStatus, ToolUseBlock,
 };
 use crate::shape::Document;
 
 /// Makes the blocks of a conversation, message by message, ones that the model accepts.
 pub(super) struct Blocks<'a> {
-    family: &'a Family,
+    takes: &'a Takes,
     options: &'a Options,
     takes_images: bool,
     names: &'a mut ToolNames,
@@ -24,12 +24,13 @@ pub(super) struct Blocks<'a> {
 
 impl<'a> Blocks<'a> {
     pub(super) fn new(
-        family: &'a Family,
+        takes: &'a Takes,
         options: &'a Options,
         takes_images: bool,
         names: &'a mut ToolNames,
     ) -> Self {
-        Self { family, options, takes_images, names, ids: CallIds::default(), after_assistant: false }
+        let ids = CallIds::new(takes.takes(Capability::ToolIds, "nine"));
+        Self { takes, options, takes_images, names, ids, after_assistant: false }
     }
 
     /// Mends the message at this index of the conversation as it was given.
@@ -68,16 +69,20 @@ impl<'a> Blocks<'a> {
         Ok(())
     }
 
-    /// Claude wants its thoughts back with their signature. Other models refuse the signature.
+    /// Claude wants its thoughts back with their signature. Other models refuse the signature, or thoughts at all.
     fn reasoning(&self, block: ReasoningContentBlock) -> Option<ContentBlock> {
+        if self.takes.takes(Capability::Thoughts, "none") {
+            return None;
+        }
+        let signed = self.takes.takes(Capability::Thoughts, "signed");
         let ReasoningContentBlock::ReasoningText(ReasoningTextBlock { text, signature, .. }) = block else {
             return Some(block.into());
         };
         let signature = signature.filter(|signature| !signature.trim().is_empty());
         let block = match signature {
-            Some(signature) if self.family.is_claude() => ReasoningTextBlock::new(text).signature(signature),
+            Some(signature) if signed => ReasoningTextBlock::new(text).signature(signature),
             _ if text.trim().is_empty() => return None,
-            None if self.family.is_claude() => return Some(ContentBlock::Text(text)),
+            None if signed => return Some(ContentBlock::Text(text)),
             _ => ReasoningTextBlock::new(text),
         };
         Some(ReasoningContentBlock::ReasoningText(block).into())
@@ -91,18 +96,35 @@ impl<'a> Blocks<'a> {
     }
 
     fn tool_result(&mut self, mut result: ToolResultBlock, content: &mut Vec<ContentBlock>) {
-        // Claude refuses an image in the result of a failed tool.
-        let lifts = self.family.is_claude() && result.status == Some(ToolResultStatus::Error);
+        let failed = result.status == Some(ToolResultStatus::Error);
         let (id, tool) = self.ids.result(&result.tool_use_id);
         let mut lifted = Vec::new();
         let mut kept = Vec::<ToolResultContentBlock>::with_capacity(result.content.len());
         for block in result.content {
-            let note = match block {
+            let kind = match &block {
                 ToolResultContentBlock::Text(text) if text.trim().is_empty() => continue,
+                ToolResultContentBlock::Image(_) => "image",
+                ToolResultContentBlock::Document(document) if is_text(document.format.as_ref()) => "text",
+                ToolResultContentBlock::Document(_) => "document",
+                ToolResultContentBlock::Video(_) => "video",
+                _ => "",
+            };
+            let lifts = !kind.is_empty()
+                && (!self.takes.takes(Capability::ResultMedia, kind)
+                    || failed && !self.takes.takes(Capability::FailedResultMedia, kind));
+            let note = match block {
                 ToolResultContentBlock::Image(_) if !self.takes_images => OMITTED_TOOL_IMAGE,
                 ToolResultContentBlock::Image(image) if lifts => {
                     lifted.push(ContentBlock::Image(image));
                     LIFTED_IMAGE
+                }
+                ToolResultContentBlock::Document(document) if lifts => {
+                    lifted.push(ContentBlock::Document(document));
+                    LIFTED_DOCUMENT
+                }
+                ToolResultContentBlock::Video(video) if lifts => {
+                    lifted.push(ContentBlock::Video(video));
+                    LIFTED_VIDEO
                 }
                 block => {
                     kept.push(block);
@@ -118,15 +140,28 @@ impl<'a> Blocks<'a> {
             kept.push(EMPTY.into());
         }
         result.content = kept;
+        result.status = result.status.filter(|_| self.takes.says(Capability::Status));
         let given = std::mem::replace(&mut result.tool_use_id, id);
         content.push(result.into());
         if !lifted.is_empty() {
             let tool = tool.unwrap_or("unknown");
-            let note = format!("Images from the error result of tool call {given} ({tool}):");
+            let what = if lifted.iter().all(|block| matches!(block, ContentBlock::Image(_))) {
+                "Images"
+            } else {
+                "Files"
+            };
+            let error = if failed { "error " } else { "" };
+            let note = format!("{what} from the {error}result of tool call {given} ({tool}):");
             content.push(ContentBlock::Text(note));
             content.extend(lifted);
         }
     }
+}
+
+/// Whether a document is plain text.
+fn is_text(format: Option<&DocumentFormat>) -> bool {
+    use DocumentFormat::{Csv, Html, Md, Txt};
+    format.is_none_or(|format| matches!(format, Csv | Html | Md | Txt))
 }
 
 /// The input of a tool call: an object, without members whose name is empty. The service refuses anything else.
@@ -218,20 +253,22 @@ fn behind_member(json: &str) -> &str {
 const OMITTED_IMAGE: &str = "(image omitted: model does not support images)";
 const OMITTED_TOOL_IMAGE: &str = "(tool image omitted: model does not support images)";
 const LIFTED_IMAGE: &str = "(image attached after the tool results)";
+const LIFTED_DOCUMENT: &str = "(document attached after the tool results)";
+const LIFTED_VIDEO: &str = "(video attached after the tool results)";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::Target;
+    use crate::conversation::family::takes;
     use serde_json::{Value, json};
 
     const CLAUDE: &str = "anthropic.claude-sonnet-4-5";
 
     /// A conversation for this model, which takes images or not.
     fn mended(messages: &Value, model: &str, options: &Options, takes_images: bool) -> Value {
-        let family = Family::find(model, &Target::default(), &[]).unwrap();
+        let takes = takes(model);
         let mut names = ToolNames::default();
-        let mut blocks = Blocks::new(family, options, takes_images, &mut names);
+        let mut blocks = Blocks::new(&takes, options, takes_images, &mut names);
         let mut messages = serde_json::from_value::<Vec<Message>>(messages.clone()).unwrap();
         for (index, message) in messages.iter_mut().enumerate() {
             blocks.mend(index, message).unwrap();
@@ -328,6 +365,39 @@ mod tests {
         );
         let novas = mended(&messages, "amazon.nova-pro", &Options::default(), true);
         assert_eq!(novas[1]["content"][0]["toolResult"]["content"], json!([image, image]));
+    }
+
+    #[test]
+    fn media_that_a_result_must_not_hold_follow_it() {
+        let image = json!({"image": {"format": "png", "source": {"bytes": "AA=="}}});
+        let document =
+            |format: &str| json!({"document": {"format": format, "name": "d", "source": {"bytes": "AA=="}}});
+        let messages = json!([
+            {"role": "assistant", "content": [{"toolUse": {"toolUseId": "abcdefghi", "name": "f", "input": {}}}]},
+            {"role": "user", "content": [{"toolResult": {
+                "toolUseId": "abcdefghi", "content": [{"text": "t"}, image, document("pdf"), document("csv")],
+                "status": "success"
+            }}]}
+        ]);
+        let lifted = |model: &str| {
+            let turns = mended(&messages, model, &Options::default(), true);
+            let blocks = turns[1]["content"].as_array().unwrap().clone();
+            let kinds = blocks.iter().flat_map(|block| block.as_object().unwrap().keys().cloned());
+            (
+                kinds.collect::<Vec<_>>().join(" "),
+                blocks[0]["toolResult"]["content"].to_string(),
+                blocks[0]["toolResult"]["status"].is_null(),
+            )
+        };
+        assert_eq!(lifted(CLAUDE).0, "toolResult");
+        let (kinds, kept, _) = lifted("moonshotai.kimi-k2.5");
+        assert_eq!(kinds, "toolResult text image document document");
+        assert!(!kept.contains("\"image\"") && kept.contains(LIFTED_DOCUMENT), "{kept}");
+        let (kinds, kept, _) = lifted("us.amazon.nova-pro-v1:0");
+        assert_eq!(kinds, "toolResult text document");
+        assert!(kept.contains("csv") && !kept.contains("pdf"), "{kept}");
+        assert_eq!(lifted("us.mistral.pixtral-large-2502-v1:0").0, "toolResult text image");
+        assert!(lifted("us.writer.palmyra-x5-v1:0").2 && !lifted(CLAUDE).2, "Palmyra refuses a status");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Where a prompt is cached.
 
 use super::Options;
-use super::family::{Family, PromptCache};
+use super::family::{Capability, Takes};
 use crate::converse::{
-    CachePointBlock, CacheTtl, ContentBlock, ConversationRole, ConverseRequest, SystemContentBlock, Tool,
+    CachePointBlock, CacheTtl, ContentBlock, ConversationRole, ConverseRequest, DocumentFormat, Message,
+    SystemContentBlock, Tool,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -41,56 +42,103 @@ impl CacheRetention {
 }
 
 /// Places cache points after the tools, the system prompt and the last turn, if that is the user's. A request that
-/// has cache points already keeps those alone.
+/// has cache points already keeps those alone, as far as the model takes them.
 ///
-/// All have the same time to live, because the service refuses one that outlives an earlier one; and they are three
-/// of the four that it accepts.
-pub(super) fn place_points(request: &mut ConverseRequest, family: &Family, options: &Options) {
-    let rule = if options.cache_all_families && !family.is_claude() {
-        &PromptCache::Always
-    } else {
-        family.prompt_cache.as_ref().unwrap_or(&PromptCache::Never)
-    };
-    let retention = match (rule, options.cache_retention) {
-        (PromptCache::Always, asked) => asked.unwrap_or(options.cache_default),
-        (PromptCache::OnRequest, Some(CacheRetention::Short | CacheRetention::Long)) => CacheRetention::Short,
-        _ => CacheRetention::None,
+/// All have the same time to live, because the service refuses one that outlives an earlier one.
+pub(super) fn place_points(request: &mut ConverseRequest, takes: &Takes, options: &Options) {
+    let places = |place| takes.takes(Capability::CachePlaces, place);
+    let forced = options.cache_all_families && !takes.is_claude();
+    let always = forced || takes.takes(Capability::PromptCache, "always");
+    let never = !forced && takes.takes(Capability::PromptCache, "never");
+    let hour = takes.takes(Capability::CacheTtls, "1h");
+    let mut left = takes.number(Capability::CachePoints);
+    if keep_points(request, hour, left) {
+        return;
+    }
+    let retention = match options.cache_retention {
+        _ if never => CacheRetention::None,
+        None if always => options.cache_default,
+        asked => asked.unwrap_or(CacheRetention::None),
     };
     let point = match retention {
         CacheRetention::None => return,
-        CacheRetention::Short => CachePointBlock::default(),
-        CacheRetention::Long => CachePointBlock::default().ttl(CacheTtl::OneHour),
+        CacheRetention::Long if hour => CachePointBlock::default().ttl(CacheTtl::OneHour),
+        _ => CachePointBlock::default(),
     };
-    if has_points(request) {
-        return;
-    }
+    let mut may_place = |place| {
+        let may = places(place) && left > 0;
+        left -= usize::from(may);
+        may
+    };
     if let Some(tools) = &mut request.tool_config
-        && *rule == PromptCache::Always
+        && may_place("tools")
     {
         tools.tools.push(point.clone().into());
     }
-    if let Some(system) = &mut request.system {
+    if let Some(system) = &mut request.system
+        && may_place("system")
+    {
         system.push(point.clone().into());
     }
     let last = request.messages.iter_mut().flatten().next_back();
-    if let Some(turn) = last.filter(|turn| turn.role == ConversationRole::User) {
-        turn.content.push(point.into());
+    if let Some(turn) = last.filter(|turn| turn.role == ConversationRole::User)
+        && let Some(at) = place_in(turn, places("results"))
+        && may_place("messages")
+    {
+        turn.content.insert(at, point.into());
     }
 }
 
-fn has_points(request: &ConverseRequest) -> bool {
-    let mut tools = request.tool_config.iter().flat_map(|config| &config.tools);
-    let mut system = request.system.iter().flatten();
-    let mut blocks = request.messages.iter().flatten().flat_map(|message| &message.content);
-    tools.any(|tool| matches!(tool, Tool::CachePoint(_)))
-        || system.any(|block| matches!(block, SystemContentBlock::CachePoint(_)))
-        || blocks.any(|block| matches!(block, ContentBlock::CachePoint(_)))
+/// Where a point may stand in a turn: the service refuses one directly after a video or a document that is no PDF.
+fn place_in(turn: &Message, beside_results: bool) -> Option<usize> {
+    let is_result = |block: &ContentBlock| matches!(block, ContentBlock::ToolResult(_));
+    if !beside_results && turn.content.iter().any(is_result) {
+        return None;
+    }
+    let refuses = |block: &ContentBlock| match block {
+        ContentBlock::Document(document) => document.format != Some(DocumentFormat::Pdf),
+        ContentBlock::Video(_) => true,
+        _ => false,
+    };
+    turn.content.iter().rposition(|block| !refuses(block)).map(|at| at + 1)
+}
+
+/// Takes out of a request's own points what the model does not take, and times to live that outlive an earlier one.
+/// Says whether the request has any.
+fn keep_points(request: &mut ConverseRequest, mut hour: bool, mut left: usize) -> bool {
+    let mut found = false;
+    let mut keep = |point: &mut CachePointBlock| {
+        found = true;
+        hour &= point.ttl == Some(CacheTtl::OneHour);
+        if !hour {
+            point.ttl = None;
+        }
+        let keeps = left > 0;
+        left -= usize::from(keeps);
+        keeps
+    };
+    if let Some(config) = &mut request.tool_config {
+        config.tools.retain_mut(|tool| if let Tool::CachePoint(point) = tool { keep(point) } else { true });
+    }
+    if let Some(system) = &mut request.system {
+        system.retain_mut(|block| match block {
+            SystemContentBlock::CachePoint(point) => keep(point),
+            _ => true,
+        });
+    }
+    for message in request.messages.iter_mut().flatten() {
+        message.content.retain_mut(|block| match block {
+            ContentBlock::CachePoint(point) => keep(point),
+            _ => true,
+        });
+    }
+    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conversation::Target;
+    use crate::conversation::family::takes;
     use crate::converse::{Message, ToolSpecification};
     use serde_json::{Value, json};
 
@@ -104,9 +152,9 @@ mod tests {
 
     fn points(request: ConverseRequest, retention: Option<CacheRetention>) -> Value {
         let mut request = request;
-        let family = Family::find(&request.model_id, &Target::default(), &[]).unwrap();
+        let takes = takes(&request.model_id);
         let options = Options { cache_retention: retention, ..Options::default() };
-        place_points(&mut request, family, &options);
+        place_points(&mut request, &takes, &options);
         let body = serde_json::to_value(&request).unwrap();
         json!([body["toolConfig"]["tools"][1], body["system"][1], body["messages"][1]["content"][1]])
     }
@@ -127,6 +175,54 @@ mod tests {
         assert_eq!(points(nova(), for_an_hour), json!([null, short, short]));
         let deepseek = request("deepseek.v3", Message::user("b"));
         assert_eq!(points(deepseek, for_an_hour), json!([null, null, null]));
+    }
+
+    #[test]
+    fn points_are_of_the_kind_and_in_the_places_that_the_family_takes() {
+        let short = json!({"cachePoint": {"type": "default"}});
+        let for_an_hour = Some(CacheRetention::Long);
+        let older = request("anthropic.claude-sonnet-4-20250514-v1:0", Message::user("b"));
+        assert_eq!(points(older, for_an_hour), json!([short, short, short]), "no hour before Claude 4.5");
+        let document =
+            |format: &str| json!({"document": {"format": format, "name": "d", "source": {"text": "x"}}});
+        let ask = |model: &str, blocks: &[Value]| {
+            let last = json!({"role": "user", "content": blocks});
+            let mut request = request(model, serde_json::from_value(last).unwrap());
+            place_points(
+                &mut request,
+                &takes(model),
+                &Options { cache_retention: for_an_hour, ..Options::default() },
+            );
+            let content = serde_json::to_value(&request.messages.unwrap()[1].content).unwrap();
+            content.as_array().unwrap().iter().position(|block| block.get("cachePoint").is_some())
+        };
+        let claude = "anthropic.claude-sonnet-4-5";
+        let text = || json!({"text": "t"});
+        assert_eq!(ask(claude, &[text(), document("md"), document("csv")]), Some(1));
+        assert_eq!(ask(claude, &[text(), document("pdf")]), Some(2));
+        assert_eq!(ask(claude, &[document("md"), text()]), Some(2));
+        assert_eq!(ask(claude, &[document("md")]), None);
+        let result = || json!({"toolResult": {"toolUseId": "1", "content": []}});
+        assert_eq!(ask(claude, &[result()]), Some(1));
+        assert_eq!(ask("amazon.nova-pro-v1:0", &[result()]), None);
+    }
+
+    #[test]
+    fn a_requests_own_points_never_rise_and_are_no_more_than_the_model_takes() {
+        let hour = || CachePointBlock::default().ttl(CacheTtl::OneHour);
+        let ttls = |model: &str, points: [CachePointBlock; 6]| {
+            let mut request = ConverseRequest::new(model).system("S");
+            let [first, rest @ ..] = points;
+            request.system.as_mut().unwrap().push(first.into());
+            request.messages = Some(vec![rest.into_iter().fold(Message::user("a"), Message::block)]);
+            place_points(&mut request, &takes(model), &Options::default());
+            let text = serde_json::to_string(&request).unwrap();
+            (text.matches("cachePoint").count(), text.matches("1h").count())
+        };
+        let points = || [hour(), hour(), CachePointBlock::default(), hour(), hour(), hour()];
+        assert_eq!(ttls("anthropic.claude-sonnet-4-5", points()), (4, 2));
+        assert_eq!(ttls("anthropic.claude-3-7-sonnet", points()), (4, 0));
+        assert_eq!(ttls("anthropic.claude-3-haiku-20240307-v1:0", points()), (4, 0));
     }
 
     #[test]

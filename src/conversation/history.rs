@@ -4,22 +4,42 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::family::{Capability, Takes};
 use crate::converse::{
     ContentBlock, ConversationRole, Message, ToolResultBlock, ToolResultContentBlock, ToolResultStatus,
 };
 
-/// Repairs the turns of a conversation for a request with or without tools.
-pub(super) fn repair(turns: &mut Vec<Message>, has_tools: bool) {
+/// Repairs the turns of a conversation for a request with or without tools. `prompt` is a system prompt that stands
+/// before the first question.
+pub(super) fn repair(turns: &mut Vec<Message>, has_tools: bool, prompt: Option<String>, takes: &Takes) {
+    turns.retain(|turn| !has_thoughts_alone(turn));
     merge_neighbours(turns);
     drop_orphan_results(turns);
     merge_neighbours(turns);
     close_open_calls(turns);
-    turns.iter_mut().for_each(results_first);
-    begin_with_user(turns);
-    if !has_tools {
+    let is_prefill_refused = !takes.takes(Capability::Prefill, "yes");
+    for turn in turns.iter_mut() {
+        match turn.role {
+            ConversationRole::Assistant => order_turn(turn, is_prefill_refused),
+            _ => results_first(turn),
+        }
+    }
+    begin_with_user(turns, prompt);
+    if has_tools {
+        part_results(turns, takes);
+    } else {
         tools_as_text(turns);
     }
+    let may_prefill = !is_prefill_refused || !has_tools && takes.takes(Capability::Prefill, "withoutTools");
+    end_turns(turns, may_prefill);
     turns.iter_mut().for_each(fill_empty);
+}
+
+/// Whether a turn of the model's has thoughts and nothing else. The service takes it for the beginning of a response,
+/// or refuses it.
+fn has_thoughts_alone(turn: &Message) -> bool {
+    turn.role == ConversationRole::Assistant
+        && turn.content.iter().all(|block| matches!(block, ContentBlock::ReasoningContent(_)))
 }
 
 /// Merges neighbours of one role into one turn.
@@ -87,10 +107,64 @@ fn results_first(turn: &mut Message) {
     turn.content.extend(rest);
 }
 
-/// Puts a user turn before one of the model's that comes first.
-fn begin_with_user(turns: &mut Vec<Message>) {
+/// Puts thoughts first in a turn that has them elsewhere, and tool calls last where text behind them is taken for the
+/// beginning of a response.
+fn order_turn(turn: &mut Message, calls_last: bool) {
+    let rank = |block: &ContentBlock| match block {
+        ContentBlock::ReasoningContent(_) => 0,
+        ContentBlock::ToolUse(_) if calls_last => 2,
+        _ => 1,
+    };
+    let begins_with_thought = turn.content.first().is_some_and(|block| rank(block) == 0);
+    turn.content.sort_by_key(|block| if begins_with_thought { rank(block).max(1) } else { rank(block) });
+}
+
+/// Puts the system prompt of a model that has none before the first question, and a user turn before one of the
+/// model's that comes first.
+fn begin_with_user(turns: &mut Vec<Message>, prompt: Option<String>) {
     if turns.first().is_some_and(|turn| turn.role == ConversationRole::Assistant) {
-        turns.insert(0, Message::user(EMPTY));
+        turns.insert(0, Message::user(prompt.as_deref().unwrap_or(EMPTY)));
+    } else if let (Some(first), Some(prompt)) = (turns.first_mut(), prompt) {
+        first.content.insert(0, ContentBlock::Text(prompt));
+    }
+}
+
+/// Puts a turn of the model's between results and what must not stand beside them.
+fn part_results(turns: &mut Vec<Message>, takes: &Takes) {
+    let may_stand = |block: &ContentBlock| {
+        let kind = match block {
+            ContentBlock::Text(_) => "text",
+            ContentBlock::Image(_) => "image",
+            ContentBlock::Document(_) => "document",
+            ContentBlock::Video(_) => "video",
+            _ => return true,
+        };
+        takes.takes(Capability::BesideResult, kind)
+    };
+    for mut turn in std::mem::take(turns) {
+        let results =
+            turn.content.iter().take_while(|block| matches!(block, ContentBlock::ToolResult(_))).count();
+        let rest = if results == 0 || turn.content.iter().all(may_stand) {
+            Vec::new()
+        } else {
+            turn.content.split_off(results)
+        };
+        turns.push(turn);
+        if !rest.is_empty() {
+            turns.push(Message::assistant(BETWEEN));
+            turns.push(Message::new(ConversationRole::User, rest));
+        }
+    }
+}
+
+/// Ends a conversation as the model accepts: with the user, or with a beginning of the response without white space at
+/// its end.
+fn end_turns(turns: &mut Vec<Message>, may_prefill: bool) {
+    let Some(last) = turns.last_mut().filter(|turn| turn.role == ConversationRole::Assistant) else { return };
+    if !may_prefill {
+        turns.push(Message::user(CONTINUE));
+    } else if let Some(ContentBlock::Text(text)) = last.content.last_mut() {
+        text.truncate(text.trim_end().len());
     }
 }
 
@@ -157,16 +231,29 @@ fn fill_empty(turn: &mut Message) {
 /// Stands where nothing is left.
 pub(super) const EMPTY: &str = "<empty>";
 const NO_RESULT: &str = "No result provided";
+/// What the model says between results and the rest of a turn.
+const BETWEEN: &str = "Understood.";
+/// What the user says where the model must not have the last word.
+const CONTINUE: &str = "Continue.";
 
 #[cfg(test)]
 #[allow(clippy::needless_pass_by_value, reason = "reads best in tables of JSON")]
 mod tests {
     use super::*;
+    use crate::conversation::family::takes;
     use serde_json::{Value, json};
 
+    fn thought() -> Value {
+        json!({"reasoningContent": {"reasoningText": {"text": "t", "signature": "s"}}})
+    }
+
     fn repaired_for(turns: Value, has_tools: bool) -> Value {
+        repaired_as(turns, has_tools, "newcomer.one")
+    }
+
+    fn repaired_as(turns: Value, has_tools: bool, model: &str) -> Value {
         let mut turns = serde_json::from_value(turns).unwrap();
-        repair(&mut turns, has_tools);
+        repair(&mut turns, has_tools, None, &takes(model));
         serde_json::to_value(turns).unwrap()
     }
 
@@ -302,5 +389,74 @@ mod tests {
             repaired_for(turns, false),
             json!([user(json!([text("a")])), assistant(calls), user(results)])
         );
+    }
+
+    #[test]
+    fn a_turn_of_thoughts_alone_is_left_out_and_thoughts_come_first() {
+        let turns = json!([
+            user(json!([text("a")])),
+            assistant(json!([thought()])),
+            user(json!([text("b")])),
+            assistant(json!([text("c"), thought(), call("1"), text("d")])),
+            user(json!([result("1", "x")]))
+        ]);
+        let after = |content| {
+            json!([user(json!([text("a"), text("b")])), assistant(content), user(json!([result("1", "x")]))])
+        };
+        assert_eq!(repaired(turns.clone()), after(json!([thought(), text("c"), call("1"), text("d")])));
+        let newer = repaired_as(turns, true, "anthropic.claude-opus-4-8");
+        assert_eq!(
+            newer,
+            after(json!([thought(), text("c"), text("d"), call("1")])),
+            "no text behind a call"
+        );
+        // What the model thought between its words stays there.
+        let turns =
+            json!([user(json!([text("a")])), assistant(json!([thought(), text("b"), thought(), text("c")]))]);
+        assert_eq!(repaired(turns.clone()), turns);
+    }
+
+    #[test]
+    fn a_conversation_ends_as_the_model_accepts() {
+        let ended = |model: &str, has_tools| {
+            let turns = json!([user(json!([text("a")])), assistant(json!([text("b \n")]))]);
+            repaired_as(turns, has_tools, model).as_array().unwrap().clone()
+        };
+        let continued = vec![
+            user(json!([text("a")])),
+            assistant(json!([text("b \n")])),
+            user(json!([text("Continue.")])),
+        ];
+        assert_eq!(ended("us.anthropic.claude-opus-4-6-v1", false), continued);
+        let prefilled = vec![user(json!([text("a")])), assistant(json!([text("b")]))];
+        assert_eq!(ended("anthropic.claude-sonnet-4-5", true), prefilled);
+        assert_eq!(ended("anthropic.claude-3-haiku-20240307-v1:0", false), prefilled);
+        assert_eq!(ended("anthropic.claude-3-haiku-20240307-v1:0", true), continued);
+        // A repair that takes the last turn away makes such an end too.
+        let turns = json!([
+            user(json!([text("a")])),
+            assistant(json!([text("b")])),
+            user(json!([result("0", "orphan")]))
+        ]);
+        assert_eq!(repaired_as(turns, true, "anthropic.claude-opus-5")[2], user(json!([text("Continue.")])));
+    }
+
+    #[test]
+    fn a_turn_stands_between_results_and_what_must_not_be_beside_them() {
+        let document = json!({"document": {"format": "pdf", "name": "d", "source": {"text": "x"}}});
+        let parted = |model: &str, rest: Value| {
+            let mut last = vec![result("1", "x")];
+            last.extend(rest.as_array().unwrap().clone());
+            let turns = json!([user(json!([text("a")])), assistant(json!([call("1")])), user(last.into())]);
+            let turns = repaired_as(turns, true, model);
+            turns.as_array().unwrap().get(3..).unwrap().to_vec()
+        };
+        let llama = "us.meta.llama4-maverick-17b-instruct-v1:0";
+        let between = assistant(json!([text("Understood.")]));
+        assert_eq!(parted(llama, json!([text("b")])), [between.clone(), user(json!([text("b")]))]);
+        let claude = "anthropic.claude-sonnet-4-5";
+        assert!(parted(claude, json!([text("b")])).is_empty());
+        assert_eq!(parted(claude, json!([document])), [between, user(json!([document, text("<empty>")]))]);
+        assert!(parted("us.amazon.nova-pro-v1:0", json!([text("b"), document])).is_empty());
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::family::candidates;
+use super::family::{Capability, Takes};
+use super::{Options, Target};
 use crate::converse::{
-    ContentBlock, DocumentBlock, DocumentFormat, DocumentSource, ImageFormat, ImageSource, Message,
-    ToolResultContentBlock,
+    ContentBlock, ConverseRequest, DocumentBlock, DocumentFormat, DocumentSource, ImageBlock, ImageFormat,
+    ImageSource, Message, SystemContentBlock, ToolResultContentBlock,
 };
 use crate::{Error, ErrorKind, Result};
 
@@ -49,11 +50,23 @@ impl MediaFormat {
         }
     }
 
-    /// The format of this media type: `image/png`, `text/markdown`. Parameters after a `;` do not count.
+    /// The format of this media type, in any case: `image/png`, `text/markdown`. Parameters after a `;` do not count.
     pub fn of_media_type(media_type: &str) -> Option<Self> {
-        match media_type.split(';').next().unwrap_or_default().trim() {
+        match media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             "image/jpg" => Some(Self::Image(ImageFormat::Jpeg)),
             found => MEDIA_TYPES.iter().find(|(name, _)| *name == found).map(|(_, format)| format.clone()),
+        }
+    }
+
+    /// The format of bytes that are said to be of this media type: what they are, if that can be seen. The media type
+    /// tells formats of text apart, and says what bytes are that tell nothing.
+    pub fn of_data(media_type: &str, bytes: &[u8]) -> Option<Self> {
+        let said = Self::of_media_type(media_type);
+        match of_bytes("", bytes) {
+            // Bytes of text: of the format that is said, if that is one of text.
+            Ok(Self::Document(DocumentFormat::Txt | DocumentFormat::Html)) if said.is_some() => said,
+            Ok(format) => Some(format),
+            Err(_) => said,
         }
     }
 
@@ -88,21 +101,23 @@ impl<'a> Media<'a> {
                 let size = if let ImageSource::Bytes(bytes) = &image.source { bytes.0.len() } else { 0 };
                 Some(Self::new(MediaFormat::Image(image.format.clone()), size, None))
             }
-            ContentBlock::Document(document) => {
-                let size = match &document.source {
-                    DocumentSource::Bytes(bytes) => bytes.0.len(),
-                    DocumentSource::Text(text) => text.len(),
-                    _ => 0,
-                };
-                let format = document.format.clone().unwrap_or(DocumentFormat::Txt);
-                Some(Self::new(MediaFormat::Document(format), size, Some(&document.name)))
-            }
+            ContentBlock::Document(document) => Some(Self::of_document(document)),
             _ => None,
         }
     }
+
+    fn of_document(document: &'a DocumentBlock) -> Self {
+        let size = match &document.source {
+            DocumentSource::Bytes(bytes) => bytes.0.len(),
+            DocumentSource::Text(text) => text.len(),
+            _ => 0,
+        };
+        let format = document.format.clone().unwrap_or(DocumentFormat::Txt);
+        Self::new(MediaFormat::Document(format), size, Some(&document.name))
+    }
 }
 
-/// Checks that the service accepts these images and documents in one message to this model: how many there are, and
+/// Checks that the service accepts these images and documents in one request to this model: how many there are, and
 /// how large they are.
 ///
 /// Fails with [`ErrorKind::InvalidInput`], and says what is over which limit.
@@ -117,38 +132,226 @@ impl<'a> Media<'a> {
 /// let image = || ImageBlock::new(ImageFormat::Png, ImageSource::Bytes(vec![0; 9].into()));
 /// let message = (0..21).fold(Message::user("See:"), |message, _| message.block(image()));
 /// let error = check_limits(message.content.iter().filter_map(Media::of_block), "amazon.nova-pro-v1:0").unwrap_err();
-/// assert_eq!(error.to_string(), "expected at most 20 images in one message, found 21");
+/// assert_eq!(error.to_string(), "expected at most 20 images in one request, found 21");
 /// ```
 pub fn check_limits<'a>(media: impl IntoIterator<Item = Media<'a>>, model_id: &str) -> Result<()> {
-    let refused = |message: String| Err(Error::new(ErrorKind::InvalidInput, message));
-    let (mut images, mut documents) = (0, 0);
-    for Media { format, size, name } in media {
-        let limit = match &format {
+    let takes = Takes::of(model_id, &Target::default(), &[], None);
+    let mut counts = Counts::default();
+    media.into_iter().try_for_each(|media| counts.add(&media, &takes))?;
+    counts.check(&takes)
+}
+
+/// Checks the images, the documents and the text of the whole request against what the service accepts, or writes
+/// notes in the place of the oldest.
+pub(super) fn check(request: &mut ConverseRequest, takes: &Takes, options: &Options) -> Result<()> {
+    let turns = request.messages.as_deref_mut().unwrap_or_default();
+    let mut counts = Counts::default();
+    for block in turns.iter().flat_map(|turn| &turn.content) {
+        each_media(block, &mut |media, bytes| {
+            counts.add(&media, takes)?;
+            check_pixels(bytes, counts.images)
+        })?;
+    }
+    if options.omit_old_media {
+        let over = |count: usize, most| count.saturating_sub(takes.number(most));
+        let mut images = over(counts.images, Capability::Images);
+        let mut documents = over(counts.documents, Capability::Documents);
+        for turn in turns {
+            for block in &mut turn.content {
+                omit(block, &mut images, &mut documents);
+            }
+        }
+    } else {
+        counts.check(takes)?;
+    }
+    let most = takes.number(Capability::TextBytes);
+    let system = request.system.iter().flatten().map(|block| match block {
+        SystemContentBlock::Text(text) => text.len(),
+        _ => 0,
+    });
+    let blocks = request.messages.iter().flatten().flat_map(|turn| &turn.content);
+    let size = blocks.map(text_bytes).chain(system).fold(0, usize::saturating_add);
+    if size > most {
+        let (most, size) = (megabytes(most), megabytes(size));
+        let message = format!("expected at most {most} MB of text in one request, found {size} MB");
+        return Err(Error::new(ErrorKind::InvalidInput, message));
+    }
+    Ok(())
+}
+
+/// How many images and documents there are.
+#[derive(Default)]
+struct Counts {
+    images: usize,
+    documents: usize,
+}
+
+impl Counts {
+    /// Counts one, and checks its size.
+    fn add(&mut self, media: &Media<'_>, takes: &Takes) -> Result<()> {
+        let limit = match &media.format {
             MediaFormat::Image(_) => {
-                images += 1;
+                self.images += 1;
                 LARGEST_IMAGE
             }
             MediaFormat::Document(format) => {
-                documents += 1;
-                if takes_any_size(model_id, format) { usize::MAX } else { LARGEST_DOCUMENT }
+                self.documents += 1;
+                // A format that is not in the table has a limit.
+                let any_size = matches!(format, DocumentFormat::Pdf | DocumentFormat::Docx)
+                    && takes.takes(Capability::LargeDocuments, format.as_str());
+                if any_size { usize::MAX } else { LARGEST_DOCUMENT }
             }
         };
-        if size > limit {
-            let what = match (format, name) {
-                (MediaFormat::Image(_), _) => format!("image {images}"),
-                (MediaFormat::Document(_), Some(name)) => name.to_owned(),
-                (MediaFormat::Document(_), None) => format!("document {documents}"),
-            };
-            let (limit, size) = (megabytes(limit), megabytes(size));
-            return refused(format!("{what}: expected at most {limit} MB, found {size} MB"));
+        if media.size <= limit {
+            return Ok(());
         }
+        let what = match (&media.format, media.name) {
+            (MediaFormat::Image(_), _) => format!("image {}", self.images),
+            (MediaFormat::Document(_), Some(name)) => name.to_owned(),
+            (MediaFormat::Document(_), None) => format!("document {}", self.documents),
+        };
+        let (limit, size) = (megabytes(limit), megabytes(media.size));
+        let message = format!("{what}: expected at most {limit} MB, found {size} MB");
+        Err(Error::new(ErrorKind::InvalidInput, message))
     }
-    for (count, most, what) in [(images, MOST_IMAGES, "images"), (documents, MOST_DOCUMENTS, "documents")] {
-        if count > most {
-            return refused(format!("expected at most {most} {what} in one message, found {count}"));
+
+    fn check(&self, takes: &Takes) -> Result<()> {
+        for (count, most, what) in [
+            (self.images, Capability::Images, "images"),
+            (self.documents, Capability::Documents, "documents"),
+        ] {
+            let most = takes.number(most);
+            if count > most {
+                let message = format!("expected at most {most} {what} in one request, found {count}");
+                return Err(Error::new(ErrorKind::InvalidInput, message));
+            }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+/// Shows the images and documents of a block, each with the bytes of an image.
+fn each_media(block: &ContentBlock, show: &mut dyn FnMut(Media<'_>, &[u8]) -> Result<()>) -> Result<()> {
+    let image = |image: &ImageBlock, show: &mut dyn FnMut(Media<'_>, &[u8]) -> Result<()>| {
+        let bytes = if let ImageSource::Bytes(bytes) = &image.source { &*bytes.0 } else { &[] };
+        show(Media::new(MediaFormat::Image(image.format.clone()), bytes.len(), None), bytes)
+    };
+    match block {
+        ContentBlock::Image(block) => image(block, show),
+        ContentBlock::Document(document) => show(Media::of_document(document), &[]),
+        ContentBlock::ToolResult(result) => result.content.iter().try_for_each(|block| match block {
+            ToolResultContentBlock::Image(block) => image(block, show),
+            ToolResultContentBlock::Document(document) => show(Media::of_document(document), &[]),
+            _ => Ok(()),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Writes notes in the place of so many images and documents.
+fn omit(block: &mut ContentBlock, images: &mut usize, documents: &mut usize) {
+    let mut note = |is_image: bool, name: &str| {
+        let left = if is_image { &mut *images } else { &mut *documents };
+        let omits = *left > 0;
+        *left -= usize::from(omits);
+        omits.then(|| {
+            if is_image {
+                "(old image omitted)".to_owned()
+            } else {
+                format!("(old document omitted: {name})")
+            }
+        })
+    };
+    match block {
+        ContentBlock::Image(_) => {
+            if let Some(note) = note(true, "") {
+                *block = ContentBlock::Text(note);
+            }
+        }
+        ContentBlock::Document(document) => {
+            if let Some(note) = note(false, &document.name) {
+                *block = ContentBlock::Text(note);
+            }
+        }
+        ContentBlock::ToolResult(result) => {
+            for block in &mut result.content {
+                let text = match block {
+                    ToolResultContentBlock::Image(_) => note(true, ""),
+                    ToolResultContentBlock::Document(document) => note(false, &document.name),
+                    _ => None,
+                };
+                if let Some(text) = text {
+                    *block = ToolResultContentBlock::Text(text);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn text_bytes(block: &ContentBlock) -> usize {
+    match block {
+        ContentBlock::Text(text) => text.len(),
+        ContentBlock::ToolUse(call) => call.input.text().len(),
+        ContentBlock::ToolResult(result) => {
+            let sizes = result.content.iter().map(|block| match block {
+                ToolResultContentBlock::Text(text) => text.len(),
+                ToolResultContentBlock::Json(json) => json.text().len(),
+                _ => 0,
+            });
+            sizes.sum()
+        }
+        _ => 0,
+    }
+}
+
+/// Checks that an image has no more pixels on a side than the service accepts.
+fn check_pixels(bytes: &[u8], number: usize) -> Result<()> {
+    match pixels(bytes) {
+        Some((width, height)) if width.max(height) > MOST_PIXELS => {
+            let message = format!(
+                "image {number}: expected at most {MOST_PIXELS} pixels on each side, found {width} x {height}"
+            );
+            Err(Error::new(ErrorKind::InvalidInput, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Width and height of an image, as its header says.
+fn pixels(bytes: &[u8]) -> Option<(u32, u32)> {
+    let big = |at: usize, length: usize| {
+        let bytes = bytes.get(at..at + length)?;
+        Some(bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+    };
+    let little = |at: usize, length: usize| {
+        let bytes = bytes.get(at..at + length)?;
+        Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+    };
+    match bytes {
+        [0x89, b'P', ..] => Some((big(16, 4)?, big(20, 4)?)),
+        [b'G', b'I', b'F', ..] => Some((little(6, 2)?, little(8, 2)?)),
+        [b'R', b'I', b'F', b'F', ..] => match bytes.get(12..16)? {
+            b"VP8X" => Some((little(24, 3)? + 1, little(27, 3)? + 1)),
+            b"VP8L" => Some((1 + (little(21, 4)? & 0x3fff), 1 + (little(21, 4)? >> 14 & 0x3fff))),
+            _ => Some((little(26, 2)? & 0x3fff, little(28, 2)? & 0x3fff)),
+        },
+        [0xff, 0xd8, ..] => {
+            let mut at = 2;
+            // The segments up to the one that begins a frame.
+            loop {
+                let marker = big(at, 2)?;
+                match marker {
+                    0xffc4 | 0xffc8 | 0xffcc => {}
+                    0xffc0..=0xffcf => return Some((big(at + 7, 2)?, big(at + 5, 2)?)),
+                    0xff00..=0xffff => {}
+                    _ => return None,
+                }
+                at += 2 + usize::try_from(big(at + 2, 2)?.max(2)).ok()?;
+            }
+        }
+        _ => None,
+    }
 }
 
 /// Gives documents names that the service accepts, no two the same.
@@ -246,18 +449,6 @@ fn text_format(name: &str, text: &str) -> DocumentFormat {
     }
 }
 
-/// Whether a model accepts documents of this format whatever their size.
-fn takes_any_size(model_id: &str, format: &DocumentFormat) -> bool {
-    let [_, id] = candidates(model_id);
-    let claude_4 = id.contains("claude")
-        && !["claude-3", "claude-v", "claude-instant"].iter().any(|old| id.contains(old));
-    match format {
-        DocumentFormat::Pdf => claude_4 || id.contains("nova"),
-        DocumentFormat::Docx => id.contains("nova"),
-        _ => false,
-    }
-}
-
 fn megabytes(bytes: usize) -> String {
     let hundredths = (bytes * 100 + (1 << 19)) >> 20;
     let megabytes = format!("{}.{:02}", hundredths / 100, hundredths % 100);
@@ -298,8 +489,8 @@ const MEDIA_TYPES: [(&str, MediaFormat); 13] = [
 /// In bytes: 3.75 MB, which are 5 MB in base64.
 const LARGEST_IMAGE: usize = 3_932_160;
 const LARGEST_DOCUMENT: usize = 4_718_592;
-const MOST_IMAGES: usize = 20;
-const MOST_DOCUMENTS: usize = 5;
+/// On a side of an image.
+const MOST_PIXELS: u32 = 8000;
 const NAMELESS_DOCUMENT: &str = "document";
 /// In characters; the service accepts 200.
 const LONGEST_DOCUMENT_NAME: usize = 180;
@@ -382,10 +573,10 @@ mod tests {
             ("anthropic.claude-3-haiku", "us.anthropic.claude-sonnet-4-5", "amazon.nova-pro");
 
         assert_eq!(fault(&vec![image(6); 20], old), "");
-        assert_eq!(fault(&vec![image(6); 21], old), "expected at most 20 images in one message, found 21");
+        assert_eq!(fault(&vec![image(6); 21], old), "expected at most 20 images in one request, found 21");
         assert_eq!(
             fault(&vec![document(DocumentFormat::Txt, 9); 6], old),
-            "expected at most 5 documents in one message, found 6"
+            "expected at most 5 documents in one request, found 6"
         );
         assert_eq!(fault(&[image(LARGEST_IMAGE)], old), "");
         assert_eq!(

@@ -35,6 +35,24 @@ impl Taken {
             }
         }
     }
+
+    /// An id of nine letters and digits: the wanted one, or one that follows from it.
+    fn take_nine(&mut self, wanted: &str) -> String {
+        let mut id = wanted.to_owned();
+        let mut fits = wanted.len() == 9 && wanted.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        while !fits || !self.names.insert(id.clone()) {
+            let number = self.next.entry(wanted.to_owned()).or_default();
+            *number += 1;
+            // FNV-1a: equal conversations have equal ids.
+            let bytes = wanted.bytes().chain(number.to_le_bytes());
+            let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+            id = format!("{hash:016x}").split_off(7);
+            fits = true;
+        }
+        id
+    }
 }
 
 /// The names of tools: as they were given, and as they are sent.
@@ -80,6 +98,8 @@ impl ToolNames {
 /// The ids of tool calls, and of the results that refer to them.
 #[derive(Debug, Default)]
 pub(super) struct CallIds {
+    /// Whether they have nine letters and digits.
+    of_nine: bool,
     taken: Taken,
     /// The calls of the last turn by the id that they were given.
     last: HashMap<String, Calls>,
@@ -94,6 +114,10 @@ struct Calls {
 }
 
 impl CallIds {
+    pub(super) fn new(of_nine: bool) -> Self {
+        Self { of_nine, ..Self::default() }
+    }
+
     /// The calls that follow belong to another turn.
     pub(super) fn next_turn(&mut self) {
         self.last.clear();
@@ -102,7 +126,11 @@ impl CallIds {
     /// The id under which a call of a tool is sent. From the model that made it up, the service accepts `.` and `:`
     /// in it too.
     pub(super) fn call(&mut self, given: &str, tool: &str, same_model: bool) -> String {
-        let id = self.taken.take(accepted(given, |character| same_model && matches!(character, '.' | ':')));
+        let id = if self.of_nine {
+            self.taken.take_nine(given)
+        } else {
+            self.taken.take(accepted(given, |character| same_model && matches!(character, '.' | ':')))
+        };
         if let Some(calls) = self.last.get_mut(given) {
             calls.sent.push_back(id.clone());
         } else {
@@ -178,6 +206,20 @@ mod tests {
         assert_eq!(ids.result("we|rd id"), ("we_rd_id".into(), None), "no call of this turn");
         assert_eq!(ids.call("we|rd id", "t", true), "we_rd_id_3");
         assert_eq!(ids.result("we|rd id").0, "we_rd_id_3");
+    }
+
+    #[test]
+    fn ids_may_have_to_be_of_nine_letters_and_digits() {
+        let mut ids = CallIds::new(true);
+        let sent = ["abcDEF123", "a", "toolu_01ABCDEFGHIJ", "a"].map(|given| ids.call(given, "t", true));
+        assert_eq!(sent[0], "abcDEF123");
+        let is_nine = |id: &String| id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        assert!(sent.iter().all(is_nine), "{sent:?}");
+        assert_eq!(std::collections::HashSet::from(sent.clone()).len(), 4, "{sent:?}");
+        let results = ["a", "a", "toolu_01ABCDEFGHIJ"].map(|given| ids.result(given).0);
+        assert_eq!(results, [sent[1].clone(), sent[3].clone(), sent[2].clone()]);
+        let many = (0..20_000).map(|_| ids.call("same", "t", true)).collect::<std::collections::HashSet<_>>();
+        assert_eq!(many.len(), 20_000);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use super::family::{Family, TemperatureRule, ThinkingForm};
-use super::thinking::{LEAST_BUDGET, ThinkingLevel, fields, refuses_parameters};
+use super::family::{Capability, Takes};
+use super::thinking::{LEAST_BUDGET, ThinkingLevel, fields, off_fields, refuses_parameters};
 use super::tokens::clamp;
 use super::{Options, Target, Warning};
 use crate::Result;
-use crate::converse::{ConverseRequest, InferenceConfiguration, ServiceTierType};
+use crate::converse::{
+    ContentBlock, ConversationRole, ConverseRequest, InferenceConfiguration, Message, ServiceTierType,
+};
 use crate::shape::{Document, Members};
 
 /// How a request asks for thinking.
@@ -18,26 +20,50 @@ pub(super) struct Thinking {
     fields: Option<Map<String, Value>>,
     /// The limit of tokens, where thinking counts toward it.
     max_tokens: Option<u64>,
+    /// Whether the model counts the tokens that it thinks with.
+    has_budget: bool,
+    /// Why the model is not asked to think although it should be.
+    why_not: Option<&'static str>,
 }
 
 impl Thinking {
-    pub(super) fn of(request: &ConverseRequest, target: &Target, options: &Options, family: &Family) -> Self {
+    pub(super) fn of(request: &ConverseRequest, target: &Target, options: &Options, takes: &Takes) -> Self {
         let level = options.thinking.filter(|_| target.info.reasoning == Some(true));
         let Some(level) = level else { return Self::default() };
+        let has_budget = takes.takes(Capability::Thinking, "budget");
         let (mut budget, mut max_tokens) = (0, None);
-        if family.thinking == Some(ThinkingForm::Budget) {
-            let most = positive(target.info.max_tokens).unwrap_or(u64::MAX);
-            let response = wanted_tokens(request, target).unwrap_or(DEFAULT_RESPONSE);
+        if has_budget {
+            let most = most_tokens(target, takes).unwrap_or(u64::MAX);
+            let asked = asked_tokens(request.inference_config.as_ref());
             budget = level.budget(options);
-            let limit = clamp(response.saturating_add(budget).min(most), request, target, options);
+            let wanted = match asked {
+                // What is asked for is kept where thinking fits into it.
+                Some(asked) if asked >= 2 * LEAST_BUDGET => asked,
+                asked => {
+                    asked.or(most_tokens(target, takes)).unwrap_or(DEFAULT_RESPONSE).saturating_add(budget)
+                }
+            };
+            let limit = clamp(wanted.min(most), request, target, options);
             budget = budget.min(limit.saturating_sub(LEAST_BUDGET));
             if budget < LEAST_BUDGET {
-                return Self::default();
+                return Self { why_not: Some(NO_ROOM), ..Self::default() };
             }
             max_tokens = Some(limit);
         }
-        let fields = fields(level, &request.model_id, target, options, family, budget);
-        Self { level: fields.is_some().then_some(level), fields, max_tokens }
+        let fields = fields(level, &request.model_id, target, options, takes, budget);
+        Self { level: fields.is_some().then_some(level), fields, max_tokens, has_budget, why_not: None }
+    }
+
+    /// Leaves thinking out where the model counts its tokens and its last turn calls tools without a thought before
+    /// them: "Expected `thinking` or `redacted_thinking`, but found `tool_use`".
+    pub(super) fn check_loop(&mut self, turns: &[Message]) {
+        let last = turns.iter().rfind(|turn| turn.role == ConversationRole::Assistant);
+        let begins_with_thought =
+            |turn: &Message| matches!(turn.content.first(), Some(ContentBlock::ReasoningContent(_)));
+        let lacks = last.is_some_and(|turn| turn.tool_uses().next().is_some() && !begins_with_thought(turn));
+        if self.has_budget && lacks {
+            *self = Self { why_not: Some(IN_A_LOOP), ..Self::default() };
+        }
     }
 }
 
@@ -46,63 +72,94 @@ pub(super) fn mend(
     request: &mut ConverseRequest,
     target: &Target,
     options: &Options,
-    family: &Family,
+    takes: &Takes,
     thinking: Thinking,
-) -> Result<Vec<Warning>> {
-    let mut warnings = Vec::new();
+    warnings: &mut Vec<Warning>,
+) -> Result<()> {
+    let mut warn = |parameter, change: String| warnings.push(Warning::new(parameter, change));
     let level = thinking.level.or(options.thinking).map_or("off", ThinkingLevel::name);
     let with_thinking = || format!("the model refuses it with thinking at level {level}");
-    if options.thinking.is_some() && thinking.level.is_none() {
-        let why = if target.info.reasoning == Some(true) && family.thinking == Some(ThinkingForm::Budget) {
-            format!("maxTokens leaves less than the {LEAST_BUDGET} tokens that thinking needs")
-        } else {
-            format!("{} is not known to support thinking", request.model_id)
-        };
-        warnings.push(Warning::new("thinking", format!("{level} not sent: {why}")));
+    let mut added = thinking.fields.unwrap_or_default();
+    match (options.thinking, thinking.level) {
+        (Some(_), None) => {
+            let why = match thinking.why_not {
+                Some(why) => why.to_owned(),
+                None => format!("{} is not known to support thinking", request.model_id),
+            };
+            warn("thinking", format!("{level} not sent: {why}"));
+        }
+        (_, Some(asked @ ThinkingLevel::Xhigh))
+            if thinking.has_budget || asked.effort(target, takes) == "high" =>
+        {
+            warn("thinking", format!("{level} lowered to high: the model has no {level}"));
+        }
+        _ if options.thinking_off && target.info.reasoning != Some(false) => {
+            match off_fields(target, takes) {
+                Ok(off) => added.extend(off.map(|(name, value)| (name.to_owned(), value))),
+                Err(()) => warn("thinking", "off not sent: the model always thinks".to_owned()),
+            }
+        }
+        _ => {}
     }
 
     let given = request.inference_config.take();
-    let limit = thinking
-        .max_tokens
-        .or_else(|| Some(clamp(wanted_tokens_of(given.as_ref(), target)?, request, target, options)));
+    let most = most_tokens(target, takes);
+    let wanted = asked_tokens(given.as_ref()).or(most);
+    let limit = thinking.max_tokens.or_else(|| Some(clamp(wanted?, request, target, options)));
+    let limit = limit.map(|limit| limit.min(learnt_limit(takes)));
     let was_given = given.is_some();
     let mut inference = given.unwrap_or_default();
-    let refuses = thinking.level.is_some_and(|level| refuses_parameters(level, family));
+    let refuses = thinking.level.is_some_and(|level| refuses_parameters(level, takes));
     let asked = inference.max_tokens.filter(|tokens| *tokens > 0);
     inference.max_tokens = limit.filter(|_| !refuses).map(|limit| u32::try_from(limit).unwrap_or(u32::MAX));
     if let Some(asked) = asked {
         match inference.max_tokens {
             Some(sent) if thinking.level.is_some() && sent > asked => {
-                let change = format!("raised from {asked} to {sent}: thinking counts toward it");
-                warnings.push(Warning::new("maxTokens", change));
+                warn("maxTokens", format!("raised from {asked} to {sent}: thinking counts toward it"));
             }
-            None => {
-                warnings.push(Warning::new("maxTokens", format!("{asked} not sent: {}", with_thinking())));
-            }
+            None => warn("maxTokens", format!("{asked} not sent: {}", with_thinking())),
             Some(_) => {}
         }
     }
-    let accepts_sampling = match family.temperature {
-        Some(TemperatureRule::Never) => false,
-        Some(TemperatureRule::NotWithThinking) => thinking.level.is_none(),
-        _ => !refuses,
-    };
-    if !accepts_sampling {
+    let never = takes.takes(Capability::Temperature, "never");
+    let refuses_sampling = never
+        || refuses
+        || thinking.level.is_some() && takes.takes(Capability::Temperature, "notWithThinking");
+    let mut top_k = options.top_k;
+    if refuses_sampling {
+        let why = || if never { "the model refuses it".to_owned() } else { with_thinking() };
         for (name, value) in [("temperature", &mut inference.temperature), ("topP", &mut inference.top_p)] {
             if let Some(value) = value.take() {
-                let never = family.temperature == Some(TemperatureRule::Never);
-                let why = if never { "the model refuses it".to_owned() } else { with_thinking() };
-                warnings.push(Warning::new(name, format!("{value} not sent: {why}")));
+                warn(name, format!("{value} not sent: {}", why()));
             }
+        }
+        if let Some(value) = top_k.take() {
+            warn("topK", format!("{value} not sent: {}", why()));
+        }
+    }
+    if let (Some(value), Some(_), false) =
+        (inference.top_p, inference.temperature, takes.says(Capability::TopPWithTemperature))
+    {
+        inference.top_p = None;
+        warn("topP", format!("{value} not sent: the model refuses it with a temperature"));
+    }
+    if let Some(value) = top_k {
+        if takes.takes(Capability::TopK, "top_k") {
+            added.insert("top_k".into(), value.into());
+        } else if takes.takes(Capability::TopK, "inferenceConfig") {
+            added.insert("inferenceConfig".into(), serde_json::json!({"topK": value}));
+        } else {
+            warn("topK", format!("{value} not sent: the model is not known to have it"));
         }
     }
     request.inference_config =
         Some(inference).filter(|config| was_given || *config != InferenceConfiguration::new());
 
-    if let Some(fields) = thinking.fields {
+    let drops_betas = !takes.says(Capability::Betas);
+    if !added.is_empty() || drops_betas && request.additional_model_request_fields.is_some() {
         let given = request.additional_model_request_fields.take();
         let mut all = given.map_or(Ok(Members::default()), |given| given.read::<Members>())?;
-        for (name, value) in fields {
+        for (name, value) in added {
             let given = all.named(&name).and_then(|given| given.read::<Vec<Value>>().ok());
             let value = match (given, value) {
                 // Lists, such as `anthropic_beta`, have the items of both.
@@ -114,42 +171,51 @@ pub(super) fn mend(
             };
             all.insert(name, value);
         }
-        request.additional_model_request_fields = Some(Document::write(&all)?);
+        if drops_betas {
+            all.remove("anthropic_beta");
+        }
+        request.additional_model_request_fields =
+            if all.is_empty() { None } else { Some(Document::write(&all)?) };
     }
 
     if let Some(tier) = request.service_tier.as_ref().map(|tier| &tier.kind) {
+        let is_default = *tier == ServiceTierType::Default;
         let why = if let ServiceTierType::Unknown(_) = tier {
             let (last, others) = ServiceTierType::VALUES.split_last().unwrap_or((&"", &[]));
             Some(format!("expected {} or {last}", others.join(", ")))
-        } else if family.default_tier_only == Some(true) && *tier != ServiceTierType::Default {
-            Some("the model is served in the default tier alone".to_owned())
+        } else if !is_default && takes.says(Capability::DefaultTierOnly)
+            || !takes.takes(Capability::Tiers, tier.as_str())
+        {
+            Some("the model is not served in it".to_owned())
         } else {
             None
         };
         if let Some(why) = why {
-            warnings.push(Warning::new("serviceTier", format!("{:?} not sent: {why}", tier.as_str())));
+            warn("serviceTier", format!("{:?} not sent: {why}", tier.as_str()));
             request.service_tier = None;
         }
     }
-    Ok(warnings)
+    Ok(())
 }
 
-/// The limit of tokens that is given, or else the model's own. 0 is no limit: the service refuses it.
-fn wanted_tokens(request: &ConverseRequest, target: &Target) -> Option<u64> {
-    wanted_tokens_of(request.inference_config.as_ref(), target)
+/// The limit of tokens that is asked for. 0 is no limit: the service refuses it.
+fn asked_tokens(given: Option<&InferenceConfiguration>) -> Option<u64> {
+    given.and_then(|config| config.max_tokens).map(u64::from).filter(|tokens| *tokens > 0)
 }
 
-fn wanted_tokens_of(given: Option<&InferenceConfiguration>, target: &Target) -> Option<u64> {
-    let asked = given.and_then(|config| config.max_tokens).map(u64::from);
-    positive(asked).or_else(|| positive(target.info.max_tokens))
+/// The model's own limit of tokens.
+fn most_tokens(target: &Target, takes: &Takes) -> Option<u64> {
+    target.info.max_tokens.filter(|tokens| *tokens > 0).map(|tokens| tokens.min(learnt_limit(takes)))
 }
 
-fn positive(number: Option<u64>) -> Option<u64> {
-    number.filter(|number| *number > 0)
+fn learnt_limit(takes: &Takes) -> u64 {
+    takes.said(Capability::MaxTokens).map_or(u64::MAX, u64::from)
 }
 
 /// The tokens of a response when nobody says how many: the service's default for Claude.
 const DEFAULT_RESPONSE: u64 = 4096;
+const NO_ROOM: &str = "maxTokens leaves less than the 1024 tokens that thinking needs";
+const IN_A_LOOP: &str = "the turn that called the tools has no signed thought";
 
 #[cfg(test)]
 mod tests {
@@ -227,7 +293,7 @@ mod tests {
         assert_eq!(ask("amazon.nova-pro-v1:0", "flex"), (flex, String::new()));
         let why = "serviceTier \"fast\" not sent: expected default, flex, priority or reserved".to_owned();
         assert_eq!(ask("amazon.nova-pro-v1:0", "fast"), (None, why));
-        let why = "serviceTier \"flex\" not sent: the model is served in the default tier alone".to_owned();
+        let why = "serviceTier \"flex\" not sent: the model is not served in it".to_owned();
         assert_eq!(ask("anthropic.claude-opus-5", "flex"), (None, why));
     }
 }

@@ -39,6 +39,7 @@ fn narrowed(schema: &Value) -> Result<Value, String> {
         return object(schema).map(Value::Object);
     }
     let mut strict = supported(schema)?.clone();
+    describe_limits(&mut strict);
     if let Some(items) = strict.get_mut("items") {
         if items.is_array() {
             return Err("its schema has a list of items".into());
@@ -82,6 +83,25 @@ fn object(schema: &Map<String, Value>) -> Result<Map<String, Value>, String> {
     Ok(strict)
 }
 
+/// Moves the limits that the service refuses in strict schemas into the description, where the model reads them.
+fn describe_limits(schema: &mut Map<String, Value>) {
+    let mut limits = Vec::new();
+    for keyword in LIMITS {
+        let refused = schema
+            .get(keyword)
+            .is_some_and(|limit| keyword != "minItems" || limit.as_u64().is_none_or(|least| least > 1));
+        if refused && let Some(limit) = schema.remove(keyword) {
+            limits.push(format!("{keyword}: {limit}"));
+        }
+    }
+    if !limits.is_empty() {
+        let given = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+        let space = if given.is_empty() { "" } else { " " };
+        let description = format!("{given}{space}({})", limits.join(", "));
+        schema.insert("description".into(), description.into());
+    }
+}
+
 fn supported(schema: &Map<String, Value>) -> Result<&Map<String, Value>, String> {
     match UNSUPPORTED.iter().find(|keyword| schema.contains_key(**keyword)) {
         Some(keyword) => Err(format!("its schema uses {keyword}")),
@@ -98,6 +118,10 @@ fn is_nullable(schema: &Value) -> bool {
         _ => schema["enum"].as_array().is_some_and(|values| values.contains(&Value::Null)),
     }
 }
+
+/// Measured on Claude Sonnet 4.5: `docs/models.md`.
+const LIMITS: [&str; 7] =
+    ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "maxItems", "minItems"];
 
 const UNSUPPORTED: [&str; 18] = [
     "$ref",
@@ -140,6 +164,28 @@ mod tests {
                 "b": {"anyOf": [{"type": "number"}, {"type": "null"}]}
             }})
         );
+    }
+
+    #[test]
+    fn limits_that_the_service_refuses_become_words() {
+        let schema = json!({"type": "object", "required": ["a", "b"], "properties": {
+            "a": {"type": "integer", "minimum": 1, "maximum": 9, "description": "How many."},
+            "b": {"type": "array", "items": {"type": "number", "multipleOf": 0.5}, "minItems": 2, "maxItems": 5},
+            "c": {"type": "array", "items": {"type": "string"}, "minItems": 1}
+        }});
+        let properties = strict_schema(&schema).unwrap()["properties"].clone();
+        assert_eq!(
+            properties["a"],
+            json!({"type": "integer", "description": "How many. (minimum: 1, maximum: 9)"})
+        );
+        assert_eq!(
+            properties["b"],
+            json!({
+                "type": "array", "items": {"type": "number", "description": "(multipleOf: 0.5)"},
+                "description": "(maxItems: 5, minItems: 2)"
+            })
+        );
+        assert_eq!(properties["c"]["anyOf"][0]["minItems"], 1);
     }
 
     #[test]

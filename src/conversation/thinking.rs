@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::family::{Family, ThinkingForm};
+use super::family::{Capability, Takes};
 use super::{Options, Target};
 use crate::{Error, ErrorKind, Result};
 
@@ -91,9 +91,13 @@ impl ThinkingLevel {
     }
 
     /// The effort that stands for the level: the model's own name for it first.
-    fn effort(self, target: &Target, family: &Family) -> String {
-        let adaptive = family.thinking == Some(ThinkingForm::Adaptive);
-        if self == Self::Xhigh && adaptive && family.xhigh == Some(true) {
+    pub(super) fn effort(self, target: &Target, takes: &Takes) -> String {
+        let three = ["reasoning_effort", "reasoningConfig", "reasoning_config"];
+        if three.iter().any(|form| takes.takes(Capability::Thinking, form)) {
+            return self.of_three().to_owned();
+        }
+        let adaptive = takes.takes(Capability::Thinking, "adaptive");
+        if self == Self::Xhigh && adaptive && takes.says(Capability::Xhigh) {
             return "xhigh".to_owned();
         }
         let mut levels = target.info.thinking_levels.iter();
@@ -114,35 +118,34 @@ pub(super) fn fields(
     model_id: &str,
     target: &Target,
     options: &Options,
-    family: &Family,
+    takes: &Takes,
     budget: u64,
 ) -> Option<Map<String, Value>> {
-    let form = family.thinking.as_ref()?;
+    let has = |form| takes.takes(Capability::Thinking, form);
     let mut fields = Map::new();
     let mut thinking = Map::new();
-    match form {
-        ThinkingForm::Adaptive => {
-            thinking.insert("type".into(), "adaptive".into());
-            fields.insert("output_config".into(), json!({"effort": level.effort(target, family)}));
-        }
-        ThinkingForm::Budget => {
-            thinking.insert("type".into(), "enabled".into());
-            thinking.insert("budget_tokens".into(), budget.into());
-        }
-        ThinkingForm::ReasoningEffort => {
-            fields.insert("reasoning_effort".into(), level.of_three().into());
-            return Some(fields);
-        }
-        ThinkingForm::Reasoning => {
-            fields.insert("reasoning".into(), json!({"effort": level.effort(target, family)}));
-            return Some(fields);
-        }
-        ThinkingForm::ReasoningConfig => {
-            let config = json!({"type": "enabled", "maxReasoningEffort": level.of_three()});
-            fields.insert("reasoningConfig".into(), config);
-            return Some(fields);
-        }
-        ThinkingForm::Unknown(_) => return None,
+    let effort = level.effort(target, takes);
+    let asked = if has("adaptive") {
+        thinking.insert("type".into(), "adaptive".into());
+        ("output_config", json!({"effort": effort}))
+    } else if has("budget") {
+        thinking.insert("type".into(), "enabled".into());
+        ("budget_tokens", budget.into())
+    } else if has("reasoning_effort") {
+        ("reasoning_effort", effort.into())
+    } else if has("reasoning") {
+        ("reasoning", json!({"effort": effort}))
+    } else if has("reasoning_config") {
+        ("reasoning_config", effort.into())
+    } else if has("reasoningConfig") {
+        ("reasoningConfig", json!({"type": "enabled", "maxReasoningEffort": effort}))
+    } else {
+        return None;
+    };
+    let target_of = if has("budget") { &mut thinking } else { &mut fields };
+    target_of.insert(asked.0.into(), asked.1);
+    if thinking.is_empty() {
+        return Some(fields);
     }
     // The regions of the US government refuse `display` and `block_binding`.
     let govcloud = target.is_govcloud(model_id);
@@ -151,10 +154,11 @@ pub(super) fn fields(
         thinking.insert("display".into(), display.into());
     }
     let mut betas = Vec::new();
-    if *form == ThinkingForm::Budget && options.interleaved_thinking {
+    let takes_betas = takes.says(Capability::Betas);
+    if has("budget") && options.interleaved_thinking && takes_betas && takes.says(Capability::Interleaved) {
         betas.push("interleaved-thinking-2025-05-14");
     }
-    if family.block_binding == Some(true) && !govcloud {
+    if takes.says(Capability::BlockBinding) && takes_betas && !govcloud {
         thinking.insert("block_binding".into(), json!({"prefix_mismatch_behavior": "drop_block"}));
         betas.push("thinking-binding-controls-2026-08-01");
     }
@@ -165,10 +169,29 @@ pub(super) fn fields(
     Some(fields)
 }
 
+/// The members that tell a model not to think which does so by itself; an error where it always does.
+pub(super) fn off_fields(
+    target: &Target,
+    takes: &Takes,
+) -> std::result::Result<Option<(&'static str, Value)>, ()> {
+    let off = |word| takes.takes(Capability::ThinkingOff, word);
+    let mut levels = target.info.thinking_levels.iter();
+    if off("never") || levels.any(|(level, name)| level == "off" && name.is_none()) {
+        return Err(());
+    }
+    Ok(if off("disabled") {
+        Some(("thinking", json!({"type": "disabled"})))
+    } else if off("none") {
+        Some(("reasoning", json!({"effort": "none"})))
+    } else {
+        None
+    })
+}
+
 /// Whether `maxTokens`, `temperature` and `topP` are refused beside thinking at this level: Nova 2 refuses them at
 /// its highest.
-pub(super) fn refuses_parameters(level: ThinkingLevel, family: &Family) -> bool {
-    family.thinking == Some(ThinkingForm::ReasoningConfig) && level.of_three() == "high"
+pub(super) fn refuses_parameters(level: ThinkingLevel, takes: &Takes) -> bool {
+    takes.takes(Capability::Thinking, "reasoningConfig") && level.of_three() == "high"
 }
 
 /// The least budget that the service accepts, and the least that is left for the response.
@@ -177,11 +200,12 @@ pub(super) const LEAST_BUDGET: u64 = 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conversation::family::takes;
 
     fn ask(id: &str, level: ThinkingLevel, options: &Options, region: Option<&str>) -> Option<Value> {
         let target = Target { region: region.map(str::to_owned), ..Target::default() };
-        let family = Family::find(id, &target, &[])?;
-        fields(level, id, &target, options, family, level.budget(options)).map(Value::Object)
+        let takes = takes(id);
+        fields(level, id, &target, options, &takes, level.budget(options)).map(Value::Object)
     }
 
     #[test]

@@ -77,7 +77,11 @@ impl Input {
         let tier = given.service_tier.as_ref().map(|tier| tier.trim().to_lowercase());
         request.service_tier = tier.map(|tier| ServiceTier::new(tier.as_str()));
         // pi-ai sends an empty `inferenceConfig` too. A plain question goes without.
-        let is_plain = !conversation::depends_on_family(&request, &options);
+        let is_plain = options.cache_retention == Some(CacheRetention::None)
+            && options.thinking.is_none()
+            && request.service_tier.is_none()
+            && request.tool_config.is_none()
+            && request.messages.iter().flatten().all(|message| message.role == ConversationRole::User);
         request.inference_config = request
             .inference_config
             .filter(|inference| !is_plain || *inference != InferenceConfiguration::new());
@@ -379,12 +383,13 @@ mod tests {
     }
 
     #[test]
-    fn instructions_in_the_middle_follow_the_system_prompt() {
+    fn instructions_in_the_middle_stay_there() {
         let body = body(json!({"model": {"id": "m"}, "context": {"systemPrompt": "S", "messages": [
             {"role": "user", "content": "a"}, {"role": "system", "content": "T"}, {"role": "user", "content": "b"}
         ]}}));
-        assert_eq!(body["system"], json!([{"text": "S\n\nT"}]));
-        assert_eq!(body["messages"], json!([{"role": "user", "content": [{"text": "a"}, {"text": "b"}]}]));
+        assert_eq!(body["system"], json!([{"text": "S"}]));
+        let texts = ["a", "T", "b"].map(|text| json!({"text": text}));
+        assert_eq!(body["messages"], json!([{"role": "user", "content": texts}]));
     }
 
     #[test]

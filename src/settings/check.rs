@@ -124,6 +124,14 @@ impl Checker<'_> {
                 }
                 return Ok(());
             }
+            (Kind::Words(words), Value::List(items)) => {
+                let known = |item: &Node<'_>| matches!(&item.value, Value::String(text) if words.contains(&&**text));
+                let Some((at, item)) = items.iter().enumerate().find(|(_, item)| !known(item)) else {
+                    return Ok(());
+                };
+                let fault = format!("{} expected, {} found", list(words), described(&item.value));
+                return self.step(Step::At(at), |checker| Err(checker.fault(item.range.start, &fault)));
+            }
             (Kind::Map(kind), Value::Object(members)) => {
                 return self.members(members, |_| Ok(Some(*kind)));
             }

@@ -46,6 +46,8 @@ pub(super) enum Kind {
     /// Headers by their names, each a [`Secret`](Self::Secret).
     Headers,
     List(&'static Kind),
+    /// A list of these words.
+    Words(&'static [&'static str]),
     /// An object of any members, all of one kind.
     Map(&'static Kind),
     /// An object of which the members count whose names are ours; they are written like this in a path.
@@ -99,6 +101,7 @@ impl Kind {
                 members(found, &|name| is_ours(name).then_some(*kind))
             }
             (Self::Map(kind), Value::Object(found)) => members(found, &|_| Some(kind)),
+            (Self::Words(_), Value::Array(_)) => true,
             (Self::List(kind), Value::Array(found)) => {
                 found.retain_mut(|value| kind.keep_shown(value));
                 true
@@ -201,7 +204,7 @@ pub(super) fn expected(kind: &Kind) -> String {
         Kind::Above(limit) => format!("a number above {limit}"),
         Kind::Whole(least) => format!("a whole number from {least}"),
         Kind::Word { ours, .. } => list(ours),
-        Kind::List(_) => "a list".into(),
+        Kind::List(_) | Kind::Words(_) => "a list".into(),
         Kind::TextOr(kind) => format!("a text or {}", expected(kind)),
         Kind::Map(_) | Kind::Headers | Kind::Some(..) | Kind::Object(_) => "an object".into(),
     }

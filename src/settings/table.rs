@@ -2,7 +2,7 @@
 
 use super::kind::{Kind, Object, Others, object, one_of};
 use super::{OUR_NAME, is_our_provider, is_ours};
-use crate::conversation::{CacheRetention, Family};
+use crate::conversation::{CacheRetention, Family, Form};
 use crate::converse::ServiceTierType;
 use crate::guardrail::{GuardrailStreamProcessingMode, GuardrailTrace};
 
@@ -196,9 +196,15 @@ const FAMILY_MEMBERS: [(&str, Kind); Family::CAPABILITIES.len() + 1] = {
     let mut members = [const { ("match", Kind::List(&Kind::Text)) }; Family::CAPABILITIES.len() + 1];
     let mut at = 0;
     while at < Family::CAPABILITIES.len() {
-        let (name, words) = Family::CAPABILITIES[at];
+        let (name, form) = Family::CAPABILITIES[at];
         at += 1;
-        members[at] = (name, if words.is_empty() { Kind::Switch } else { one_of(words) });
+        let kind = match form {
+            Form::Switch => Kind::Switch,
+            Form::Number => Kind::Whole(0.0),
+            Form::Word(words) => one_of(words),
+            Form::Words(words) => Kind::Words(words),
+        };
+        members[at] = (name, kind);
     }
     members
 };

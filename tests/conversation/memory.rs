@@ -54,12 +54,13 @@ async fn the_model_behind_a_profile_is_looked_up_once_by_each_client() {
     assert_eq!(ask(&client(&control, &runtime, &clock), "a", &runtime).await, cached);
     assert_eq!(control.requests().len(), 2);
 
-    // Nothing depends on the family of a plain question.
+    // The limit and the price of a plain question are those of the model too.
     let input = Input::new(Model::new(arn("b")), Context::new().message(Message::user("Hi")));
     let input = input.options(Options::new().cache_retention("none"));
     let mut stream = pi::stream(&first, &input).await;
     while stream.next_event().await.is_some() {}
-    assert_eq!(control.requests().len(), 2);
+    assert_eq!(control.requests().len(), 3);
+    assert!(runtime.requests().last().unwrap().json()["inferenceConfig"]["maxTokens"].is_u64());
 }
 
 #[tokio::test]

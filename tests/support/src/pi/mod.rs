@@ -171,6 +171,11 @@ fn edit(body: &mut Value, reason: &str) {
         "temperature" => {
             body["inferenceConfig"].as_object_mut().unwrap().remove("temperature");
         }
+        "heeded" => {
+            let budget = &body["additionalModelRequestFields"]["thinking"]["budget_tokens"];
+            body["inferenceConfig"]["maxTokens"] =
+                (body["inferenceConfig"]["maxTokens"].as_u64().unwrap() - budget.as_u64().unwrap()).into();
+        }
         _ => panic!("{reason} is no reason"),
     }
 }
