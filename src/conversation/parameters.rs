@@ -122,19 +122,36 @@ pub(super) fn mend(
         }
     }
     let never = takes.takes(Capability::Temperature, "never");
-    let refuses_sampling = never
-        || refuses
-        || thinking.level.is_some() && takes.takes(Capability::Temperature, "notWithThinking");
-    let mut top_k = options.top_k;
-    if refuses_sampling {
-        let why = || if never { "the model refuses it".to_owned() } else { with_thinking() };
+    let not_now =
+        refuses || thinking.level.is_some() && takes.takes(Capability::Temperature, "notWithThinking");
+    let refused_with =
+        if never { Some("the model refuses it".to_owned()) } else { not_now.then(with_thinking) };
+    let top_k = mend_sampling(&mut inference, options.top_k, takes, refused_with, warnings);
+    added.extend(top_k.map(|(name, value)| (name.to_owned(), value)));
+    request.inference_config =
+        Some(inference).filter(|config| was_given || *config != InferenceConfiguration::new());
+    add_fields(request, added, takes)?;
+    mend_tier(request, takes, warnings);
+    Ok(())
+}
+
+/// Takes out of temperature, `topP` and `topK` what the model refuses. Gives the members that stand for `topK`.
+fn mend_sampling(
+    inference: &mut InferenceConfiguration,
+    mut top_k: Option<u64>,
+    takes: &Takes,
+    refused_with: Option<String>,
+    warnings: &mut Vec<Warning>,
+) -> Option<(&'static str, Value)> {
+    let mut warn = |parameter, change: String| warnings.push(Warning::new(parameter, change));
+    if let Some(why) = refused_with {
         for (name, value) in [("temperature", &mut inference.temperature), ("topP", &mut inference.top_p)] {
             if let Some(value) = value.take() {
-                warn(name, format!("{value} not sent: {}", why()));
+                warn(name, format!("{value} not sent: {why}"));
             }
         }
         if let Some(value) = top_k.take() {
-            warn("topK", format!("{value} not sent: {}", why()));
+            warn("topK", format!("{value} not sent: {why}"));
         }
     }
     if let (Some(value), Some(_), false) =
@@ -143,18 +160,19 @@ pub(super) fn mend(
         inference.top_p = None;
         warn("topP", format!("{value} not sent: the model refuses it with a temperature"));
     }
-    if let Some(value) = top_k {
-        if takes.takes(Capability::TopK, "top_k") {
-            added.insert("top_k".into(), value.into());
-        } else if takes.takes(Capability::TopK, "inferenceConfig") {
-            added.insert("inferenceConfig".into(), serde_json::json!({"topK": value}));
-        } else {
-            warn("topK", format!("{value} not sent: the model is not known to have it"));
-        }
+    let value = top_k?;
+    if takes.takes(Capability::TopK, "top_k") {
+        return Some(("top_k", value.into()));
     }
-    request.inference_config =
-        Some(inference).filter(|config| was_given || *config != InferenceConfiguration::new());
+    if takes.takes(Capability::TopK, "inferenceConfig") {
+        return Some(("inferenceConfig", serde_json::json!({"topK": value})));
+    }
+    warn("topK", format!("{value} not sent: the model is not known to have it"));
+    None
+}
 
+/// Adds members to `additionalModelRequestFields`.
+fn add_fields(request: &mut ConverseRequest, added: Map<String, Value>, takes: &Takes) -> Result<()> {
     let drops_betas = !takes.says(Capability::Betas);
     if !added.is_empty() || drops_betas && request.additional_model_request_fields.is_some() {
         let given = request.additional_model_request_fields.take();
@@ -177,7 +195,11 @@ pub(super) fn mend(
         request.additional_model_request_fields =
             if all.is_empty() { None } else { Some(Document::write(&all)?) };
     }
+    Ok(())
+}
 
+/// Takes out a service tier that the model is not served in.
+fn mend_tier(request: &mut ConverseRequest, takes: &Takes, warnings: &mut Vec<Warning>) {
     if let Some(tier) = request.service_tier.as_ref().map(|tier| &tier.kind) {
         let is_default = *tier == ServiceTierType::Default;
         let why = if let ServiceTierType::Unknown(_) = tier {
@@ -191,11 +213,11 @@ pub(super) fn mend(
             None
         };
         if let Some(why) = why {
-            warn("serviceTier", format!("{:?} not sent: {why}", tier.as_str()));
+            let change = format!("{:?} not sent: {why}", tier.as_str());
+            warnings.push(Warning::new("serviceTier", change));
             request.service_tier = None;
         }
     }
-    Ok(())
 }
 
 /// The limit of tokens that is asked for. 0 is no limit: the service refuses it.

@@ -202,7 +202,7 @@ mod tests {
         );
         let sent = serde_json::from_str::<Value>(&sent).unwrap();
         assert_eq!(sent["properties"]["z"], json!({"type": "string"}));
-        assert_eq!(sent["properties"]["n"]["items"]["items"]["items"].is_object(), true);
+        assert!(sent["properties"]["n"]["items"]["items"]["items"].is_object());
         assert_eq!((sent["required"].clone(), change), (json!(["z"]), None));
     }
 

@@ -48,9 +48,9 @@ pub(super) fn choose(
         _ => return,
     };
     let why = if !takes.takes(Capability::ToolChoices, word) {
-        "the model refuses it"
+        "the model refuses this choice"
     } else if thinks && !takes.takes(Capability::ThinkingToolChoices, word) {
-        "the model refuses it with thinking"
+        "the model refuses this choice with thinking"
     } else {
         return;
     };
@@ -208,11 +208,11 @@ mod tests {
         assert_eq!(sent(llama, config("auto"), false), (plain.clone(), vec![]));
         assert_eq!(
             sent(llama, config("any"), false),
-            (plain.clone(), vec!["toolChoice any not sent: the model refuses it".into()])
+            (plain.clone(), vec!["toolChoice any not sent: the model refuses this choice".into()])
         );
         let claude = "anthropic.claude-sonnet-4-5";
         assert_eq!(sent(claude, config("any"), false), (config("any"), vec![]));
-        let why = "toolChoice any not sent: the model refuses it with thinking".to_owned();
+        let why = "toolChoice any not sent: the model refuses this choice with thinking".to_owned();
         assert_eq!(sent(claude, config("any"), true), (plain, vec![why]));
     }
 

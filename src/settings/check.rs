@@ -119,19 +119,11 @@ impl Checker<'_> {
                 format!("expected {}, found {text}", expected(kind))
             }
             (Kind::List(kind), Value::List(items)) => {
-                for (at, item) in items.iter().enumerate() {
-                    self.step(Step::At(at), |checker| checker.value(item, kind))?;
-                }
-                return Ok(());
+                let mut items = items.iter().enumerate();
+                return items
+                    .try_for_each(|(at, item)| self.step(Step::At(at), |checker| checker.value(item, kind)));
             }
-            (Kind::Words(words), Value::List(items)) => {
-                let known = |item: &Node<'_>| matches!(&item.value, Value::String(text) if words.contains(&&**text));
-                let Some((at, item)) = items.iter().enumerate().find(|(_, item)| !known(item)) else {
-                    return Ok(());
-                };
-                let fault = format!("{} expected, {} found", list(words), described(&item.value));
-                return self.step(Step::At(at), |checker| Err(checker.fault(item.range.start, &fault)));
-            }
+            (Kind::Words(words), Value::List(items)) => return self.words(items, words),
             (Kind::Map(kind), Value::Object(members)) => {
                 return self.members(members, |_| Ok(Some(*kind)));
             }
@@ -159,6 +151,18 @@ impl Checker<'_> {
             (kind, found) => format!("expected {}, found {}", expected(kind), described(found)),
         };
         Err(self.fault(node.range.start, &expected))
+    }
+
+    /// Checks that items are of these words.
+    fn words(&mut self, items: &[Node<'_>], words: &[&str]) -> Result<()> {
+        let found = items.iter().enumerate().find_map(|(at, item)| match &item.value {
+            Value::String(text) if words.contains(&&**text) => None,
+            Value::String(text) => Some((at, item, format!("{text:?}"))),
+            other => Some((at, item, described(other))),
+        });
+        let Some((at, item, found)) = found else { return Ok(()) };
+        let fault = format!("expected {}, found {found}", list(words));
+        self.step(Step::At(at), |checker| Err(checker.fault(item.range.start, &fault)))
     }
 
     /// Checks a key, or a reference to a variable, which must be set.

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use pumice::ErrorKind;
 use pumice::context::Context;
-use pumice::conversation::TemperatureRule;
 use pumice::converse::{ConverseRequest, InferenceConfiguration};
 use pumice::models::ModelInfo;
 use pumice::settings::{Params, Settings};
@@ -643,19 +642,20 @@ fn a_family_has_the_members_of_its_type() {
         let text = format!("{{models:{{providers:{{bedrock:{{families:[{{match:['x'],{member}}}]}}}}}}}}");
         Settings::parse("s", &text)
     };
-    let settings = family("defaultTierOnly:true,temperature:'never',promptCache:'onRequest'").unwrap();
-    let [family_read] = settings.families.as_slice() else { panic!("{:?}", settings.families) };
-    assert_eq!(family_read.default_tier_only, Some(true));
-    assert_eq!(family_read.temperature, Some(TemperatureRule::Never));
-    assert!(family_read.other.is_empty());
+    let settings = family("temperature:'never',defaultTierOnly:true,toolChoices:['auto'],images:7").unwrap();
+    let read = serde_json::to_value(&settings.families).unwrap();
+    let written = serde_json::json!([{
+        "match": ["x"], "temperature": "never", "defaultTierOnly": true, "toolChoices": ["auto"], "images": 7
+    }]);
+    assert_eq!(read, written);
     for (member, fault) in [
         ("defaultTierOnly:1", "expected true or false, found 1"),
         ("defaultTiersOnly:true", "did you mean defaultTierOnly?"),
         ("temperature:'nver'", "did you mean \"never\"?"),
-        (
-            "thinking:'yes'",
-            "expected \"adaptive\", \"budget\", \"reasoning_effort\", \"reasoning\" or \"reasoningConfig\"",
-        ),
+        ("thinking:'yes'", "\"reasoning\", \"reasoningConfig\" or \"reasoning_config\""),
+        ("toolChoices:['auto','some']", "expected \"auto\", \"any\" or \"tool\", found \"some\""),
+        ("toolChoices:'auto'", "expected a list"),
+        ("images:-1", "a whole number"),
     ] {
         let error = family(member).unwrap_err().to_string();
         assert!(error.contains(fault), "{error}");

@@ -104,7 +104,7 @@ const requests = [
   { name: "choice of any tool", messages: [user("Hello")], tools: [weather], options: { toolChoice: "any" }, differs: ["tools-cached"] },
   { name: "choice of one tool", messages: [user("Hello")], tools: [weather], options: { toolChoice: { type: "tool", name: "weather" }, cacheRetention: "none" } },
   { name: "choice of no tool", messages: [user("Hello")], tools: [weather], options: { toolChoice: "none" } },
-  { name: "strict tool", model: { ...sonnet, compat: { supportsStrictMode: true } }, messages: [user("Hello")], tools: [strict], options: { cacheRetention: "none" } },
+  { name: "strict tool", model: { ...sonnet, compat: { supportsStrictMode: true } }, messages: [user("Hello")], tools: [strict], options: { cacheRetention: "none" }, differs: ["limits"] },
   { name: "metadata and headers", raw: true, messages: [user("Hello")], options: { requestMetadata: { team: "a" }, headers: { "x-team": "a", Authorization: "no", "X-Amz-Foo": "no" } } },
   { name: "inference profile with a name", model: profile, systemPrompt: "Be brief.", messages: [user("Hello")] },
   { name: "region of the options", raw: true, messages: [user("Hello")], options: { region: "eu-central-1", cacheRetention: "none" } },

@@ -171,6 +171,11 @@ fn edit(body: &mut Value, reason: &str) {
         "temperature" => {
             body["inferenceConfig"].as_object_mut().unwrap().remove("temperature");
         }
+        "limits" => {
+            let tool = &mut body["toolConfig"]["tools"][0]["toolSpec"];
+            let days = &mut tool["inputSchema"]["json"]["properties"]["days"]["anyOf"][0];
+            *days = json!({"type": "integer", "description": "(minimum: 1)"});
+        }
         "heeded" => {
             let budget = &body["additionalModelRequestFields"]["thinking"]["budget_tokens"];
             body["inferenceConfig"]["maxTokens"] =
