@@ -374,6 +374,11 @@ impl Client {
         Ok(profile)
     }
 
+    /// The response of Converse, unread.
+    pub(crate) async fn converse_whole(&self, request: &ConverseRequest) -> Result<(Parts, Bytes)> {
+        self.whole(&request.to_call()?).await
+    }
+
     /// The whole response. For a list in pages: the first page with the items of all pages.
     async fn all(&self, call: &Call) -> Result<(Parts, Bytes)> {
         match call.operation.map(Operation::response_form) {

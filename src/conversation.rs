@@ -54,11 +54,13 @@ mod history;
 mod media;
 mod name;
 mod parameters;
+mod repair;
 mod schema;
 mod strict;
 mod thinking;
 mod tokens;
 mod tools;
+mod unstreamed;
 
 pub use arguments::{PartialArguments, parse_arguments};
 pub use cache::CacheRetention;
@@ -68,7 +70,7 @@ pub use media::{Media, MediaFormat, check_limits};
 pub use name::ToolNames;
 pub use thinking::ThinkingLevel;
 
-pub(crate) use cost::cache_write_1h;
+pub(crate) use cost::{cache_write_1h, net_of_cache};
 #[cfg(feature = "settings")]
 pub(crate) use family::Form;
 
@@ -407,39 +409,103 @@ fn take_prompt(system: &mut Vec<SystemContentBlock>) -> Option<String> {
 pub struct Call {
     /// What was sent.
     pub prepared: Prepared,
+    /// What is known of the model, with what was looked up.
+    pub target: Target,
     /// The response, or why there is none.
     pub response: Result<EventStream>,
 }
 
-/// [Looks up](Target::look_up) what the request depends on, [prepares](prepare) it and calls the model. A request that
-/// is refused because its strict tools together are too complex is made once more with those alone that must be
-/// strict.
+/// [Looks up](Target::look_up) what the request depends on, [prepares](prepare) it and calls the model: by Converse,
+/// whose response becomes the same events, where the model takes the request only without streaming.
+///
+/// A request that is refused because its strict tools together are too complex is made once more with those alone that
+/// must be strict. With [`Options::repair`], one that is refused for a reason that can be mended is mended and made
+/// again: once for each reason, three times at most. The [warnings](Prepared::warnings) say so, and the client remembers
+/// it for the model.
 ///
 /// Returns when the first event has arrived, as [`Client::converse_stream`] does. Fails as [`prepare`] does, and where
 /// the region cannot be found; the failure of the call itself is in [`Call::response`].
 pub async fn converse_stream(
     client: &Client,
     request: ConverseRequest,
+    target: Target,
+    options: &Options,
+) -> Result<Call> {
+    let given = request.clone();
+    converse_stream_of(client, request, &|| Ok(given.clone()), target, options).await
+}
+
+/// As [`converse_stream`], with what makes the request again.
+pub(crate) async fn converse_stream_of(
+    client: &Client,
+    request: ConverseRequest,
+    again: &(dyn Fn() -> Result<ConverseRequest> + Sync),
     mut target: Target,
     options: &Options,
 ) -> Result<Call> {
     target.look_up(client, &request, options).await?;
-    let mut prepared = prepare(request, &target, options)?;
-    let refused = &client.memory().strict_refused;
-    if options.session.as_ref().is_some_and(|session| refused.contains(session)) {
+    let memory = client.memory();
+    let model_id = request.model_id.clone();
+    let remembered = memory.learnt.get(&model_id).filter(|_| options.repair);
+    let mut learnt = Family::default();
+    learnt.learn(remembered.as_deref().unwrap_or_default());
+    let mut prepared = prepare_as(request, &target, options, Some(&learnt))?;
+    if options.session.as_ref().is_some_and(|session| memory.strict_refused.get(session).is_some()) {
         prepared.relax_strict();
     }
-    loop {
-        let response = client.converse_stream(&prepared.request).await;
-        let is_too_strict = response.as_ref().is_err_and(strict::is_too_strict);
-        if !(is_too_strict && prepared.relax_strict()) {
-            return Ok(Call { prepared, response });
+    let mut repairs = Vec::new();
+    let mut rows = remembered.unwrap_or_default();
+    let response = loop {
+        let response = if prepared.unstreamed {
+            unstreamed::converse(client, &prepared.request).await
+        } else {
+            client.converse_stream(&prepared.request).await
+        };
+        let Err(error) = &response else {
+            if !repairs.is_empty() {
+                memory.learnt.insert(&model_id, &rows);
+            }
+            break response;
+        };
+        if strict::is_too_strict(error) && prepared.relax_strict() {
+            if let Some(session) = &options.session {
+                memory.strict_refused.insert(session, "");
+            }
+            continue;
         }
-        if let Some(session) = &options.session {
-            refused.insert(session.clone());
+        let lesson = if options.repair && repairs.len() < MOST_REPAIRS {
+            repair::learn(error, &prepared.request, &mut learnt)
+        } else {
+            None
+        };
+        let mended = match &lesson {
+            Some(_) => prepare_as(again()?, &target, options, Some(&learnt)).ok(),
+            None => None,
+        };
+        let same = |mended: &Prepared| {
+            mended.unstreamed == prepared.unstreamed
+                && mended.request.body().ok() == prepared.request.body().ok()
+        };
+        let (Some(lesson), Some(mended)) = (lesson, mended.filter(|mended| !same(mended))) else {
+            break response;
+        };
+        let change = format!(
+            "sent again as for a model of {}: the service refused it: {}",
+            lesson.row,
+            error.message()
+        );
+        repairs.push(Warning::new("request", change));
+        if lesson.of_model {
+            rows.extend([" ", &lesson.row]);
         }
-    }
+        prepared = mended;
+    };
+    prepared.warnings.extend(repairs);
+    Ok(Call { prepared, target, response })
 }
+
+/// How often a call is mended and made again.
+const MOST_REPAIRS: usize = 3;
 
 #[cfg(test)]
 mod tests {

@@ -70,11 +70,14 @@ use crate::{Error, Result};
 /// Region, profile, bearer token and headers of the input are for the client: see [`Input::configure`].
 pub async fn stream(client: &Client, input: &Input) -> AssistantStream {
     let now = client.config().context.now();
-    let (warnings, response, tool_names) = match call(client, input).await {
-        Ok(Call { prepared, response }) => (prepared.warnings, response, prepared.tool_names),
-        Err(error) => (Vec::new(), Err(error), conversation::ToolNames::default()),
+    let mut builder = ResponseBuilder::unprepared(&input.model, now);
+    let (warnings, response) = match call(client, input).await {
+        Ok(Call { prepared, target, response }) => {
+            builder = builder.called(&target, prepared.tool_names, prepared.cached_in_input);
+            (prepared.warnings, response)
+        }
+        Err(error) => (Vec::new(), Err(error)),
     };
-    let builder = ResponseBuilder::new(&input.model, tool_names, now);
     let mut stream = AssistantStream {
         events: None,
         builder: Some(Box::new(builder)),
@@ -103,7 +106,8 @@ async fn call(client: &Client, input: &Input) -> Result<Call> {
         options.cache_default = CacheRetention::Long;
     }
     options.cache_all_families = is("AWS_BEDROCK_FORCE_CACHE", "1");
-    conversation::converse_stream(client, request, target, &options).await
+    let again = || input.to_converse().map(|(request, ..)| request);
+    conversation::converse_stream_of(client, request, &again, target, &options).await
 }
 
 /// The events of a response: any number, then exactly one [`Done`](AssistantEvent::Done) or

@@ -91,6 +91,23 @@ impl<E> EventStream<E> {
 }
 
 impl EventStream {
+    /// The events of a response that has arrived whole, in frames.
+    pub(crate) fn arrived(head: Parts, frames: Bytes) -> Self {
+        let redaction = head.extensions.get::<Arc<Redaction>>().cloned().unwrap_or_default();
+        let mut decoder = FrameDecoder::new();
+        decoder.push(frames);
+        let frames = FrameStream {
+            body: None,
+            decoder,
+            first: None,
+            closing_event: None,
+            status: head.status.as_u16(),
+            headers: head.headers,
+            redaction,
+        };
+        Self::new(frames, Event::from_frame)
+    }
+
     /// Reads the stream to its end and returns the response that Converse would have given.
     ///
     /// After an error, the part that has arrived is lost; [`ReplyBuilder`] keeps it.

@@ -1,6 +1,6 @@
 //! What a client has learnt from earlier calls. All of it is bounded.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,9 @@ pub(crate) struct Memory {
     /// Inference profiles, by id or ARN.
     pub(crate) profiles: Profiles,
     /// Conversations, by the caller's id, whose strict tools together were too complex for the service.
-    pub(crate) strict_refused: Sessions,
+    pub(crate) strict_refused: Notes,
+    /// What refusals taught of models, by their ids.
+    pub(crate) learnt: Notes,
 }
 
 /// Inference profiles that were looked up, and lookups that failed in the last seconds.
@@ -46,22 +48,22 @@ impl Profiles {
     }
 }
 
-/// Conversations, by the caller's id.
+/// Texts by their keys.
 #[derive(Debug, Default)]
-pub(crate) struct Sessions(Mutex<HashSet<String>>);
+pub(crate) struct Notes(Mutex<HashMap<String, String>>);
 
-impl Sessions {
-    pub(crate) fn contains(&self, session: &str) -> bool {
-        locked(&self.0).contains(session)
+impl Notes {
+    pub(crate) fn get(&self, key: &str) -> Option<String> {
+        locked(&self.0).get(key).cloned()
     }
 
-    pub(crate) fn insert(&self, session: String) {
-        let mut sessions = locked(&self.0);
-        if sessions.len() >= MOST {
+    pub(crate) fn insert(&self, key: &str, note: &str) {
+        let mut notes = locked(&self.0);
+        if notes.len() >= MOST {
             // A forgotten one costs a refused call.
-            sessions.clear();
+            notes.clear();
         }
-        sessions.insert(session);
+        notes.insert(key.to_owned(), note.to_owned());
     }
 }
 
@@ -82,9 +84,9 @@ mod tests {
         let now = SystemTime::UNIX_EPOCH;
         for number in 0..3 * MOST {
             memory.profiles.insert(&number.to_string(), Lookup::Failed(now));
-            memory.strict_refused.insert(number.to_string());
+            memory.strict_refused.insert(&number.to_string(), "");
             assert!(memory.profiles.get(&number.to_string(), now).is_some());
-            assert!(memory.strict_refused.contains(&number.to_string()));
+            assert!(memory.strict_refused.get(&number.to_string()).is_some());
         }
         assert!(locked(&memory.profiles.0).len() <= MOST && locked(&memory.strict_refused.0).len() <= MOST);
     }

@@ -65,6 +65,18 @@ pub(crate) fn cache_write_1h(usage: &TokenUsage) -> u64 {
     tokens.fold(0, u64::saturating_add).min(usage.cache_write_input_tokens.unwrap_or_default())
 }
 
+/// Takes the tokens of the cache out of those of the prompt, for a model that counts them there.
+pub(crate) fn net_of_cache(usage: &mut TokenUsage) {
+    let cached = [usage.cache_read_input_tokens, usage.cache_write_input_tokens];
+    let cached = cached.into_iter().flatten().fold(0, u64::saturating_add);
+    // A total that is too small for it shows that they are counted apart.
+    if let Some(input) = usage.input_tokens.filter(|input| cached > 0 && cached <= *input) {
+        usage.input_tokens = Some(input - cached);
+        usage.total_tokens =
+            usage.total_tokens.map(|_| input.saturating_add(usage.output_tokens.unwrap_or_default()));
+    }
+}
+
 fn dollars(cost: Option<f64>, tokens: u64) -> f64 {
     price(cost) / 1e6 * count(tokens)
 }
@@ -99,6 +111,19 @@ mod tests {
         let charge = Charge::of(&usage, &Cost::new().input(4.0).output(8.0).cache_read(0.5).cache_write(5.0));
         assert_eq!(charge, Charge { input: 4.0, output: 0.0, cache_read: 1.0, cache_write: 18.0 });
         assert_eq!(charge.total().to_string(), "23");
+    }
+
+    #[test]
+    fn cached_tokens_within_the_prompt_are_counted_once() {
+        let net = |input: u64| {
+            let mut usage =
+                TokenUsage::new().input_tokens(input).output_tokens(10u64).total_tokens(24_810u64);
+            usage = usage.cache_read_input_tokens(8367u64).cache_write_input_tokens(4032u64);
+            net_of_cache(&mut usage);
+            (usage.input_tokens, usage.total_tokens)
+        };
+        assert_eq!(net(12_401), (Some(2), Some(12_411)));
+        assert_eq!(net(100), (Some(100), Some(24_810)), "counted apart");
     }
 
     #[test]

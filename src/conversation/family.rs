@@ -165,8 +165,7 @@ impl Family {
         Some(family)
     }
 
-    /// The capabilities that a refusal teaches, in the form of a row.
-    #[allow(dead_code, reason = "for the repairs")]
+    /// Takes in what a row says. Says whether that changes anything.
     pub(super) fn learn(&mut self, text: &str) -> bool {
         let mut changed = false;
         for (at, value) in Self::row(text).unwrap_or_default().says {

@@ -51,6 +51,19 @@ structure! {
 }
 
 impl Cost {
+    /// The prices in a [service tier](https://aws.amazon.com/bedrock/pricing/): `flex` and batch inference cost half,
+    /// `priority` three quarters more.
+    pub fn of_service_tier(mut self, tier: Option<&str>) -> Self {
+        let Some((_, factor)) = TIERS.iter().find(|(name, _)| Some(*name) == tier) else { return self };
+        let scale =
+            |prices: [&mut Option<f64>; 4]| prices.into_iter().flatten().for_each(|price| *price *= factor);
+        scale([&mut self.input, &mut self.output, &mut self.cache_read, &mut self.cache_write]);
+        for tier in self.tiers.iter_mut().flatten() {
+            scale([&mut tier.input, &mut tier.output, &mut tier.cache_read, &mut tier.cache_write]);
+        }
+        self
+    }
+
     /// The prices for a prompt of so many tokens, cached ones included: those of the highest tier that it exceeds,
     /// else the base prices, as a tier above 0.
     pub fn at(&self, prompt: u64) -> PriceTier {
@@ -64,3 +77,6 @@ impl Cost {
         })
     }
 }
+
+/// What the tiers cost, as multiples of the prices on demand.
+const TIERS: [(&str, f64); 3] = [("flex", 0.5), ("batch", 0.5), ("priority", 1.75)];

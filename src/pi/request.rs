@@ -120,6 +120,7 @@ fn info(model: &Model) -> ModelInfo {
         reasoning: model.reasoning,
         context_window: model.context_window,
         max_tokens: model.max_tokens,
+        cost: model.cost.clone(),
         strict_tools: model.compat.as_ref().and_then(|compat| compat.supports_strict_mode),
         thinking_levels: levels.map(|(level, name)| (level.clone(), name.clone())).collect(),
         ..ModelInfo::default()

@@ -12,12 +12,12 @@ use super::input::Model;
 use super::message::{AssistantMessage, Diagnostic, DiagnosticDetails, StopReason, Usage};
 use super::{API, PROVIDER};
 use crate::Event;
-use crate::conversation::{PartialArguments, ToolNames, parse_arguments};
+use crate::conversation::{PartialArguments, Target, ToolNames, net_of_cache, parse_arguments};
 use crate::converse::{
-    ContentBlockDelta, ContentBlockStart, ConversationRole, ReasoningContentBlockDelta,
-    StopReason as RawStopReason, TokenUsage, ToolUseBlockStart,
+    ContentBlockDelta, ContentBlockStart, ConversationRole, ConverseStreamMetadataEvent,
+    ReasoningContentBlockDelta, StopReason as RawStopReason, TokenUsage, ToolUseBlockStart,
 };
-use crate::models::Cost;
+use crate::models::{Cost, catalog};
 use crate::shape::Blob;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::shortened;
@@ -56,6 +56,7 @@ pub struct ResponseBuilder {
     open: BTreeMap<u32, Option<usize>>,
     names: ToolNames,
     cost: Option<Cost>,
+    cached_in_input: bool,
     request_id: Option<String>,
     /// In milliseconds since 1970.
     called_at: u64,
@@ -107,12 +108,22 @@ impl ResponseBuilder {
             open: BTreeMap::new(),
             names: ToolNames::default(),
             cost: model.cost.clone(),
+            cached_in_input: false,
             request_id: None,
             called_at,
             begun: false,
             accumulates: true,
             stop: None,
         }
+    }
+
+    /// With what is known once the call is [prepared](crate::conversation::Prepared): the names of the tools, the
+    /// prices of the model that was looked up, and how it counts tokens.
+    pub(super) fn called(mut self, target: &Target, tool_names: ToolNames, cached_in_input: bool) -> Self {
+        self.names = tool_names;
+        self.cost = self.cost.or_else(|| target.info.cost.clone());
+        self.cached_in_input = cached_in_input;
+        self
     }
 
     /// Does not accumulate text, thoughts or arguments, however long the response is. The events that end a block and
@@ -179,12 +190,28 @@ impl ResponseBuilder {
             Event::MessageStop(event) => self.stop = event.stop_reason,
             Event::Metadata(event) => {
                 if let Some(counted) = &event.usage {
-                    self.message.usage = Some(Usage::of(counted, self.cost.as_ref()));
+                    self.message.usage = Some(self.usage(counted, &event));
                 }
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// The tokens that the service counted, at the prices of the model and of the tier that served it.
+    fn usage(&self, counted: &TokenUsage, event: &ConverseStreamMetadataEvent) -> Usage {
+        let mut counted = counted.clone();
+        if self.cached_in_input {
+            net_of_cache(&mut counted);
+        }
+        let tier = event.service_tier.as_ref().map(|tier| tier.kind.as_str());
+        // A prompt router says which model it chose.
+        let chosen = event.trace.as_ref().and_then(|trace| trace.read::<Value>().ok());
+        let chosen =
+            chosen.as_ref().and_then(|trace| trace.pointer("/promptRouter/invokedModelId")?.as_str());
+        let chosen = chosen.and_then(|id| catalog::find(id)?.info.cost.clone());
+        let cost = self.cost.clone().or(chosen);
+        Usage::of(&counted, cost.map(|cost| cost.of_service_tier(tier)).as_ref())
     }
 
     /// The arguments of a tool call as far as they have arrived, by the index of the block in the message's content.
