@@ -319,7 +319,8 @@ fn prepare_as(
     }
     parameters::mend(&mut request, target, options, takes, thinking, &mut warnings)?;
     cache::place_points(&mut request, takes, options);
-    let unstreamed = request.tool_config.is_some() && takes.takes(Capability::Tools, "plain");
+    let unstreamed = !takes.says(Capability::Streaming)
+        || request.tool_config.is_some() && takes.takes(Capability::Tools, "plain");
     let cached_in_input = takes.says(Capability::CachedInInput);
     Ok(Prepared { request, tool_names, warnings, cached_in_input, unstreamed, relaxed })
 }

@@ -67,7 +67,7 @@ use crate::{Error, Result};
 ///
 /// Returns when the first event has arrived. Until then a failed call is retried, and never after.
 ///
-/// Region, profile, bearer token and headers of the input are for the client: see [`Input::configure`].
+/// Region, profile, project, bearer token and headers of the input are for the client: see [`Input::configure`].
 pub async fn stream(client: &Client, input: &Input) -> AssistantStream {
     let now = client.config().context.now();
     let mut builder = ResponseBuilder::unprepared(&input.model, now);
@@ -235,7 +235,7 @@ impl Stream for AssistantStream {
 }
 
 impl Input {
-    /// The settings of a client with those of the input: region, profile, bearer token, headers, and the base URL,
+    /// The settings of a client with those of the input: region, profile, project, bearer token, headers, and the base URL,
     /// which is an endpoint, or names the region where nothing else does.
     pub fn configure(&self, mut config: Config) -> Config {
         let no_options = Options::new();
@@ -246,6 +246,9 @@ impl Input {
         }
         if let Some(profile) = set(&options.profile) {
             config = config.profile(profile);
+        }
+        if let Some(project) = set(&options.project) {
+            config = config.project(project);
         }
         let tokens = [&options.bearer_token, &options.api_key].into_iter().flatten();
         if let Some(token) = tokens.map(|token| token.0.trim()).find(|token| !token.is_empty()) {

@@ -12,7 +12,6 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
 }
 
 /// The known word of which this is a slip: at most two letters differ, and less than half.
-#[cfg(feature = "settings")]
 pub(crate) fn near_miss<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = 2.min(word.chars().count().saturating_sub(1) / 2);
     known.filter_map(|known| Some((distance(word, known, limit)?, known))).min().map(|(_, known)| known)

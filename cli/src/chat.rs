@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use pumice::conversation::{self, ThinkingLevel, Warning};
+use pumice::conversation::{ThinkingLevel, Warning};
 use pumice::pi::{
     self, AssistantMessage, AssistantStream, Content, Contents, Message, Model, Options, TextContent,
     UserMessage,
@@ -39,8 +39,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         return Err(Failure::usage("--json: expected a prompt").hint("pumice chat --json \"…\""));
     }
     let once = prompt.is_some() && !conversation.is_saved();
-    let shows_cost = json || !once || std::io::stderr().is_terminal();
-    let mut chat = Chat { session, report, options, conversation, choice, once, shows_cost };
+    let mut chat = Chat { session, report, options, conversation, choice, once };
     match prompt {
         None => chat.converse(contents).await,
         Some(prompt) => {
@@ -62,8 +61,6 @@ struct Chat<'a> {
     choice: ModelChoice,
     /// Whether there is a single prompt, and nothing is saved.
     once: bool,
-    /// Whether anyone sees what the response cost.
-    shows_cost: bool,
 }
 
 /// How a response is printed.
@@ -193,8 +190,6 @@ impl Chat<'_> {
     fn prepare(&mut self, model: &str) -> Result<(), Failure> {
         let input = &mut self.conversation.input;
         input.model = Model::new(model);
-        // A user who asks a model to think knows that it can.
-        input.model.reasoning = self.options.reasoning.as_ref().map(|_| true);
         input.options = Some(self.options.clone());
         input.complete(self.session.settings());
         let options = input.options.get_or_insert_default();
@@ -206,15 +201,14 @@ impl Chat<'_> {
             Some(Message::User(UserMessage { content: Some(contents), .. })) => contents.0.as_slice(),
             _ => &[],
         };
-        conversation::check_limits(contents.iter().filter_map(Content::media), model)?;
         let images = contents.iter().any(|content| matches!(content, Content::Image(_)));
         let thinks = options.reasoning.is_some();
-        if self.shows_cost || images || thinks {
-            input.model.complete_from_catalog();
-        }
-        if !thinks {
-            // Without limits, the service's own applies, and --max-tokens is sent as it is.
-            input.model.max_tokens = None;
+        input.model.complete_from_catalog();
+        if thinks {
+            // A user who asks a model to think knows that it can.
+            input.model.reasoning.get_or_insert(true);
+        } else if options.max_tokens.is_some() {
+            // --max-tokens is sent as it is.
             input.model.context_window = None;
         }
         if images && input.model.input.as_ref().is_some_and(|kinds| !kinds.iter().any(|kind| kind == "image"))
@@ -229,6 +223,7 @@ impl Chat<'_> {
 /// The options of the command line.
 fn options(args: &Args) -> Result<Options, Failure> {
     let mut options = Options::new();
+    options.repair = Some(!args.has("strict"));
     options.reasoning = args.text("think")?.map(level).transpose()?;
     options.max_tokens =
         args.number("max-tokens", "a whole number from 1", |text| text.parse().ok(), |tokens| *tokens > 0)?;

@@ -53,6 +53,7 @@ async fn begin(
     let named = Some(input.model.id.as_str()).filter(|id| !id.trim().is_empty());
     input.model.id = session.choose(named).await?.into_model();
     input.complete(session.settings());
+    input.model.complete_from_catalog();
     let client = session.clients.of(&input.model.id);
     let events = output.wait_for(pi::stream(&client, &input)).await?;
     events.warnings().iter().for_each(|warning| report.warning(warning));

@@ -406,6 +406,13 @@ macro_rules! structure {
         }
 
         impl $name {
+            /// The names of the members, in JSON.
+            #[doc(hidden)]
+            #[allow(dead_code, reason = "asked for of a few")]
+            pub const MEMBERS: &'static [&'static str] = &[
+                $($( $lwire, )+)? $($( $rwire, )+)? $($( $iwire, )+)? $($( $owire, )+)? $($( $ignored, )+)?
+            ];
+
             /// With what is required; the rest is added by the methods named after it.
             pub fn new(
                 $($( $lfield: impl Into<$ltype>, )+)?

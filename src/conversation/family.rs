@@ -71,6 +71,8 @@ capabilities! {
     System = "system": Form::Switch,
     /// Whether a system message may stand between the others.
     SystemMessages = "systemMessages": Form::Switch,
+    /// Whether responses stream. If not, Converse is called.
+    Streaming = "streaming": Form::Switch,
     /// Whether there are tools: not at all, only without streaming, or with it.
     Tools = "tools": Form::Word(&["no", "plain", "stream"]),
     /// The tool choices that are taken.
@@ -425,7 +427,7 @@ const ROWS: &[(&str, &str)] = &[
     ("cohere command", "system=false tools=no"),
     ("jamba-instruct", "tools=no"),
     ("jamba", "toolChoices="),
-    ("ai21 j2|jurassic", "system=false tools=no"),
+    ("ai21 j2|jurassic", "system=false tools=no streaming=false"),
     // Others.
     ("qwen", "resultMedia= toolChoices=auto"),
     ("kimi", "resultMedia="),
@@ -433,7 +435,7 @@ const ROWS: &[(&str, &str)] = &[
     // Every model.
     (
         "",
-        "thinking=none thinkingOff=omit thoughts=plain temperature=always topPWithTemperature topK=none betas system \
+        "thinking=none thinkingOff=omit thoughts=plain temperature=always topPWithTemperature topK=none betas system streaming \
          tools=stream toolChoices=auto,any,tool thinkingToolChoices=auto,any,tool schemaRoot=any propertyNames=any \
          toolIds=any status resultMedia=image,document,text,video failedResultMedia=image,document,text,video \
          besideResult=text,image,document,video prefill=yes promptCache=never \

@@ -123,7 +123,9 @@ const ENDS: &[(&str, &[&str])] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Event, FrameDecoder, ReplyBuilder};
+    use crate::Event;
+    use crate::frame::FrameDecoder;
+    use crate::reply::ReplyBuilder;
 
     #[test]
     fn a_whole_response_is_that_of_its_events() {
@@ -142,23 +144,10 @@ mod tests {
             reply.push(Event::from_frame(&frame).unwrap());
         }
         decoder.finish().unwrap();
-        let mut expected = serde_json::from_str::<serde_json::Value>(body).unwrap();
-        let mut found = serde_json::to_value(reply.finish()).unwrap();
-        // A `Value` holds no such number; its text is compared instead.
-        let input = |response: &mut serde_json::Value| {
-            response.pointer_mut("/output/message/content/3").unwrap().take()
-        };
-        assert!(
-            input(&mut found).to_string().contains("12345678901234567890123")
-                || input(&mut expected).is_null()
-        );
-        assert_eq!(found["output"]["message"]["content"][2], expected["output"]["message"]["content"][2]);
-        for member in ["output", "stopReason", "usage", "metrics", "additionalModelResponseFields"] {
-            if member == "output" {
-                expected["output"]["message"]["content"][3].take();
-            }
-            assert_eq!(found[member], expected[member], "{member}");
-        }
+        let response = reply.finish();
+        assert!(serde_json::to_string(&response).unwrap().contains("12345678901234567890123"));
+        let whole = serde_json::from_str::<serde_json::Value>(body).unwrap();
+        assert_eq!(serde_json::to_value(response).unwrap(), whole);
         assert!(frames(b"{}").is_none());
     }
 }

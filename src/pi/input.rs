@@ -8,9 +8,11 @@ use serde::ser::{Serialize, Serializer};
 
 use super::message::Message;
 use crate::conversation::Family;
+use crate::converse::{OutputConfig, PerformanceConfiguration};
 use crate::guardrail::GuardrailConfiguration;
 use crate::models::Cost;
-use crate::shape::Document;
+use crate::shape::{Document, Members};
+use crate::spelling::near_miss;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::lone_surrogates;
 use pumice_codec::structure;
@@ -34,9 +36,33 @@ structure! {
 impl Input {
     /// Reads JSON as JavaScript writes it: without its lone surrogates.
     ///
-    /// Fails with [`ErrorKind::InvalidInput`], and says where.
+    /// Fails with [`ErrorKind::InvalidInput`], and says where. A member of the model, the context or the options whose
+    /// name is nearly that of a known one fails too; other unknown members are kept.
     pub fn from_json(json: &str) -> Result<Self> {
-        read(json, "the input: expected JSON of the form {\"model\": …, \"context\": …, \"options\": …}")
+        let expected = "the input: expected JSON of the form {\"model\": …, \"context\": …, \"options\": …}";
+        let input = read::<Self>(json, expected)?;
+        check_names("", &input.other, Self::MEMBERS)?;
+        check_names("model.", &input.model.other, Model::MEMBERS)?;
+        check_names("context.", &input.context.other, Context::MEMBERS)?;
+        for tool in input.context.tools.iter().flatten() {
+            check_names("context.tools.", &tool.other, Tool::MEMBERS)?;
+        }
+        if let Some(options) = &input.options {
+            check_names("options.", &options.other, Options::MEMBERS)?;
+        }
+        Ok(input)
+    }
+}
+
+/// Fails for a member whose name is nearly that of a known one.
+fn check_names(way: &str, unknown: &Members, known: &[&str]) -> Result<()> {
+    let near = |name: &str| near_miss(name, known.iter().copied());
+    match unknown.iter().find_map(|(name, _)| Some((name, near(name)?))) {
+        Some((name, near)) => {
+            let message = format!("{way}{name}: there is no such member; did you mean {way}{near}?");
+            Err(Error::new(ErrorKind::InvalidInput, message))
+        }
+        None => Ok(()),
     }
 }
 
@@ -157,10 +183,28 @@ structure! {
             max_tokens: u64 = "maxTokens",
             /// From 0 to 1. Not sent where the model refuses it.
             temperature: f64 = "temperature",
+            /// From 0 to 1: the share of the most likely tokens from which the next one is chosen.
+            top_p: f64 = "topP",
+            /// From how many of the most likely tokens the next one is chosen.
+            top_k: u64 = "topK",
+            /// Texts that end the response.
+            stop_sequences: Vec<String> = "stopSequences",
+            /// Parameters of the model's own.
+            additional_model_request_fields: Document = "additionalModelRequestFields",
+            /// Betas of Anthropic's.
+            betas: Vec<String> = "betas",
+            /// Whether latency counts.
+            performance_config: PerformanceConfiguration = "performanceConfig",
+            /// The form of the response: a JSON schema.
+            output_config: OutputConfig = "outputConfig",
+            /// Tools of the service's own, by name.
+            system_tools: Vec<String> = "systemTools",
+            /// The project that the call belongs to.
+            project: String = "project",
             /// Whether the model must call a tool.
             tool_choice: ToolChoice = "toolChoice",
-            /// How much to think: `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. Absent or `off`: the model is
-            /// not asked to.
+            /// How much to think: `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. Absent: the model is not asked
+            /// to. `off`: a model that thinks by itself is told not to.
             reasoning: String = "reasoning",
             /// The tokens to think with, by level; for models that count them.
             thinking_budgets: BTreeMap<String, u64> = "thinkingBudgets",
@@ -191,6 +235,11 @@ structure! {
             headers: BTreeMap<String, Option<Secret>> = "headers",
             /// Whether the history is repaired before it is sent. Absent: yes.
             repair_history: bool = "repairHistory",
+            /// Whether the oldest images and documents become notes where there are more than the service accepts.
+            /// Absent: that is an error.
+            omit_old_media: bool = "omitOldMedia",
+            /// Whether a request that the service refuses for a known reason is mended and made again. Absent: yes.
+            repair: bool = "repair",
             /// Families of models, before the built-in ones.
             families: Vec<Family> = "families",
         }
@@ -297,6 +346,31 @@ mod tests {
         assert_eq!(messages[0], Message::user("a"));
         assert!(matches!(&messages[1], Message::Assistant(message) if message.blocks().is_empty()));
         assert!(matches!(&messages[2], Message::ToolResult(result) if result.content.is_none()));
+    }
+
+    #[test]
+    fn a_misspelt_member_is_an_error_with_the_nearest_name() {
+        for (json, expected) in [
+            (
+                r#"{"model":{"id":"m","maxToken":1},"context":{}}"#,
+                "model.maxToken: there is no such member; did you mean model.maxTokens?",
+            ),
+            (r#"{"model":{"id":"m"},"context":{"sytemPrompt":"S"}}"#, "did you mean context.systemPrompt?"),
+            (
+                r#"{"model":{"id":"m"},"context":{"tools":[{"name":"t","paramters":{}}]}}"#,
+                "did you mean context.tools.parameters?",
+            ),
+            (r#"{"model":{"id":"m"},"context":{},"options":{"topk":1}}"#, "did you mean options.topK?"),
+            (
+                r#"{"model":{"id":"m"},"context":{},"option":{}}"#,
+                "option: there is no such member; did you mean options?",
+            ),
+        ] {
+            let error = Input::from_json(json).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        let others = r#"{"model":{"id":"m","note":1},"context":{"x":1},"options":{"signal":1,"maxRetries":2,"onPayload":3,"env":{}},"env":{}}"#;
+        assert!(Input::from_json(others).is_ok());
     }
 
     #[test]

@@ -8,12 +8,12 @@ use crate::conversation::{self, CacheRetention, Counted, MediaFormat, Target, Th
 use crate::converse::{
     AnyToolChoice, AutoToolChoice, ContentBlock, ConversationRole, ConverseRequest, DocumentBlock,
     DocumentSource, ImageBlock, ImageFormat, ImageSource, InferenceConfiguration, Message as Turn,
-    ReasoningContentBlock, ReasoningTextBlock, ServiceTier, SpecificToolChoice, ToolConfiguration,
-    ToolInputSchema, ToolResultBlock, ToolResultContentBlock, ToolResultStatus, ToolSpecification,
-    ToolUseBlock,
+    ReasoningContentBlock, ReasoningTextBlock, ServiceTier, SpecificToolChoice, SystemTool,
+    ToolConfiguration, ToolInputSchema, ToolResultBlock, ToolResultContentBlock, ToolResultStatus,
+    ToolSpecification, ToolUseBlock,
 };
 use crate::models::ModelInfo;
-use crate::shape::Blob;
+use crate::shape::{Blob, Document, Members};
 use crate::{Error, ErrorKind, Result};
 
 impl Input {
@@ -71,9 +71,14 @@ impl Input {
         let limit = given.max_tokens.filter(|tokens| *tokens > 0);
         inference.max_tokens = limit.map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
         inference.temperature = given.temperature;
+        inference.top_p = given.top_p;
+        inference.stop_sequences.clone_from(&given.stop_sequences);
         request.inference_config = Some(inference);
         request.request_metadata.clone_from(&given.request_metadata);
         request.guardrail_config.clone_from(&given.guardrail_config);
+        request.performance_config.clone_from(&given.performance_config);
+        request.output_config.clone_from(&given.output_config);
+        request.additional_model_request_fields = fields(given)?;
         let tier = given.service_tier.as_ref().map(|tier| tier.trim().to_lowercase());
         request.service_tier = tier.map(|tier| ServiceTier::new(tier.as_str()));
         // pi-ai sends an empty `inferenceConfig` too. A plain question goes without.
@@ -89,6 +94,15 @@ impl Input {
     }
 }
 
+/// The parameters of the model's own, with the betas.
+fn fields(given: &Options) -> Result<Option<Document>> {
+    let Some(betas) = &given.betas else { return Ok(given.additional_model_request_fields.clone()) };
+    let fields = given.additional_model_request_fields.as_ref();
+    let mut fields = fields.map_or(Ok(Members::default()), Document::read)?;
+    fields.insert("anthropic_beta", Document::write(betas)?);
+    Document::write(&fields).map(Some)
+}
+
 fn options(given: &Options) -> Result<conversation::Options> {
     let named = |name: &'static str| {
         move |error: Error| Error::new(ErrorKind::InvalidInput, format!("{name}: {error}"))
@@ -96,6 +110,7 @@ fn options(given: &Options) -> Result<conversation::Options> {
     let mut options = conversation::Options::default();
     if let Some(level) = &given.reasoning {
         options.thinking = ThinkingLevel::parse(level).map_err(named("reasoning"))?;
+        options.thinking_off = options.thinking.is_none();
     }
     for (level, tokens) in given.thinking_budgets.iter().flatten() {
         if let Ok(Some(level)) = ThinkingLevel::parse(level) {
@@ -106,6 +121,9 @@ fn options(given: &Options) -> Result<conversation::Options> {
     options.interleaved_thinking = given.interleaved_thinking != Some(false);
     let retention = given.cache_retention.as_deref().map(CacheRetention::parse).transpose();
     options.cache_retention = retention.map_err(named("cacheRetention"))?;
+    options.top_k = given.top_k;
+    options.omit_old_media = given.omit_old_media == Some(true);
+    options.repair = given.repair != Some(false);
     options.repair_history = given.repair_history != Some(false);
     options.session.clone_from(&given.session_id);
     options.families = given.families.clone().unwrap_or_default();
@@ -166,8 +184,8 @@ fn user(content: Option<&Contents>, reads_images: bool) -> Result<Vec<ContentBlo
     for block in content.iter().flat_map(|content| &content.0) {
         match block {
             Content::Text(text) => blocks.push(ContentBlock::Text(text.text.clone())),
-            Content::Image(image) => blocks.push(image_block(image, reads_images)?.into()),
-            Content::Document(document) => blocks.push(document_block(document)?.into()),
+            Content::Image(block) => blocks.push(image(block, reads_images)?.into()),
+            Content::Document(block) => blocks.push(document(block)?.into()),
             Content::Thinking(_) | Content::ToolCall(_) | Content::Unknown(_) => {}
         }
     }
@@ -203,8 +221,8 @@ fn tool_result(message: &ToolResultMessage, reads_images: bool) -> Result<ToolRe
     for block in message.content.iter().flat_map(|content| &content.0) {
         match block {
             Content::Text(text) => content.push(text.text.as_str().into()),
-            Content::Image(image) => content.push(image_block(image, reads_images)?.into()),
-            Content::Document(document) => content.push(document_block(document)?.into()),
+            Content::Image(block) => content.push(image(block, reads_images)?.into()),
+            Content::Document(block) => content.push(document(block)?.into()),
             Content::Thinking(_) | Content::ToolCall(_) | Content::Unknown(_) => {}
         }
     }
@@ -213,26 +231,57 @@ fn tool_result(message: &ToolResultMessage, reads_images: bool) -> Result<ToolRe
     Ok(ToolResultBlock::new(message.tool_call_id.as_str(), content).status(status))
 }
 
-/// An image, whose bytes are not read where only a note is sent in its place.
-fn image_block(image: &ImageContent, is_read: bool) -> Result<ImageBlock> {
-    if !is_read {
-        return Ok(ImageBlock::new(ImageFormat::Png, ImageSource::Bytes(Blob::default())));
-    }
-    let Some(MediaFormat::Image(format)) = MediaFormat::of_media_type(&image.mime_type) else {
-        // pi-ai's words.
-        let message = format!("Unknown image type: {}", image.mime_type);
-        return Err(Error::new(ErrorKind::InvalidInput, message));
-    };
-    Ok(ImageBlock::new(format, ImageSource::Bytes(Blob::from_base64(&image.data)?)))
+/// An image or a document, in the format that its bytes are of.
+enum Media {
+    Image(ImageBlock),
+    Document(DocumentBlock),
 }
 
-fn document_block(document: &DocumentContent) -> Result<DocumentBlock> {
-    let Some(MediaFormat::Document(format)) = MediaFormat::of_media_type(&document.mime_type) else {
-        let message = format!("Unknown document type: {}", document.mime_type);
-        return Err(Error::new(ErrorKind::InvalidInput, message));
-    };
-    let name = document.name.as_deref().unwrap_or("document");
-    Ok(DocumentBlock::new(name, DocumentSource::Bytes(Blob::from_base64(&document.data)?)).format(format))
+impl From<Media> for ContentBlock {
+    fn from(media: Media) -> Self {
+        match media {
+            Media::Image(image) => image.into(),
+            Media::Document(document) => document.into(),
+        }
+    }
+}
+
+impl From<Media> for ToolResultContentBlock {
+    fn from(media: Media) -> Self {
+        match media {
+            Media::Image(image) => image.into(),
+            Media::Document(document) => document.into(),
+        }
+    }
+}
+
+/// An image, whose bytes are not read where only a note is sent in its place.
+fn image(image: &ImageContent, is_read: bool) -> Result<Media> {
+    if !is_read {
+        let source = ImageSource::Bytes(Blob::default());
+        return Ok(Media::Image(ImageBlock::new(ImageFormat::Png, source)));
+    }
+    // pi-ai's words.
+    media(&image.data, &image.mime_type, None, "Unknown image type")
+}
+
+fn document(document: &DocumentContent) -> Result<Media> {
+    media(&document.data, &document.mime_type, document.name.as_deref(), "Unknown document type")
+}
+
+fn media(data: &str, media_type: &str, name: Option<&str>, unknown: &str) -> Result<Media> {
+    let data = Blob::from_base64(data);
+    let bytes = data.as_ref().map(|data| &*data.0).unwrap_or_default();
+    let format = MediaFormat::of_data(media_type, bytes);
+    let unknown = || Error::new(ErrorKind::InvalidInput, format!("{unknown}: {media_type}"));
+    let (format, data) = (format.ok_or_else(unknown)?, data?);
+    Ok(match format {
+        MediaFormat::Image(format) => Media::Image(ImageBlock::new(format, ImageSource::Bytes(data))),
+        MediaFormat::Document(format) => {
+            let document = DocumentBlock::new(name.unwrap_or("document"), DocumentSource::Bytes(data));
+            Media::Document(document.format(format))
+        }
+    })
 }
 
 /// The tools, unless the model must not call any: Converse has no such choice.
@@ -248,11 +297,12 @@ fn tool_config(
         Some(ToolChoice::Tool(name)) => Some(SpecificToolChoice::new(name.as_str()).into()),
         None => None,
     };
-    if tools.is_empty() {
+    let own = given.system_tools.iter().flatten().map(|name| SystemTool::new(name.as_str()).into());
+    let tools_sent = tools.iter().map(|tool| specification(tool).into()).chain(own).collect::<Vec<_>>();
+    if tools_sent.is_empty() {
         return None;
     }
-    let mut config =
-        ToolConfiguration::new(tools.iter().map(|tool| specification(tool).into()).collect::<Vec<_>>());
+    let mut config = ToolConfiguration::new(tools_sent);
     config.tool_choice = choice;
     let required = tools.iter().filter(|tool| strictness(tool) == Some("require"));
     options.required_strict = required.map(|tool| tool.name.clone()).collect();

@@ -220,11 +220,11 @@ fn files_that_the_service_would_refuse_are_not_sent() {
     fails(&["-f", "large.gif", "?"], "large.gif: expected an image of at most 3.75 MB, found 3.81 MB");
     fails(
         &[&["-f", "a.txt"].repeat(6)[..], &["?"]].concat(),
-        "expected at most 5 documents in one message, found 6",
+        "expected at most 5 documents in one request, found 6",
     );
     fails(
         &[&["-f", "a.png"].repeat(21)[..], &["?"]].concat(),
-        "expected at most 20 images in one message, found 21",
+        "expected at most 20 images in one request, found 21",
     );
     fails(&["-m", "amazon.nova-micro-v1:0", "-f", "a.png", "?"], "amazon.nova-micro-v1:0 takes no images");
     assert_eq!(server.requests().len(), 0);

@@ -627,7 +627,10 @@ fn fallbacks_are_tried_in_order_and_said() {
     // Each has its own parameters.
     let sent =
         server.requests().iter().map(|request| request.json()["inferenceConfig"].clone()).collect::<Vec<_>>();
-    assert_eq!(sent, [json!({"maxTokens": 100}), json!({"temperature": 0.5}), Value::Null]);
+    assert_eq!(
+        sent,
+        [json!({"maxTokens": 100}), json!({"maxTokens": 10_000, "temperature": 0.5}), Value::Null]
+    );
 
     // What is wrong with the request is wrong with any model, and who names a model means it.
     let wrong =
@@ -1078,6 +1081,47 @@ fn of_the_assistant() -> Vec<Row> {
         ),
         ("promptCache", "promptCache: 'always'", "stream", r#""cachePoint""#),
         ("claude", "claude: true", "stream", r#""signature":"c2ln""#),
+        ("thinkingOff", "thinkingOff: 'never'", "chat --think off -m one Hi", "the model always thinks"),
+        ("betas", "thinking: 'adaptive', blockBinding: true, betas: false", high, r#""thinking":{"display""#),
+        ("interleaved", "thinking: 'budget', interleaved: true", high, "interleaved-thinking"),
+        ("thoughts", "thoughts: 'none'", "stream", r#""content":[{"text":"Yes?"}]"#),
+        ("topPWithTemperature", "topPWithTemperature: false", "rich", "topP 0.25 not sent"),
+        ("topK", "topK: 'top_k'", "rich", r#""top_k":5"#),
+        ("system", "system: false", "chat -m one -s Be Hi", r#"[{"text":"Be"},{"text":"Hi"}]"#),
+        ("systemMessages", "systemMessages: true", "rich", r#""role":"system""#),
+        ("streaming", "streaming: false", "chat -m one Hi", "/model/one/converse HTTP"),
+        ("tools", "tools: 'no'", "rich", "tools not sent"),
+        ("toolChoices", "toolChoices: []", "rich", "the model refuses this choice\n"),
+        (
+            "thinkingToolChoices",
+            "thinking: 'adaptive', thinkingToolChoices: []",
+            "rich",
+            "the model refuses this choice with thinking",
+        ),
+        ("strictTools", "strictTools: true", "stream", r#""strict":true"#),
+        ("schemaRoot", "schemaRoot: 'plain'", "rich", r#"{"a b":{}},"type":"object"}"#),
+        ("propertyNames", "propertyNames: 'plain'", "rich", "expected names of properties"),
+        ("toolIds", "toolIds: 'nine'", "rich", r#""toolUseId":"6a7ff87dd""#),
+        ("status", "status: false", "rich", r#"[{"text":"r"}]}"#),
+        ("resultMedia", "resultMedia: []", "rich", "Images from the result of tool call b"),
+        ("failedResultMedia", "failedResultMedia: []", "rich", "Images from the error result of tool call c"),
+        ("besideResult", "besideResult: []", "rich", "Understood."),
+        ("prefill", "prefill: 'no'", "rich", "Continue."),
+        ("cachePlaces", "promptCache: 'always', cachePlaces: []", "stream", r#""system":[{"text":"Be"}]"#),
+        ("cachePoints", "promptCache: 'always', cachePoints: 0", "stream", r#""system":[{"text":"Be"}]"#),
+        (
+            "cacheTtls",
+            "promptCache: 'always', cacheTtls: ['5m']",
+            "rich",
+            r#""cachePoint":{"type":"default"}}"#,
+        ),
+        ("images", "images: 1", "rich", "expected at most 1 images in one request, found 2"),
+        ("documents", "documents: 0", "rich", "expected at most 0 documents"),
+        ("textBytes", "textBytes: 1", "rich", "MB of text"),
+        ("largeDocuments", "largeDocuments: ['pdf']", "large", r#""format":"pdf""#),
+        ("maxTokens", "maxTokens: 7", "rich", r#""maxTokens":7"#),
+        ("tiers", "tiers: ['default']", "rich", "serviceTier \"priority\" not sent"),
+        ("cachedInInput", "cachedInInput: true", "stream", r#""input":2,"#),
     ] {
         let families = format!("families: [{{ match: ['one'], {members} }}]");
         row(&format!("{PROVIDER}.families[0].{name}"), "", &families, "", ask, shows);
@@ -1108,6 +1152,46 @@ fn conversation() -> Value {
     })
 }
 
+/// Something of everything that families take or refuse.
+fn rich() -> Value {
+    let image = json!({"type": "image", "data": "iVBORw0KGgoAAAANSUhEUg==", "mimeType": "image/png"});
+    let document = json!({"type": "document", "data": "IyBB", "mimeType": "text/markdown", "name": "a"});
+    let call = |id: &str| json!({"type": "toolCall", "id": id, "name": "t", "arguments": {}});
+    let result = |id: &str, content: Value, failed: bool| json!({"role": "toolResult", "toolCallId": id, "content": content, "isError": failed});
+    let assistant = |content: Value| {
+        json!({"role": "assistant", "provider": "amazon-bedrock", "api": "bedrock-converse-stream", "model": "one",
+            "stopReason": "stop", "content": content})
+    };
+    json!({
+        "model": {"id": "one", "reasoning": true, "maxTokens": 9000},
+        "context": {
+            "systemPrompt": "Be",
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": "Hi"}, document]},
+                assistant(json!([call("a"), call("b"), call("c")])),
+                result("a", json!("r"), false),
+                result("b", json!([image]), false),
+                result("c", json!([image]), true),
+                {"role": "user", "content": "More"},
+                assistant(json!([{"type": "text", "text": "Yes?"}])),
+                {"role": "system", "content": "Short"},
+                assistant(json!([{"type": "text", "text": "So"}])),
+            ],
+            "tools": [{"name": "t", "description": "d",
+                "parameters": {"type": "object", "title": "T", "properties": {"a b": {}}}}],
+        },
+        "options": {"toolChoice": "any", "topK": 5, "topP": 0.25, "temperature": 0.5, "cacheRetention": "long",
+            "serviceTier": "priority", "reasoning": "high"},
+    })
+}
+
+/// A document that is larger than most models take.
+fn large() -> Value {
+    let data = format!("JVBERi0xLjcK{}", "AAAA".repeat(1_600_000));
+    let document = json!({"type": "document", "data": data, "mimeType": "application/pdf", "name": "a"});
+    json!({"model": {"id": "one"}, "context": {"messages": [{"role": "user", "content": [document]}]}})
+}
+
 /// What asking comes to: exit code, output, and what was sent; the server is called SERVER in it.
 fn observed(row: &Row, text: &str, with: bool) -> String {
     let (home, server) = (home(), control());
@@ -1116,6 +1200,14 @@ fn observed(row: &Row, text: &str, with: bool) -> String {
         let (answer, gate) = Answer::stream([]).gate();
         std::mem::forget(gate);
         server.then(answer.only_for("/converse-stream"));
+    }
+    if row.path.ends_with("cachedInInput") {
+        let usage = json!({"usage": {"inputTokens": 12, "outputTokens": 1, "totalTokens": 23,
+            "cacheReadInputTokens": 10}});
+        let mut answer = text_answer(&["a"]);
+        answer.pop();
+        answer.push(support::server::event("metadata", &usage.to_string()));
+        server.then(Answer::stream(answer).only_for("/converse-stream"));
     }
     server.then(Answer::refusal(429, "ThrottlingException", "slow down").only_for("/model/busy/"));
     server.then(answers());
@@ -1129,10 +1221,18 @@ fn observed(row: &Row, text: &str, with: bool) -> String {
         for (name, _) in row.env.iter().filter(|(name, _)| with || !name.ends_with("PROXY")) {
             command.env_remove(name);
         }
-        if *ask == *"stream" {
+        let mut ask = ask;
+        let given = match ask {
+            "stream" => Some(conversation()),
+            "rich" => Some(rich()),
+            "large" => Some(large()),
+            _ => None,
+        };
+        if let Some(given) = given {
             let input = home.path().join("input.json");
-            std::fs::write(&input, conversation().to_string()).unwrap();
+            std::fs::write(&input, given.to_string()).unwrap();
             command.stdin(std::fs::File::open(input).unwrap());
+            ask = "stream";
         }
         let output = run(&mut command, &ask.split(' ').collect::<Vec<_>>());
         let exit = output.status.code();

@@ -80,6 +80,9 @@ fn settings_with(path: &str, value: &str) -> String {
                 *above = json!(1);
             }
         }
+        if name == "families[]" && inside["families"][0].get("match").is_none() {
+            inside["families"][0]["match"] = json!(["m"]);
+        }
         if name == "models[]" && inside["models"][0].get("id").is_none() {
             inside["models"][0]["id"] = json!("m");
         }

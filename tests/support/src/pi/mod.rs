@@ -171,6 +171,9 @@ fn edit(body: &mut Value, reason: &str) {
         "temperature" => {
             body["inferenceConfig"].as_object_mut().unwrap().remove("temperature");
         }
+        "bytes" => {
+            body["messages"][0]["content"][1]["image"]["format"] = "png".into();
+        }
         "limits" => {
             let tool = &mut body["toolConfig"]["tools"][0]["toolSpec"];
             let days = &mut tool["inputSchema"]["json"]["properties"]["days"]["anyOf"][0];
