@@ -82,7 +82,7 @@ const ANSWERS: [(&str, &str, &[(&str, &str)]); 7] = [
         "says-more",
         &[(
             "/errorMessage",
-            "Connection lost: the connection broke off: connection closed before message completed",
+            "Connection lost: the connection broke off; 3 attempts failed: connection closed before message completed",
         )],
     ),
     (
