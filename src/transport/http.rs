@@ -75,8 +75,8 @@ impl fmt::Debug for HttpConfig {
 /// to this machine use none.
 ///
 /// The environment also names certificate authorities: `AWS_CA_BUNDLE`, or else `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-/// If one of them is set, no others are trusted. Otherwise Mozilla's are, which are built in, and the system's, which
-/// are read only if a server's chain does not end in one of Mozilla's.
+/// If one of them is set, no others are trusted. Otherwise Amazon's are, which are built in, and the system's, which
+/// are read only if a server's chain does not end in one of Amazon's.
 ///
 /// Certificates are always verified.
 #[derive(Debug, Clone)]

@@ -42,7 +42,7 @@ pub(super) fn tls_config(roots: &Arc<Roots>, client: Option<&(String, String)>) 
 }
 
 /// The trusted authorities: those that the environment names, or else the configuration; or else the built-in ones,
-/// and the system's if a chain does not end in a built-in one.
+/// Amazon's, and the system's if a chain does not end in one of them.
 ///
 /// None is read before a TLS connection is made: reading the system's takes longer than a TLS handshake.
 #[derive(Debug)]
@@ -53,6 +53,11 @@ pub(super) struct Roots {
     /// Empty if the system has none.
     system: OnceLock<RootCertStore>,
 }
+
+/// The roots of Amazon Trust Services, in which the chains of AWS's endpoints end (those in China excepted):
+/// <https://www.amazontrust.com/repository/>.
+// size: 58,000 bytes, because the roots of all public authorities, as in `webpki-roots`, are not needed for them.
+const AMAZON: &str = include_str!("amazon.pem");
 
 /// Certificates that replace all others.
 #[derive(Debug)]
@@ -94,7 +99,7 @@ impl Roots {
         }
         let roots = match &self.named {
             Some(named) => named.load()?,
-            None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
+            None => from_pem("the built-in authorities", AMAZON)?,
         };
         if roots.is_empty() {
             return Err(not_set_up(VerifierBuilderError::NoRootAnchors));
@@ -120,11 +125,7 @@ impl Named {
     fn load(&self) -> Result<RootCertStore> {
         let (context, variables, file, folder) = match self {
             Self::Files { context, variables, file, folder } => (context, variables, file, folder),
-            Self::Pem(pem) => {
-                let mut roots = RootCertStore::empty();
-                roots.add_parsable_certificates(certificates("the authorities to trust", pem)?);
-                return Ok(roots);
-            }
+            Self::Pem(pem) => return from_pem("the authorities to trust", pem),
         };
         let mut roots = RootCertStore::empty();
         let mut fault = None::<Box<dyn StdError + Send + Sync>>;
@@ -156,6 +157,12 @@ impl Named {
             None => error,
         })
     }
+}
+
+fn from_pem(what: &str, pem: &str) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates(what, pem)?);
+    Ok(roots)
 }
 
 fn certificates(what: &str, pem: &str) -> Result<Vec<CertificateDer<'static>>> {
@@ -218,5 +225,38 @@ impl ServerCertVerifier for Roots {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    /// The fingerprints are those of the page that `AMAZON` names.
+    #[test]
+    fn the_built_in_roots_are_amazons() {
+        let fingerprints = |certificates: Vec<CertificateDer<'_>>| {
+            let fingerprint = |certificate: &CertificateDer<'_>| {
+                let digest = ring::digest::digest(&ring::digest::SHA256, certificate);
+                digest.as_ref().iter().fold(String::new(), |mut text, byte| {
+                    write!(text, "{byte:02x}").unwrap();
+                    text
+                })
+            };
+            certificates.iter().map(fingerprint).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            fingerprints(certificates("Amazon's", AMAZON).unwrap()),
+            [
+                "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
+                "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4",
+                "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
+                "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092",
+                "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5",
+            ]
+        );
+        assert_eq!(from_pem("Amazon's", AMAZON).unwrap().len(), 5);
     }
 }
