@@ -3,4 +3,5 @@
 mod memory;
 mod messages;
 mod pi_ai;
+mod repairs;
 mod requests;
