@@ -48,5 +48,5 @@ pub(crate) async fn run(client: &Client, text: &str) -> Result<TitanResponse, Bo
 /// A client that responds from a recording.
 pub(crate) fn recorded(config: Config) -> pumice::Result<Client> {
     let recording = Replay::parse(include_str!("../fixtures/embedding.jsonl"))?;
-    Ok(Client::new(config.unauthorised().transport(Arc::new(recording))))
+    Ok(Client::new(config.without_credentials().transport(Arc::new(recording))))
 }

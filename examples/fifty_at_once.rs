@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use http::Request;
 use pumice::converse::{ConverseRequest, ConverseResponse, Message};
-use pumice::transport::{Replay, Sending, Transport};
+use pumice::transport::{Replay, Transport, TransportFuture};
 use pumice::{Client, Config};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
@@ -69,7 +69,7 @@ async fn ask(client: &Client, request: &ConverseRequest) -> pumice::Result<Conve
 
 /// A client that responds from recordings.
 pub(crate) fn recorded(config: Config) -> Client {
-    Client::new(config.unauthorised().transport(Arc::new(Recordings::default())))
+    Client::new(config.without_credentials().transport(Arc::new(Recordings::default())))
 }
 
 /// The same response to every request, but an error to the seventh.
@@ -77,7 +77,7 @@ pub(crate) fn recorded(config: Config) -> Client {
 pub(crate) struct Recordings(AtomicUsize);
 
 impl Transport for Recordings {
-    fn send(&self, request: Request<Bytes>) -> Sending<'_> {
+    fn send(&self, request: Request<Bytes>) -> TransportFuture<'_> {
         let recording = match self.0.fetch_add(1, Ordering::Relaxed) {
             6 => include_str!("../fixtures/invalid.jsonl"),
             _ => include_str!("../fixtures/text.jsonl"),

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use pumice::credentials::{Credentials, ProvideCredentials, Providing, Resolved};
+use pumice::credentials::{Credentials, CredentialsFuture, ProvideCredentials, Resolved};
 use pumice::{Client, Config, Error, ErrorKind};
 
 #[tokio::main(flavor = "current_thread")]
@@ -19,7 +19,7 @@ struct Vault {
 }
 
 impl ProvideCredentials for Vault {
-    fn provide(&self) -> Providing<'_> {
+    fn provide(&self) -> CredentialsFuture<'_> {
         Box::pin(async {
             // Ask your service here, with a limit on the time.
             if self.sealed {

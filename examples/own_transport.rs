@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request;
 use pumice::converse::{ConverseRequest, Message};
-use pumice::transport::{Sending, Transport};
+use pumice::transport::{Transport, TransportFuture};
 use pumice::{Client, Config, Error, ErrorKind};
 
 #[tokio::main(flavor = "current_thread")]
@@ -23,7 +23,7 @@ async fn main() -> pumice::Result<()> {
 struct Tunnel;
 
 impl Transport for Tunnel {
-    fn send(&self, _request: Request<Bytes>) -> Sending<'_> {
+    fn send(&self, _request: Request<Bytes>) -> TransportFuture<'_> {
         Box::pin(async {
             // What connecting comes to when nobody listens. The kind follows from the I/O error's.
             let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
@@ -33,7 +33,7 @@ impl Transport for Tunnel {
 }
 
 pub(crate) async fn run(config: Config) -> pumice::Result<String> {
-    let client = Client::new(config.region("us-east-1").unauthorised().transport(Arc::new(Tunnel)));
+    let client = Client::new(config.region("us-east-1").without_credentials().transport(Arc::new(Tunnel)));
     let request =
         ConverseRequest::new("us.amazon.nova-lite-v1:0").message(Message::user("Name three volcanoes."));
     match client.converse(&request).await {

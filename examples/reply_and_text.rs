@@ -57,5 +57,5 @@ fn request() -> ConverseRequest {
 /// A client that responds from a recording.
 pub(crate) fn recorded(config: Config) -> pumice::Result<Client> {
     let recording = Replay::parse(include_str!("../fixtures/text.jsonl"))?;
-    Ok(Client::new(config.unauthorised().transport(Arc::new(recording))))
+    Ok(Client::new(config.without_credentials().transport(Arc::new(recording))))
 }

@@ -61,5 +61,5 @@ pub(crate) async fn run(client: &Client) -> Result<Volcano, Box<dyn Error>> {
 /// A client that responds from a recording.
 pub(crate) fn recorded(config: Config) -> pumice::Result<Client> {
     let recording = Replay::parse(include_str!("../fixtures/structured-output.jsonl"))?;
-    Ok(Client::new(config.unauthorised().transport(Arc::new(recording))))
+    Ok(Client::new(config.without_credentials().transport(Arc::new(recording))))
 }

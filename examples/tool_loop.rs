@@ -92,7 +92,7 @@ fn call_tool(call: &ToolCall, output: &mut impl Write) -> std::io::Result<Messag
 /// A client that responds from a recording.
 pub(crate) fn recorded(config: Config) -> pumice::Result<Client> {
     let recording = Replay::parse(&recording())?;
-    Ok(Client::new(config.unauthorised().transport(Arc::new(recording))))
+    Ok(Client::new(config.without_credentials().transport(Arc::new(recording))))
 }
 
 /// The recording, with one exchange per call. Yours comes from a file: `pumice stream --record FILE`.

@@ -50,7 +50,7 @@ pub struct Config {
     pub(crate) idle_timeout: Duration,
     pub(crate) retry: Option<Retry>,
     pub(crate) auto_profile: bool,
-    pub(crate) authorised: bool,
+    pub(crate) uses_credentials: bool,
     pub(crate) transport: Option<Arc<dyn Transport>>,
     pub(crate) credentials_transport: Option<Arc<dyn Transport>>,
     pub(crate) offline: bool,
@@ -80,7 +80,7 @@ impl Config {
             idle_timeout: DEFAULT_SILENCE,
             retry: None,
             auto_profile: false,
-            authorised: true,
+            uses_credentials: true,
             transport: None,
             credentials_transport: None,
             offline: false,
@@ -176,7 +176,7 @@ impl Config {
 
     /// Adds a header to every call, which is signed with it; of one name, in any case, the last counts.
     /// `host` and `x-amz-*` are the client's own, and so are those that a call has itself, and
-    /// `authorization` unless calls are [unauthorised](Self::unauthorised). One that frames the request or
+    /// `authorization` unless calls are sent [without credentials](Self::without_credentials). One that frames the request or
     /// belongs to the connection, such as `content-length`, makes calls fail.
     ///
     /// Its value counts as a secret, unless the name is `accept` or `content-type`.
@@ -261,8 +261,8 @@ impl Config {
 
     /// Sends requests as they are, with no credentials and no signature: to a recording, or to a gateway
     /// that authorises them itself. None are looked for.
-    pub fn unauthorised(mut self) -> Self {
-        self.authorised = false;
+    pub fn without_credentials(mut self) -> Self {
+        self.uses_credentials = false;
         self
     }
 
@@ -394,7 +394,7 @@ impl fmt::Debug for Config {
             .field("idle_timeout", &self.idle_timeout)
             .field("retry", &self.retry)
             .field("auto_profile", &self.auto_profile)
-            .field("authorised", &self.authorised)
+            .field("uses_credentials", &self.uses_credentials)
             .field("transport", &self.transport)
             .field("credentials_transport", &self.credentials_transport)
             .field("offline", &self.offline)

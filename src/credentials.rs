@@ -60,14 +60,14 @@ use crate::{Error, ErrorKind, Result};
 /// as long as the provider takes.
 ///
 /// ```
-/// use pumice::credentials::{Credentials, ProvideCredentials, Providing, Resolved};
+/// use pumice::credentials::{Credentials, ProvideCredentials, CredentialsFuture, Resolved};
 /// use pumice::{Client, Config};
 ///
 /// #[derive(Debug)]
 /// struct Vault;
 ///
 /// impl ProvideCredentials for Vault {
-///     fn provide(&self) -> Providing<'_> {
+///     fn provide(&self) -> CredentialsFuture<'_> {
 ///         Box::pin(async {
 ///             let keys = Credentials::keys("AKIDEXAMPLE", "secret", None);
 ///             Ok(Resolved::new(keys, "vault"))
@@ -79,11 +79,11 @@ use crate::{Error, ErrorKind, Result};
 /// ```
 pub trait ProvideCredentials: fmt::Debug + Send + Sync {
     /// Asks for credentials.
-    fn provide(&self) -> Providing<'_>;
+    fn provide(&self) -> CredentialsFuture<'_>;
 }
 
 /// Credentials on their way.
-pub type Providing<'a> = Pin<Box<dyn Future<Output = Result<Resolved>> + Send + 'a>>;
+pub type CredentialsFuture<'a> = Pin<Box<dyn Future<Output = Result<Resolved>> + Send + 'a>>;
 
 /// What authorises a call. It is a provider of itself.
 ///
@@ -150,7 +150,7 @@ impl Credentials {
 }
 
 impl ProvideCredentials for Credentials {
-    fn provide(&self) -> Providing<'_> {
+    fn provide(&self) -> CredentialsFuture<'_> {
         let link = match self {
             Self::Bearer(_) => "given bearer token",
             Self::Keys(_) => "given access keys",

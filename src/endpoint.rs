@@ -227,5 +227,5 @@ fn no_region() -> Error {
         ErrorKind::InvalidInput,
         "expected a region, found none: not given, not in AWS_REGION, AWS_DEFAULT_REGION or the profile's `region`",
     )
-    .with_hint(Hint::NameRegion)
+    .with_hint(Hint::SetRegion)
 }

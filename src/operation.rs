@@ -64,7 +64,7 @@ impl Operation {
     ];
 
     /// The operation of this name in the service's model.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|operation| operation.name() == name)
     }
 

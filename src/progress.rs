@@ -34,7 +34,7 @@ pub enum Progress<'a> {
         attempt: u32,
     },
     /// The head of a response arrived.
-    Answered {
+    ResponseHead {
         /// The HTTP status.
         status: u16,
         /// The service's id of the request.
@@ -57,7 +57,7 @@ pub enum Progress<'a> {
         seconds: i64,
     },
     /// A model that cannot be called by its own id is called through an inference profile.
-    ProfileTaken {
+    ProfileUsed {
         /// The model that was named.
         model_id: &'a str,
         /// The profile that is called.
@@ -108,7 +108,7 @@ fn trace(progress: &Progress<'_>) {
             warn!(host, secrets = secrets.join(", "), "request over plain http");
         }
         Progress::Sending { operation, url, attempt } => debug!(operation, url, attempt, "sending"),
-        Progress::Answered { status, request_id, after } => {
+        Progress::ResponseHead { status, request_id, after } => {
             debug!(status, request_id, after_ms = milliseconds(*after), "response");
         }
         Progress::Waiting { error, delay, left } => {
@@ -116,7 +116,7 @@ fn trace(progress: &Progress<'_>) {
             warn!(%error, delay_ms, left_ms, "waiting, because throttled");
         }
         Progress::ClockCorrected { seconds } => warn!(seconds, "the clock is wrong"),
-        Progress::ProfileTaken { model_id, profile_id } => {
+        Progress::ProfileUsed { model_id, profile_id } => {
             warn!(model_id, profile_id, "called through an inference profile");
         }
         Progress::Retrying { error, delay } => {

@@ -93,14 +93,14 @@ fn code_and_message(headers: &HeaderMap, body: &[u8]) -> (Option<String>, Option
     let body = from_json::<Members>(body).unwrap_or_default();
     let output = body.named("Output").and_then(|output| output.read::<Members>().ok()).unwrap_or_default();
     let string = |name| body.named(name).or_else(|| output.named(name))?.read::<String>().ok();
-    let code = code(headers, [string("code"), string("Code"), string("__type")]);
+    let code = error_code(headers, [string("code"), string("Code"), string("__type")]);
     let message =
         string("message").or_else(|| string("Message")).filter(|message| !message.trim().is_empty());
     (code, message)
 }
 
 /// The code of an AWS error: that of the `x-amzn-ErrorType` header, else the first of the body's that is not empty.
-pub(crate) fn code(headers: &HeaderMap, in_body: [Option<String>; 3]) -> Option<String> {
+pub(crate) fn error_code(headers: &HeaderMap, in_body: [Option<String>; 3]) -> Option<String> {
     let header = headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let codes = std::iter::once(header).chain(in_body).flatten();
     codes.map(|code| bare_code(&code).to_owned()).find(|code| !code.is_empty())

@@ -230,7 +230,7 @@ pub(crate) fn check_region(named: &str, region: &str) -> Result<()> {
             "invalid region {shown:?}: expected 1 to 63 letters, digits and hyphens, not only digits, and no hyphen at either end"
         ),
     )
-    .with_hint(Hint::NameRegion))
+    .with_hint(Hint::SetRegion))
 }
 
 /// A group of regions that have no accounts in common with the others.

@@ -102,16 +102,16 @@ impl Default for Retry {
 
 /// The retries that a client may still make: each has a cost, which success gives back.
 #[derive(Debug)]
-pub struct Quota(Mutex<u32>);
+pub(crate) struct Quota(Mutex<u32>);
 
 impl Quota {
     /// A full quota.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Mutex::new(FULL_QUOTA))
     }
 
     /// Takes the cost of a retry after this failure. `None` if not enough is left.
-    pub fn take(&self, error: &Error) -> Option<u32> {
+    pub(crate) fn take(&self, error: &Error) -> Option<u32> {
         let cost = if error.kind() == ErrorKind::Throttled { THROTTLED_COST } else { TRANSIENT_COST };
         let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *left = left.checked_sub(cost)?;
@@ -119,7 +119,7 @@ impl Quota {
     }
 
     /// Gives back, after a success, the cost of its last retry, or 1 if there was none.
-    pub fn give_back(&self, cost: Option<u32>) {
+    pub(crate) fn give_back(&self, cost: Option<u32>) {
         let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *left = (*left + cost.unwrap_or(1)).min(FULL_QUOTA);
     }

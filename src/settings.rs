@@ -75,7 +75,7 @@ pub struct Settings {
     /// A Bedrock API key: `apiKey`, unless `auth` says that credentials are the AWS SDK's.
     pub api_key: Option<Token>,
     /// Whether a header of the file authorises calls, and nothing else does: `request.auth` of mode `header`.
-    pub unauthorised: bool,
+    pub without_credentials: bool,
     /// Headers of every call.
     pub headers: Headers,
     /// Whether secrets may go over plain `http` to another machine: `request.allowPlainHttp`.
@@ -220,7 +220,7 @@ impl Settings {
         let mut settings = Self { warnings, withheld, ..Self::read(&root, env) };
         let has = |headers: &Headers| headers.get("authorization").is_some();
         let unused = has(&settings.headers) || settings.models.iter().any(|model| has(&model.headers));
-        if unused && !settings.unauthorised {
+        if unused && !settings.without_credentials {
             settings.warnings.push(format!("{file}: {UNUSED_AUTHORIZATION}"));
         }
         Ok(settings)
@@ -268,7 +268,7 @@ impl fmt::Debug for Settings {
             .field("discovery", &self.discovery)
             .field("base_url", &self.base_url.as_deref().map(Origin))
             .field("api_key", &self.api_key)
-            .field("unauthorised", &self.unauthorised)
+            .field("without_credentials", &self.without_credentials)
             .field("headers", &self.headers)
             .field("allow_plain_http", &self.allow_plain_http)
             .field("http", &self.http)

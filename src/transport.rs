@@ -40,13 +40,13 @@ use crate::{Error, ErrorKind, Result};
 /// ```
 /// use bytes::Bytes;
 /// use http::{Request, Response};
-/// use pumice::transport::{Body, Sending, Transport};
+/// use pumice::transport::{Body, TransportFuture, Transport};
 ///
 /// #[derive(Debug)]
 /// struct Teapot;
 ///
 /// impl Transport for Teapot {
-///     fn send(&self, _request: Request<Bytes>) -> Sending<'_> {
+///     fn send(&self, _request: Request<Bytes>) -> TransportFuture<'_> {
 ///         Box::pin(async {
 ///             let mut response = Response::new(Box::pin(NoBody) as Body);
 ///             *response.status_mut() = http::StatusCode::IM_A_TEAPOT;
@@ -70,7 +70,7 @@ use crate::{Error, ErrorKind, Result};
 /// ```
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Sends one request.
-    fn send(&self, request: Request<Bytes>) -> Sending<'_>;
+    fn send(&self, request: Request<Bytes>) -> TransportFuture<'_>;
 
     /// Whether requests leave this process for a network. If so, a request with a secret may not go over plain
     /// `http` to another machine. The default is `true`.
@@ -80,7 +80,7 @@ pub trait Transport: fmt::Debug + Send + Sync {
 }
 
 /// A response that has not arrived yet.
-pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>>> + Send + 'a>>;
+pub type TransportFuture<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>>> + Send + 'a>>;
 
 /// The body of a response, in the chunks in which it arrives. Nothing follows an error.
 pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;

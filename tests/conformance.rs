@@ -47,7 +47,7 @@ fn pi_ai_cases(list: &str) -> Vec<(String, Document, Value)> {
 async fn requests_are_those_of_botocore() {
     let mut held = HashMap::<_, usize>::new();
     for case in cases("requests.json", "cases") {
-        let operation = Operation::named(case["operation"].as_str().unwrap()).unwrap();
+        let operation = Operation::from_name(case["operation"].as_str().unwrap()).unwrap();
         capture::assert_request(&case, operation).await;
         *held.entry(operation).or_default() += 1;
     }

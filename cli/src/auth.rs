@@ -56,7 +56,7 @@ struct Target {
 
 fn in_json(search: &Search, target: Option<&Target>) -> Value {
     let credentials = search.result.as_ref().ok().map(|found| &found.credentials);
-    let from = from(search);
+    let from = credentials_from(search);
     json!({
         "source": from.map(|(source, _)| source),
         "link": from.map(|(_, link)| link),
@@ -78,7 +78,7 @@ fn attempt_in_json(attempt: &Attempt) -> Value {
 
 fn in_text(search: &Search, target: Option<&Target>) -> String {
     let mut lines = Vec::new();
-    if let Some((source, link)) = from(search) {
+    if let Some((source, link)) = credentials_from(search) {
         let found = search.result.as_ref().ok();
         let kind = found.map_or(SIGV4, |found| kind(&found.credentials));
         lines.push(("credentials", format!("{link} ({kind})")));
@@ -108,7 +108,7 @@ fn in_text(search: &Search, target: Option<&Target>) -> String {
 }
 
 /// The source and the link of the credentials, even if the source was not asked for them.
-fn from(search: &Search) -> Option<(&'static str, &str)> {
+fn credentials_from(search: &Search) -> Option<(&'static str, &str)> {
     match search {
         Search { result: Ok(found), .. } => Some((found.source, &found.link)),
         Search { deferred, .. } => deferred.as_ref().map(|deferred| (deferred.source, &*deferred.link)),

@@ -32,7 +32,7 @@ fn named_operation(args: &Args) -> Result<Operation, Failure> {
         return Err(Failure::usage("expected one OPERATION").hint(hint));
     };
     let name = name.to_string_lossy();
-    Operation::named(&name).ok_or_else(|| {
+    Operation::from_name(&name).ok_or_else(|| {
         let near = nearest(&name, Operation::ALL.iter().map(|operation| operation.name()));
         let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         Failure::usage(format!("there is no operation {name:?} here{near}")).hint(hint)

@@ -25,7 +25,7 @@ use crate::session::Session;
 use crate::stream;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
-    let options = options(args)?;
+    let options = call_options(args)?;
     let session = Session::new(args, report)?;
     let mut conversation = Conversation::open(args)?;
     if let Some(system) = args.text("system")? {
@@ -33,7 +33,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     }
     let choice = session.choose(args.text("model")?.or(conversation.model())).await?;
     let mut contents = files(args)?;
-    let prompt = prompt(args)?;
+    let prompt = read_prompt(args)?;
     let json = args.has("json");
     if json && prompt.is_none() {
         return Err(Failure::usage("--json: expected a prompt").hint("pumice chat --json \"…\""));
@@ -221,7 +221,7 @@ impl Chat<'_> {
 }
 
 /// The options of the command line.
-fn options(args: &Args) -> Result<Options, Failure> {
+fn call_options(args: &Args) -> Result<Options, Failure> {
     let mut options = Options::new();
     options.repair = Some(!args.has("strict"));
     options.reasoning = args.text("think")?.map(level).transpose()?;
@@ -251,7 +251,7 @@ fn files(args: &Args) -> Result<Vec<Content>, Failure> {
 }
 
 /// The prompt of the command line, or else of standard input, unless that is a terminal.
-fn prompt(args: &Args) -> Result<Option<String>, Failure> {
+fn read_prompt(args: &Args) -> Result<Option<String>, Failure> {
     let words = args.rest.iter().map(|word| word.to_str()).collect::<Option<Vec<_>>>();
     let words = words.ok_or_else(|| Failure::usage("expected a prompt in UTF-8"))?;
     let prompt = if matches!(words.as_slice(), [] | ["-"]) {

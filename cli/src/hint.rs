@@ -11,20 +11,20 @@ pub(crate) fn text(hint: &Hint) -> String {
     };
     let after = match hint {
         Hint::RenewCredentials { .. } | Hint::CheckCredentials { .. } => "; pumice auth shows what is used",
-        Hint::NameCredentials { .. } => {
+        Hint::SetCredentials { .. } => {
             "; or name a profile with --profile; --replay FILE answers from a recording and needs no credentials"
         }
-        Hint::NameProfile { known } if !known.is_empty() => " with --profile or AWS_PROFILE",
+        Hint::SetProfile { known } if !known.is_empty() => " with --profile or AWS_PROFILE",
         Hint::LowerMaxTokens => " (--max-tokens); --patient waits",
         Hint::WaitForModel => ", or let --patient wait for it",
         Hint::UseInferenceProfile { ids, .. } if !ids.is_empty() => "; --auto-profile does so by itself",
         _ => "",
     };
     let instead = match hint {
-        Hint::NameProfile { known } if known.is_empty() => {
+        Hint::SetProfile { known } if known.is_empty() => {
             "there are no profiles at all: leave out --profile and AWS_PROFILE, or write one into these files"
         }
-        Hint::NameRegion => {
+        Hint::SetRegion => {
             "name a region such as us-east-1: with --region, in AWS_REGION, as `region` in the profile, or in the \
              settings"
         }
@@ -70,7 +70,7 @@ mod tests {
             (profile(&["eu.m"]), "in r this model is called as eu.m; --auto-profile"),
             (profile(&[]), "r has none that serves it"),
             (Hint::ListModels { region: "r".into() }, "pumice models list"),
-            (Hint::NameProfile { known: vec!["a".into(), "b".into()] }, "a, b; name one with --profile"),
+            (Hint::SetProfile { known: vec!["a".into(), "b".into()] }, "a, b; name one with --profile"),
             (Hint::Other("as it is".into()), "as it is"),
         ] {
             assert!(text(&hint).contains(expected), "{}", text(&hint));

@@ -251,7 +251,7 @@ impl Report {
             Progress::Sending { operation, url, attempt } => {
                 report.detail(format_args!("{operation} to {url}, attempt {attempt}"));
             }
-            Progress::Answered { status, request_id, after } => report.detail(format_args!(
+            Progress::ResponseHead { status, request_id, after } => report.detail(format_args!(
                 "HTTP {status} after {:.0} ms, request id {}",
                 after.as_secs_f64() * 1000.0,
                 request_id.unwrap_or("none")
@@ -261,7 +261,7 @@ impl Report {
                 delay.as_secs_f64(),
                 left.as_secs_f64()
             )),
-            Progress::ProfileTaken { model_id, profile_id } => {
+            Progress::ProfileUsed { model_id, profile_id } => {
                 report.note(format_args!("{model_id} is called through the inference profile {profile_id}"));
             }
             Progress::ClockCorrected { seconds } => {

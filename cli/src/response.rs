@@ -153,13 +153,13 @@ impl<'a> ResponsePrinter<'a> {
             None => {}
         }
         let model = message.model.clone().unwrap_or_default();
-        let summary = summary(model, message.usage.as_ref(), self.first, self.started.elapsed());
+        let summary = summarize(model, message.usage.as_ref(), self.first, self.started.elapsed());
         self.report.dimmed(&format!("{}\n", summary.join(" · ")));
     }
 }
 
 /// What a response took: tokens, money, time.
-fn summary(model: String, usage: Option<&Usage>, first: Option<Duration>, all: Duration) -> Vec<String> {
+fn summarize(model: String, usage: Option<&Usage>, first: Option<Duration>, all: Duration) -> Vec<String> {
     let mut parts = vec![model];
     let counted = |tokens: Option<u64>| tokens.filter(|tokens| *tokens > 0);
     let usage = usage.filter(|usage| counted(usage.total_tokens).is_some());
@@ -226,14 +226,14 @@ mod tests {
         let seconds = Duration::from_secs_f64;
         let usage = Usage::new().input(12u64).output(30u64).total_tokens(42u64);
         assert_eq!(
-            summary("m".into(), Some(&usage), Some(seconds(0.5)), seconds(2.0)).join(" · "),
+            summarize("m".into(), Some(&usage), Some(seconds(0.5)), seconds(2.0)).join(" · "),
             "m · 12 tokens in, 30 out · first token after 0.50 s · 20 tokens/s · 2.00 s in all"
         );
         let usage = usage.cache_read(7u64).cache_write(9u64).cost(UsageCost::new().total(Dollars(0.01)));
         assert_eq!(
-            summary("m".into(), Some(&usage), None, seconds(2.0)).join(" · "),
+            summarize("m".into(), Some(&usage), None, seconds(2.0)).join(" · "),
             "m · 12 tokens in (+7 from cache, 9 into it), 30 out · $0.010 · 2.00 s in all"
         );
-        assert_eq!(summary("m".into(), None, None, seconds(2.0)), ["m", "2.00 s in all"]);
+        assert_eq!(summarize("m".into(), None, None, seconds(2.0)), ["m", "2.00 s in all"]);
     }
 }

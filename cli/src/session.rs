@@ -30,7 +30,7 @@ impl Session {
 
     /// Flags take precedence over this configuration, and it over the settings.
     pub(crate) fn over(config: Config, args: &Args, report: &Report) -> Result<Self, Failure> {
-        let settings = settings(args, report)?;
+        let settings = load_settings(args, report)?;
         let mut config = with_flags(config, args, &settings)?.watch(report.watcher());
         if args.has("auto-profile") {
             config = config.auto_profile();
@@ -38,7 +38,7 @@ impl Session {
         if args.has("patient") {
             config = config.retry(Retry::patient(PATIENCE));
         }
-        let replay = replay(args)?;
+        let replay = open_replay(args)?;
         let recorded_model = replay.as_ref().and_then(|replay| replay.model().map(str::to_owned));
         let replays = replay.is_some();
         let recording = args.path("record");
@@ -51,7 +51,7 @@ impl Session {
         if let Some(replay) = replay {
             // A replay needs no credentials and no region: the environment and the AWS files have no effect on it.
             let nowhere = Context::fake().with_clock(SystemTime::now);
-            config = config.context(nowhere).unauthorised().transport(recorded(
+            config = config.context(nowhere).without_credentials().transport(recorded(
                 Arc::new(replay),
                 recording,
                 report,
@@ -138,7 +138,7 @@ impl Session {
 }
 
 /// Loads the settings, and reports their warnings.
-fn settings(args: &Args, report: &Report) -> Result<Settings, Failure> {
+fn load_settings(args: &Args, report: &Report) -> Result<Settings, Failure> {
     let settings = Settings::load(&Context::real(), args.path("config"))?;
     settings.warnings.iter().for_each(|warning| report.warning(warning));
     Ok(settings)
@@ -146,7 +146,7 @@ fn settings(args: &Args, report: &Report) -> Result<Settings, Failure> {
 
 /// The configuration of flags and settings.
 pub(crate) fn config(args: &Args, report: &Report) -> Result<Config, Failure> {
-    let settings = settings(args, report)?;
+    let settings = load_settings(args, report)?;
     Ok(settings.under(with_flags(Config::new(), args, &settings)?, None))
 }
 
@@ -169,7 +169,7 @@ fn with_flags(mut config: Config, args: &Args, settings: &Settings) -> Result<Co
     Ok(config)
 }
 
-fn replay(args: &Args) -> Result<Option<Replay>, Failure> {
+fn open_replay(args: &Args) -> Result<Option<Replay>, Failure> {
     let speed = args
         .number("replay-speed", "a factor above 0", decimal, |factor| *factor > 0.0 && factor.is_finite())?;
     let strict = args.has("replay-strict");
@@ -200,7 +200,7 @@ fn recorded(
         let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
         report.warning(format_args!("{error}{cause}; what follows is not recorded"));
     };
-    Arc::new(Recorder::new(transport, path).warn(warn))
+    Arc::new(Recorder::new(transport, path).on_error(warn))
 }
 
 /// The budget of `--patient`.

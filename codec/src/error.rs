@@ -255,31 +255,31 @@ impl Error {
         }
     }
 
-    /// Replaces each text for which `other` has another. If one of a cause or of the hint is replaced, the causes
-    /// become one text, and the hint becomes [`Hint::Other`].
-    pub fn replacing(mut self, other: &dyn Fn(&str) -> Option<String>) -> Self {
+    /// Replaces each text for which `replacement` returns another. If a cause is replaced, all causes become one text;
+    /// if the hint is, it becomes [`Hint::Other`].
+    pub fn replacing(mut self, replacement: &dyn Fn(&str) -> Option<String>) -> Self {
         let Inner { message, code, request_id, hint, source, .. } = self.inner();
         let texts = [code, request_id].into_iter().flatten();
         for text in std::iter::once(message).chain(texts) {
-            if let Some(other) = other(text) {
-                *text = other;
+            if let Some(new) = replacement(text) {
+                *text = new;
             }
         }
         if let Some(hint) = hint
-            && let Some(other) = other(&hint.to_string())
+            && let Some(new) = replacement(&hint.to_string())
         {
-            *hint = Hint::Other(other);
+            *hint = Hint::Other(new);
         }
         let (mut causes, mut replaced) = (String::new(), false);
         let mut cause = source.as_deref().map(|source| source as &(dyn StdError + 'static));
         while let Some(found) = cause {
             let text = found.to_string();
-            let other = other(&text);
-            replaced |= other.is_some();
+            let new = replacement(&text);
+            replaced |= new.is_some();
             if !causes.is_empty() {
                 causes.push_str(": ");
             }
-            causes.push_str(other.as_deref().unwrap_or(&text));
+            causes.push_str(new.as_deref().unwrap_or(&text));
             cause = found.source();
         }
         if replaced {

@@ -51,17 +51,17 @@ pub enum Hint {
     /// A key or a token has a character that no header can have.
     CopyCredentials,
     /// No source has credentials.
-    NameCredentials {
+    SetCredentials {
         /// What the metadata service of an EC2 instance needs, if it responded in part.
         instance: Option<String>,
     },
     /// The profile that was named does not exist.
-    NameProfile {
+    SetProfile {
         /// The profiles that do.
         known: Vec<String>,
     },
     /// No region, or none that can be, was named.
-    NameRegion,
+    SetRegion,
     /// The identity may lack a permission, or the account the model.
     CheckAccess {
         /// The region that was called.
@@ -164,18 +164,18 @@ impl fmt::Display for Hint {
                 "check AWS_BEARER_TOKEN_BEDROCK: the key may have expired, or belong to another region",
             ),
             Self::CopyCredentials => f.write_str("copy it again, without line ends"),
-            Self::NameCredentials { instance } => {
+            Self::SetCredentials { instance } => {
                 f.write_str(
                     "set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a \
                      profile, for example in AWS_PROFILE; on EC2 attach a role to the instance",
                 )?;
                 instance.iter().try_for_each(|instance| write!(f, "; {instance}"))
             }
-            Self::NameProfile { known } if known.is_empty() => {
+            Self::SetProfile { known } if known.is_empty() => {
                 f.write_str("there are no profiles at all: name none, or write one into these files")
             }
-            Self::NameProfile { known } => write!(f, "there are: {}; name one", known.join(", ")),
-            Self::NameRegion => {
+            Self::SetProfile { known } => write!(f, "there are: {}; name one", known.join(", ")),
+            Self::SetRegion => {
                 f.write_str("name a region such as us-east-1, in AWS_REGION or as `region` in the profile")
             }
             Self::CheckAccess { region } => write!(

@@ -37,7 +37,7 @@ use crate::refusal;
 use crate::retry::{Quota, RateLimit};
 use crate::skew::{self, ClockSkew};
 use crate::stream::{FrameStream, ResponseBody, in_seconds};
-use crate::transport::{Sending, Transport};
+use crate::transport::{Transport, TransportFuture};
 use crate::{Error, ErrorKind, Hint, Result};
 
 /// What a client and its clones share, also those with [overrides](super::Overrides).
@@ -146,7 +146,7 @@ impl Client {
 
     /// The credentials, if calls are authorised at all.
     async fn found(&self) -> Result<Option<Arc<Resolved>>> {
-        if !self.config.authorised {
+        if !self.config.uses_credentials {
             return Ok(None);
         }
         self.shared.credentials.credentials().await.map(Some)
@@ -208,20 +208,20 @@ impl Client {
     }
 
     /// Waits for the head of the response.
-    async fn receive(&self, sending: Sending<'_>, redaction: &Arc<Redaction>) -> Result<Received> {
+    async fn receive(&self, sending: TransportFuture<'_>, redaction: &Arc<Redaction>) -> Result<Received> {
         let Self { config, shared } = self;
         let (sent, sent_at) = (Instant::now(), config.context.now());
         let mut response =
             within(config.first_byte_timeout, "first-byte timeout: no response", sending).await?;
         redaction.headers(response.headers_mut());
         let (mut head, body) = response.into_parts();
-        config.watcher.report(&Progress::Answered {
+        config.watcher.report(&Progress::ResponseHead {
             status: head.status.as_u16(),
             request_id: refusal::request_id(&head.headers),
             after: sent.elapsed(),
         });
         let mut news = None;
-        if config.authorised && !config.trusts_clock() {
+        if config.uses_credentials && !config.trusts_clock() {
             news = shared.skew.learn(&head.headers, sent_at, config.context.now());
         }
         if let Some(seconds) = news {
@@ -416,7 +416,7 @@ impl<'a> Attempts<'a> {
         let profiles = client.profiles_of(&model_id, &self.target).await;
         match profiles.as_deref() {
             Ok([profile, ..]) if client.config.auto_profile => {
-                let taken = Progress::ProfileTaken { model_id: &model_id, profile_id: profile };
+                let taken = Progress::ProfileUsed { model_id: &model_id, profile_id: profile };
                 client.config.watcher.report(&taken);
                 self.call = Cow::Owned(self.call.of_model(profile));
                 self.substituted = true;

@@ -122,7 +122,9 @@ pub(super) fn request(config: &Config, call: &Call, endpoint: &Endpoint) -> Resu
 fn headers(config: &Config, call: &Call) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     let is_own = |name: &HeaderName| {
-        *name == HOST || *name == AUTHORIZATION && config.authorised || name.as_str().starts_with("x-amz-")
+        *name == HOST
+            || *name == AUTHORIZATION && config.uses_credentials
+            || name.as_str().starts_with("x-amz-")
     };
     for (name, value) in config.headers.iter() {
         let invalid = || {

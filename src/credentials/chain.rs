@@ -4,8 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{
-    Attempt, AttemptOutcome, Credentials, Outcome, ProvideCredentials, ProviderContext, Providing, Resolved,
-    Search, bearer, check_expiry, container, environment, imds, profile, provider_context, web_identity,
+    Attempt, AttemptOutcome, Credentials, CredentialsFuture, Outcome, ProvideCredentials, ProviderContext,
+    Resolved, Search, bearer, check_expiry, container, environment, imds, profile, provider_context,
+    web_identity,
 };
 use crate::{Error, ErrorKind, Hint, Result};
 
@@ -156,7 +157,7 @@ impl Chain {
             Some(hint) if !is_whole => error.with_hint(hint),
             // What other sources need is no advice for one alone.
             None if !is_whole => error,
-            instance => error.with_hint(Hint::NameCredentials { instance }),
+            instance => error.with_hint(Hint::SetCredentials { instance }),
         };
         Search { result: Err(error), deferred: None, attempts }
     }
@@ -168,7 +169,7 @@ impl Chain {
 }
 
 impl ProvideCredentials for Chain {
-    fn provide(&self) -> Providing<'_> {
+    fn provide(&self) -> CredentialsFuture<'_> {
         Box::pin(async { self.search().await.result })
     }
 }

@@ -10,7 +10,7 @@ use ::http::{Method, Uri};
 use aws_credential_types::Credentials as Keys;
 use bytes::Bytes;
 
-use super::provider_context::{CallPolicy, Fault, ProviderContext, refusal, request};
+use super::provider_context::{CallPolicy, Fault, ProviderContext, build_request, refusal};
 use super::secret::{Fields, Secret};
 use super::{Outcome, web_identity};
 use crate::url::is_loopback;
@@ -39,7 +39,7 @@ async fn ask(cx: &ProviderContext, uri: &Uri) -> Result<Keys, Fault> {
     };
     let mut headers = vec![("accept", "application/json")];
     headers.extend(token.as_ref().map(|token| ("authorization", token.text())));
-    let request = request(Method::GET, &uri.to_string(), &headers, Bytes::new())?;
+    let request = build_request(Method::GET, &uri.to_string(), &headers, Bytes::new())?;
     // `uri` lets plain http through only to the container's own link.
     let link_local = uri.scheme_str() != Some("https");
     let policy = CallPolicy { link_local, attempts: 3, timeout: Duration::from_secs(5) };

@@ -19,7 +19,7 @@ use ::http::{Method, Uri};
 use aws_credential_types::Credentials as Keys;
 use bytes::Bytes;
 
-use super::provider_context::{CallPolicy, Fault, ProviderContext, failed, refused, request};
+use super::provider_context::{CallPolicy, Fault, ProviderContext, build_request, failed, refused};
 use super::secret::{Fields, Secret};
 use super::{Credentials, Deferred, Outcome, Resolved};
 use crate::region::is_region;
@@ -183,7 +183,8 @@ impl Imds {
         for last_try in [false, true] {
             let token = self.token(cx, settings).await?;
             let headers = [("x-aws-ec2-metadata-token", token.text())];
-            let request = request(Method::GET, &settings.base.join(path, &[])?, &headers, Bytes::new())?;
+            let request =
+                build_request(Method::GET, &settings.base.join(path, &[])?, &headers, Bytes::new())?;
             let response =
                 cx.try_asking(settings.policy, &request, &[], |head, body| match head.status.as_u16() {
                     200 => Ok(Some(text(body)?)),
@@ -216,7 +217,7 @@ impl Imds {
         }
         let headers = [(TTL_HEADER, TTL_SECONDS)];
         let url = settings.base.join("/latest/api/token", &[])?;
-        let request = request(Method::PUT, &url, &headers, Bytes::new())?;
+        let request = build_request(Method::PUT, &url, &headers, Bytes::new())?;
         let asked = cx.try_asking(settings.policy, &request, &[], |head, body| match head.status.as_u16() {
             200 => Ok((text(body)?, seconds_to_live(head))),
             status => Err(refused(status, "", "")),

@@ -19,7 +19,9 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::expired;
-use super::provider_context::{CallPolicy, Fault, ProviderContext, failed, refusal, request, secret_body};
+use super::provider_context::{
+    CallPolicy, Fault, ProviderContext, build_request, failed, refusal, secret_body,
+};
 use super::secret::{Fields, Secret, hashed_name};
 use super::session::{self, Session};
 use crate::date::rfc3339;
@@ -103,12 +105,12 @@ impl<'a> Cached<'a> {
         ]);
         let now = cx.context.now();
         let what = format!("the profile {profile}: the login session could not be refreshed");
-        let proof = proof(self.key.text(), &url, &cx.context.uuid(), now);
+        let proof = dpop_proof(self.key.text(), &url, &cx.context.uuid(), now);
         let proof = proof.map_err(|fault| {
             failed(&what, &Error::new(ErrorKind::Damaged, format!("its dpopKey: {fault}")))
         })?;
         let headers = [("content-type", "application/json"), ("dpop", proof.text())];
-        let request = request(Method::POST, &url, &headers, secret_body(body))?;
+        let request = build_request(Method::POST, &url, &headers, secret_body(body))?;
         cx.ask(&what, CallPolicy::NETWORK, &request, &[self.refresh.text(), self.key.text()], |head, body| {
             if !head.status.is_success() {
                 return Err(refusal(head, body));
@@ -148,7 +150,7 @@ fn host(region: &str, suffix: &str) -> String {
 }
 
 /// A JWT that proves that a request to this URL comes from the owner of the key.
-fn proof(pem: &str, url: &str, id: &str, now: SystemTime) -> Result<Secret, &'static str> {
+fn dpop_proof(pem: &str, url: &str, id: &str, now: SystemTime) -> Result<Secret, &'static str> {
     let random = SystemRandom::new();
     let key = key_pair(pem, &random)?;
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
@@ -201,7 +203,8 @@ mod tests {
     #[test]
     fn a_proof_is_signed_with_the_key_of_the_file() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let proof = proof(PEM, "https://us-east-1.signin.aws.amazon.com/v1/token", "an-id", now).unwrap();
+        let proof =
+            dpop_proof(PEM, "https://us-east-1.signin.aws.amazon.com/v1/token", "an-id", now).unwrap();
         let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
         let [header, claims, signature] = proof.text().split('.').collect::<Vec<_>>()[..] else { panic!() };
         let json = |part| serde_json::from_slice::<serde_json::Value>(&decode(part)).unwrap();

@@ -63,7 +63,7 @@ pub(super) async fn load(
 fn without_secrets(text: &str) -> String {
     let text = text.get(..text.floor_char_boundary(LONGEST_SAID)).unwrap_or_default();
     let mut shown = Vec::new();
-    let mut before = Before::Other;
+    let mut preceding = Preceding::Other;
     for word in words(text) {
         let lower = word.to_ascii_lowercase();
         let named_at = NAMES.iter().filter_map(|name| lower.find(name)).min();
@@ -73,20 +73,24 @@ fn without_secrets(text: &str) -> String {
             lower.get(from..).and_then(|rest| rest.find(['=', ':'])).map_or(0, |at| from + at + 1);
         let (name, value) = word.split_at(separator);
         let bare = value.trim_matches(['"', '\'', ',', ';']);
-        let (word, next) = match before {
-            Before::Name | Before::Link if LINKS.contains(&lower.as_str()) => (word.to_owned(), Before::Link),
-            _ if named_at.is_some() && !name.is_empty() && bare.is_empty() => (word.to_owned(), Before::Link),
-            Before::Link => (WITHHELD.to_owned(), Before::Name),
-            _ if named_at.is_some() && !bare.is_empty() && !name.is_empty() || looks_random(bare) => {
-                (format!("{name}{WITHHELD}"), Before::Other)
+        let (word, next) = match preceding {
+            Preceding::Name | Preceding::Link if LINKS.contains(&lower.as_str()) => {
+                (word.to_owned(), Preceding::Link)
             }
-            _ if named_at.is_some() => (word.to_owned(), Before::Name),
-            Before::Name if !is_plain(word) => (WITHHELD.to_owned(), Before::Name),
-            Before::Name if word.ends_with(['.', '!', '?']) => (word.to_owned(), Before::Other),
-            _ => (word.to_owned(), before),
+            _ if named_at.is_some() && !name.is_empty() && bare.is_empty() => {
+                (word.to_owned(), Preceding::Link)
+            }
+            Preceding::Link => (WITHHELD.to_owned(), Preceding::Name),
+            _ if named_at.is_some() && !bare.is_empty() && !name.is_empty() || looks_random(bare) => {
+                (format!("{name}{WITHHELD}"), Preceding::Other)
+            }
+            _ if named_at.is_some() => (word.to_owned(), Preceding::Name),
+            Preceding::Name if !is_plain(word) => (WITHHELD.to_owned(), Preceding::Name),
+            Preceding::Name if word.ends_with(['.', '!', '?']) => (word.to_owned(), Preceding::Other),
+            _ => (word.to_owned(), preceding),
         };
         shown.push(word);
-        before = next;
+        preceding = next;
     }
     one_line(&shown.join(" "))
 }
@@ -120,12 +124,12 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What stands before a word.
+/// What precedes a word.
 #[derive(Clone, Copy)]
-enum Before {
-    /// What names a secret, in the same sentence: `password`.
+enum Preceding {
+    /// A name of a secret earlier in the sentence: `password`.
     Name,
-    /// What says that its value follows: `password is`.
+    /// A word that links a name to its value: `password is`.
     Link,
     Other,
 }

@@ -31,11 +31,11 @@ pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
         let files = searched(context);
         // `default` may be missing even if it is named: agents on an EC2 instance without any file need
         // `AWS_PROFILE=default` to look for credentials at all.
-        let message = format!("there is no profile {name} in {files}{}", ignored(&profiles, &name));
+        let message = format!("there is no profile {name} in {files}{}", ignored_lines(&profiles, &name));
         if name == "default" {
             return Ok(Outcome::not_applicable(message));
         }
-        let hint = Hint::NameProfile { known: profiles.names().map(str::to_owned).collect() };
+        let hint = Hint::SetProfile { known: profiles.names().map(str::to_owned).collect() };
         return Err(Error::new(ErrorKind::Credentials, message).with_hint(hint));
     }
     let Some(plan) = Plan::of(&profiles, &name)? else {
@@ -88,7 +88,7 @@ impl Plan {
                     ErrorKind::Credentials,
                     format!(
                         "the profile {before} names the source_profile {name}, which does not exist{}",
-                        ignored(profiles, name)
+                        ignored_lines(profiles, name)
                     ),
                 )
             })?;
@@ -257,7 +257,7 @@ fn static_keys(profile: &Section) -> Result<Option<Keys>> {
 }
 
 /// What was wrong with a section of this name that was ignored, for the end of a message.
-pub(super) fn ignored(profiles: &Profiles, name: &str) -> String {
+pub(super) fn ignored_lines(profiles: &Profiles, name: &str) -> String {
     profiles.warning_about(name).map(|warning| format!(": {warning}")).unwrap_or_default()
 }
 

@@ -17,7 +17,7 @@ use super::secret::Fields;
 use crate::aws_files::{Profiles, Section};
 use crate::context::Context;
 use crate::redaction::Redaction;
-use crate::refusal::code;
+use crate::refusal::error_code;
 use crate::region::{Region, RegionSettings, dns_suffix};
 use crate::retry::Retry;
 use crate::service_url::configured_url;
@@ -172,7 +172,7 @@ impl ProviderContext {
         }
         self.imds.region(self).await.ok_or_else(|| {
             Error::new(ErrorKind::Credentials, "expected a region to ask STS in, found none")
-                .with_hint(Hint::NameRegion)
+                .with_hint(Hint::SetRegion)
         })
     }
 
@@ -302,7 +302,7 @@ pub(super) fn secret_body(text: Zeroizing<Vec<u8>>) -> Bytes {
 }
 
 /// A request to a service.
-pub(super) fn request(
+pub(super) fn build_request(
     method: ::http::Method,
     url: &str,
     headers: &[(&'static str, &str)],
@@ -334,7 +334,7 @@ pub(super) fn refusal(head: &Parts, body: &[u8]) -> Error {
         let fields = fields.as_ref()?;
         names.iter().find_map(|name| fields.string(name)).map(|text| one_line(text.text()))
     };
-    let code = code(&head.headers, ["__type", "code", "error"].map(|name| member(&[name])));
+    let code = error_code(&head.headers, ["__type", "code", "error"].map(|name| member(&[name])));
     let message = member(&["message", "Message", "error_description"]);
     refused(status, code.as_deref().unwrap_or_default(), message.as_deref().unwrap_or_default())
 }

@@ -14,8 +14,8 @@ use ring::digest::SHA1_FOR_LEGACY_USE_ONLY;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::profile::ignored;
-use super::provider_context::{CallPolicy, Fault, ProviderContext, refusal, request, secret_body};
+use super::profile::ignored_lines;
+use super::provider_context::{CallPolicy, Fault, ProviderContext, build_request, refusal, secret_body};
 use super::secret::{Fields, Secret, hashed_name};
 use super::session::{self, Session};
 use crate::aws_files::{Profiles, Section};
@@ -52,7 +52,7 @@ impl Sso {
             }
             Some(_) if account.or(role).is_none() => return Ok(None),
             Some(session) => profiles.sso_session(session).ok_or_else(|| {
-                let ignored = ignored(profiles, session);
+                let ignored = ignored_lines(profiles, session);
                 fault(&format!("names the sso_session {session}, but there is no such section{ignored}"))
             })?,
         };
@@ -81,7 +81,7 @@ impl Sso {
         let query = [("role_name", &*self.role), ("account_id", &*self.account)];
         let headers = [("x-amz-sso_bearer_token", token.text())];
         let url = base.join("/federation/credentials", &query)?;
-        let request = request(Method::GET, &url, &headers, Bytes::new())?;
+        let request = build_request(Method::GET, &url, &headers, Bytes::new())?;
         let what = format!("the profile {}: IAM Identity Center gave no keys", self.profile);
         cx.ask(&what, CallPolicy::NETWORK, &request, &[], |head, body| {
             if head.status == 401 {
@@ -159,7 +159,7 @@ impl Sso {
         let members = members.iter().map(|(name, json)| (*name, &***json)).collect::<Vec<_>>();
         let body = Fields::read("", b"{}")?.with(&members);
         let headers = [("content-type", "application/json")];
-        let request = request(Method::POST, &base.join("/token", &[])?, &headers, secret_body(body))?;
+        let request = build_request(Method::POST, &base.join("/token", &[])?, &headers, secret_body(body))?;
         let what = format!("the profile {}: the SSO token could not be refreshed", self.profile);
         let [secret, refresh] = [fields.required("clientSecret")?, fields.required("refreshToken")?];
         cx.ask(&what, CallPolicy::NETWORK, &request, &[secret.text(), refresh.text()], |head, body| {

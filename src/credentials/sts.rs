@@ -9,7 +9,9 @@ use ::http::response::Parts;
 use aws_credential_types::Credentials as Keys;
 use zeroize::Zeroizing;
 
-use super::provider_context::{CallPolicy, Fault, ProviderContext, one_line, refused, request, secret_body};
+use super::provider_context::{
+    CallPolicy, Fault, ProviderContext, build_request, one_line, refused, secret_body,
+};
 use super::secret::{Secret, keys};
 use crate::date::read_rfc3339;
 use crate::redaction;
@@ -38,7 +40,7 @@ pub(super) async fn assume(
         form.extend_from_slice(value.as_bytes());
     }
     let headers = [("content-type", "application/x-www-form-urlencoded")];
-    let mut request = request(Method::POST, &base.join("/", &[])?, &headers, secret_body(form))?;
+    let mut request = build_request(Method::POST, &base.join("/", &[])?, &headers, secret_body(form))?;
     if let Some(keys) = signed_with {
         let scope = Scope { region: &region, service: "sts" };
         let signature = sign(&request, keys, scope, cx.context.now())?;

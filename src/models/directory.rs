@@ -199,7 +199,7 @@ impl Inner {
     /// Fails where no credentials are found: nobody is listed to whom nothing can be told.
     async fn cache(&self) -> Result<Option<PathBuf>> {
         let config = self.client.config();
-        if !config.authorised || self.refresh_interval.is_zero() {
+        if !config.uses_credentials || self.refresh_interval.is_zero() {
             return Ok(None);
         }
         let identity = self.client.identify().await?;

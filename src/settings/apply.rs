@@ -41,7 +41,7 @@ impl Settings {
         config.headers.or(&self.headers);
         config.withheld.extend_from_slice(&self.withheld);
         config.allow_plain_http |= self.allow_plain_http;
-        config.authorised &= !self.unauthorised;
+        config.uses_credentials &= !self.without_credentials;
         let HttpConfig { proxy, authorities, client_certificate, .. } = &self.http;
         config.http.proxy = config.http.proxy.or_else(|| proxy.clone());
         config.http.authorities = config.http.authorities.or_else(|| authorities.clone());

@@ -15,7 +15,7 @@ pub(super) enum Step {
 }
 
 /// Reads a path in dots and brackets: `agents.defaults.model`, `models.providers["a.b"].models[0]`.
-pub(super) fn steps(path: &str) -> Result<Vec<Step>> {
+pub(super) fn parse_path(path: &str) -> Result<Vec<Step>> {
     let wrong = |expected: &str| {
         Error::new(ErrorKind::InvalidInput, format!("{path:?}: expected {expected}")).with_hint(
             "a path is like agents.defaults.model.primary or models.providers[\"amazon-bedrock\"].models[0]",
@@ -75,7 +75,7 @@ pub(super) fn shown(steps: &[Step]) -> String {
 /// The path that was likely meant: at each step the member of this name, or of the nearest one, as far as that leads.
 pub(super) fn nearest_path(root: &serde_json::Value, path: &str) -> Result<Option<String>> {
     let (mut at, mut way) = (root, Vec::new());
-    for step in steps(path)? {
+    for step in parse_path(path)? {
         let next = match (step, at) {
             (Step::Member(name), serde_json::Value::Object(members)) => {
                 let near = || nearest(&name, members.keys().map(String::as_str));
@@ -96,7 +96,7 @@ pub(super) fn nearest_path(root: &serde_json::Value, path: &str) -> Result<Optio
 pub(super) fn get(text: &str, path: &str) -> Result<Option<serde_json::Value>> {
     let Some(root) = parse("the settings", text)? else { return Ok(None) };
     let mut at = &root;
-    for step in &steps(path)? {
+    for step in &parse_path(path)? {
         let next = match (step, &at.value) {
             (Step::Member(name), _) => at.member(name).map(|member| &member.value),
             (Step::At(index), Value::List(items)) => items.get(*index),
@@ -110,7 +110,7 @@ pub(super) fn get(text: &str, path: &str) -> Result<Option<serde_json::Value>> {
 
 /// The text with a member set; missing objects on its path are made. `value` is JSON5, or else plain text.
 pub(super) fn set(text: &str, path: &str, value: &str) -> Result<String> {
-    let steps = steps(path)?;
+    let steps = parse_path(path)?;
     let value = match parse("", value) {
         Ok(Some(parsed)) => value.get(parsed.range).unwrap_or_default().to_owned(),
         _ => serde_json::Value::from(value).to_string(),
@@ -165,7 +165,7 @@ pub(super) fn set(text: &str, path: &str, value: &str) -> Result<String> {
 
 /// The text without a member, or `None` if there is none.
 pub(super) fn unset(text: &str, path: &str) -> Result<Option<String>> {
-    let steps = steps(path)?;
+    let steps = parse_path(path)?;
     let Some(root) = parse("the settings", text)? else { return Ok(None) };
     let mut at = &root;
     let mut found = None;

@@ -33,7 +33,7 @@ impl Settings {
         let mut headers = texts(request.as_ref().and_then(|request| request.get("headers")), env);
         headers.or(&texts(provider.and_then(|provider| provider.get("headers")), env));
         let authorising = authorising_header(sign_in.as_ref(), env);
-        let unauthorised = authorising.is_some();
+        let without_credentials = authorising.is_some();
         if let Some((name, value)) = authorising {
             headers.set(&name, value);
         }
@@ -46,7 +46,7 @@ impl Settings {
             of(plugin, "discovery").as_ref(),
             root.pointer("/models/bedrockDiscovery"),
             // Whom nothing but a header lets in has no business with the control plane.
-            unauthorised || entry.and_then(|entry| entry.get("enabled")?.as_bool()) == Some(false),
+            without_credentials || entry.and_then(|entry| entry.get("enabled")?.as_bool()) == Some(false),
         );
         let choice = defaults.and_then(|defaults| defaults.get("model"));
         let families = provider.and_then(|provider| provider.get("families")?.as_array());
@@ -56,7 +56,7 @@ impl Settings {
             discovery,
             base_url: text(provider, "baseUrl"),
             api_key: key.and_then(|key| reference::key(&key, env)).map(|key| Token::new(key, None)),
-            unauthorised,
+            without_credentials,
             headers,
             allow_plain_http: request.as_ref().is_some_and(|request| request["allowPlainHttp"] == true),
             http: http(request.as_ref(), env),

@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::roots::{self, Roots};
-use super::{Body, Sending, Transport};
+use super::{Body, Transport, TransportFuture};
 use crate::context::{Context, bounded, on_own_thread};
 use crate::url::is_loopback;
 use crate::{Error, ErrorKind, Hint, Result};
@@ -123,7 +123,7 @@ impl Http {
 }
 
 impl Transport for Http {
-    fn send(&self, request: Request<Bytes>) -> Sending<'_> {
+    fn send(&self, request: Request<Bytes>) -> TransportFuture<'_> {
         Box::pin(async move {
             if self.loopback_only && !request.uri().host().is_some_and(is_loopback) {
                 let message = "a fake context reaches no network except this machine";

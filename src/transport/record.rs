@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::recording::{Heading, Line, RecordedChunk, RecordedEnd, RecordedRequest, RecordedResponse};
 use super::recording::{milliseconds, response_headers};
-use super::{Body, Sending, Transport};
+use super::{Body, Transport, TransportFuture};
 use crate::frame::{FrameDecoder, MEDIA_TYPE};
 use crate::operation::Operation;
 use crate::redaction::{Redaction, Shown};
@@ -48,9 +48,9 @@ impl Recorder {
         Self { inner, tape: Arc::new(tape), exchanges: AtomicU64::new(0) }
     }
 
-    /// Lets calls go on when the recording cannot be written any more, as on a full disk: `report` gets the error,
+    /// Lets calls go on when the recording can no longer be written, as on a full disk: `report` gets the error,
     /// once, and the recording ends with its last whole line. Without this, calls fail.
-    pub fn warn(mut self, report: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+    pub fn on_error(mut self, report: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         if let Some(tape) = Arc::get_mut(&mut self.tape) {
             tape.report = Some(Box::new(report));
         }
@@ -59,7 +59,7 @@ impl Recorder {
 }
 
 impl Transport for Recorder {
-    fn send(&self, request: Request<Bytes>) -> Sending<'_> {
+    fn send(&self, request: Request<Bytes>) -> TransportFuture<'_> {
         Box::pin(async move {
             let exchange = self.exchanges.fetch_add(1, Ordering::Relaxed) + 1;
             let operation = request.extensions().get::<Operation>().map_or("", |operation| operation.name());
@@ -108,7 +108,7 @@ struct Tape {
     report: Option<Box<Report>>,
 }
 
-/// Who gets the error.
+/// Receives the error of the first failed write.
 type Report = dyn Fn(&Error) + Send + Sync;
 
 enum State {
@@ -188,7 +188,7 @@ fn open(path: &Path) -> io::Result<File> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
     if is_file {
-        // Held until the recording ends. Not all file systems have locks; there, none is taken.
+        // Locked until the recording ends. Some file systems have no locks: there the file stays unlocked.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program records into it"));
         }
@@ -212,8 +212,8 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Whether a recording would be lost without a word: written to a device that is not a terminal. `/dev/null` is chosen
-/// for that, and `/dev/full` reports a fault.
+/// Whether the path is a device that would swallow the recording: one that is not a terminal. `/dev/null` is chosen
+/// deliberately, and `/dev/full` reports an error.
 #[cfg(unix)]
 fn is_device(path: &Path, kind: std::fs::FileType) -> bool {
     use std::io::IsTerminal as _;
@@ -240,7 +240,7 @@ struct Track {
 }
 
 impl Track {
-    /// When the previous line was written.
+    /// The time since the previous line, which starts again at zero.
     fn elapsed(&mut self) -> Duration {
         let now = Instant::now();
         now - std::mem::replace(&mut self.last, now)
@@ -283,17 +283,17 @@ struct RecordedBody {
     redaction: Arc<Redaction>,
     /// `None` if the body is not an event stream, or from the first byte where it stops being one.
     decoder: Option<FrameDecoder>,
-    held: Vec<Held>,
-    /// Bytes that have arrived.
-    come: u64,
-    /// Bytes of them that are in complete frames.
+    pending: Vec<PendingChunk>,
+    /// How many bytes have arrived.
+    received: u64,
+    /// How many of them are in complete frames.
     framed: u64,
-    /// The complete frames among the held bytes, by their place in the body.
+    /// The complete frames among the pending chunks, by their offsets in the body.
     frames: Vec<Range<u64>>,
 }
 
 /// A chunk that has not been written yet.
-struct Held {
+struct PendingChunk {
     after: Duration,
     bytes: Bytes,
     /// The frames that it completed, for people to read.
@@ -302,13 +302,13 @@ struct Held {
 
 impl RecordedBody {
     fn new(body: Body, track: Track, redaction: Arc<Redaction>, decoder: Option<FrameDecoder>) -> Self {
-        let (held, frames) = (Vec::new(), Vec::new());
-        Self { body, track, redaction, decoder, held, come: 0, framed: 0, frames }
+        let (pending, frames) = (Vec::new(), Vec::new());
+        Self { body, track, redaction, decoder, pending, received: 0, framed: 0, frames }
     }
 
     fn take(&mut self, bytes: &Bytes) -> Result<()> {
         let after = self.track.elapsed();
-        self.come += bytes.len() as u64;
+        self.received += bytes.len() as u64;
         let mut events = Vec::new();
         if let Some(decoder) = &mut self.decoder {
             decoder.push(bytes.clone());
@@ -320,7 +320,7 @@ impl RecordedBody {
                 };
                 self.framed = decoder.offset();
                 self.frames.push(frame.offset()..self.framed);
-                // A frame that has no such form is there as bytes.
+                // A frame without a JSON form is recorded as bytes only.
                 let json = frame.to_event_json().map(|json| self.redaction.text(&json).into_owned());
                 events.extend(json.and_then(Document::parse).map(Line::Event));
             };
@@ -328,18 +328,18 @@ impl RecordedBody {
                 self.decoder = None;
             }
         }
-        self.held.push(Held { after, bytes: bytes.clone(), events });
-        if self.decoder.is_some() && self.framed == self.come { self.write_held() } else { Ok(()) }
+        self.pending.push(PendingChunk { after, bytes: bytes.clone(), events });
+        if self.decoder.is_some() && self.framed == self.received { self.write_pending() } else { Ok(()) }
     }
 
     /// Writes the chunks not written yet, without secrets.
-    fn write_held(&mut self) -> Result<()> {
-        let mut held = std::mem::take(&mut self.held);
+    fn write_pending(&mut self) -> Result<()> {
+        let mut pending = std::mem::take(&mut self.pending);
         let mut bytes = Vec::new();
-        for held in &held {
-            bytes.extend_from_slice(&held.bytes);
+        for pending in &pending {
+            bytes.extend_from_slice(&pending.bytes);
         }
-        let begin = self.come - bytes.len() as u64;
+        let begin = self.received - bytes.len() as u64;
         let at = |offset: u64| usize::try_from(offset.saturating_sub(begin)).unwrap_or(usize::MAX);
         for frame in std::mem::take(&mut self.frames) {
             let Some(frame) = bytes.get_mut(at(frame.start)..at(frame.end)) else { continue };
@@ -350,11 +350,11 @@ impl RecordedBody {
         }
         self.redaction.overwrite(bytes.get_mut(at(self.framed)..).unwrap_or_default());
         let mut rest = Bytes::from(bytes);
-        for held in &mut held {
-            held.bytes = rest.split_to(held.bytes.len());
+        for pending in &mut pending {
+            pending.bytes = rest.split_to(pending.bytes.len());
         }
         let mut lines = Vec::new();
-        for Held { after, bytes, events } in held {
+        for PendingChunk { after, bytes, events } in pending {
             lines.push(Line::Chunk(RecordedChunk::of(self.track.exchange, after, &bytes)));
             lines.extend(events);
         }
@@ -365,7 +365,7 @@ impl RecordedBody {
 impl Drop for RecordedBody {
     fn drop(&mut self) {
         // Earlier lines reported a fault of the file; if there were none, nobody waits for this one.
-        let _ = self.write_held();
+        let _ = self.write_pending();
     }
 }
 
@@ -376,12 +376,12 @@ impl Stream for RecordedBody {
         let next = std::task::ready!(self.body.as_mut().poll_next(task));
         let written = match &next {
             Some(Ok(bytes)) => self.take(bytes),
-            Some(Err(error)) => self.write_held().and_then(|()| {
+            Some(Err(error)) => self.write_pending().and_then(|()| {
                 let Self { track, redaction, .. } = &mut *self;
                 track.fail(redaction, error)
             }),
             None if self.track.ended => Ok(()),
-            None => self.write_held().and_then(|()| self.track.end()),
+            None => self.write_pending().and_then(|()| self.track.end()),
         };
         Poll::Ready(match written {
             Ok(()) => next,

@@ -202,12 +202,12 @@ pub(super) fn milliseconds(duration: Duration) -> f64 {
 /// The headers of a request that may be in a recording. All others stay out: a header of any name may hold what
 /// authorises the call.
 fn request_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
-    kept(headers, |name| matches!(name, "content-type" | "accept") || name.starts_with("x-amzn-bedrock-"))
+    retained(headers, |name| matches!(name, "content-type" | "accept") || name.starts_with("x-amzn-bedrock-"))
 }
 
 /// The headers of a response that may be in a recording.
 pub(super) fn response_headers(headers: &HeaderMap, redaction: &Redaction) -> BTreeMap<String, String> {
-    let mut kept = kept(headers, |name| {
+    let mut kept = retained(headers, |name| {
         matches!(
             name,
             "age"
@@ -226,7 +226,7 @@ pub(super) fn response_headers(headers: &HeaderMap, redaction: &Redaction) -> BT
     kept
 }
 
-fn kept(headers: &HeaderMap, keep: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
+fn retained(headers: &HeaderMap, keep: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
     let mut kept = BTreeMap::new();
     for (name, value) in headers {
         if keep(name.as_str()) && !value.is_sensitive() {

@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::record::{DROPPED, FAULTS};
 use super::recording::{Line, RecordedEnd, RecordedRequest, RecordedResponse, header_map};
-use super::{Body, Sending, Transport};
+use super::{Body, Transport, TransportFuture};
 use crate::context::file;
 use crate::operation::Operation;
 use crate::url::decode_label;
@@ -35,13 +35,13 @@ use pumice_codec::internal::from_json;
 /// use pumice::{Client, Config};
 ///
 /// let recording = Replay::parse(r#"{"recording":{"version":1}}"#)?.strict();
-/// let client = Client::new(Config::new().unauthorised().transport(Arc::new(recording)));
+/// let client = Client::new(Config::new().without_credentials().transport(Arc::new(recording)));
 /// # Ok::<(), pumice::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Replay {
     exchanges: Mutex<VecDeque<Exchange>>,
-    held: usize,
+    count: usize,
     model: Option<String>,
     strict: bool,
     /// How much faster than recorded; `None` without any waiting.
@@ -130,7 +130,7 @@ impl Replay {
             return Err(Error::new(ErrorKind::Recording, format!("line 1: {NO_HEADING}")));
         }
         Ok(Self {
-            held: exchanges.len(),
+            count: exchanges.len(),
             model: exchanges.iter().find_map(|exchange| model_id(&exchange.request.url)),
             exchanges: Mutex::new(exchanges.into()),
             strict: false,
@@ -166,10 +166,10 @@ impl Replay {
                 left.insert(exchange.request.operation.as_str());
             }
             let left = left.into_iter().collect::<Vec<_>>().join(", ");
-            let left = if left.is_empty() { "none at all".into() } else { left };
-            let held = self.held;
+            let left = if left.is_empty() { "none".into() } else { left };
+            let count = self.count;
             let message = format!(
-                "the recording has no further exchange of {operation} (it has {held} in all; those left are of: {left})"
+                "the recording has no further exchange of {operation} (it has {count} in all; those left are of: {left})"
             );
             return Err(Error::new(ErrorKind::Recording, message).with_hint(Hint::CallRecordedOperation));
         };
@@ -195,7 +195,7 @@ impl Transport for Replay {
         false
     }
 
-    fn send(&self, request: Request<Bytes>) -> Sending<'_> {
+    fn send(&self, request: Request<Bytes>) -> TransportFuture<'_> {
         Box::pin(async move {
             let mut exchange = self.next(&request)?;
             let mut clock = Clock { due: Instant::now(), sleep: None };

@@ -2,7 +2,7 @@
 //!
 //! Where this client means to differ: a blank token is none, white space around a token goes, and plain
 //! http is allowed to this machine. What botocore can be told in code this client can be told by
-//! [`Config::profile`], which passes over the environment, and by [`Config::unauthorised`]; a preference in
+//! [`Config::profile`], which passes over the environment, and by [`Config::without_credentials`]; a preference in
 //! code it does not know.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
@@ -59,7 +59,7 @@ async fn the_choice_is_botocores() {
         }
         match case["config"].as_str().unwrap() {
             "{}" => {}
-            code if code.contains("UNSIGNED") => config = config.unauthorised(),
+            code if code.contains("UNSIGNED") => config = config.without_credentials(),
             _ => {
                 left_out.push(name);
                 continue;
@@ -155,7 +155,7 @@ async fn what_goes_in_the_clear_is_told_and_a_token_does_not_even_if_secrets_may
     for (token, header) in [(true, "x-key"), (false, "authorization")] {
         let (refused, told) = config(context());
         let refused = refused.header(header, "BEARER sekret").allow_plain_http();
-        let refused = if token { refused.bearer_token("sekret") } else { refused.unauthorised() };
+        let refused = if token { refused.bearer_token("sekret") } else { refused.without_credentials() };
         let error = authorisation(refused, Operation::Converse).await.unwrap_err();
         assert_eq!((error.kind(), told.lock().unwrap().len()), (ErrorKind::InvalidInput, 0), "{error}");
         assert!(error.message().contains("bearer token"), "{error}");

@@ -134,7 +134,7 @@ async fn a_stream_that_is_not_complete_has_neither_reply_nor_end_of_text() {
 struct Silent;
 
 impl pumice::transport::Transport for Silent {
-    fn send(&self, _: Request<bytes::Bytes>) -> pumice::transport::Sending<'_> {
+    fn send(&self, _: Request<bytes::Bytes>) -> pumice::transport::TransportFuture<'_> {
         Box::pin(std::future::pending())
     }
 }
@@ -266,7 +266,7 @@ async fn typed_requests_and_members_are_sent_alike() {
     use pumice::operation::{Request, StreamRequest};
     let alike = |call: pumice::Result<Call>, request: Document| {
         let call = call.unwrap();
-        let operation = Operation::named(call.name()).unwrap();
+        let operation = Operation::from_name(call.name()).unwrap();
         let by_members = Call::new(operation, &request.read().unwrap()).unwrap();
         assert_eq!(format!("{call:?}"), format!("{by_members:?}"));
     };

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use pumice::context::Context;
 use pumice::count_tokens::{ConverseTokensRequest, CountTokensInput, CountTokensRequest};
-use pumice::credentials::{Credentials, ProvideCredentials, Providing, Resolved};
+use pumice::credentials::{Credentials, CredentialsFuture, ProvideCredentials, Resolved};
 use pumice::models::{Reason, is_unavailable, is_unknown_model};
 use pumice::settings::{Clients, Exclusion, ModelList, ModelQuery, ModelSource, Settings};
 use pumice::{Config, Error, ErrorKind};
@@ -240,7 +240,7 @@ fn an_error_says_whether_the_model_or_the_request_is_at_fault() {
 struct Counting(Arc<AtomicU64>);
 
 impl ProvideCredentials for Counting {
-    fn provide(&self) -> Providing<'_> {
+    fn provide(&self) -> CredentialsFuture<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Box::pin(async { Ok(Resolved::new(Credentials::keys("AKID", "secret", None), "test")) })
     }

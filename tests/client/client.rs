@@ -357,7 +357,7 @@ async fn a_model_that_needs_a_profile_is_told_which_or_called_through_it() {
     let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let watcher = std::sync::Arc::clone(&told);
     let config = Config::new().context(context(&server)).auto_profile().watch(move |progress| {
-        if let pumice::Progress::ProfileTaken { model_id, profile_id } = progress {
+        if let pumice::Progress::ProfileUsed { model_id, profile_id } = progress {
             watcher.lock().unwrap().push(format!("{model_id} as {profile_id}"));
         }
     });

@@ -288,7 +288,7 @@ async fn a_recording_that_ends_with_a_failure_fails_so_and_not_for_want_of_more(
         (vec![server::exception("throttlingException", "busy")], ErrorKind::Throttled),
     ] {
         let text = tape::of_stream(pieces.iter().map(Vec::as_slice));
-        let config = Config::new().context(Context::fake()).unauthorised();
+        let config = Config::new().context(Context::fake()).without_credentials();
         let client = Client::new(config.transport(Arc::new(Replay::parse(&text).unwrap())));
         let error = client.converse_stream(&ConverseRequest::new("m")).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error:?}");

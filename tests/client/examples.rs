@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use http::Request;
 use pumice::context::Context;
-use pumice::transport::{Sending, Transport};
+use pumice::transport::{Transport, TransportFuture};
 use pumice::{Client, Config, Error, ErrorKind};
 
 /// The examples as modules, and their names.
@@ -101,7 +101,7 @@ struct Crowd {
 }
 
 impl Transport for Crowd {
-    fn send(&self, _request: Request<Bytes>) -> Sending<'_> {
+    fn send(&self, _request: Request<Bytes>) -> TransportFuture<'_> {
         Box::pin(async {
             self.most.fetch_max(self.now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
             // Every other task runs as far as it can.
@@ -117,7 +117,8 @@ impl Transport for Crowd {
 #[tokio::test]
 async fn of_fifty_calls_eight_are_under_way_at_a_time() {
     let crowd = Arc::new(Crowd::default());
-    let client = Client::new(config().unauthorised().transport(Arc::clone(&crowd) as Arc<dyn Transport>));
+    let client =
+        Client::new(config().without_credentials().transport(Arc::clone(&crowd) as Arc<dyn Transport>));
     let report = fifty_at_once::run(&client).await.unwrap();
     assert!(report.starts_with("0 tokens; question 1: ") && report.contains("; question 50: "), "{report}");
     assert_eq!(crowd.most.load(Ordering::Relaxed), 8);

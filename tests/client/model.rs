@@ -236,7 +236,7 @@ async fn a_response_without_a_required_member_is_damaged() {
     let mut checked = 0;
     for (operation, output) in lines.filter_map(|line| line.strip_prefix("operation ")).map(|line| {
         let words = line.split(' ').collect::<Vec<_>>();
-        (Operation::named(words[0]).unwrap(), words[2])
+        (Operation::from_name(words[0]).unwrap(), words[2])
     }) {
         if operation.is_streamed() || operation == Operation::InvokeModel {
             continue;

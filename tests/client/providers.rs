@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use pumice::context::Context;
 use pumice::converse::{ConverseRequest, Message};
-use pumice::credentials::{Chain, Credentials, ProvideCredentials, ProviderContext, Providing, Resolved};
+use pumice::credentials::{
+    Chain, Credentials, CredentialsFuture, ProvideCredentials, ProviderContext, Resolved,
+};
 use pumice::{Client, Config, Error, ErrorKind, Hint};
 use support::server::{Answer, Server};
 
@@ -26,7 +28,7 @@ impl Vault {
 }
 
 impl ProvideCredentials for Vault {
-    fn provide(&self) -> Providing<'_> {
+    fn provide(&self) -> CredentialsFuture<'_> {
         Box::pin(async {
             let number = self.asked.fetch_add(1, SeqCst) + 1;
             tokio::task::yield_now().await;

@@ -38,7 +38,7 @@ fn recording_client(url: &str, path: &Path, context: Context) -> Client {
 }
 
 fn replaying_client(replay: Replay) -> Client {
-    Client::new(Config::new().context(Context::fake()).unauthorised().transport(Arc::new(replay)))
+    Client::new(Config::new().context(Context::fake()).without_credentials().transport(Arc::new(replay)))
 }
 
 fn request() -> ConverseRequest {
@@ -144,7 +144,7 @@ async fn a_recording_answers_as_the_service_did() {
     // And a replay can be recorded.
     let again = folder.path().join("again.jsonl");
     let transport = Recorder::new(Arc::new(Replay::open(&path).unwrap()), &again);
-    let config = Config::new().context(Context::fake()).endpoint_url(&server.url).unauthorised();
+    let config = Config::new().context(Context::fake()).endpoint_url(&server.url).without_credentials();
     assert_eq!(calls(Client::new(config.transport(Arc::new(transport)))).await, replayed);
     let timeless = |path: &Path| {
         let mut lines = lines(path);
@@ -547,7 +547,7 @@ async fn a_call_goes_on_without_its_recording_where_somebody_is_told() {
     let told = Arc::new(std::sync::Mutex::new(Vec::new()));
     let list = Arc::clone(&told);
     let recorder = Recorder::new(http(), "/dev/full");
-    let recorder = recorder.warn(move |error| list.lock().unwrap().push(error.to_string()));
+    let recorder = recorder.on_error(move |error| list.lock().unwrap().push(error.to_string()));
     let config = Config::new().context(keys()).endpoint_url(&server.url);
     let client = Client::new(config.clone().transport(Arc::new(recorder)));
     for _ in 0..2 {

@@ -47,7 +47,7 @@ async fn requests_are_those_of_botocore() {
     for case in vectors["cases"].as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
         let operation_name = case["operation"].as_str().unwrap();
-        let Some(operation) = Operation::named(operation_name) else {
+        let Some(operation) = Operation::from_name(operation_name) else {
             assert!(NOT_OFFERED.contains(&operation_name), "{name}: {operation_name}");
             *left_out.entry(operation_name).or_insert(0) += 1;
             continue;

@@ -25,7 +25,7 @@ async fn answers_are_read_as_botocore_reads_them() {
     for case in vectors["cases"].as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
         let operation_name = case["operation"].as_str().unwrap();
-        let Some(operation) = Operation::named(operation_name) else {
+        let Some(operation) = Operation::from_name(operation_name) else {
             *left_out.entry(operation_name).or_insert(0) += 1;
             continue;
         };

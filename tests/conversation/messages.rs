@@ -214,7 +214,8 @@ async fn each_recording_ends_with_exactly_one_last_event() {
             continue;
         }
         let replay = Arc::new(Replay::open(&file).unwrap());
-        let client = Client::new(Config::new().unauthorised().context(World::fake()).transport(replay));
+        let client =
+            Client::new(Config::new().without_credentials().context(World::fake()).transport(replay));
         let input = Input::new(Model::new("m"), Context::new().message(Message::user("Hi")));
         let mut stream = pi::stream(&client, &input).await;
         let mut events = Vec::new();
@@ -278,7 +279,8 @@ async fn an_aborted_stream_gives_what_came() {
 async fn without_content_the_events_are_the_same() {
     for file in recordings().iter().filter(|file| !file.ends_with("converse.jsonl")) {
         let replay = || Arc::new(Replay::open(file).unwrap());
-        let client = || Client::new(Config::new().unauthorised().context(World::fake()).transport(replay()));
+        let client =
+            || Client::new(Config::new().without_credentials().context(World::fake()).transport(replay()));
         let input = Input::new(Model::new("m"), Context::new().message(Message::user("Hi")));
         let mut kept = pi::stream(&client(), &input).await;
         let mut unkept = pi::stream(&client(), &input).await.without_content();

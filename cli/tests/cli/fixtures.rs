@@ -233,7 +233,7 @@ async fn each_answers_the_request_it_was_made_with() {
         let text = read(&name);
         let client = client(Replay::parse(&text).unwrap().strict());
         let request = &exchanges(&text)[0].request;
-        let operation = Operation::named(request["operation"].as_str().unwrap()).unwrap();
+        let operation = Operation::from_name(request["operation"].as_str().unwrap()).unwrap();
         let members = match operation {
             // The body is a member of its own, in the model's form.
             Operation::InvokeModel => {
@@ -416,7 +416,7 @@ async fn outcome(name: &str, cuts: Cuts) -> Outcome {
 }
 
 fn client(replay: Replay) -> Client {
-    Client::new(Config::new().context(Context::fake()).unauthorised().transport(Arc::new(replay)))
+    Client::new(Config::new().context(Context::fake()).without_credentials().transport(Arc::new(replay)))
 }
 
 /// The recording with each body cut anew.

@@ -254,7 +254,7 @@ fn numbers_of_recordings() {
                 format!(r#"{{"end":{{"exchange":1,"afterMs":{number}}}}}"#),
             ];
             let Ok(replay) = Replay::parse(&text.join("\n")) else { continue };
-            let config = Config::new().context(Context::fake()).unauthorised();
+            let config = Config::new().context(Context::fake()).without_credentials();
             let config = config.first_byte_timeout(Duration::MAX).idle_timeout(Duration::MAX);
             let client = Client::new(config.transport(Arc::new(replay.at_speed(speed))));
             runtime.block_on(client.converse(&request("m"))).unwrap();

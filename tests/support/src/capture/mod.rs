@@ -22,7 +22,7 @@ use pumice::endpoint::{Endpoint, EndpointSettings, EndpointSource, Service};
 use pumice::operation::{Call, Operation};
 use pumice::region::{Region, RegionSettings};
 use pumice::sign::{Scope, sign};
-use pumice::transport::{Sending, Transport};
+use pumice::transport::{Transport, TransportFuture};
 use pumice::{Client, Config, ErrorKind, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -80,7 +80,7 @@ impl Capture {
 }
 
 impl Transport for Capture {
-    fn send(&self, request: Request<Bytes>) -> Sending<'_> {
+    fn send(&self, request: Request<Bytes>) -> TransportFuture<'_> {
         let mut requests = self.requests.lock().unwrap();
         let body = &self.bodies[requests.len().min(self.bodies.len() - 1)];
         requests.push(request);

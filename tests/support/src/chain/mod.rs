@@ -17,7 +17,7 @@ use http::{Request, Response};
 use pumice::context::{CommandOutput, Context};
 use pumice::converse::{ConverseRequest, Message};
 use pumice::credentials::{Credentials, Resolved};
-use pumice::transport::{Body, Sending, Transport};
+use pumice::transport::{Body, Transport, TransportFuture};
 use pumice::{Client, Config, ErrorKind, Identity};
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ impl std::fmt::Debug for Services {
 }
 
 impl Transport for Services {
-    fn send(&self, request: Request<Bytes>) -> Sending<'_> {
+    fn send(&self, request: Request<Bytes>) -> TransportFuture<'_> {
         let (head, body) = request.into_parts();
         let headers = head
             .headers

@@ -291,7 +291,7 @@ pub fn settings(data: &[u8]) {
 pub fn recordings(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(replay) = Replay::parse(text) else { return };
-    let config = Config::new().context(Context::fake()).unauthorised().retry(Retry::never());
+    let config = Config::new().context(Context::fake()).without_credentials().retry(Retry::never());
     let client = Client::new(config.transport(std::sync::Arc::new(replay)));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

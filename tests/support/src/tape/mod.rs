@@ -36,6 +36,6 @@ pub fn of_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
 /// A client that answers from the recording, tries once, and knows nothing of the world.
 pub fn client(recording: &str) -> Client {
     let replay = Arc::new(Replay::parse(recording).unwrap());
-    let config = Config::new().context(Context::fake()).unauthorised().retry(Retry::never());
+    let config = Config::new().context(Context::fake()).without_credentials().retry(Retry::never());
     Client::new(config.transport(replay))
 }
