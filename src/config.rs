@@ -90,8 +90,9 @@ impl Config {
     }
 
     /// The region to call. Otherwise it is that of the model's ARN, of `AWS_REGION`, of
-    /// `AWS_DEFAULT_REGION`, of the profile, of a [settings file](Self::fallback_region), or of the EC2 instance
-    /// whose role is used, and at last `us-east-1`. A region in an ARN counts before this one.
+    /// `AWS_DEFAULT_REGION`, of the profile, of an endpoint URL of Amazon's own, of a
+    /// [settings file](Self::fallback_region), or of the EC2 instance whose role is used, and at last `us-east-1`. A
+    /// region in an ARN counts before this one.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self

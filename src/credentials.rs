@@ -276,10 +276,8 @@ fn check_expiry(resolved: &Resolved, now: SystemTime) -> Result<()> {
 
 /// The error of credentials that had expired when they arrived.
 fn expired(what: &str, end: SystemTime) -> Error {
-    let message = format!(
-        "{what}: expected valid credentials, found some that expired at {}",
-        rfc3339(end).unwrap_or_default()
-    );
+    let at = rfc3339(end).map(|end| format!(" at {end}")).unwrap_or_default();
+    let message = format!("{what}: expected valid credentials, found some that expired{at}");
     Error::new(ErrorKind::Credentials, message)
 }
 

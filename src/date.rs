@@ -5,9 +5,15 @@ use std::time::SystemTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 use time::{OffsetDateTime, UtcOffset};
 
-/// A time in UTC, to the second: `2030-01-02T03:04:05Z`. `None` unless it is in the years from 1970 to 9999.
+/// A time in UTC, rounded down to the second: `2030-01-02T03:04:05Z`. `None` unless it is in the years from 0 to 9999.
 pub fn rfc3339(time: SystemTime) -> Option<String> {
-    let since = i64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs()).ok()?;
+    let since = match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).ok()?,
+        Err(before) => {
+            let before = before.duration();
+            -i64::try_from(before.as_secs()).ok()? - i64::from(before.subsec_nanos() > 0)
+        }
+    };
     OffsetDateTime::from_unix_timestamp(since).ok()?.format(&Rfc3339).ok()
 }
 
@@ -42,7 +48,15 @@ mod tests {
             let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(far));
             assert_eq!(time.and_then(rfc3339), None);
         }
-        assert_eq!(rfc3339(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), None);
+        for (milliseconds, text) in [
+            (1_000, Some("1969-12-31T23:59:59Z")),
+            (1_001, Some("1969-12-31T23:59:58Z")),
+            (62_167_219_200_000, Some("0000-01-01T00:00:00Z")),
+            (62_167_219_200_001, None),
+        ] {
+            let before = SystemTime::UNIX_EPOCH - Duration::from_millis(milliseconds);
+            assert_eq!(rfc3339(before).as_deref(), text, "{milliseconds} ms before 1970");
+        }
         assert_eq!(read_http_date("Wed, 02 Jan 2030 03:04:05 GMT"), Some(at));
         assert_eq!(read_http_date("tomorrow"), None);
     }

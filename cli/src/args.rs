@@ -257,7 +257,7 @@ static CALL_FLAGS: [Flag; 6] = [
 static GLOBAL_FLAGS: [Flag; 9] = [
     flag(
         "region",
-        "AWS region [default: AWS_REGION, AWS_DEFAULT_REGION, profile, settings, instance, us-east-1]",
+        "AWS region [default: AWS_REGION, AWS_DEFAULT_REGION, profile, endpoint URL, settings, instance, us-east-1]",
     )
     .value("REGION"),
     flag("profile", "AWS profile, before credentials of the environment [default: AWS_PROFILE]")

@@ -125,8 +125,8 @@ impl Sso {
         let refresh = |text: Zeroizing<Vec<u8>>| async move {
             let session = read(&text)?;
             if !session.refreshable {
-                let at = rfc3339(session.expires).unwrap_or_default();
-                return Err(fault(&format!("the SSO token in {file} expired at {at}")).into());
+                let at = rfc3339(session.expires).map(|end| format!(" at {end}")).unwrap_or_default();
+                return Err(fault(&format!("the SSO token in {file} expired{at}")).into());
             }
             let now = context.now();
             let fields = Fields::read("the file", &text)?;
