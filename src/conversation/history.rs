@@ -110,13 +110,23 @@ fn results_first(turn: &mut Message) {
 /// Puts thoughts first in a turn that has them elsewhere, and tool calls last where text behind them is taken for the
 /// beginning of a response.
 fn order_turn(turn: &mut Message, calls_last: bool) {
-    let rank = |block: &ContentBlock| match block {
-        ContentBlock::ReasoningContent(_) => 0,
-        ContentBlock::ToolUse(_) if calls_last => 2,
-        _ => 1,
-    };
-    let begins_with_thought = turn.content.first().is_some_and(|block| rank(block) == 0);
-    turn.content.sort_by_key(|block| if begins_with_thought { rank(block).max(1) } else { rank(block) });
+    let is_thought = |block: &ContentBlock| matches!(block, ContentBlock::ReasoningContent(_));
+    let is_call = |block: &ContentBlock| matches!(block, ContentBlock::ToolUse(_));
+    let begins_with_thought = turn.content.first().is_some_and(is_thought);
+    let (mut thoughts, mut others, mut calls) = (Vec::new(), Vec::new(), Vec::new());
+    // size: a stable sort of blocks takes 5 KB.
+    for block in turn.content.drain(..) {
+        if is_thought(&block) && !begins_with_thought {
+            thoughts.push(block);
+        } else if is_call(&block) && calls_last {
+            calls.push(block);
+        } else {
+            others.push(block);
+        }
+    }
+    thoughts.append(&mut others);
+    thoughts.append(&mut calls);
+    turn.content = thoughts;
 }
 
 /// Puts the system prompt of a model that has none before the first question, and a user turn before one of the

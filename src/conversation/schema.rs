@@ -116,7 +116,9 @@ fn fold_choices(root: &mut Map<String, Value>) -> Option<String> {
             let Value::Object(mut choice) = choice else { continue };
             if let Some(Value::Object(more)) = choice.remove("properties") {
                 for (name, property) in more {
-                    properties.entry(name).or_insert(property);
+                    if !properties.contains_key(&name) {
+                        properties.insert(name, property);
+                    }
                 }
             }
         }

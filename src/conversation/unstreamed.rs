@@ -28,7 +28,8 @@ fn frames(body: &[u8]) -> Option<Bytes> {
     let mut frames = Vec::new();
     let mut event = |kind: &str, payload: &str| write_frame(&mut frames, kind, payload);
     event("messageStart", r#"{"role":"assistant"}"#);
-    for (index, block) in message.named("content")?.read::<Vec<Members>>().ok()?.iter().enumerate() {
+    for (index, block) in message.named("content")?.read::<Vec<Document>>().ok()?.iter().enumerate() {
+        let block = members(block)?;
         let Some((kind, content)) = block.iter().next() else { continue };
         let mut delta = |name: &str, delta: &str| {
             let payload = format!(r#"{{"contentBlockIndex":{index},"delta":{{"{name}":{delta}}}}}"#);
