@@ -187,10 +187,18 @@ impl ResponseBuilder {
                     events.extend(self.end(content_index));
                 }
             }
-            Event::MessageStop(event) => self.stop = event.stop_reason,
+            Event::MessageStop(event) => {
+                self.stop = event.stop_reason;
+                if let Some(fields) = event.additional_model_response_fields {
+                    self.message.other.insert("additionalModelResponseFields", fields);
+                }
+            }
             Event::Metadata(event) => {
                 if let Some(counted) = &event.usage {
                     self.message.usage = Some(self.usage(counted, &event));
+                }
+                if let Some(trace) = event.trace {
+                    self.message.other.insert("trace", trace);
                 }
             }
             _ => {}
@@ -513,6 +521,19 @@ mod tests {
         assert_eq!(events[0], AssistantEvent::TextStart { content_index: 3 });
         let message = builder.message();
         assert_eq!((message.text(), message.blocks().len()), ("ac".to_owned(), 4));
+    }
+
+    #[test]
+    fn what_pi_ai_has_no_form_for_has_members_of_its_own() {
+        let mut builder = builder();
+        pushed(&mut builder, delta(0, json!({"text": "20 days"})));
+        let stop = json!({"stopReason": "end_turn", "additionalModelResponseFields": {"stop_sequence": "X"}});
+        pushed(&mut builder, Event::MessageStop(serde_json::from_value(stop).unwrap()));
+        let metadata = json!({"trace": {"guardrail": {"actionReason": "none"}}});
+        pushed(&mut builder, Event::Metadata(Box::new(serde_json::from_value(metadata).unwrap())));
+        let done = serde_json::to_value(builder.finish()).unwrap();
+        assert_eq!(done["message"]["trace"], json!({"guardrail": {"actionReason": "none"}}));
+        assert_eq!(done["message"]["additionalModelResponseFields"], json!({"stop_sequence": "X"}));
     }
 
     #[test]
