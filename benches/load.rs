@@ -26,7 +26,7 @@ fn main() {
     let (streams, events) = match numbers.as_slice() {
         [] => (500, 2_000),
         [streams, events] if *events > 4 => (*streams, *events),
-        _ => panic!("STREAMS and EVENTS expected, at least 5 of these"),
+        _ => panic!("expected STREAMS and EVENTS, at least 5 of these"),
     };
     if std::env::args().any(|argument| argument == "serve") {
         runtime.block_on(serve(streams, events));

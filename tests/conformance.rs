@@ -132,8 +132,8 @@ fn frames_are_those_of_botocore() {
         let (frames, error) = frames::read([&decoded(&case["frame"])[..]]).unwrap_err();
         let part = match case["error"].as_str().unwrap() {
             "ChecksumMismatch" => " checksum ",
-            "InvalidHeadersLength" => " bytes of headers expected",
-            "InvalidPayloadLength" => " bytes of payload expected",
+            "InvalidHeadersLength" => " bytes of headers, found a length of",
+            "InvalidPayloadLength" => " bytes of payload, found a length of",
             "DuplicateHeader" => "found again",
             "KeyError" => "type",
             other => panic!("{other}"),

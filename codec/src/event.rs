@@ -107,7 +107,7 @@ impl<'a> FrameContent<'a> {
     pub fn of(frame: &'a Frame) -> Result<Self> {
         let missing = |name| {
             let at = frame.offset();
-            Error::damaged(at, format!("the frame at byte {at}: a header {name} expected, none found"))
+            Error::damaged(at, format!("the frame at byte {at}: expected a header {name}, found none"))
         };
         let required = |name| frame.string_header(name).ok_or_else(|| missing(name));
         if frame.is_event() {
@@ -129,7 +129,7 @@ impl<'a> FrameContent<'a> {
                 Err(Error::damaged(
                     at,
                     format!(
-                        "the frame at byte {at}: the message type event, exception or error expected, {:?} found",
+                        "the frame at byte {at}: expected the message type event, exception or error, found {:?}",
                         other.unwrap_or_default()
                     ),
                 ))

@@ -105,15 +105,15 @@ impl FrameDecoder {
         // A whole prelude has been checked already.
         let expected = match self.input.partial.first_chunk::<PRELUDE_LENGTH>() {
             Some([t0, t1, t2, t3, ..]) => {
-                format!("{} bytes expected", u32::from_be_bytes([*t0, *t1, *t2, *t3]))
+                format!("expected {} bytes", u32::from_be_bytes([*t0, *t1, *t2, *t3]))
             }
-            None => format!("at least {MIN_FRAME} bytes expected"),
+            None => format!("expected at least {MIN_FRAME} bytes"),
         };
         let end = self.offset + found as u64;
         Err(Error::new(
             ErrorKind::BrokenOff,
             format!(
-                "the stream ends at byte {end}, inside the frame that begins at byte {}: {expected}, {found} found",
+                "the stream ends at byte {end}, inside the frame that begins at byte {}: {expected}, found {found}",
                 self.offset
             ),
         )
@@ -325,13 +325,13 @@ impl Prelude {
         let (total, headers) = (self.total(), self.headers as usize);
         let least = MIN_FRAME.saturating_add(headers);
         let fault = if headers > MAX_HEADERS {
-            format!("at most {MAX_HEADERS} bytes of headers expected, {headers} announced")
+            format!("expected at most {MAX_HEADERS} bytes of headers, found a length of {headers}")
         } else if total < least {
-            format!("with {headers} bytes of headers at least {least} bytes expected, {total} announced")
+            format!("expected at least {least} bytes, {headers} of them headers, found a length of {total}")
         } else {
-            format!("at most {MAX_PAYLOAD} bytes of payload expected, {} announced", total - least)
+            format!("expected at most {MAX_PAYLOAD} bytes of payload, found a length of {}", total - least)
         };
-        Error::damaged(offset, format!("the frame at byte {offset} cannot be: {fault}"))
+        Error::damaged(offset, format!("the frame at byte {offset}: {fault}"))
     }
 
     fn total(&self) -> usize {
@@ -373,7 +373,7 @@ fn check_headers(headers: &[u8], offset: u64) -> Result<Types> {
         }
         if !names.insert(header.name) {
             let name = String::from_utf8_lossy(header.name);
-            return Err(malformed(&format!("a name of its own expected, {name:?} found again")));
+            return Err(malformed(&format!("expected a new name, found {name:?} again")));
         }
         if header.value_type == STRING {
             let start = PRELUDE_LENGTH + headers.len() - rest.len() - header.value.len();
@@ -431,7 +431,7 @@ fn wrong_crc(what: &str, expected: u32, found: u32, frame: u64, at: u64) -> Erro
     Error::damaged(
         at,
         format!(
-            "the frame at byte {frame} is damaged: {what} checksum {expected:08x} expected, {found:08x} found at byte {at}"
+            "the frame at byte {frame} is damaged: expected the {what} checksum {expected:08x}, found {found:08x} at byte {at}"
         ),
     )
 }
@@ -448,7 +448,7 @@ impl<'a> RawHeader<'a> {
     fn take(bytes: &mut &'a [u8]) -> Result<Self, &'static str> {
         let [name_length] = take(bytes)?;
         if name_length == 0 {
-            return Err("a name of at least one byte expected, none found");
+            return Err("expected a name of at least one byte, found none");
         }
         let name = take_slice(bytes, name_length.into())?;
         let [value_type] = take(bytes)?;
@@ -460,13 +460,13 @@ impl<'a> RawHeader<'a> {
             5 | 8 => 8,
             6 | 7 => u16::from_be_bytes(take(bytes)?).into(),
             9 => 16,
-            _ => return Err("a type from 0 to 9 expected, another found"),
+            _ => return Err("expected a type from 0 to 9, found another"),
         };
         Ok(Self { name, value_type, value: take_slice(bytes, length)? })
     }
 
     fn name(&self) -> Result<&'a str, &'static str> {
-        std::str::from_utf8(self.name).map_err(|_| "a name in UTF-8 expected")
+        std::str::from_utf8(self.name).map_err(|_| "expected a name in UTF-8")
     }
 
     fn value(&self) -> Result<HeaderValue<'a>, &'static str> {
@@ -480,7 +480,7 @@ impl<'a> RawHeader<'a> {
             5 => HeaderValue::Long(i64::from_be_bytes(take(&mut value)?)),
             6 => HeaderValue::ByteArray(value),
             STRING => {
-                HeaderValue::String(std::str::from_utf8(value).map_err(|_| "a string in UTF-8 expected")?)
+                HeaderValue::String(std::str::from_utf8(value).map_err(|_| "expected a string in UTF-8")?)
             }
             8 => HeaderValue::Timestamp(i64::from_be_bytes(take(&mut value)?)),
             _ => HeaderValue::Uuid(take(&mut value)?),
@@ -488,7 +488,7 @@ impl<'a> RawHeader<'a> {
     }
 }
 
-const CUT_OFF: &str = "more bytes expected, the end of the headers found";
+const CUT_OFF: &str = "expected more bytes, found the end of the headers";
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], &'static str> {
     let (taken, rest) = bytes.split_first_chunk().ok_or(CUT_OFF)?;
@@ -523,9 +523,9 @@ const MIN_FRAME: usize = PRELUDE_LENGTH + CHECKSUM_LENGTH;
 mod tests {
     use super::*;
 
-    /// A frame's length is a promise of the sender's, and memory is not given for it.
+    /// A frame may announce more bytes than ever arrive: no memory is reserved for them.
     #[test]
-    fn no_more_is_held_than_has_come() {
+    fn buffers_hold_no_more_than_has_arrived() {
         let lengths = [MIN_FRAME + MAX_HEADERS + MAX_PAYLOAD, MAX_HEADERS];
         let mut frame = lengths.map(|length| u32::try_from(length).unwrap().to_be_bytes()).concat();
         frame.extend(crc32fast::hash(&frame).to_be_bytes());

@@ -56,7 +56,7 @@ impl Document {
         serde_json::from_str(self.text()).map_err(|source| {
             Error::new(
                 ErrorKind::InvalidInput,
-                format!("the document is not the {} that was expected", std::any::type_name::<T>()),
+                format!("expected a document of the type {}, found another", std::any::type_name::<T>()),
             )
             .with_source(source)
         })
@@ -200,7 +200,7 @@ impl<'de> Deserialize<'de> for Timestamp {
         match serde_json::Value::deserialize(deserializer)? {
             serde_json::Value::String(text) => Ok(Self::Text(text)),
             serde_json::Value::Number(seconds) => Ok(Self::Seconds(seconds)),
-            _ => Err(de::Error::custom("a timestamp expected: ISO 8601, or seconds since 1970")),
+            _ => Err(de::Error::custom("expected a timestamp: ISO 8601, or seconds since 1970")),
         }
     }
 }

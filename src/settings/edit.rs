@@ -133,7 +133,7 @@ pub(super) fn set(text: &str, path: &str, value: &str) -> Result<String> {
         let wrong = |expected: &str| {
             let (done, _) = steps.split_at(steps.len() - way.len());
             let done = if done.is_empty() { "the settings".into() } else { shown(done) };
-            Error::new(ErrorKind::InvalidInput, format!("{done}: {expected} expected, something else found"))
+            Error::new(ErrorKind::InvalidInput, format!("{done}: expected {expected}, found something else"))
         };
         let next = match (step, &at.value) {
             (Step::Member(name), Value::Object(_)) => at.member(name).map(|member| &member.value),

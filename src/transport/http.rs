@@ -331,7 +331,7 @@ fn proxies(urls: &[ProxyUrl], context: &Context) -> Result<Vec<Proxy>> {
         let expected = |found: &str| {
             Error::new(
                 ErrorKind::InvalidInput,
-                format!("{name}: the URL of an http or https proxy expected, {found} found"),
+                format!("{name}: expected the URL of an http or https proxy, found {found}"),
             )
         };
         if let Some((scheme, _)) = url.split_once("://")

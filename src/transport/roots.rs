@@ -28,7 +28,7 @@ pub(super) fn tls_config(roots: &Arc<Roots>, client: Option<&(String, String)>) 
         Some((chain, key)) => {
             let chain = certificates("the client's certificate", chain)?;
             let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|source| {
-                let message = "the key of the client's certificate: a key in PEM form expected";
+                let message = "the key of the client's certificate: expected a key in PEM form";
                 Error::new(ErrorKind::InvalidInput, message).with_source(source)
             })?;
             builder.with_client_auth_cert(chain, key).map_err(|source| {
@@ -148,7 +148,7 @@ impl Named {
         let error = Error::new(
             ErrorKind::InvalidInput,
             format!(
-                "{variables}: certificates in PEM form expected, none found in {}",
+                "{variables}: expected certificates in PEM form, found none in {}",
                 shown.collect::<Vec<_>>().join(" and ")
             ),
         );
@@ -168,7 +168,7 @@ fn from_pem(what: &str, pem: &str) -> Result<RootCertStore> {
 fn certificates(what: &str, pem: &str) -> Result<Vec<CertificateDer<'static>>> {
     let found = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
     found.ok().filter(|found| !found.is_empty()).ok_or_else(|| {
-        let message = format!("{what}: certificates in PEM form expected, none found");
+        let message = format!("{what}: expected certificates in PEM form, found none");
         Error::new(ErrorKind::InvalidInput, message)
     })
 }

@@ -113,12 +113,12 @@ fn what_is_no_message_of_the_protocol_is_damage_with_a_place() {
     for (second, fault) in [
         (
             frame(&[(":event-type", "x"), (":message-type", "telegram")], "{}"),
-            r#"the message type event, exception or error expected, "telegram" found"#,
+            r#"expected the message type event, exception or error, found "telegram""#,
         ),
-        (frame(&[(":message-type", "event")], "{}"), "a header :event-type expected, none found"),
-        (frame(&[], "{}"), "a header :event-type expected, none found"),
-        (frame(&[(":message-type", "exception")], "{}"), "a header :exception-type expected, none found"),
-        (frame(&[(":message-type", "error")], ""), "a header :error-code expected, none found"),
+        (frame(&[(":message-type", "event")], "{}"), "expected a header :event-type, found none"),
+        (frame(&[], "{}"), "expected a header :event-type, found none"),
+        (frame(&[(":message-type", "exception")], "{}"), "expected a header :exception-type, found none"),
+        (frame(&[(":message-type", "error")], ""), "expected a header :error-code, found none"),
         (
             event("contentBlockDelta", "{\"contentBlockIndex\": 0,"),
             "the contentBlockDelta event in the frame",
@@ -195,8 +195,8 @@ async fn a_stream_that_is_not_complete_is_an_error_after_which_nothing_follows()
     let at = begun.len() as u64;
     for (rest, delivered, kind, offset, fault) in [
         (vec![], 3, ErrorKind::BrokenOff, at, "without messageStop"),
-        (text(0, "x")[..7].to_vec(), 3, ErrorKind::BrokenOff, at + 7, "at least 16 bytes expected, 7 found"),
-        (text(0, "x")[..30].to_vec(), 3, ErrorKind::BrokenOff, at + 30, " bytes expected, 30 found"),
+        (text(0, "x")[..7].to_vec(), 3, ErrorKind::BrokenOff, at + 7, "expected at least 16 bytes, found 7"),
+        (text(0, "x")[..30].to_vec(), 3, ErrorKind::BrokenOff, at + 30, " bytes, found 30"),
         (
             [block_stop(0), message_stop("end_turn"), metadata(1, 1)[..50].to_vec()].concat(),
             5,

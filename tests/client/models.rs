@@ -461,7 +461,7 @@ async fn who_waits_for_the_same_calls_sees_the_same_outcome() {
             match (outcome, &outcomes[0]) {
                 (Ok(one), Ok(other)) => assert!(ok && Arc::ptr_eq(one, other)),
                 (Err(one), Err(other)) => assert!(!ok && one.to_string() == other.to_string()),
-                _ => panic!("one outcome expected"),
+                _ => panic!("expected one outcome"),
             }
         }
     }

@@ -74,7 +74,7 @@ fn missing(at: &str, expected: &Value, found: &Value) -> Option<String> {
             }
             found => instant(found.as_str().unwrap()),
         };
-        return (instant(moment) != found).then(|| format!("{at}: {moment} expected, {found} found"));
+        return (instant(moment) != found).then(|| format!("{at}: expected {moment}, found {found}"));
     }
     if let Some(base64) = expected["$stream_base64"].as_str() {
         return missing(at, &base64.into(), found);
@@ -99,7 +99,7 @@ fn missing(at: &str, expected: &Value, found: &Value) -> Option<String> {
         }
         _ => {
             let alike = capture::numbers_alike(expected) == capture::numbers_alike(found);
-            (!alike).then(|| format!("{at}: {expected} expected, {found} found"))
+            (!alike).then(|| format!("{at}: expected {expected}, found {found}"))
         }
     }
 }

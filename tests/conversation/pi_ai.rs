@@ -74,7 +74,7 @@ const ANSWERS: [(&str, &str, &[(&str, &str)]); 7] = [
         &[(
             "/errorMessage",
             "Bedrock stream ended without a stop reason: the stream ends at byte 287, inside the frame that begins \
-             at byte 267: 149 bytes expected, 20 found",
+             at byte 267: expected 149 bytes, found 20",
         )],
     ),
     (

@@ -15,7 +15,7 @@ use crate::package::{EMBEDDER, Package, root};
 
 pub fn run() -> ExitCode {
     let Some(zig) = zig() else {
-        eprintln!("zig expected, none found: `pip install ziglang`, or put it in PATH");
+        eprintln!("expected zig, found none: `pip install ziglang`, or put it in PATH");
         return ExitCode::from(2);
     };
     // In one place, so that a build goes on from the last.
@@ -53,7 +53,7 @@ pub fn run() -> ExitCode {
         let program = Program { name: target, binary: built.binary, asks: Asks::Embedder };
         let text = world.output(before, &program, Over::Tls, EVENTS).stdout;
         let words = text.iter().filter(|byte| **byte == b' ').count();
-        assert_eq!(words, EVENTS, "{target}: an answer of {EVENTS} words expected");
+        assert_eq!(words, EVENTS, "{target}: expected a response of {EVENTS} words");
         bars.push(Bar::new(
             format!("{target}, static; {EVENTS} events over TLS read"),
             built.size as f64 / 1e6,

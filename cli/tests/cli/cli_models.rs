@@ -634,7 +634,7 @@ fn fallbacks_are_tried_in_order_and_said() {
 
     // What is wrong with the request is wrong with any model, and who names a model means it.
     let wrong =
-        Server::start([Answer::refusal(400, "ValidationException", "messages: at least one expected")]);
+        Server::start([Answer::refusal(400, "ValidationException", "messages: expected at least one")]);
     assert_eq!((chat(&wrong, &["Hi"]).status.code(), wrong.requests().len()), (Some(1), 1));
     let server = Server::start([throttled(), answers()]);
     assert_eq!(
@@ -938,11 +938,11 @@ fn every_member() -> Vec<Row> {
     let idle = "a proxy is asked as request.tls says";
     row(&format!("{request}.proxy"), "tls", "mode: 'env-proxy', tls: {}", PLAIN, CHAT, idle);
     let ca = "request: { tls: { ca: 'x' } }, baseUrl: 'https://localhost:1'";
-    let shows = "the authorities to trust: certificates in PEM form expected";
+    let shows = "the authorities to trust: expected certificates in PEM form";
     row(PROVIDER, "request.tls.ca", ca, NO_URL, CHAT, shows);
     for (name, members, shows) in [
-        ("cert", "cert: 'x', key: 'x'", "the client's certificate: certificates in PEM form expected"),
-        ("key", "cert: 'x', key: 'x'", "the client's certificate: certificates in PEM form expected"),
+        ("cert", "cert: 'x', key: 'x'", "the client's certificate: expected certificates in PEM form"),
+        ("key", "cert: 'x', key: 'x'", "the client's certificate: expected certificates in PEM form"),
         ("passphrase", "passphrase: 'x'", "a key that is not encrypted is read"),
         ("serverName", "serverName: 'x'", "a server is known by the name it is called by"),
         ("insecureSkipVerify", "insecureSkipVerify: true", "certificates are always verified"),
@@ -1263,7 +1263,7 @@ fn each_member_of_the_settings_has_its_effect() {
     let rows = every_member();
     for member in Settings::members() {
         let has_row = rows.iter().any(|row| is_one_of(&member, &row.path));
-        assert!(has_row, "{member}: a row that shows its effect expected");
+        assert!(has_row, "{member}: expected a row that shows its effect");
     }
     let faults = |rows: &[Row]| rows.iter().filter_map(fault).collect::<Vec<_>>();
     let wrong = std::thread::scope(|scope| {

@@ -86,7 +86,7 @@ fn what_is_whole_is_printed_before_what_is_not_is_told() {
     let no_event = frame(&[(":message-type", "event")], "{}");
     let (code, stdout, stderr) = decode(&["--events", "-"], &[good, no_event].concat());
     assert_eq!((code, stdout.lines().count()), (Some(1), 6));
-    assert!(stderr.contains(&format!("the frame at byte {at}: a header :event-type expected")), "{stderr}");
+    assert!(stderr.contains(&format!("the frame at byte {at}: expected a header :event-type")), "{stderr}");
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn report(failures: Vec<(Plan, String)>, test: &str) {
 
 fn number(variable: &str, default: u64) -> u64 {
     let value = std::env::var(variable).ok();
-    value.map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{variable}: a number expected")))
+    value.map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{variable}: expected a number")))
 }
 
 /// What the server asks of the clock.
@@ -373,7 +373,7 @@ fn nowhere() -> TcpSocket {
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> Result<(), String> {
-    if found == expected { Ok(()) } else { Err(format!("{what}: {expected:?} expected, {found:?} found")) }
+    if found == expected { Ok(()) } else { Err(format!("{what}: expected {expected:?}, found {found:?}")) }
 }
 
 /// Lets time go on, once everything that can be done without has been done.

@@ -153,9 +153,8 @@ async fn failures_are_told_behind_what_was_delivered() {
                         restarted.)";
     let unreadable = "validationException: The model returned the following errors: messages.0.content.0: the \
                       image cannot be read.";
-    let damaged =
-        "the frame at byte 756 is damaged: message checksum fb8dd02e expected, c0a7f780 found at byte 956";
-    let truncated = "the stream ends at byte 1008, inside the frame that begins at byte 948: 222 bytes expected, 60 found";
+    let damaged = "the frame at byte 756 is damaged: expected the message checksum fb8dd02e, found c0a7f780 at byte 956";
+    let truncated = "the stream ends at byte 1008, inside the frame that begins at byte 948: expected 222 bytes, found 60";
     for (name, delivered, kind, message, offset) in [
         (
             "invalid",

@@ -350,5 +350,5 @@ async fn authorities_and_a_certificate_of_its_own_come_with_the_configuration() 
     http.client_certificate = Some((certificate.pem(), "no key".to_owned()));
     let error = call_with(url(1), Context::fake(), http).await.1.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert!(error.to_string().contains("a key in PEM form expected"), "{error}");
+    assert!(error.to_string().contains("expected a key in PEM form"), "{error}");
 }

@@ -62,7 +62,7 @@ fn botocore_frames() {
             if let Some(recipe) = expected["recipe"].as_str() {
                 let prelude = from_hex(recipe.split(" + ").next().unwrap());
                 let error = assert_damaged(&prelude, &file);
-                assert!(error.message().contains("at most 25165824 bytes of payload expected"), "{error}");
+                assert!(error.message().contains("expected at most 25165824 bytes of payload"), "{error}");
                 continue;
             }
             let fault = match error {

@@ -183,21 +183,29 @@ fn the_prelude_is_judged_with_its_twelfth_byte() {
     damaged[1] ^= 0x80;
     for (prelude, at, fault) in [
         (damaged, 108, "prelude checksum "),
-        (prelude(0, 0), 100, "at least 16 bytes expected, 0 announced"),
-        (prelude(15, 0), 100, "at least 16 bytes expected, 15 announced"),
-        (prelude(16 + 40, 41), 100, "at least 57 bytes expected, 56 announced"),
+        (prelude(0, 0), 100, "expected at least 16 bytes, 0 of them headers, found a length of 0"),
+        (prelude(15, 0), 100, "expected at least 16 bytes, 0 of them headers, found a length of 15"),
+        (prelude(16 + 40, 41), 100, "expected at least 57 bytes, 41 of them headers, found a length of 56"),
         (
             prelude(u32::MAX, most_headers + 1),
             100,
-            "at most 131072 bytes of headers expected, 131073 announced",
+            "expected at most 131072 bytes of headers, found a length of 131073",
         ),
-        (prelude(u32::MAX, u32::MAX), 100, "at most 131072 bytes of headers expected, 4294967295 announced"),
+        (
+            prelude(u32::MAX, u32::MAX),
+            100,
+            "expected at most 131072 bytes of headers, found a length of 4294967295",
+        ),
         (
             prelude(16 + 7 + most_payload + 1, 7),
             100,
-            "at most 25165824 bytes of payload expected, 25165825 announced",
+            "expected at most 25165824 bytes of payload, found a length of 25165825",
         ),
-        (prelude(u32::MAX, 0), 100, "at most 25165824 bytes of payload expected, 4294967279 announced"),
+        (
+            prelude(u32::MAX, 0),
+            100,
+            "expected at most 25165824 bytes of payload, found a length of 4294967279",
+        ),
     ] {
         let mut decoder = FrameDecoder::new();
         decoder.push(raw(&[], &[0; 84]));
@@ -268,23 +276,23 @@ fn headers_have_ten_types() {
 fn malformed_headers_are_named_with_their_place() {
     let good = header("good", 7, &prefixed(b"fine"));
     for (bad, fault) in [
-        (vec![0, 0], "a name of at least one byte expected"),
-        (b"\x05name".to_vec(), "more bytes expected, the end of the headers found"),
-        (b"\x04name".to_vec(), "more bytes expected, the end of the headers found"),
+        (vec![0, 0], "expected a name of at least one byte"),
+        (b"\x05name".to_vec(), "expected more bytes, found the end of the headers"),
+        (b"\x04name".to_vec(), "expected more bytes, found the end of the headers"),
         (header("n", 10, &[]), "a type from 0 to 9 expected"),
         (header("n", 255, &[]), "a type from 0 to 9 expected"),
-        (header("n", 2, &[]), "more bytes expected"),
-        (header("n", 3, &[0; 1]), "more bytes expected"),
-        (header("n", 4, &[0; 3]), "more bytes expected"),
-        (header("n", 5, &[0; 7]), "more bytes expected"),
-        (header("n", 6, &[0; 1]), "more bytes expected"),
-        (header("n", 6, b"\0\x05four"), "more bytes expected"),
-        (header("n", 7, b"\0\x05four"), "more bytes expected"),
-        (header("n", 7, b"\0\x02\xc3("), "a string in UTF-8 expected"),
-        (header("n", 8, &[0; 7]), "more bytes expected"),
-        (header("n", 9, &[0; 15]), "more bytes expected"),
-        (b"\x02\xc3(\0".to_vec(), "a name in UTF-8 expected"),
-        (header("good", 0, &[]), r#"a name of its own expected, "good" found again"#),
+        (header("n", 2, &[]), "expected more bytes"),
+        (header("n", 3, &[0; 1]), "expected more bytes"),
+        (header("n", 4, &[0; 3]), "expected more bytes"),
+        (header("n", 5, &[0; 7]), "expected more bytes"),
+        (header("n", 6, &[0; 1]), "expected more bytes"),
+        (header("n", 6, b"\0\x05four"), "expected more bytes"),
+        (header("n", 7, b"\0\x05four"), "expected more bytes"),
+        (header("n", 7, b"\0\x02\xc3("), "expected a string in UTF-8"),
+        (header("n", 8, &[0; 7]), "expected more bytes"),
+        (header("n", 9, &[0; 15]), "expected more bytes"),
+        (b"\x02\xc3(\0".to_vec(), "expected a name in UTF-8"),
+        (header("good", 0, &[]), r#"expected a new name, found "good" again"#),
     ] {
         // What follows the headers must not be taken for the rest of one.
         let stream =

@@ -23,7 +23,7 @@ fn main() {
     let mut scenarios = scenarios();
     if !names.is_empty() {
         let known = |name: &String| scenarios.iter().any(|scenario| name == scenario.name);
-        assert!(names.iter().all(known), "the names of scenarios expected, {names:?} found");
+        assert!(names.iter().all(known), "expected names of scenarios, found {names:?}");
         scenarios.retain(|scenario| names.iter().any(|name| name == scenario.name));
     }
     let program = program();

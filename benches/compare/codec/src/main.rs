@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => time_all(&stream, &chunks),
         Some("frames") => drop(black_box(read(&chunks, drop))),
         Some("events") => drop(black_box(read(&chunks, to_event))),
-        Some(_) => return Err("frames or events expected".into()),
+        Some(_) => return Err("expected frames or events".into()),
     }
     Ok(())
 }

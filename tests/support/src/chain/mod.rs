@@ -255,7 +255,7 @@ pub async fn chain_holds(case: &Value, expected: &Value, exception: Option<&Valu
     let found = match (&identity.search.result, expected_key) {
         (Ok(found), Some(_)) => Some(found),
         (Err(error), None) if error.kind() == ErrorKind::Credentials => None,
-        (result, _) => return Err(format!("{expected_key:?} expected, {result:?} found")),
+        (result, _) => return Err(format!("expected {expected_key:?}, found {result:?}")),
     };
     if let (Some(found), Some(key)) = (found, expected_key) {
         let keys = keys(found);
@@ -268,13 +268,13 @@ pub async fn chain_holds(case: &Value, expected: &Value, exception: Option<&Valu
         match exception {
             Some(_) if keys.access_key_id() == key => {}
             None if seen == expected["credentials"] => {}
-            _ => return Err(format!("{} expected, {seen} found", expected["credentials"])),
+            _ => return Err(format!("expected {}, found {seen}", expected["credentials"])),
         }
     }
     if let Some(region) = expected["region"].as_str()
         && identity.region.name() != region
     {
-        return Err(format!("{region} expected, {:?} found", identity.region));
+        return Err(format!("expected {region}, found {:?}", identity.region));
     }
     if exception.is_none() {
         same_requests(expected["requests"].as_array().unwrap(), &services.asked())?;
@@ -366,6 +366,6 @@ fn same_requests(expected: &[Value], asked: &[Asked]) -> Result<(), String> {
     if expected == asked {
         Ok(())
     } else {
-        Err(format!("requests expected:\n{expected:#?}\nfound:\n{asked:#?}"))
+        Err(format!("expected requests:\n{expected:#?}\nfound:\n{asked:#?}"))
     }
 }

@@ -134,7 +134,7 @@ pub fn events(data: &[u8]) {
     written_and_read(&reply.finish());
     let (AssistantEvent::Done { message } | AssistantEvent::Error { error: message }) = answer.finish()
     else {
-        panic!("the last event expected")
+        panic!("expected the last event")
     };
     for call in message.tool_calls() {
         read_json::<Members>(call.arguments.as_ref().unwrap().text()).unwrap();
@@ -378,7 +378,7 @@ pub fn arguments(data: &[u8]) {
         assert_eq!(whole.value(), &parsed);
     }
     let AssistantEvent::Done { message } = answer.finish() else { panic!("a message expected") };
-    let [Content::ToolCall(call)] = message.blocks() else { panic!("a call expected, {message:?} found") };
+    let [Content::ToolCall(call)] = message.blocks() else { panic!("expected a call, found {message:?}") };
     read_json::<Members>(call.arguments.as_ref().unwrap().text()).unwrap();
     if let Ok(expected @ Value::Object(_)) = serde_json::from_str::<Value>(&text) {
         assert_eq!(call.arguments.as_ref().unwrap().read::<Value>().unwrap(), expected);

@@ -32,7 +32,7 @@ pub async fn assert_request<'a>(
         assert_eq!(error.error_message.as_deref(), case["error"].as_str(), "{name}");
         return;
     }
-    let [request] = sent.as_slice() else { panic!("{name}: one request expected, {last:?}") };
+    let [request] = sent.as_slice() else { panic!("{name}: expected one request, found {last:?}") };
     let expected = &case["request"];
     let mut body = expected["body"].clone();
     for reason in reasons {
