@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use support::inputs::{TARGETS, Target};
 
 static TARGET: LazyLock<&Target> = LazyLock::new(|| {
-    let name = std::env::var("TARGET").expect("TARGET: the name of a target expected");
-    TARGETS.iter().find(|target| target.name == name).expect("TARGET: the name of a target expected")
+    let name = std::env::var("TARGET").expect("TARGET: expected the name of a target");
+    TARGETS.iter().find(|target| target.name == name).expect("TARGET: expected the name of a target")
 });
 
 libfuzzer_sys::fuzz_target!(
@@ -18,7 +18,7 @@ libfuzzer_sys::fuzz_target!(
         let captures = captures.is_dir().then_some(captures);
         for (number, seed) in (TARGET.seeds)(captures.as_deref()).iter().enumerate() {
             let file = std::path::Path::new(&folder).join(format!("seed-{number:04}"));
-            std::fs::write(file, seed).expect("SEEDS: a folder to write to expected");
+            std::fs::write(file, seed).expect("SEEDS: expected a folder to write to");
         }
     },
     |data: &[u8]| (TARGET.run)(data)

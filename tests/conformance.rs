@@ -134,7 +134,7 @@ fn frames_are_those_of_botocore() {
             "ChecksumMismatch" => " checksum ",
             "InvalidHeadersLength" => " bytes of headers, found a length of",
             "InvalidPayloadLength" => " bytes of payload, found a length of",
-            "DuplicateHeader" => "found again",
+            "DuplicateHeader" => "expected a new name",
             "KeyError" => "type",
             other => panic!("{other}"),
         };

@@ -147,7 +147,7 @@ fn the_largest_frame_is_read_and_a_larger_one_is_refused_at_its_length() {
         let event = events.next_event().await.unwrap();
         // The frame, its text, the server's copy and what lies in between; no more.
         assert!(resident_kib() < before + 4 * 24 * 1024, "{before} KiB, then {} KiB", resident_kib());
-        let Some(Event::ContentBlockDelta(event)) = event else { panic!("a delta expected") };
+        let Some(Event::ContentBlockDelta(event)) = event else { panic!("expected a delta") };
         assert!(event.delta.as_text() == Some(text.as_str()));
         let error = events.next_event().await.unwrap_err();
         assert_eq!((error.kind(), error.offset().is_some()), (ErrorKind::Damaged, true), "{error}");

@@ -39,14 +39,14 @@ impl Document {
     /// The document that this text is; an error if it is not one JSON value.
     pub fn parse(text: impl Into<String>) -> Result<Self> {
         RawValue::from_string(text.into()).map(Self).map_err(|source| {
-            Error::new(ErrorKind::InvalidInput, "a document of valid JSON expected").with_source(source)
+            Error::new(ErrorKind::InvalidInput, "expected a document of valid JSON").with_source(source)
         })
     }
 
     /// The document that a value is written as.
     pub fn write(value: &(impl Serialize + ?Sized)) -> Result<Self> {
         serde_json::value::to_raw_value(value).map(Self).map_err(|source| {
-            Error::new(ErrorKind::InvalidInput, "a value that can be written as JSON expected")
+            Error::new(ErrorKind::InvalidInput, "expected a value that can be written as JSON")
                 .with_source(source)
         })
     }
@@ -122,7 +122,7 @@ impl Blob {
             Cow::Borrowed(text)
         };
         BASE64.decode(&*text).map(|bytes| Self(bytes.into())).map_err(|source| {
-            Error::new(ErrorKind::InvalidInput, "bytes in padded base64 expected").with_source(source)
+            Error::new(ErrorKind::InvalidInput, "expected bytes in padded base64").with_source(source)
         })
     }
 
@@ -479,7 +479,7 @@ macro_rules! structure {
                     serde_json::to_vec(&Body(self)).map_err(|source| {
                         $crate::Error::new(
                             $crate::ErrorKind::InvalidInput,
-                            concat!("a ", stringify!($name), " that can be written as JSON expected"),
+                            concat!("expected a ", stringify!($name), " that can be written as JSON"),
                         )
                         .with_source(source)
                     })

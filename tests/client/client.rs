@@ -45,7 +45,7 @@ async fn a_call_is_signed_and_its_answer_read() {
     let server = Server::start([Answer::stream(text_answer(&["Hel", "lo"]))]);
     assert_eq!(read(&client(&server)).await.unwrap(), "Hello");
 
-    let [request] = &server.requests()[..] else { panic!("one request expected") };
+    let [request] = &server.requests()[..] else { panic!("expected one request") };
     assert_eq!(request.line, "POST /model/us.amazon.nova-lite-v1%3A0/converse-stream HTTP/1.1");
     assert_eq!(request.header("content-type"), Some("application/json"));
     assert_eq!(request.header("accept"), Some("*/*"));

@@ -177,7 +177,7 @@ fn exchanges(traffic: Vec<Value>) -> Arc<Services> {
     let next = Mutex::new(traffic.into_iter());
     Services::new(move |asked| {
         let line = format!("{} {}", asked.method, asked.uri);
-        let Some(exchange) = next.lock().unwrap().next() else { panic!("{line}: nothing expected") };
+        let Some(exchange) = next.lock().unwrap().next() else { panic!("{line}: expected nothing") };
         assert_eq!(exchange["request"], line);
         for (name, value) in exchange["headers"].as_object().into_iter().flatten() {
             let found = asked.headers.get(name).map_or("", String::as_str);

@@ -202,11 +202,11 @@ async fn a_stream_that_is_not_complete_is_an_error_after_which_nothing_follows()
             5,
             ErrorKind::BrokenOff,
             at + (block_stop(0).len() + message_stop("end_turn").len()) as u64 + 50,
-            "50 found",
+            "found 50",
         ),
         (flipped.clone(), 3, ErrorKind::Damaged, at + flipped.len() as u64 - 4, "message checksum"),
         (event("contentBlockDelta", "{}"), 3, ErrorKind::Damaged, at, "the contentBlockDelta event"),
-        (frame(&[(":message-type", "fax")], ""), 3, ErrorKind::Damaged, at, r#""fax" found"#),
+        (frame(&[(":message-type", "fax")], ""), 3, ErrorKind::Damaged, at, r#"found "fax""#),
     ] {
         // Whatever follows a fault is not delivered.
         let after = if kind == ErrorKind::Damaged { whole.concat() } else { Vec::new() };

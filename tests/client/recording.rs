@@ -484,7 +484,7 @@ fn what_is_no_recording_is_refused_with_the_line() {
         ),
         (
             &[heading, request, response, r#"{"chunk":{"exchange":1,"afterMs":0,"base64":"a"}}"#],
-            "line 4, column 48: expected a line of a recording: bytes in padded base64 expected: Invalid \
+            "line 4, column 48: expected a line of a recording: expected bytes in padded base64: Invalid \
              input length: 1",
         ),
     ] {

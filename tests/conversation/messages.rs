@@ -249,7 +249,7 @@ fn twenty_thousand_pieces_of_arguments_are_shown_and_parsed() {
     }
     answer.push(piece(r#""}"#), &mut events).unwrap();
     let AssistantEvent::Error { error } = answer.finish() else { panic!("there was no stop") };
-    let Content::ToolCall(call) = &error.blocks()[0] else { panic!("a call expected") };
+    let Content::ToolCall(call) = &error.blocks()[0] else { panic!("expected a call") };
     assert_eq!(call.arguments_error, None);
     assert_eq!(
         call.arguments.as_ref().unwrap().read::<Value>().unwrap()["content"],
@@ -266,7 +266,7 @@ async fn an_aborted_stream_gives_what_came() {
     let input = Input::new(Model::new("m"), Context::new().message(Message::user("Hi")));
     let mut stream = pi::stream(&Client::new(config), &input).await;
     while !matches!(stream.next_event().await, Some(AssistantEvent::TextDelta { .. })) {}
-    let Some(AssistantEvent::Error { error }) = stream.abort() else { panic!("an event expected") };
+    let Some(AssistantEvent::Error { error }) = stream.abort() else { panic!("expected an event") };
     assert_eq!(
         (error.stop_reason.clone(), error.text()),
         (Some(StopReason::Aborted), "and so on".to_owned())

@@ -175,7 +175,7 @@ pub fn callgrind() -> Vec<OsString> {
 
 /// Runs a command that begins with [`callgrind`].
 pub fn instructions(command: &mut Command) -> u64 {
-    let output = command.output().expect("valgrind expected");
+    let output = command.output().expect("expected valgrind");
     let text = String::from_utf8_lossy(&output.stderr);
     match text.lines().find_map(|line| line.split_once("Collected : ")) {
         Some((_, count)) if output.status.success() => count.trim().parse().unwrap(),

@@ -59,14 +59,14 @@ fn exceptions_and_errors_are_no_fault_of_the_file() {
 }
 
 #[test]
-fn what_is_whole_is_printed_before_what_is_not_is_told() {
+fn whole_frames_are_printed_before_the_error_of_a_damaged_one() {
     let good = text_answer(&["a", "b"]).concat();
     let at = good.len();
     let mut damaged = text(0, "damaged");
     let length = damaged.len();
     damaged[40] ^= 1;
     for (rest, fault) in [
-        (damaged, format!("the frame at byte {at} is damaged: message checksum ")),
+        (damaged, format!("the frame at byte {at} is damaged: expected the message checksum ")),
         (text(0, "x")[..9].to_vec(), format!("the stream ends at byte {}, inside the frame", at + 9)),
         (text(0, "x")[..60].to_vec(), format!("the stream ends at byte {}, inside the frame", at + 60)),
     ] {
@@ -81,7 +81,7 @@ fn what_is_whole_is_printed_before_what_is_not_is_told() {
         stream[at + 40] ^= 1;
         stream
     });
-    assert!(stderr.contains(&format!("found at byte {}", at + length - 4)), "{stderr}");
+    assert!(stderr.contains(&format!(" at byte {}", at + length - 4)), "{stderr}");
 
     let no_event = frame(&[(":message-type", "event")], "{}");
     let (code, stdout, stderr) = decode(&["--events", "-"], &[good, no_event].concat());

@@ -150,7 +150,7 @@ fn what_the_options_say_is_heeded_and_flags_count_before() {
     input["model"]["baseUrl"] = server.url.clone().into();
     input["model"]["headers"] = json!({"x-team": "b", "x-stage": "test", "X-Gone": "1"});
     assert!(run(&mut pumice(&[]), &input).status.success());
-    let [request] = &server.requests()[..] else { panic!("one request expected") };
+    let [request] = &server.requests()[..] else { panic!("expected one request") };
     assert_eq!(request.header("authorization"), Some("Bearer token-of-the-options"));
     assert_eq!((request.header("x-team"), request.header("x-stage")), (Some("a"), Some("test")));
     assert_eq!((request.header("x-amz-foo"), request.header("x-gone")), (None, None));

@@ -27,7 +27,7 @@ fn aws_sdk_go_frames() {
     for file in files(&folder.join("encoded/positive"), "") {
         let stream = fs::read(&file).unwrap();
         let expected = json_file(&folder.join("decoded/positive").join(file.file_name().unwrap()));
-        let [frame] = &read([&stream[..]]).unwrap()[..] else { panic!("one frame expected") };
+        let [frame] = &read([&stream[..]]).unwrap()[..] else { panic!("expected one frame") };
         let headers = expected["headers"].as_array().unwrap().iter().map(|header| {
             let number = header["type"].as_u64().unwrap();
             let type_ = TYPES[usize::try_from(number).unwrap()];
@@ -76,7 +76,7 @@ fn botocore_frames() {
             continue;
         }
         let stream = fs::read(&file).unwrap();
-        let [frame] = &read([&stream[..]]).unwrap()[..] else { panic!("one frame expected") };
+        let [frame] = &read([&stream[..]]).unwrap()[..] else { panic!("expected one frame") };
         let headers = headers_of(frame);
         assert_eq!(headers.len(), expected["headers"].as_object().unwrap().len(), "{name}");
         for header in headers {
@@ -107,7 +107,7 @@ fn smithy_rs_frames() {
             assert_damaged(&stream, &file);
             continue;
         }
-        let [frame] = &read([&stream[..]]).unwrap()[..] else { panic!("one frame expected") };
+        let [frame] = &read([&stream[..]]).unwrap()[..] else { panic!("expected one frame") };
         let judged = read_message_from(Bytes::from(stream)).unwrap();
         assert_eq!(headers_of(frame), headers_of_judged(&judged), "{}", file.display());
         assert_eq!(frame.payload(), judged.payload());

@@ -120,7 +120,7 @@ proptest! {
             prop_assert_eq!(error.offset(), Some(length as u64));
             let where_ = format!("inside the frame that begins at byte {end}: ");
             prop_assert!(error.message().contains(&where_), "{}", error);
-            let found = format!(", {} found", length - end);
+            let found = format!(", found {}", length - end);
             prop_assert!(error.message().ends_with(&found), "{}", error);
         }
     }
@@ -229,7 +229,7 @@ fn the_longest_headers_and_the_longest_payload_are_read() {
     let payload = vec![7; MAX_PAYLOAD];
     let stream = raw(&headers, &payload);
     for pieces in [vec![&stream[..]], stream.chunks(1 << 16).collect()] {
-        let [frame] = &read(pieces).unwrap()[..] else { panic!("one frame expected") };
+        let [frame] = &read(pieces).unwrap()[..] else { panic!("expected one frame") };
         assert_eq!(frame.string_header("a").unwrap().len(), 65_535);
         assert_eq!(frame.headers().count(), 3);
         assert!(frame.payload() == payload);
@@ -264,7 +264,7 @@ fn headers_have_ten_types() {
     let names = (0..values.len()).map(|number| format!("header {number}")).collect::<Vec<_>>();
     let headers = names.iter().zip(&values).map(|(name, (written, _))| (name.clone(), written.clone()));
     let stream = written(&[(headers.collect(), b"payload".to_vec())]);
-    let [frame] = &read([&stream[..]]).unwrap()[..] else { panic!("one frame expected") };
+    let [frame] = &read([&stream[..]]).unwrap()[..] else { panic!("expected one frame") };
     let expected = names.iter().zip(&values).map(|(name, (_, value))| (name.as_str(), *value));
     assert_eq!(frame.headers().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     assert_eq!(frame.string_header("header 8"), Some("Grüße"));
@@ -279,8 +279,8 @@ fn malformed_headers_are_named_with_their_place() {
         (vec![0, 0], "expected a name of at least one byte"),
         (b"\x05name".to_vec(), "expected more bytes, found the end of the headers"),
         (b"\x04name".to_vec(), "expected more bytes, found the end of the headers"),
-        (header("n", 10, &[]), "a type from 0 to 9 expected"),
-        (header("n", 255, &[]), "a type from 0 to 9 expected"),
+        (header("n", 10, &[]), "expected a type from 0 to 9"),
+        (header("n", 255, &[]), "expected a type from 0 to 9"),
         (header("n", 2, &[]), "expected more bytes"),
         (header("n", 3, &[0; 1]), "expected more bytes"),
         (header("n", 4, &[0; 3]), "expected more bytes"),
@@ -317,7 +317,7 @@ fn a_name_found_again_is_an_error_among_few_and_among_many() {
         assert_eq!(read([&raw(&names, &[])[..]]).unwrap()[0].headers().count(), count);
 
         let (_, error) = read([&raw(&[names.clone(), name(again)].concat(), &[])[..]]).unwrap_err();
-        assert!(error.message().contains("found again"), "{error}");
+        assert!(error.message().contains("expected a new name"), "{error}");
         assert_eq!(error.offset(), Some(12 + names.len() as u64));
     }
 }

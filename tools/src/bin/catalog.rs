@@ -20,16 +20,16 @@ const REGIONS: [&str; 12] =
 const HEAD: &str = "id\tregions\tname\treasoning\timages\tcontext\toutput\tprices\ttiers\tstrict\tlevels";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args().nth(1).ok_or("the path of a catalogue expected")?;
+    let path = std::env::args().nth(1).ok_or("expected the path of a table")?;
     let text = std::fs::read_to_string(path)?;
     let mut lines = text.lines().map(|line| line.split('\t').collect::<Vec<_>>());
-    let head = lines.next().ok_or("a head expected")?;
+    let head = lines.next().ok_or("expected a head")?;
 
     let mut names = BTreeMap::<String, String>::new();
     let mut rows = BTreeMap::<(String, Vec<String>), Vec<String>>::new();
     for line in lines {
         let row = head.iter().copied().zip(line).collect::<HashMap<_, _>>();
-        let cell = |name: &str| row.get(name).copied().map(str::trim).ok_or(format!("{name} expected"));
+        let cell = |name: &str| row.get(name).copied().map(str::trim).ok_or(format!("expected {name}"));
         let (region, base) = match cell("id")?.split_once('.') {
             Some((region, base)) if REGIONS.contains(&region) => (region, base),
             _ => ("-", cell("id")?),
@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut lines = Vec::new();
     for ((base, facts), mut regions) in rows {
         regions.sort();
-        let name = names.get(&base).ok_or("a name expected")?;
+        let name = names.get(&base).ok_or("expected a name")?;
         lines.push(format!("{base}\t{}\t{name}\t{}", regions.join(","), facts.join("\t")));
     }
     lines.sort();
@@ -79,7 +79,7 @@ fn tiers(cell: &str) -> Result<String, Box<dyn Error>> {
         return Ok(text);
     }
     for tier in serde_json::from_str::<Vec<Value>>(cell)? {
-        let price = |name: &str| tier.get(name).map(Value::to_string).ok_or(format!("{name} expected"));
+        let price = |name: &str| tier.get(name).map(Value::to_string).ok_or(format!("expected {name}"));
         let space = if text.is_empty() { "" } else { " " };
         let (above, input, output) = (price("inputTokensAbove")?, price("input")?, price("output")?);
         write!(text, "{space}{above}:{input}/{output}/{}/{}", price("cacheRead")?, price("cacheWrite")?)?;

@@ -360,7 +360,7 @@ fn question(model: &str, text: &str) -> Value {
 
 /// The request with more members.
 fn with(mut request: Value, members: Value) -> Value {
-    let Value::Object(members) = members else { panic!("members expected") };
+    let Value::Object(members) = members else { panic!("expected members") };
     request.as_object_mut().unwrap().extend(members);
     request
 }

@@ -143,7 +143,7 @@ pub fn config(context: Context, services: &Arc<Services>) -> Config {
 }
 
 pub fn keys(found: &Resolved) -> &aws_credential_types::Credentials {
-    let Credentials::Keys(keys) = &found.credentials else { panic!("access keys expected") };
+    let Credentials::Keys(keys) = &found.credentials else { panic!("expected access keys") };
     keys
 }
 

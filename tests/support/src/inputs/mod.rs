@@ -377,7 +377,7 @@ pub fn arguments(data: &[u8]) {
     if let Ok(parsed @ Value::Object(_)) = serde_json::from_str::<Value>(&text) {
         assert_eq!(whole.value(), &parsed);
     }
-    let AssistantEvent::Done { message } = answer.finish() else { panic!("a message expected") };
+    let AssistantEvent::Done { message } = answer.finish() else { panic!("expected a message") };
     let [Content::ToolCall(call)] = message.blocks() else { panic!("expected a call, found {message:?}") };
     read_json::<Members>(call.arguments.as_ref().unwrap().text()).unwrap();
     if let Ok(expected @ Value::Object(_)) = serde_json::from_str::<Value>(&text) {
