@@ -36,14 +36,14 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct Document(Box<RawValue>);
 
 impl Document {
-    /// The document that this text is; an error if it is not one JSON value.
+    /// Reads a document. Fails if the text is not one JSON value.
     pub fn parse(text: impl Into<String>) -> Result<Self> {
         RawValue::from_string(text.into()).map(Self).map_err(|source| {
             Error::new(ErrorKind::InvalidInput, "expected a document of valid JSON").with_source(source)
         })
     }
 
-    /// The document that a value is written as.
+    /// Serializes a value.
     pub fn write(value: &(impl Serialize + ?Sized)) -> Result<Self> {
         serde_json::value::to_raw_value(value).map(Self).map_err(|source| {
             Error::new(ErrorKind::InvalidInput, "expected a value that can be written as JSON")
@@ -51,7 +51,7 @@ impl Document {
         })
     }
 
-    /// Reads the document as a type of the caller's.
+    /// Reads the document as any type.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_str(self.text()).map_err(|source| {
             Error::new(
@@ -106,14 +106,14 @@ impl<'de> Deserialize<'de> for Document {
     }
 }
 
-/// Bytes: in JSON the API writes them in padded base64. White space is ignored when it is read.
+/// Bytes, which the API writes in JSON as padded base64. White space in base64 is ignored.
 ///
-/// `Debug` shows the length alone.
+/// `Debug` shows only the length.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Blob(pub Bytes);
 
 impl Blob {
-    /// The bytes that this base64 stands for.
+    /// Decodes base64.
     pub fn from_base64(text: &str) -> Result<Self> {
         let spaced = text.bytes().any(|byte| byte.is_ascii_whitespace());
         let text = if spaced {
@@ -160,7 +160,7 @@ impl<'de> Deserialize<'de> for Blob {
     }
 }
 
-/// A moment, as the service wrote it: nothing is read into it and nothing is lost.
+/// A time as the service wrote it, not interpreted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Timestamp {
@@ -205,7 +205,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Members of an object that its type does not know, in the order they came in.
+/// Members of an object that its type does not know, in the order in which they arrived.
 #[derive(Clone, PartialEq, Default)]
 #[allow(clippy::box_collection, reason = "every structure has this, and hardly one has anything in it")]
 pub struct Members(Option<Box<Vec<(String, Document)>>>);
@@ -219,7 +219,7 @@ impl Members {
         self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
-    /// The members in the order they came in.
+    /// The members, in the order in which they arrived.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Document)> {
         self.list().iter().map(|(name, value)| (name.as_str(), value))
     }
@@ -307,13 +307,13 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// Reads JSON, which is UTF-8: found out once for the whole, it need not be for each string, and all types
-/// are read from text alone, so that there is one reader of each.
+/// Reads JSON. UTF-8 is checked once for the whole, not for each string. Reading every type from text also avoids a
+/// second compiled reader of each.
 pub fn from_json<'de, T: Deserialize<'de>>(json: &'de [u8]) -> serde_json::Result<T> {
     serde_json::from_str(std::str::from_utf8(json).map_err(de::Error::custom)?)
 }
 
-/// A string that is borrowed from what it is read from, unless it had escapes.
+/// A string, borrowed from the input unless it has escapes.
 pub struct Text<'de>(pub Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {
@@ -342,8 +342,8 @@ impl<'de> Deserialize<'de> for Text<'de> {
     }
 }
 
-// The members of all structures and unions are read by these, and none is inlined: otherwise each structure has a
-// copy of the reader of each type in it.
+// These read the members of all structures and unions and are never inlined. Otherwise each structure would have
+// a copy of the reader of each type in it.
 
 /// The name of the next member.
 #[inline(never)]
@@ -371,11 +371,11 @@ pub fn optional<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     Ok(())
 }
 
-/// Declares a structure of the API: its members, and `other`, the members that came and are in no
-/// list. It is its own builder: `new` takes what is required, and there is a method for each of the rest.
+/// Declares a structure of the API: its members, and `other` for members that are in none of the lists. The structure
+/// is its own builder: `new` takes the required members, and each other member has a method.
 ///
-/// - `label`: required, and in the address of a request instead of its body. The structure reads and
-///   writes them like any other; its `body` leaves them out.
+/// - `label`: required, and sent in the URL of a request, not in its body. The structure reads and writes a label like
+///   any other member; its `body` leaves it out.
 /// - `required`
 /// - `lists`: optional lists. The method, named after `by`, appends one item.
 /// - `optional`
@@ -408,12 +408,12 @@ macro_rules! structure {
         impl $name {
             /// The names of the members, in JSON.
             #[doc(hidden)]
-            #[allow(dead_code, reason = "asked for of a few")]
+            #[allow(dead_code, reason = "used for a few structures only")]
             pub const MEMBERS: &'static [&'static str] = &[
                 $($( $lwire, )+)? $($( $rwire, )+)? $($( $iwire, )+)? $($( $owire, )+)? $($( $ignored, )+)?
             ];
 
-            /// With what is required; the rest is added by the methods named after it.
+            /// With the required members. Each other member has a method.
             pub fn new(
                 $($( $lfield: impl Into<$ltype>, )+)?
                 $($( $rfield: impl Into<$rtype>, )+)?
@@ -464,8 +464,8 @@ macro_rules! structure {
 
         $(
             impl $name {
-                /// The body of the request, in JSON: all members but those that stand in its address, which are
-                #[doc = concat!("these:" $(, " `", $lwire, "`")+, ".")]
+                /// The body of the request, in JSON: all members except those that are sent in its URL:
+                #[doc = concat!($("`", $lwire, "` "),+)]
                 pub fn body(&self) -> $crate::Result<Vec<u8>> {
                     struct Body<'a>(&'a $name);
                     impl serde::Serialize for Body<'_> {
@@ -538,7 +538,7 @@ macro_rules! structure {
     };
 }
 
-/// A structure of which nothing is required has a default: the one with nothing in it.
+/// Implements `Default` for a structure without required members.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! new_is_default {
@@ -552,11 +552,10 @@ macro_rules! new_is_default {
     ($name:ident $($required:ident)+) => {};
 }
 
-/// Declares a union of the API: an object with exactly one member. What came with none that is known
-/// is `Unknown` and keeps everything; of several that are known, the first counts.
+/// Declares a union of the API: an object with exactly one member. An object without a known member is `Unknown` and
+/// keeps everything. If several members are known, the first counts.
 ///
-/// A variant marked `from` is what its content turns into by itself; `from_text` is the same for a
-/// `String`, and for a `&str` as well.
+/// `from` implements `From` the variant's content; `from_text` does so for a `String` and for a `&str`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! union {
@@ -652,7 +651,7 @@ macro_rules! variant_from {
     };
 }
 
-/// Declares an enumeration of the API, which is open: a value that is not in the list is `Unknown`.
+/// Declares an open enumeration of the API: a value that is not in the list is `Unknown`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! enumeration {
@@ -713,7 +712,7 @@ macro_rules! enumeration {
     };
 }
 
-/// Padded base64, as the API writes it; padding may be missing in what is read.
+/// Padded base64, as the API writes it. When reading, the padding may be missing.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     PAD.with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
@@ -745,7 +744,7 @@ mod tests {
         /// A request.
         pub struct Ask {
             label {
-                /// What stands in the address.
+                /// In the URL.
                 id: String = "id",
             }
             lists {
@@ -756,7 +755,7 @@ mod tests {
     }
 
     structure! {
-        /// A structure of which nothing is required.
+        /// A structure without required members.
         pub struct Empty {}
     }
 
@@ -783,7 +782,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_came_is_lost() {
+    fn unknown_members_and_values_are_kept() {
         for json in [
             r#"{"size":1}"#,
             r#"{"size":1,"colour":"red","lid":{"wood":"oak"}}"#,
@@ -797,7 +796,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_absent_and_ignored_members_go() {
+    fn null_counts_as_absent_and_ignored_members_are_dropped() {
         assert_eq!(round_trip(r#"{"size":1,"colour":null,"p":"abcdef"}"#), r#"{"size":1}"#);
         assert_eq!(
             round_trip(r#"{"size":1,"lid":{"wood":null,"made":1}}"#),
@@ -840,7 +839,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_required_there_is_a_default() {
+    fn a_structure_without_required_members_has_a_default() {
         assert_eq!(serde_json::to_string(&Empty::default()).unwrap(), "{}");
     }
 
@@ -850,7 +849,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timestamp_is_kept_as_it_came() {
+    fn a_timestamp_is_kept_unchanged() {
         for json in [r#""2026-07-13T14:00:42.680622107Z""#, "1767323045", "1767323045.5"] {
             let timestamp = serde_json::from_str::<Timestamp>(json).unwrap();
             assert_eq!(serde_json::to_string(&timestamp).unwrap(), json);
@@ -860,12 +859,12 @@ mod tests {
     }
 
     #[test]
-    fn blobs_are_base64_with_white_space_passed_over() {
+    fn white_space_in_base64_is_ignored() {
         assert_eq!(serde_json::to_string(&Blob::from(&b"\0\xffab"[..])).unwrap(), r#""AP9hYg==""#);
         for text in [r#""AP9hYg==""#, r#""AP9hYg""#, r#"" AP9h\r\nYg==\n""#] {
             assert_eq!(serde_json::from_str::<Blob>(text).unwrap().0, &b"\0\xffab"[..]);
         }
         let fault = serde_json::from_str::<Blob>(r#""AP$=""#).unwrap_err().to_string();
-        assert!(fault.contains("base64 expected: Invalid"), "{fault}");
+        assert!(fault.contains("expected bytes in padded base64: Invalid"), "{fault}");
     }
 }

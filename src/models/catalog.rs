@@ -1,6 +1,6 @@
-//! What was known of models when this version was made: limits and prices, which the service's API does not have.
+//! Limits and prices of models when this version was made. The service's API does not have them.
 //!
-//! `cargo run -p pumice-tools --bin catalog -- TABLE` makes the data file anew. Prices are of public price lists: an
+//! `cargo run -p pumice-tools --bin catalog -- TABLE` creates the data file again. The prices are list prices: your
 //! account may pay others.
 
 use std::collections::HashMap;
@@ -8,15 +8,15 @@ use std::sync::OnceLock;
 
 use super::{Cost, ModelInfo, PriceTier};
 
-/// What is known of a model at one price.
+/// A model's data at one price.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// The id of the model, without a region before it.
+    /// The id of the model, without a region prefix.
     pub id: &'static str,
     /// The regions that the price applies to: the prefix of an inference profile's id, and `-` for the id without one.
     pub regions: Vec<&'static str>,
-    /// What is known of it.
+    /// The model's data.
     pub info: ModelInfo,
 }
 
@@ -26,10 +26,10 @@ pub fn entries() -> &'static [Entry] {
     ENTRIES.get_or_init(|| include_str!("catalog.tsv").lines().skip(1).filter_map(entry).collect())
 }
 
-/// The entry for an id: that of a model, of a cross-region inference profile, or the ARN of either.
+/// The entry for the id or ARN of a model or of a cross-region inference profile.
 ///
-/// Another version (`:1`, `:0:200k`) counts where this one is not known. The prices are those of the
-/// profile's region, else of the id without a region.
+/// If this version (`:1`, `:0:200k`) is not known, another version is used. The prices are those of the profile's
+/// region, or else of the id without a region.
 ///
 /// ```
 /// use pumice::models::catalog;
@@ -44,8 +44,8 @@ pub fn find(id: &str) -> Option<&'static Entry> {
     of_model(id, NO_REGION).or_else(in_region)
 }
 
-/// What is known of a model of this name, in any case, or of the longest name that is part of this one: the
-/// last resort for a profile of an application, whose ARN says nothing.
+/// The entry for a model's name, in upper or lower case, or for the longest known name within this one. The last
+/// resort for an application inference profile, whose ARN does not show its model.
 pub fn find_by_name(name: &str) -> Option<&'static Entry> {
     static NAMES: OnceLock<Vec<(String, &Entry)>> = OnceLock::new();
     let known = || {
@@ -63,7 +63,7 @@ pub fn find_by_name(name: &str) -> Option<&'static Entry> {
     named.find(|entry| entry.regions.contains(&NO_REGION)).or(first)
 }
 
-/// The context window of a model that the data file lacks and of which it alone is known, in tokens.
+/// The context window, in tokens, of a model that is not in the data file.
 pub(crate) fn window_of(id: &str) -> Option<u64> {
     WINDOWS.iter().find(|(part, _)| id.contains(part)).map(|(_, window)| *window)
 }
@@ -76,7 +76,7 @@ pub(crate) fn id_of_arn(id: &str) -> &str {
     }
 }
 
-/// The name of who made a model, by its id; the beginning of the id where that is not known.
+/// The provider of a model, by its id. If it is not known, the beginning of the id.
 pub(crate) fn provider_of(id: &str) -> &str {
     let prefix =
         |id: &str| PROVIDERS.iter().find(|(prefix, _)| Some(id) == Some(*prefix)).map(|(_, name)| *name);
@@ -87,7 +87,7 @@ pub(crate) fn provider_of(id: &str) -> &str {
 }
 
 fn of_model(base: &str, region: &str) -> Option<&'static Entry> {
-    // A list of models asks for each of them.
+    // A map, because listing models looks up every one of them.
     static STEMS: OnceLock<HashMap<&str, Vec<&Entry>>> = OnceLock::new();
     let stems = STEMS.get_or_init(|| {
         let mut stems = HashMap::<_, Vec<_>>::new();
@@ -110,8 +110,8 @@ fn stem(id: &str) -> &str {
     id.split_once(':').map_or(id, |(stem, _)| stem)
 }
 
-/// Whether these words stand in a text, and not as the beginning of a longer name: `sonnet 4` is not in
-/// `sonnet 4.5`.
+/// Whether a text has these words, and not as the beginning of a longer name: `sonnet 4.5` does not have
+/// `sonnet 4`.
 fn has_words(text: &str, words: &str) -> bool {
     text.len() >= words.len()
         && text.split(words).skip(1).any(|rest| {
@@ -157,16 +157,16 @@ fn entry(line: &'static str) -> Option<Entry> {
     })
 }
 
-/// Prices of prompt, response, reading from the cache and writing to it.
+/// The prices of input, output, cache reads and cache writes.
 fn prices_of(prices: &str) -> [Option<f64>; 4] {
     let mut prices = prices.split('/').map(|price| serde_json::from_str::<f64>(price).ok());
     [(); 4].map(|()| prices.next().flatten())
 }
 
-/// Stands among an entry's regions for the id without one.
+/// Among an entry's regions, stands for the id without a region.
 const NO_REGION: &str = "-";
 
-/// Parts of ids, and the context windows of their models, in tokens.
+/// Parts of model ids, with the context window in tokens.
 const WINDOWS: [(&str, u64); 12] = [
     (".claude-3-", 200_000),
     (".command-r-", 128_000),
@@ -182,7 +182,7 @@ const WINDOWS: [(&str, u64); 12] = [
     (".nemotron-super-3-120b", 256_000),
 ];
 
-/// What ids begin with, and who that is, in the names of the service.
+/// Prefixes of ids, with the provider's name as the service spells it.
 const PROVIDERS: [(&str, &str); 20] = [
     ("ai21", "AI21 Labs"),
     ("amazon", "Amazon"),
@@ -257,18 +257,18 @@ mod tests {
     }
 
     #[test]
-    fn of_some_models_the_window_alone_is_known() {
+    fn context_windows_are_known_for_models_outside_the_data_file() {
         assert_eq!(window_of("us.anthropic.claude-3-7-sonnet-20250219-v1:0"), Some(200_000));
         assert_eq!(window_of("cohere.command-r-plus-v1:0"), Some(128_000));
         assert_eq!(window_of("newcomer.one"), None);
-        // A line of the data file says more, and makes one here needless.
+        // A model in the data file needs no window here.
         for entry in entries() {
             assert!(window_of(entry.id) <= entry.info.context_window, "{}", entry.id);
         }
     }
 
     #[test]
-    fn the_longest_name_within_a_name_counts() {
+    fn the_longest_known_name_within_a_name_is_found() {
         let id = |name| find_by_name(name).map(|entry| entry.id);
         assert_eq!(id("Claude Sonnet 4.5"), Some("anthropic.claude-sonnet-4-5-20250929-v1:0"));
         assert_eq!(id("our claude sonnet 4.5, for tests"), Some("anthropic.claude-sonnet-4-5-20250929-v1:0"));
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn providers_go_by_the_names_of_the_service() {
+    fn providers_have_the_names_that_the_service_uses() {
         for (id, name) in [
             ("mistral.mistral-7b-instruct-v0:2", "Mistral AI"),
             ("eu.mistral.pixtral-large-2502-v1:0", "Mistral AI"),

@@ -1,4 +1,4 @@
-//! The control plane's lists: requested once, cached, and shared by all who wait for them.
+//! The control plane's lists: requested once, cached, and shared by all callers that wait for them.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -22,37 +22,36 @@ use crate::spelling::nearest;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
 
-/// The models and inference profiles of a client's region, kept on disk.
+/// The models and inference profiles of a client's region, cached on disk.
 ///
-/// There is a file in the cache folder ([`Context::cache_folder`](crate::context::Context::cache_folder))
-/// for each identity, endpoint and region. Who calls without credentials keeps none. To clone a directory
-/// is cheap, and the clones share their calls.
+/// The cache folder ([`Context::cache_folder`](crate::context::Context::cache_folder)) has a file for each identity,
+/// endpoint and region. Without credentials, nothing is cached. Cloning is cheap, and clones share their calls.
 #[derive(Debug, Clone)]
 pub struct Directory(Arc<Inner>);
 
 struct Inner {
     client: Client,
     refresh_interval: Duration,
-    /// The calls that are under way.
+    /// The calls in progress.
     flight: Mutex<Option<Arc<Flight>>>,
 }
 
 type Flight = OnceCell<Result<Arc<Listing>>>;
 
-/// What the control plane listed, now or earlier.
+/// A list from the control plane, new or cached.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Listing {
     /// The models and inference profiles.
     pub inventory: Inventory,
-    /// Why this list is an old one, although a newer one was requested.
+    /// Why this is the cached list although a new one was requested.
     pub outdated: Option<Error>,
-    /// Why there are no inference profiles in it.
+    /// Why the list has no inference profiles.
     pub without_profiles: Option<Error>,
 }
 
 impl Listing {
-    /// When the control plane was asked.
+    /// When the list was requested from the control plane.
     pub fn fetched(&self) -> SystemTime {
         // A cached file may be damaged.
         UNIX_EPOCH + Duration::from_secs(self.inventory.fetched.min(LATEST))
@@ -60,23 +59,23 @@ impl Listing {
 }
 
 impl Directory {
-    /// What this client can see. A list is cached for an hour.
+    /// The directory of a client. Lists are cached for an hour.
     pub fn new(client: Client) -> Self {
         Self::with_refresh_interval(client, Duration::from_hours(1))
     }
 
-    /// What this client can see, with lists cached for this long, in whole seconds. 0: not at all;
-    /// [`Duration::MAX`]: for ever.
+    /// The directory of a client. Lists are cached for this long, in whole seconds: 0 turns the cache off, and
+    /// [`Duration::MAX`] keeps them for ever.
     pub fn with_refresh_interval(client: Client, interval: Duration) -> Self {
         Self(Arc::new(Inner { client, refresh_interval: interval, flight: Mutex::new(None) }))
     }
 
-    /// All models and inference profiles: from the cache, if it is not too old and no `refresh` is asked
-    /// for, else from the control plane. Who asks while calls are under way shares their outcome.
+    /// All models and inference profiles: from the cache if it is fresh and `refresh` is not set, otherwise from the
+    /// control plane. Callers that ask while a call is in progress share its outcome.
     ///
-    /// When the control plane fails, the last answer is used, however old, and is marked so. Where only the
-    /// profiles fail and there is no earlier answer, or where they may not be listed, there are none, and it
-    /// is said why. Fails as the calls do, and with [`ErrorKind::Timeout`] after 30 seconds.
+    /// If the control plane fails, the cached list is used, however old, and [`Listing::outdated`] says why. If only
+    /// the profiles fail and nothing is cached, or if they may not be listed, the list has none, and
+    /// [`Listing::without_profiles`] says why. Fails as the calls do, and with [`ErrorKind::Timeout`] after 30 seconds.
     pub async fn list(&self, refresh: bool) -> Result<Arc<Listing>> {
         let flight = {
             let mut flight = self.0.flight.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,7 +83,7 @@ impl Directory {
         };
         let outcome = flight.get_or_init(|| async {
             let outcome = Box::pin(self.0.list(refresh)).await;
-            // Later callers make calls of their own.
+            // Later callers start new calls.
             *self.0.flight.lock().unwrap_or_else(PoisonError::into_inner) = None;
             outcome.map(Arc::new)
         });
@@ -97,8 +96,7 @@ impl Directory {
         self.0.read(&cache)
     }
 
-    /// The ids in the cached list that can be called and are nearest to this one: at most three. Bedrock is not
-    /// called.
+    /// At most three callable ids from the cached list that are nearest to this one. Bedrock is not called.
     pub async fn nearest(&self, id: &str) -> Vec<String> {
         let Some(inventory) = self.kept().await else { return Vec::new() };
         let candidates = inventory.candidates();
@@ -112,10 +110,10 @@ impl Directory {
         near
     }
 
-    /// The id of the foundation model that an inference profile leads to, by the profile's id or ARN: as
-    /// the last answer says, or else the control plane. `None` where the profile names no model.
+    /// The id of the foundation model behind an inference profile, by the profile's id or ARN: from the cached list, or
+    /// else from the control plane. `None` if the profile names no model.
     ///
-    /// Fails as the call does: with [`ErrorKind::AccessDenied`] where the profile may not be asked for.
+    /// Fails as the call does: with [`ErrorKind::AccessDenied`] if the profile may not be requested.
     pub async fn base_of(&self, profile: &str) -> Result<Option<String>> {
         let cache = self.0.cache().await?;
         let mut kept = cache.as_ref().and_then(|cache| self.0.read(cache));
@@ -145,7 +143,7 @@ impl Inner {
         };
 
         let (models, profiles) = match within(Box::pin(self.ask())).await {
-            Ok(answers) => answers,
+            Ok(responses) => responses,
             Err(error) => (Err(error), Ok(Vec::new())),
         };
         let (inventory, without_profiles) = match (models, profiles, kept) {
@@ -173,8 +171,8 @@ impl Inner {
         Ok(Listing { inventory, outdated: None, without_profiles })
     }
 
-    /// Asks for foundation models and for inference profiles of both types, at the same time.
-    async fn ask(&self) -> Result<Answers> {
+    /// Requests foundation models and both types of inference profile at the same time.
+    async fn ask(&self) -> Result<Responses> {
         let client = &self.client;
         let profiles = async |kind| {
             let request = ListInferenceProfilesRequest::new().max_results(PAGE).type_equals(kind);
@@ -185,7 +183,7 @@ impl Inner {
         let system = profiles(InferenceProfileType::SystemDefined);
         let application = profiles(InferenceProfileType::Application);
         let (models, (system, application)) = both(models, Box::pin(both(system, application))).await;
-        let models = models.map(|answer| answer.model_summaries.unwrap_or_default());
+        let models = models.map(|response| response.model_summaries.unwrap_or_default());
         let profiles = system.and_then(|mut system| {
             let mut profiles = system.inference_profile_summaries.take().unwrap_or_default();
             profiles.extend(application?.inference_profile_summaries.unwrap_or_default());
@@ -194,9 +192,8 @@ impl Inner {
         Ok((models, profiles))
     }
 
-    /// The file of this identity, endpoint and region; `None` where there is no identity or no folder, or
-    /// nothing is to be kept.
-    /// Fails where no credentials are found: nobody is listed to whom nothing can be told.
+    /// The cache file of this identity, endpoint and region. `None` without credentials or a cache folder, or if the
+    /// cache is off. Fails if credentials are needed and not found: the listing would fail too.
     async fn cache(&self) -> Result<Option<PathBuf>> {
         let config = self.client.config();
         if !config.uses_credentials || self.refresh_interval.is_zero() {
@@ -218,13 +215,13 @@ impl Inner {
         Ok(config.context.cache_folder().map(|folder| folder.join(file)))
     }
 
-    /// What is kept, or `None` if it is not there, damaged or of another form: it is replaced then.
+    /// The cached list. `None` if it is missing, damaged or in another format: it is then replaced.
     fn read(&self, cache: &Path) -> Option<Inventory> {
         let text = self.client.config().context.read_file(cache).ok()??;
         from_json(&text).ok()
     }
 
-    /// Keeps an answer. Where that fails, it is asked for again the next time.
+    /// Caches a list. If this fails, the next call requests it again.
     fn write(&self, cache: &Path, inventory: &Inventory) {
         let context = &self.client.config().context;
         if let (Ok(text), Some(folder)) = (serde_json::to_vec(inventory), cache.parent()) {
@@ -233,7 +230,7 @@ impl Inner {
     }
 
     fn is_fresh(&self, inventory: &Inventory, now: u64) -> bool {
-        // What is from the future was kept by another clock.
+        // A list from the future was cached by another clock.
         now.checked_sub(inventory.fetched).is_some_and(|age| age < self.refresh_interval.as_secs())
     }
 
@@ -250,7 +247,7 @@ impl fmt::Debug for Inner {
 }
 
 impl Listing {
-    /// Says of an answer that was kept without profiles that it has none.
+    /// Sets the reason if the list was cached without profiles.
     fn explained(mut self) -> Self {
         if self.inventory.inference_profiles.is_none() {
             self.without_profiles =
@@ -260,8 +257,8 @@ impl Listing {
     }
 }
 
-/// The id of the foundation model behind an inference profile, for a call that cannot wait long for it; `None` where
-/// it is not found in a second, or was not a moment ago.
+/// The id of the foundation model behind an inference profile, for a call that cannot wait long. `None` if it is not
+/// found within a second, or if a lookup failed a moment ago.
 pub(crate) async fn base_model(client: &Client, profile: &str) -> Option<String> {
     let now = || client.config().context.now();
     if let Some(Lookup::Failed(_)) = client.memory().profiles.get(profile, now()) {
@@ -275,17 +272,17 @@ pub(crate) async fn base_model(client: &Client, profile: &str) -> Option<String>
 }
 
 /// Foundation models, and inference profiles.
-type Answers =
+type Responses =
     (Result<Vec<crate::foundation_model::FoundationModelSummary>>, Result<Vec<InferenceProfileSummary>>);
 
 async fn within<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     timeout(LONGEST_WAIT, work).await.unwrap_or_else(|_| {
         let limit = LONGEST_WAIT.as_secs();
-        Err(Error::new(ErrorKind::Timeout, format!("the control plane did not answer within {limit} s")))
+        Err(Error::new(ErrorKind::Timeout, format!("the control plane did not respond within {limit} s")))
     })
 }
 
-/// Waits for both, which go on at the same time.
+/// Runs two futures at the same time and waits for both.
 async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
     let (mut a, mut b) = (pin!(a), pin!(b));
     let (mut of_a, mut of_b) = (None, None);
@@ -311,14 +308,14 @@ async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
     .await
 }
 
-/// The SHA-256 of a text, half of it: enough to tell texts apart.
+/// The first half of a text's SHA-256, which is enough to distinguish texts.
 fn half_hash(text: &str) -> String {
     let mut hash = hex(digest(&SHA256, text.as_bytes()));
     hash.truncate(32);
     hash
 }
 
-/// How many profiles are asked for at once: as many as may be.
+/// The most profiles that one request may ask for.
 const PAGE: u32 = 1000;
 /// The end of the year 9999, in seconds since 1970.
 const LATEST: u64 = 253_402_300_799;

@@ -1,4 +1,4 @@
-//! Which models can be called: a rule over the control plane's responses alone.
+//! Which models can be called, by the control plane's responses alone.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -13,30 +13,30 @@ use crate::shape::Members;
 use pumice_codec::structure;
 
 structure! {
-    /// The models and inference profiles of a region, as the control plane told of them: before any filter.
+    /// The models and inference profiles of a region, as the control plane listed them, unfiltered.
     pub struct Inventory {
         required {
-            /// When they were asked for, in seconds since 1970.
+            /// When they were requested, in seconds since 1970.
             fetched: u64 = "fetched",
             /// All foundation models.
             foundation_models: Vec<FoundationModelSummary> = "foundationModels",
         }
         optional {
-            /// All inference profiles, the service's and the account's. `None`: they may not be listed.
+            /// All inference profiles, the service's and the account's. `None` if they may not be listed.
             inference_profiles: Vec<InferenceProfileSummary> = "inferenceProfiles",
-            /// Inference profiles that were asked for one by one.
+            /// Inference profiles that were requested one by one.
             resolved_profiles: Vec<InferenceProfileSummary> = "resolvedProfiles",
         }
     }
 }
 
 impl Inventory {
-    /// Every id that there is, and what stands in the way of calling it, if anything does: foundation
-    /// models, then inference profiles, in the order they came in, no model and no profile twice.
+    /// Every id, with the reason if it cannot be called: foundation models, then inference profiles, in the order of
+    /// the list, each once.
     ///
-    /// A model can be called when it is active, reads text, answers in text and in a stream, and takes
-    /// calls on demand; an inference profile when it is active and its model, which is in the list, is
-    /// all of that but the last.
+    /// A model can be called if it is active, reads text, responds in text and in a stream, and takes calls on demand.
+    /// An inference profile can be called if it is active and its model is in the list and meets these conditions,
+    /// except for calls on demand.
     pub fn candidates(&self) -> Vec<Candidate<'_>> {
         let mut models = HashMap::new();
         for model in &self.foundation_models {
@@ -57,7 +57,7 @@ impl Inventory {
             of_profiles.push(candidate);
         }
         let of_models = self.foundation_models.iter().filter_map(|model| {
-            // Of models of one id, the first.
+            // If several models have one id, the first counts.
             let (id, model) = models.remove_entry(non_blank(model.model_id.as_deref())?)?;
             let on_demand =
                 model.inference_types_supported.iter().flatten().any(|t| *t == InferenceType::OnDemand);
@@ -102,13 +102,13 @@ fn of_profile<'a>(
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Candidate<'a> {
-    /// The id; of an application's own inference profile the ARN.
+    /// The id. For an application inference profile, the ARN.
     pub id: &'a str,
-    /// The foundation model; of an inference profile the one that it leads to, where that is in the list.
+    /// The foundation model. For an inference profile, the model behind it, if that is in the list.
     pub model: Option<&'a FoundationModelSummary>,
     /// The inference profile, if it is one.
     pub profile: Option<&'a InferenceProfileSummary>,
-    /// Of a foundation model, the ids of the inference profiles that lead to it and can be called.
+    /// For a foundation model, the ids of the callable inference profiles that lead to it.
     pub served_by: Vec<&'a str>,
     /// Why a call under this id would fail, if it would.
     pub reason: Option<Reason>,
@@ -123,10 +123,10 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// What the API says of it, with gaps filled from the catalogue.
+    /// What the API says about it, with gaps filled from the catalog.
     pub fn info(&self) -> ModelInfo {
         let base = self.base_id().unwrap_or(self.id);
-        // A profile that spreads calls over regions has a price of its own, by its id.
+        // A cross-region profile has a price of its own, by its id.
         let known = ModelInfo::known(self.id);
         let known = if base == self.id { known } else { known.or(ModelInfo::known(base)) };
         let listed = self.model.map(ModelInfo::of_summary).unwrap_or_default();
@@ -140,22 +140,22 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// Why a call under an id would fail. `Display` says it.
+/// Why a call under an id would fail. `Display` is a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The model is not active, but this, if it is said at all.
+    /// The model has another status than active; `None` if the API does not say which.
     NotActive(Option<String>),
     /// The model does not read text.
     ReadsNoText,
-    /// The model does not answer in text.
+    /// The model does not respond in text.
     WritesNoText,
-    /// The model does not answer in a stream.
+    /// The model does not respond in a stream.
     NoStream,
     /// The model takes no calls on demand under its own id: only through an inference profile, or with
     /// capacity that was bought.
     NotOnDemand,
-    /// The inference profile is not active, but this, if it is said at all.
+    /// The inference profile has another status than active; `None` if the API does not say which.
     ProfileNotActive(Option<String>),
     /// The inference profile's model is not in the region's list.
     ModelNotListed,
@@ -169,8 +169,8 @@ impl fmt::Display for Reason {
         match self {
             Self::NotActive(found) => write!(f, "the model is not active: {}", status(found)),
             Self::ReadsNoText => f.write_str("the model does not read text"),
-            Self::WritesNoText => f.write_str("the model does not answer in text"),
-            Self::NoStream => f.write_str("the model does not answer in a stream"),
+            Self::WritesNoText => f.write_str("the model does not respond in text"),
+            Self::NoStream => f.write_str("the model does not respond in a stream"),
             Self::NotOnDemand => f.write_str("the model takes no calls on demand under its own id"),
             Self::ProfileNotActive(found) => {
                 write!(f, "the inference profile is not active: {}", status(found))
@@ -182,8 +182,8 @@ impl fmt::Display for Reason {
 }
 
 impl ModelInfo {
-    /// What `ListFoundationModels` says of a model. Its longest response, its context window and whether it thinks
-    /// are in members that the API's documentation does not have.
+    /// What `ListFoundationModels` says about a model. Its output limit, its context window and whether it thinks are in
+    /// members that the API's documentation does not list.
     pub fn of_summary(model: &FoundationModelSummary) -> Self {
         let part = |name: &str| model.other.named(name)?.read::<Option<Members>>().ok()?;
         let converse = part("converse").unwrap_or_default();
@@ -191,7 +191,7 @@ impl ModelInfo {
         let window = || part("description")?.named("maxContextWindow")?.read::<Option<String>>().ok()?;
         let reads =
             |modality| model.input_modalities.as_ref().map(|modalities| modalities.contains(&modality));
-        // It is an object where the model thinks, and null where it is not said.
+        // An object if the model thinks, null if the API does not say.
         let reasoning = || converse.named("reasoningSupported")?.read::<Option<Members>>().ok()?;
         Self {
             base: non_blank(model.model_id.as_deref()).map(str::to_owned),
@@ -206,8 +206,7 @@ impl ModelInfo {
     }
 }
 
-/// The foundation model that an inference profile leads to. All its models are the same one, in several
-/// regions.
+/// The foundation model behind an inference profile. All its models are the same one, in several regions.
 pub(crate) fn base_of(profile: &InferenceProfileSummary) -> Option<&str> {
     let arns = profile.models.iter().flatten().filter_map(|model| model.model_arn.as_deref());
     arns.filter(|arn| arn.contains(":foundation-model/")).map(id_of_arn).find(|id| !id.is_empty())
@@ -232,7 +231,7 @@ fn reason_of(model: &FoundationModelSummary) -> Option<Reason> {
     }
 }
 
-/// A number of tokens as people write it: `200K`, `1M`, `163,840`.
+/// Reads a number of tokens in the notations of the API: `200K`, `1M`, `163,840`.
 fn tokens(text: &str) -> Option<u64> {
     let text = text.trim().replace([',', ' ', '_'], "").to_ascii_lowercase();
     let (digits, times) = match (text.strip_suffix('k'), text.strip_suffix('m')) {

@@ -52,7 +52,7 @@ pub(super) fn parse_path(path: &str) -> Result<Vec<Step>> {
     if steps.is_empty() { Err(wrong("the name of a member")) } else { Ok(steps) }
 }
 
-/// Writes a path as [`steps`] reads it.
+/// Writes a path in the form that [`parse_path`] reads.
 pub(super) fn shown(steps: &[Step]) -> String {
     let mut text = String::new();
     for step in steps {
@@ -72,10 +72,12 @@ pub(super) fn shown(steps: &[Step]) -> String {
     text
 }
 
-/// The path that was likely meant: at each step the member of this name, or of the nearest one, as far as that leads.
+/// The path that was probably meant: each step takes the member of this name or of the nearest one, as far as the
+/// settings go.
 pub(super) fn nearest_path(root: &serde_json::Value, path: &str) -> Result<Option<String>> {
-    let (mut at, mut way) = (root, Vec::new());
-    for step in parse_path(path)? {
+    let steps = parse_path(path)?;
+    let (mut at, mut path) = (root, Vec::new());
+    for step in steps {
         let next = match (step, at) {
             (Step::Member(name), serde_json::Value::Object(members)) => {
                 let near = || nearest(&name, members.keys().map(String::as_str));
@@ -86,10 +88,10 @@ pub(super) fn nearest_path(root: &serde_json::Value, path: &str) -> Result<Optio
             _ => None,
         };
         let Some((step, value)) = next else { break };
-        way.push(step);
+        path.push(step);
         at = value;
     }
-    Ok(Some(shown(&way)).filter(|way| !way.is_empty()))
+    Ok(Some(shown(&path)).filter(|path| !path.is_empty()))
 }
 
 /// The value of a member.
@@ -108,7 +110,7 @@ pub(super) fn get(text: &str, path: &str) -> Result<Option<serde_json::Value>> {
     Ok(Some(at.to_json()))
 }
 
-/// The text with a member set; missing objects on its path are made. `value` is JSON5, or else plain text.
+/// Sets a member and creates missing objects on its path. `value` is JSON5, or else plain text.
 pub(super) fn set(text: &str, path: &str, value: &str) -> Result<String> {
     let steps = parse_path(path)?;
     let value = match parse("", value) {
@@ -127,11 +129,11 @@ pub(super) fn set(text: &str, path: &str, value: &str) -> Result<String> {
         _ => false,
     };
     let mut at = &root;
-    let mut way = steps.as_slice();
-    while let Some((step, rest)) = way.split_first() {
+    let mut left = steps.as_slice();
+    while let Some((step, rest)) = left.split_first() {
         let inside = Inside::of(at);
         let wrong = |expected: &str| {
-            let (done, _) = steps.split_at(steps.len() - way.len());
+            let (done, _) = steps.split_at(steps.len() - left.len());
             let done = if done.is_empty() { "the settings".into() } else { shown(done) };
             Error::new(ErrorKind::InvalidInput, format!("{done}: expected {expected}, found something else"))
         };
@@ -145,25 +147,25 @@ pub(super) fn set(text: &str, path: &str, value: &str) -> Result<String> {
             (Step::At(_), _) => return Err(wrong("a list")),
         };
         if let Some(next) = next {
-            (at, way) = (next, rest);
+            (at, left) = (next, rest);
             continue;
         }
-        let made = rest.iter().rev().try_fold(value, |value, step| match step {
+        let created = rest.iter().rev().try_fold(value, |value, step| match step {
             Step::Member(name) => Some(format!("{{ {}: {value} }}", key(name, quoted))),
             Step::At(0) => Some(format!("[{value}]")),
             Step::At(_) => None,
         });
-        let made = made.ok_or_else(|| wrong("an index from 0 in a list that is new"))?;
-        let made = match step {
-            Step::Member(name) => format!("{}: {made}", key(name, quoted)),
-            Step::At(_) => made,
+        let created = created.ok_or_else(|| wrong("the index 0 in a new list"))?;
+        let created = match step {
+            Step::Member(name) => format!("{}: {created}", key(name, quoted)),
+            Step::At(_) => created,
         };
-        return Ok(inside.map_or_else(|| text.to_owned(), |inside| inside.append(text, &made)));
+        return Ok(inside.map_or_else(|| text.to_owned(), |inside| inside.append(text, &created)));
     }
     Ok(spliced(text, at.range.clone(), &value))
 }
 
-/// The text without a member, or `None` if there is none.
+/// Removes a member. `None` if there is no such member.
 pub(super) fn unset(text: &str, path: &str) -> Result<Option<String>> {
     let steps = parse_path(path)?;
     let Some(root) = parse("the settings", text)? else { return Ok(None) };
@@ -190,7 +192,7 @@ pub(super) fn unset(text: &str, path: &str) -> Result<Option<String>> {
 struct Inside {
     /// Without the brackets.
     range: Range<usize>,
-    /// What is in it, each with the place of its comma, if it has one.
+    /// The items, each with the position of its comma, if it has one.
     items: Vec<(Range<usize>, Option<usize>)>,
     is_list: bool,
 }
@@ -209,7 +211,7 @@ impl Inside {
         Some(Self { range: node.range.start + 1..node.range.end - 1, items, is_list })
     }
 
-    /// The text with one more item at the end: on a line of its own if the others are.
+    /// Adds an item at the end: on a line of its own if the others are.
     fn append(&self, text: &str, item: &str) -> String {
         let inside = text.get(self.range.clone()).unwrap_or_default();
         let end = self.range.start + inside.trim_end().len();
@@ -234,14 +236,14 @@ impl Inside {
         }
     }
 
-    /// The text without one item: with its line, if nothing else is on it. Comments stay.
+    /// Removes an item, and its line if nothing else is on it. Comments stay.
     fn remove(&self, text: &str, index: usize) -> String {
-        let Some((item, behind)) = self.items.get(index).cloned() else { return text.to_owned() };
+        let Some((item, own_comma)) = self.items.get(index).cloned() else { return text.to_owned() };
         let blank = |part: Range<usize>| text.get(part).is_some_and(|part| part.trim().is_empty());
         let before = || self.items.get(index.checked_sub(1)?)?.1;
         let mut cut = item.clone();
-        let mut comma = behind.or_else(before);
-        if let Some(at) = behind.filter(|at| blank(item.end..*at)) {
+        let mut comma = own_comma.or_else(before);
+        if let Some(at) = own_comma.filter(|at| blank(item.end..*at)) {
             (cut.end, comma) = (at + 1, None);
         }
         let (left, right) = text.split_at_checked(cut.start).unwrap_or_default();
@@ -250,7 +252,7 @@ impl Inside {
         let line_end = right.find('\n').map(|at| cut.end + at + 1).filter(|end| blank(cut.end..*end));
         match line_end {
             Some(line_end) if blank(line_start..cut.start) => cut = line_start..line_end,
-            _ if behind.is_some() => cut.end += right.len() - right.trim_start_matches(' ').len(),
+            _ if own_comma.is_some() => cut.end += right.len() - right.trim_start_matches(' ').len(),
             _ => cut.start = left.trim_end_matches(' ').len(),
         }
         match comma {

@@ -12,7 +12,7 @@ use super::number::{number, whole};
 pub(super) struct Node<'a> {
     pub(super) range: Range<usize>,
     pub(super) value: Value<'a>,
-    /// Where the comma behind it is, if there is one.
+    /// The position of the comma after it, if there is one.
     pub(super) comma: Option<usize>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Fault {
     pub(super) what: String,
 }
 
-/// Reads a text in which there may be nothing but white space and comments.
+/// Reads a text. `None` if it has only white space and comments.
 pub(super) fn parse(text: &str) -> Result<Option<Node<'_>>, Fault> {
     let mut reader = Reader { text, at: 0, depth: 0 };
     reader.skip()?;
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
         self.rest().chars().next()
     }
 
-    /// Goes on behind this text, if it stands here.
+    /// Skips this text if it comes next, and returns whether it did.
     fn take(&mut self, text: &str) -> bool {
         let found = self.rest().starts_with(text);
         if found {
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// Goes on behind all characters of a kind, and gives them.
+    /// Takes all characters of a kind that come next.
     fn take_while(&mut self, kind: impl Fn(char) -> bool) -> &'a str {
         let rest = self.rest();
         let taken = rest.get(..rest.find(|c| !kind(c)).unwrap_or(rest.len())).unwrap_or_default();
@@ -122,14 +122,14 @@ impl<'a> Reader<'a> {
 
     fn expected(&self, expected: &str) -> Fault {
         let found = match self.next() {
-            // No more of it: a text without its quotes may be a secret.
+            // Only one character: a text that lacks its quotes may be a secret.
             Some(found) => format!("{found:?}"),
             None => END.to_owned(),
         };
         Fault { at: self.at, what: format!("expected {expected}, found {found}") }
     }
 
-    /// Goes on behind white space and comments.
+    /// Skips white space and comments.
     fn skip(&mut self) -> Result<(), Fault> {
         loop {
             self.take_while(is_space);
@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
         Ok(Node { range: start..self.at, value, comma: None })
     }
 
-    /// What is between brackets, of which the first stands here.
+    /// Reads a value between brackets, from the opening one.
     fn nested(
         &mut self,
         inside: impl FnOnce(&mut Self) -> Result<Value<'a>, Fault>,
@@ -186,7 +186,7 @@ impl<'a> Reader<'a> {
         let value = inside(self);
         self.depth -= 1;
         match value {
-            // Where it begins is what has to be found.
+            // The user has to find the opening bracket, so the error points there.
             Err(fault) if fault.at == self.text.len() => {
                 let closing = if bracket == '{' { '}' } else { ']' };
                 Err(Fault { at, what: format!("expected a {closing} for this {bracket}, found {END}") })
@@ -231,7 +231,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Where the comma behind a value is: none need be before the end.
+    /// Skips the comma after a value and returns its position. Before the closing bracket it may be missing.
     fn comma(&mut self, end: &str) -> Result<Option<usize>, Fault> {
         self.skip()?;
         let at = self.at;
@@ -311,14 +311,14 @@ impl<'a> Reader<'a> {
             'x' => char::from_u32(self.hex(2)?).unwrap_or_default(),
             'u' => {
                 let high = self.hex(4)?;
-                let behind = self.at;
+                let after_high = self.at;
                 let low = if self.take("\\u") { self.hex(4)? } else { 0 };
                 let pair = [high, low].map(|unit| u16::try_from(unit).unwrap_or_default());
                 match char::decode_utf16(pair).next() {
                     Some(Ok(character)) if character.len_utf16() == 2 => character,
                     single => {
-                        self.at = behind;
-                        // Half of a pair is a character in JavaScript alone.
+                        self.at = after_high;
+                        // Only JavaScript allows half of a surrogate pair as a character.
                         single.and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER)
                     }
                 }
@@ -333,7 +333,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// So many hexadecimal digits.
+    /// Reads this number of hexadecimal digits.
     fn hex(&mut self, digits: usize) -> Result<u32, Fault> {
         let found = self.rest().get(..digits);
         match found.filter(|found| found.bytes().all(|byte| byte.is_ascii_hexdigit())) {
@@ -375,12 +375,12 @@ impl<'a> Reader<'a> {
 }
 
 fn is_space(c: char) -> bool {
-    // What Unicode counts as white space, but for U+0085, and the byte order mark.
+    // White space of Unicode except U+0085, and the byte order mark.
     c == '\u{feff}' || c != '\u{85}' && c.is_whitespace()
 }
 
-/// Whether a character may be in a name without quotes. Outside ASCII that is whatever is neither white space nor a
-/// control: the standard library has no table of combining marks.
+/// Whether a character may be in a name without quotes. Outside ASCII this is every character that is neither white
+/// space nor a control: the standard library has no table of combining marks.
 fn is_in_name(c: char) -> bool {
     if c.is_ascii() {
         c.is_ascii_alphanumeric() || matches!(c, '$' | '_')
@@ -390,9 +390,9 @@ fn is_in_name(c: char) -> bool {
 }
 
 const END: &str = "the end of the text";
-/// What ends a line.
+/// The characters that end a line.
 pub(super) const LINE_ENDS: [char; 4] = ['\n', '\r', '\u{2028}', '\u{2029}'];
-/// How deep lists and objects may be nested: each level is a call.
+/// How deep lists and objects may be nested. The reader is recursive, so each level takes stack.
 const DEEPEST: usize = 512;
 
 #[cfg(test)]
@@ -407,9 +407,9 @@ mod tests {
         }
     }
 
-    /// What is legal, by the grammar of the specification and the cases of its test suite, json5-tests.
+    /// Legal texts, from the grammar of the specification and from its test suite, json5-tests.
     #[test]
-    fn what_is_legal_is_read() {
+    fn legal_texts_are_read() {
         for (text, value) in [
             // Objects and lists.
             ("{}", json!({})),
@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_legal_is_an_error_with_its_place() {
+    fn illegal_texts_are_errors_with_a_position() {
         for (text, at, what) in [
             ("[,null]", 1, "expected a value, found ','"),
             ("[,]", 1, "expected a value, found ','"),
@@ -533,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_has_its_place() {
+    fn everything_has_a_position() {
         let text = "{ a/**/: 1 /* x */, 'é' : [2 , {}] }";
         let root = parse(text).unwrap().unwrap();
         let Value::Object(members) = &root.value else { panic!("{root:?}") };

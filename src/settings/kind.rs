@@ -1,4 +1,4 @@
-//! The kinds of values that members of the settings may have.
+//! The kinds of value that members of the settings take.
 
 use serde_json::Value;
 
@@ -6,38 +6,38 @@ use super::is_our_provider;
 use crate::spelling::{near_miss, nearest};
 use crate::url::BaseUrl;
 
-/// What a member may be.
+/// The kind of a member's value.
 pub(super) enum Kind {
     Anything,
     Switch,
     /// Text that is not blank.
     Text,
-    /// What can be the name of a region.
+    /// A valid region name.
     Region,
-    /// What calls can be put under.
+    /// A base URL for calls.
     Url,
-    /// A number from this on.
+    /// A number of at least this.
     From(f64),
     /// A number above this, which may be `Infinity`.
     Above(f64),
     /// A number from 0 to 1.
     Share,
-    /// A whole number from this on.
+    /// A whole number of at least this.
     Whole(f64),
-    /// One of these words; the others, which OpenClaw has as well, are warned of.
+    /// One of the words `ours`. `others` are words that OpenClaw also takes: they give a warning.
     Word {
         ours: &'static [&'static str],
         others: &'static [&'static str],
     },
-    /// A word of these lists, in any case. All else is meant for other providers, and is warned of.
+    /// A word of these lists, in upper or lower case. Any other word is meant for other providers and gives a warning.
     Lenient(&'static [&'static [&'static str]]),
-    /// Nothing that this program does: a warning says why.
+    /// A member without effect. A warning says why.
     Idle(&'static str),
-    /// `false`, if anything: the error says why.
+    /// Only `false` is allowed. The error for `true` says why.
     Denied(&'static str),
-    /// `true`, if anything: it is always so, and a warning says that.
+    /// Always on. A warning for `false` says so.
     Always(&'static str),
-    /// A key as it is, or where it is: the name of a variable, or a reference to one.
+    /// A key, or the variable that holds it: its name, or a reference to it.
     Key,
     /// A text that may be a secret, or a reference to a variable.
     Secret,
@@ -50,38 +50,40 @@ pub(super) enum Kind {
     Words(&'static [&'static str]),
     /// An object of any members, all of one kind.
     Map(&'static Kind),
-    /// An object of which the members count whose names are ours; they are written like this in a path.
+    /// An object in which only the members count for which the function is true. In paths they are written as the
+    /// given name.
     Some(fn(&str) -> bool, &'static str, &'static Kind),
     Object(Object),
-    /// The one, or a text alone.
+    /// A value of this kind, or only a text.
     TextOr(&'static Kind),
 }
 
 impl Kind {
-    pub(super) fn members(&self, way: &str, found: &mut Vec<String>) {
+    /// Adds the paths of all members below `path`.
+    pub(super) fn members(&self, path: &str, found: &mut Vec<String>) {
         match self {
             Self::Object(object) => {
                 for (name, kind) in object.members {
-                    let dot = if way.is_empty() { "" } else { "." };
-                    kind.members(&format!("{way}{dot}{name}"), found);
+                    let dot = if path.is_empty() { "" } else { "." };
+                    kind.members(&format!("{path}{dot}{name}"), found);
                 }
             }
-            Self::Some(_, name, kind) => kind.members(&format!("{way}.{name}"), found),
-            Self::Map(kind) => kind.members(&format!("{way}.*"), found),
-            Self::Headers => found.push(format!("{way}.*")),
-            Self::List(kind @ Self::Object(_)) => kind.members(&format!("{way}[]"), found),
+            Self::Some(_, name, kind) => kind.members(&format!("{path}.{name}"), found),
+            Self::Map(kind) => kind.members(&format!("{path}.*"), found),
+            Self::Headers => found.push(format!("{path}.*")),
+            Self::List(kind @ Self::Object(_)) => kind.members(&format!("{path}[]"), found),
             Self::TextOr(kind) => {
-                found.push(way.to_owned());
-                kind.members(way, found);
+                found.push(path.to_owned());
+                kind.members(path, found);
             }
-            _ => found.push(way.to_owned()),
+            _ => found.push(path.to_owned()),
         }
     }
 }
 
 impl Kind {
-    /// Leaves of a value what may be shown: nothing of a secret, nothing that has no effect or is another
-    /// program's, and nothing of a wrong kind, which may be anything. Whether that is anything at all.
+    /// Removes what must not be shown: secrets, members without effect, members of other programs, and values of the
+    /// wrong kind, which may be anything. Returns whether anything is left.
     pub(super) fn keep_shown(&self, value: &mut Value) -> bool {
         let members = |members: &mut serde_json::Map<String, Value>,
                        kind: &dyn Fn(&str) -> Option<&'static Self>| {
@@ -107,7 +109,7 @@ impl Kind {
                 true
             }
             (Self::TextOr(kind), value @ Value::Object(_)) => kind.keep_shown(value),
-            // What calls cannot be put under may have a password in it.
+            // An invalid URL may have a password in it.
             (Self::Url, Value::String(url)) => url.contains("${") || BaseUrl::parse(url).is_ok(),
             (Self::Key | Self::Secret | Self::Headers | Self::Idle(_), _)
             | (_, Value::Object(_) | Value::Array(_)) => false,
@@ -118,27 +120,27 @@ impl Kind {
 
 pub(super) struct Object {
     pub(super) members: &'static [(&'static str, Kind)],
-    /// The members that must be there.
+    /// The required members.
     pub(super) required: &'static [&'static str],
     pub(super) others: Others,
-    /// The member that names the provider: an object of another one is none of ours.
+    /// The member that names the provider. Objects of other providers are ignored.
     pub(super) owner: Option<&'static str>,
-    /// What must be there beside a `mode` of this word.
+    /// For a `mode`, the member that it requires.
     pub(super) needs: &'static [(&'static str, &'static str)],
 }
 
-/// What members count as that are not in the table.
+/// How members that are not in the table are treated.
 #[derive(PartialEq)]
 pub(super) enum Others {
-    /// Faults.
+    /// As errors.
     Wrong,
-    /// Faults if they look like one of the table, otherwise another program's.
+    /// As errors if they resemble one in the table, otherwise as another program's.
     Misspelt,
-    /// Faults if they look like one of the table, otherwise warned of.
+    /// As errors if they resemble one in the table, otherwise with a warning.
     Idle,
-    /// Faults if they are [nearly](near_miss) one of the table that is not there, otherwise another program's.
+    /// As errors if they [nearly](near_miss) are one in the table that is absent, otherwise as another program's.
     Near,
-    /// Another program's.
+    /// As another program's.
     Foreign,
 }
 
@@ -151,7 +153,8 @@ pub(super) const fn object(members: &'static [(&'static str, Kind)], others: Oth
 }
 
 impl Object {
-    /// `has` tells which members there are beside it.
+    /// The kind of the member with this name. `has` says which other members are present. The error says what is wrong
+    /// with the name.
     pub(super) fn member(
         &self,
         name: &str,
@@ -219,7 +222,7 @@ pub(super) fn list(words: &[&str]) -> String {
     }
 }
 
-/// Beyond this, not every whole number can be told from the next.
+/// From here on, an `f64` cannot hold every whole number.
 const LARGEST: f64 = 9_007_199_254_740_992.0;
 
 static UNKNOWN: Kind = Kind::Idle("there is no such member here: it has no effect");

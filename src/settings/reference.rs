@@ -1,40 +1,42 @@
-//! References to variables of the environment: `${NAME}` in a text, and where a key is.
+//! References to environment variables: `${NAME}` in a text, and the variables that hold keys.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 
-/// Looks a variable up.
+/// Returns the value of an environment variable.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// The text with the values of the variables that it names as `${NAME}`; `$${NAME}` is `${NAME}` itself.
-/// `None` where there are variables and no environment, an error with the name of one that is not set.
+/// Replaces each `${NAME}` in a text by the value of the variable. `$${NAME}` stands for a literal `${NAME}`.
+///
+/// Returns `None` if the text refers to variables and there is no environment. The error is the name of a variable
+/// that is not set.
 pub(super) fn expanded<'a>(text: &'a str, env: Option<Env<'_>>) -> Result<Option<Cow<'a, str>>, String> {
     if !text.contains("${") {
         return Ok(Some(Cow::Borrowed(text)));
     }
-    let mut whole = String::new();
+    let mut expanded = String::new();
     let mut rest = text;
-    while let Some((before, behind)) = rest.split_once("${") {
-        let name = behind.split_once('}').filter(|(name, _)| is_name(name));
+    while let Some((before, reference)) = rest.split_once("${") {
+        let name = reference.split_once('}').filter(|(name, _)| is_name(name));
         if let (Some((name, after)), Some(before)) = (name, before.strip_suffix('$')) {
-            whole.extend([before, "${", name, "}"]);
+            expanded.extend([before, "${", name, "}"]);
             rest = after;
         } else if let Some((name, after)) = name {
             let Some(env) = env else { return Ok(None) };
-            whole.push_str(before);
-            whole.push_str(&env(name).ok_or_else(|| name.to_owned())?);
+            expanded.push_str(before);
+            expanded.push_str(&env(name).ok_or_else(|| name.to_owned())?);
             rest = after;
         } else {
-            whole.extend([before, "${"]);
-            rest = behind;
+            expanded.extend([before, "${"]);
+            rest = reference;
         }
     }
-    whole.push_str(rest);
-    Ok(Some(Cow::Owned(whole)))
+    expanded.push_str(rest);
+    Ok(Some(Cow::Owned(expanded)))
 }
 
-/// The values of the variables that stand in the path of a URL, `https://HOST/${NAME}`.
+/// The values of the variables in the path of a URL: `https://HOST/${NAME}`.
 pub(super) fn values_in_path(url: &str, env: Env<'_>) -> Vec<String> {
     let mut values = Vec::new();
     for (at, _) in url.match_indices("${") {
@@ -50,12 +52,12 @@ pub(super) fn values_in_path(url: &str, env: Env<'_>) -> Vec<String> {
     values
 }
 
-/// All texts of a value expanded, as far as that can be.
+/// Expands all texts in a value. A text that refers to an unset variable stays as it is.
 pub(super) fn expand(value: &mut Value, env: Env<'_>) {
     match value {
         Value::String(text) => {
-            if let Ok(Some(Cow::Owned(whole))) = expanded(text, Some(env)) {
-                *text = whole;
+            if let Ok(Some(Cow::Owned(expanded))) = expanded(text, Some(env)) {
+                *text = expanded;
             }
         }
         Value::Array(list) => list.iter_mut().for_each(|value| expand(value, env)),
@@ -64,8 +66,8 @@ pub(super) fn expand(value: &mut Value, env: Env<'_>) {
     }
 }
 
-/// The variable that holds a key, where the value is no key itself: `NAME`, `${NAME}`, or
-/// `{ source: "env", id: "NAME" }`.
+/// The name of the variable that holds a key: `NAME`, `${NAME}` or `{ source: "env", id: "NAME" }`. `None` if
+/// the value is the key itself.
 pub(super) fn variable(value: &Value) -> Option<String> {
     let name = match value {
         Value::Object(_) if value.get("source")? == "env" => value.get("id")?.as_str()?,
@@ -77,7 +79,7 @@ pub(super) fn variable(value: &Value) -> Option<String> {
     Some(name.to_owned()).filter(|name| is_name(name))
 }
 
-/// The key that a value is, or that is in the variable that it names.
+/// A key: the value itself, or the content of the variable that it names.
 pub(super) fn key(value: &Value, env: Env<'_>) -> Option<String> {
     match variable(value) {
         Some(name) if is_marker(&name) => None,
@@ -86,13 +88,13 @@ pub(super) fn key(value: &Value, env: Env<'_>) -> Option<String> {
     }
 }
 
-/// The text that a value is, or that is in the variable that it refers to.
+/// A text: the value itself, or the content of the variable that it refers to.
 pub(super) fn secret(value: &Value, env: Env<'_>) -> Option<String> {
     value.as_str().map(str::to_owned).or_else(|| env(&variable(value)?))
 }
 
-/// Whether a variable is one of the AWS SDKs' that holds no key of this kind: OpenClaw writes its name down
-/// to say that there are credentials.
+/// Whether a variable belongs to the AWS SDKs and holds no Bedrock API key. OpenClaw writes such a name as a marker
+/// that credentials exist.
 pub(super) fn is_marker(name: &str) -> bool {
     name.starts_with("AWS_") && name != "AWS_BEARER_TOKEN_BEDROCK"
 }
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_stand_in_a_text() {
+    fn variables_in_a_text_are_replaced() {
         for (text, whole) in [
             ("plain", Ok("plain")),
             ("https://${HOST}/${K_1}", Ok("https://<HOST>/<K_1>")),
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_in_the_path_of_a_url_is_told_from_one_in_its_host() {
+    fn only_values_in_the_path_of_a_url_are_found() {
         let env = |name: &str| match name {
             "KEY" => Some("k".to_owned()),
             "BASE" => Some("https://h/p".to_owned()),
@@ -150,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_itself_or_in_a_variable() {
+    fn a_key_is_given_or_held_by_a_variable() {
         use serde_json::json;
         for (value, found) in [
             (json!("bedrock-api-key-x"), Some("bedrock-api-key-x")),

@@ -1,4 +1,4 @@
-//! What may stand in the settings, as a table.
+//! The members that the settings may have, as a table.
 
 use super::kind::{Kind, Object, Others, object, one_of};
 use super::{OUR_NAME, is_our_provider, is_ours};
@@ -6,15 +6,15 @@ use crate::conversation::{CacheRetention, Family, Form};
 use crate::converse::ServiceTierType;
 use crate::guardrail::{GuardrailStreamProcessingMode, GuardrailTrace};
 
-/// The paths of all members that are read: `models.bedrockDiscovery.region`; `*` stands for any name, `[]` for
-/// each of a list.
+/// The paths of all members that are read, such as `models.bedrockDiscovery.region`. `*` stands for any name, `[]` for
+/// each item of a list.
 pub(super) fn members() -> Vec<String> {
     let mut members = Vec::new();
     ROOT.members("", &mut members);
     members
 }
 
-/// The settings as far as they count, without secrets; `None` if they are none.
+/// The settings that have an effect, without secrets. `None` if there are none.
 pub(super) fn without_secrets(mut root: serde_json::Value) -> Option<serde_json::Value> {
     ROOT.keep_shown(&mut root).then_some(root)
 }
@@ -63,7 +63,7 @@ static PROVIDER: Kind = object(
     Others::Idle,
 );
 
-/// The one API of a model's that is ours, and those that OpenClaw has beside it.
+/// The API of Bedrock models, and the other APIs that OpenClaw knows.
 const API: Kind = Kind::Word {
     ours: &[super::API],
     others: &[
@@ -259,7 +259,7 @@ const GUARDRAIL: Kind = Kind::Object(Object {
     needs: &[],
 });
 
-/// What OpenClaw knows of a way to sign in. Those of other providers are its own.
+/// How OpenClaw signs in to a provider. Profiles of other providers are ignored.
 static AUTH_PROFILE: Kind = Kind::Object(Object {
     members: &[
         ("provider", Kind::Text),

@@ -1,4 +1,4 @@
-//! The values of a settings file that was checked, out of its JSON.
+//! The values of a settings file, from JSON that was checked.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -38,14 +38,14 @@ impl Settings {
             headers.set(&name, value);
         }
         let timeout = |section: Option<&Value>, name: &str, unit: f64| {
-            // A number that JSON cannot hold is a text here, and larger than any clock can.
+            // A number that JSON cannot hold is a text here: it is longer than any clock can count.
             let seconds = section?.get(name)?.as_f64().unwrap_or(f64::INFINITY) * unit;
             Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
         };
         let discovery = Discovery::read(
             of(plugin, "discovery").as_ref(),
             root.pointer("/models/bedrockDiscovery"),
-            // Whom nothing but a header lets in has no business with the control plane.
+            // Header-only auth cannot reach the control plane, so discovery is off.
             without_credentials || entry.and_then(|entry| entry.get("enabled")?.as_bool()) == Some(false),
         );
         let choice = defaults.and_then(|defaults| defaults.get("model"));
@@ -90,7 +90,7 @@ impl Settings {
         }
         let primary = choice.and_then(|choice| choice.as_str().or_else(|| choice.get("primary")?.as_str()));
         let fallbacks = choice.and_then(|choice| choice.get("fallbacks")?.as_array()).into_iter().flatten();
-        // A model of another provider's is another program's: what can be called is the next one.
+        // Models of other providers are meant for other programs: the next one is used.
         let order = primary.into_iter().chain(fallbacks.filter_map(Value::as_str));
         let mut ids = HashMap::new();
         for (alias, id) in &settings.aliases {
@@ -110,8 +110,8 @@ impl Settings {
 }
 
 impl Discovery {
-    /// The newer section counts before the older, member by member. `off` is what is so where neither says
-    /// whether to look.
+    /// Each member of the newer section takes precedence over that of the older. With `off`, discovery is off unless
+    /// one of them turns it on.
     fn read(newer: Option<&Value>, older: Option<&Value>, off: bool) -> Self {
         let of =
             |name: &str| [newer, older].into_iter().flatten().find_map(|section| section.get(name)).cloned();
@@ -167,7 +167,7 @@ impl Params {
         };
         let tiers = &[ServiceTierType::VALUES];
         let tier = word("serviceTier", tiers).or_else(|| word("service_tier", tiers));
-        // At this level a model thinks as much as it sees fit.
+        // With `high`, a model that thinks adaptively decides for itself how much to think.
         let thinking =
             word("thinking", LEVELS).map(|level| if level == "adaptive" { "high".to_owned() } else { level });
         Self {
@@ -190,7 +190,7 @@ impl Params {
     }
 }
 
-/// The values of the variables that stand in the paths of URLs.
+/// The values of the variables in the paths of URLs.
 pub(super) fn in_paths(root: &Value, env: Env<'_>) -> Vec<Token> {
     let provider = provider_of(root.pointer("/models/providers"));
     let models = provider.and_then(|provider| provider.get("models")?.as_array()).into_iter().flatten();
@@ -199,7 +199,7 @@ pub(super) fn in_paths(root: &Value, env: Env<'_>) -> Vec<Token> {
     values.map(|value| Token::new(value, None)).collect()
 }
 
-/// The entry of ours among providers, by whichever of its names.
+/// Our entry among providers, under any of its names.
 fn provider_of(entries: Option<&Value>) -> Option<&Value> {
     let entries = entries?.as_object()?;
     let named = |name: &str| entries.iter().find(|(found, _)| found.trim().eq_ignore_ascii_case(name));
@@ -220,7 +220,7 @@ fn texts(section: Option<&Value>, env: Env<'_>) -> Headers {
     headers
 }
 
-/// How OpenClaw signs in to our provider, where it says so apart from the provider.
+/// How OpenClaw signs in to our provider, if it says so outside the provider's section.
 fn auth_profile(root: &Value) -> Option<String> {
     let profiles = root.pointer("/auth/profiles")?.as_object()?;
     text(profiles.values().find(|profile| is_ours_profile(profile)), "mode")
@@ -230,7 +230,7 @@ fn is_ours_profile(profile: &Value) -> bool {
     text(Some(profile), "provider").is_some_and(|name| is_our_provider(&name))
 }
 
-/// The header that authorises calls, where one does.
+/// The header that authorises calls, if there is one.
 fn authorising_header(auth: Option<&Value>, env: Env<'_>) -> Option<(String, String)> {
     let auth = auth.filter(|auth| auth.get("mode").is_some_and(|mode| mode == "header"))?;
     let prefix = auth.get("prefix").and_then(Value::as_str).unwrap_or_default();
@@ -254,7 +254,7 @@ fn whole(section: Option<&Value>, name: &str) -> Option<u64> {
     as_whole(section?.get(name)?)
 }
 
-/// A whole number, in whichever way it is written: `1e6`.
+/// A whole number in any notation, such as `1e6`.
 fn as_whole(number: &Value) -> Option<u64> {
     number.as_u64().or_else(|| format!("{:.0}", number.as_f64()?).parse().ok())
 }
