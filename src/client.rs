@@ -347,12 +347,12 @@ impl Client {
 
     /// Only the credentials of [`identify`](Self::identify), even if region or endpoint are invalid.
     pub async fn search_credentials(&self) -> Search {
-        self.search().await
+        self.search(&self.config.context.aws_files()).await
     }
 
     /// The region that a call of this model goes to.
     pub(crate) async fn region_of(&self, model_id: &str) -> Result<String> {
-        Ok(self.target(Some(model_id)).await?.region.signing_name())
+        Ok(self.target(Some(model_id), &self.config.context.aws_files()).await?.region.signing_name())
     }
 
     pub(crate) fn config(&self) -> &Config {

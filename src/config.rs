@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_credential_types::Token;
 
 use crate::aws_files::Profiles;
-use crate::context::Context;
+use crate::context::{AwsFiles, Context};
 use crate::credentials::{Chain, Credentials, ProvideCredentials, ProviderContext};
 use crate::endpoint::{Endpoint, EndpointSettings, EndpointSource, Service};
 use crate::progress::{Progress, Watcher};
@@ -294,6 +294,7 @@ impl Config {
     pub(crate) async fn target(
         &self,
         model_id: Option<&str>,
+        files: &AwsFiles,
         instance_region: impl Future<Output = Result<Option<String>>>,
     ) -> Result<Target> {
         // A file that cannot be read is no error if nothing in it is needed.
@@ -306,12 +307,13 @@ impl Config {
             fallback: self.fallback_region.as_deref(),
         };
         let is_named = is_named_before_files(&named, env);
-        let profiles = match self.context.profiles() {
-            Err(_) if is_named && self.profile.is_none() => Profiles::default(),
+        let no_profiles = Profiles::default();
+        let profiles = match files.profiles() {
+            Err(_) if is_named && self.profile.is_none() => &no_profiles,
             profiles => profiles?,
         };
         let profile = profiles.profile(&self.context.profile_name(self.profile.as_deref()));
-        let profile = profile.map(|section| (&profiles, section));
+        let profile = profile.map(|section| (profiles, section));
 
         let region = match Region::resolve(&RegionSettings { profile, ..named }, env)? {
             Some(region) => region,

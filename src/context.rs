@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 
 use command::Wait;
 
+pub(crate) use aws_files::AwsFiles;
 pub use command::CommandOutput;
 pub use lock::Lock;
 
@@ -59,6 +60,9 @@ enum World {
 struct Fake {
     env: BTreeMap<String, String>,
     files: Arc<Mutex<BTreeMap<PathBuf, Vec<u8>>>>,
+    /// The paths that were read.
+    #[cfg(test)]
+    reads: Arc<Mutex<Vec<PathBuf>>>,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     commands: Arc<Commands>,
 }
@@ -77,10 +81,19 @@ impl Context {
         let fake = Fake {
             env: BTreeMap::new(),
             files: Arc::default(),
+            #[cfg(test)]
+            reads: Arc::default(),
             clock: Arc::new(|| SystemTime::UNIX_EPOCH),
             commands: Arc::new(|_| Err(io::ErrorKind::NotFound.into())),
         };
         Self { world: World::Fake(fake), pipes: Arc::default() }
+    }
+
+    /// The paths that a fake context has read.
+    #[cfg(test)]
+    pub(crate) fn reads(&self) -> Vec<PathBuf> {
+        let World::Fake(fake) = &self.world else { return Vec::new() };
+        fake.reads.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn is_fake(&self) -> bool {
@@ -143,6 +156,8 @@ impl Context {
         let read = match &self.world {
             World::Real => self.read_real_file(path),
             World::Fake(fake) => {
+                #[cfg(test)]
+                fake.reads.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_owned());
                 fake.files().get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
             }
         };

@@ -25,6 +25,7 @@ use tokio::time::{Instant, timeout};
 use super::request::request;
 use super::{Client, Identity, Memory, unreadable};
 use crate::config::{Config, Target};
+use crate::context::AwsFiles;
 use crate::credentials::{Cache, Resolved, Search};
 use crate::endpoint::EndpointSource;
 use crate::frame::MEDIA_TYPE;
@@ -75,9 +76,9 @@ impl Shared {
     }
 
     /// Asks the chain for other credentials than these, which the service has refused.
-    async fn renewed(&self, refused: &Arc<Resolved>) -> bool {
+    async fn renewed(&self, refused: &Arc<Resolved>, files: &AwsFiles) -> bool {
         self.credentials.give_up(refused);
-        let found = self.credentials.credentials().await;
+        let found = self.credentials.credentials(files).await;
         found.is_ok_and(|found| !found.credentials.is_same_as(&refused.credentials))
     }
 }
@@ -106,23 +107,24 @@ impl Client {
         spanned(call, self.retried(call, read))
     }
 
-    pub(super) async fn search(&self) -> Search {
-        self.shared.credentials.search().await
+    pub(super) async fn search(&self, files: &AwsFiles) -> Search {
+        self.shared.credentials.search(files).await
     }
 
     pub(super) async fn identity(&self) -> Result<Identity> {
-        let search = self.search().await;
+        let files = self.config.context.aws_files();
+        let search = self.search(&files).await;
         let found = search.result.as_ref().ok();
         let instance_region = found.and_then(|found| found.region.clone());
-        let target = self.config.target(None, async { Ok(instance_region) }).await?;
+        let target = self.config.target(None, &files, async { Ok(instance_region) }).await?;
         let Target { region, runtime, control, .. } = target;
         Ok(Identity { search, region, runtime, control })
     }
 
     /// Where calls of a model go.
-    pub(super) async fn target(&self, model_id: Option<&str>) -> Result<Target> {
-        let instance_region = async { Ok(self.found().await?.and_then(|found| found.region.clone())) };
-        self.config.target(model_id, instance_region).await
+    pub(super) async fn target(&self, model_id: Option<&str>, files: &AwsFiles) -> Result<Target> {
+        let instance_region = async { Ok(self.found(files).await?.and_then(|found| found.region.clone())) };
+        self.config.target(model_id, files, instance_region).await
     }
 
     /// Makes a call until it is read or there is no further attempt.
@@ -145,11 +147,11 @@ impl Client {
     }
 
     /// The credentials, if calls are authorised at all.
-    async fn found(&self) -> Result<Option<Arc<Resolved>>> {
+    async fn found(&self, files: &AwsFiles) -> Result<Option<Arc<Resolved>>> {
         if !self.config.uses_credentials {
             return Ok(None);
         }
-        self.shared.credentials.credentials().await.map(Some)
+        self.shared.credentials.credentials(files).await.map(Some)
     }
 
     /// The inference profiles that serve a model, regional ones before the global one. Fails soon, since this is
@@ -163,7 +165,8 @@ impl Client {
         let look_up = async {
             let call = ListInferenceProfilesRequest::new().max_results(1000u32).to_call()?;
             let once = Attempt { invocation: "", number: 1, max: 1 };
-            let received = self.attempt(&call, target, self.found().await?.as_deref(), once).await?;
+            let found = self.found(&self.config.context.aws_files()).await?;
+            let received = self.attempt(&call, target, found.as_deref(), once).await?;
             let (_, body) = received.whole(call.operation).await?;
             let listed: ListInferenceProfilesResponse = Operation::ListInferenceProfiles.read_json(&body)?;
             Ok(listed.serving(model_id))
@@ -284,6 +287,9 @@ struct Attempts<'a> {
     /// Whether `call` is of the inference profile that serves the model.
     substituted: bool,
     invocation: String,
+    /// The AWS files, which `target` was made with, for the first attempt. Each later one reads them again: they may
+    /// have changed while it was waited for.
+    files: Option<AwsFiles>,
     found: Option<Arc<Resolved>>,
     number: u32,
     /// How many of them patience or new credentials allowed: they do not count for the most attempts.
@@ -303,12 +309,14 @@ impl<'a> Attempts<'a> {
             Some(project) => Cow::Owned(call.in_project(project)?),
             None => Cow::Borrowed(call),
         };
+        let files = config.context.aws_files();
         Ok(Self {
             client,
-            target: client.target(call.model_id.as_deref()).await?,
+            target: client.target(call.model_id.as_deref(), &files).await?,
             call,
             substituted: false,
             invocation: config.context.uuid(),
+            files: Some(files),
             found: None,
             number: 0,
             beside: 0,
@@ -324,7 +332,8 @@ impl<'a> Attempts<'a> {
     async fn send(&mut self) -> Result<Received> {
         loop {
             self.number += 1;
-            self.found = self.client.found().await?;
+            let files = self.files.take().unwrap_or_else(|| self.client.config.context.aws_files());
+            self.found = self.client.found(&files).await?;
             let retry = self.target.retry;
             if retry.adaptive {
                 let wait = self.client.shared.with_rate(RateLimit::take);
@@ -366,7 +375,7 @@ impl<'a> Attempts<'a> {
         let chance = config.context.chance();
         let expired = !self.renewed && error.code().is_some_and(credentials_expired);
         let delay = if let (Some(found), true) = (&self.found, expired)
-            && shared.renewed(found).await
+            && shared.renewed(found, &config.context.aws_files()).await
         {
             self.renewed = true;
             self.beside += 1;
@@ -502,3 +511,52 @@ const LONGEST_LOOK_UP: Duration = Duration::from_secs(5);
 const LONGEST_WAIT_FOR_REFUSAL: Duration = Duration::from_secs(10);
 /// How much of an error response's body is read, in bytes.
 const LONGEST_REFUSAL: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::context::Context;
+    use crate::converse::{ConverseRequest, Message};
+    use crate::retry::Retry;
+    use crate::transport::TransportFuture;
+
+    /// Refuses every call.
+    #[derive(Debug)]
+    struct Refuses;
+
+    impl Transport for Refuses {
+        fn send(&self, _: ::http::Request<Bytes>) -> TransportFuture<'_> {
+            Box::pin(async { Err(Error::new(ErrorKind::Connect, "refused")) })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_reads_the_aws_files_once_an_attempt() {
+        let files = ["/home/.aws/config", "/home/.aws/credentials"].map(PathBuf::from);
+        let [config, credentials] = &files;
+        let context = Context::fake()
+            .with_env("HOME", "/home")
+            .with_file(config, "[default]\nregion = eu-west-1\n")
+            .with_file(credentials, "[default]\naws_access_key_id = AK\naws_secret_access_key = sekret\n");
+        let client = Client::new(
+            Config::new().context(context.clone()).transport(Arc::new(Refuses)).retry(Retry::never()),
+        );
+        let request = ConverseRequest::new("m").message(Message::user("Hi"));
+        let mut expected = Vec::<&Path>::new();
+        // The first call searches for credentials, the second compares the files.
+        for _ in 0..2 {
+            client.converse(&request).await.unwrap_err();
+            expected.extend(files.iter().map(PathBuf::as_path));
+            assert_eq!(context.reads(), expected);
+        }
+        client.identify().await.unwrap().search.result.unwrap();
+        expected.extend(files.iter().map(PathBuf::as_path));
+        assert_eq!(context.reads(), expected);
+
+        let tries = client.with(crate::Overrides::new().retry(Retry::standard().max_attempts(3)));
+        tries.converse(&request).await.unwrap_err();
+        assert_eq!(context.reads().len(), expected.len() + 3 * files.len());
+    }
+}

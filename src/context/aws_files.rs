@@ -3,12 +3,28 @@
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use super::Context;
 use crate::aws_files::Profiles;
 use crate::{Error, ErrorKind, Result};
+
+/// The two AWS files, read and parsed once for a call. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub(crate) struct AwsFiles {
+    profiles: Result<Arc<Profiles>>,
+    /// A hash of their texts, to notice changes.
+    pub(crate) mark: u64,
+}
+
+impl AwsFiles {
+    /// What they say. Fails if a file cannot be read or parsed.
+    pub(crate) fn profiles(&self) -> Result<&Profiles> {
+        self.profiles.as_deref().map_err(Error::clone)
+    }
+}
 
 impl Context {
     /// The profile to use: the named one, else `AWS_PROFILE`, else `default`.
@@ -28,25 +44,28 @@ impl Context {
 
     /// The two AWS files. One that does not exist counts as empty.
     pub fn profiles(&self) -> Result<Profiles> {
-        let config = self.read_aws_file(self.config_file())?;
-        let credentials = self.read_aws_file(self.credentials_file())?;
-        Profiles::parse(
-            config.as_ref().map(|(path, text)| (path.as_str(), text.as_str())),
-            credentials.as_ref().map(|(path, text)| (path.as_str(), text.as_str())),
-        )
+        self.aws_files().profiles.map(Arc::unwrap_or_clone)
     }
 
-    /// A hash of the two AWS files, to notice changes.
-    pub(crate) fn aws_files_mark(&self) -> u64 {
+    /// Reads the two AWS files.
+    pub(crate) fn aws_files(&self) -> AwsFiles {
         let mut hasher = DefaultHasher::new();
-        for path in [self.config_file(), self.credentials_file()] {
-            let content = path.map(|path| self.read_file(&path)).transpose();
-            match content.map(|content| content.flatten().map(Zeroizing::new)) {
-                Ok(content) => content.as_deref().hash(&mut hasher),
-                Err(error) => error.kind().hash(&mut hasher),
+        let files = [self.config_file(), self.credentials_file()].map(|path| self.read_aws_file(path));
+        for file in &files {
+            match file {
+                Ok(file) => file.as_ref().map(|(_, text)| text.as_str()).hash(&mut hasher),
+                Err(error) => error.message().hash(&mut hasher),
             }
         }
-        hasher.finish()
+        let [config, credentials] = files;
+        let profiles = config.and_then(|config| {
+            let credentials = credentials?;
+            Profiles::parse(
+                config.as_ref().map(|(path, text)| (path.as_str(), text.as_str())),
+                credentials.as_ref().map(|(path, text)| (path.as_str(), text.as_str())),
+            )
+        });
+        AwsFiles { profiles: profiles.map(Arc::new), mark: hasher.finish() }
     }
 
     fn aws_file(&self, variable: &str, name: &str) -> Option<PathBuf> {

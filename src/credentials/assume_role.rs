@@ -6,7 +6,7 @@
 
 use aws_credential_types::Credentials as Keys;
 
-use super::provider_context::{Fault, ProviderContext};
+use super::provider_context::{Fault, SearchContext};
 use super::sts;
 use crate::aws_files::Section;
 use crate::{Error, ErrorKind, Result};
@@ -50,7 +50,7 @@ impl Role {
     }
 
     /// Assumes the role with these keys.
-    pub(super) async fn assume(&self, cx: &ProviderContext, with: &Keys) -> Result<Keys, Fault> {
+    pub(super) async fn assume(&self, cx: &SearchContext<'_>, with: &Keys) -> Result<Keys, Fault> {
         let session_name = self.session_name.clone();
         let session_name = session_name.unwrap_or_else(|| sts::session_name(cx.context.now()));
         let duration = self.duration_seconds.map(|seconds| seconds.to_string());

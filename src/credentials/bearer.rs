@@ -7,12 +7,12 @@
 
 use aws_credential_types::Token;
 
+use super::provider_context::SearchContext;
 use super::{Credentials, Outcome, Resolved};
-use crate::context::Context;
 use crate::{Error, ErrorKind, Result};
 
-pub(super) fn load(context: &Context) -> Result<Outcome> {
-    let Some(token) = context.env(VARIABLE) else { return absent(context) };
+pub(super) fn load(cx: &SearchContext<'_>) -> Result<Outcome> {
+    let Some(token) = cx.context.env(VARIABLE) else { return absent(cx) };
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::new(
             ErrorKind::Credentials,
@@ -28,14 +28,13 @@ pub(super) fn load(context: &Context) -> Result<Outcome> {
 }
 
 /// The outcome without a token.
-fn absent(context: &Context) -> Result<Outcome> {
+fn absent(cx: &SearchContext<'_>) -> Result<Outcome> {
     // A damaged file is reported by the source that needs it.
     let in_profile = || {
-        let profiles = context.profiles().ok()?;
-        let profile = profiles.profile(&context.profile_name(None))?;
+        let profile = cx.files.profiles().ok()?.profile(&cx.context.profile_name(None))?;
         profile.non_blank(PREFERENCE_KEY).map(str::to_owned)
     };
-    let (preference, setting) = match context.env(PREFERENCE_VARIABLE) {
+    let (preference, setting) = match cx.context.env(PREFERENCE_VARIABLE) {
         Some(preference) => (Some(preference), PREFERENCE_VARIABLE),
         None => (in_profile(), "the profile's auth_scheme_preference"),
     };

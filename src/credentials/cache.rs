@@ -6,8 +6,8 @@
 //! - If a refresh fails, they stay in use while they are valid, and half a minute passes before the next one.
 //! - A request is a task of its own, which goes on when its caller is dropped: a refresh token works once, and
 //!   would be lost with the response.
-//! - When the AWS files change, the chain is asked again. They are read for each call, as region and endpoint
-//!   need them anyway.
+//! - When the AWS files change, the chain is asked again. The caller has read them: region and endpoint need them
+//!   too.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -16,7 +16,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
 
 use super::{Attempt, AttemptOutcome, Chain, PROVIDER, ProvideCredentials, Resolved, Search, check_expiry};
-use crate::context::Context;
+use crate::context::{AwsFiles, Context};
 use crate::{Error, ErrorKind, Result};
 
 /// See the [module](self). Clones share the cache.
@@ -49,7 +49,7 @@ struct State {
 #[derive(Debug)]
 struct Cached {
     resolved: Arc<Resolved>,
-    /// The [mark](Inner::mark) when they were asked for.
+    /// The [mark](Inner::mark) of the files that they were searched in.
     mark: u64,
     /// When they are refreshed in the background, when calls wait for that, and when they expire.
     times: Option<[SystemTime; 3]>,
@@ -71,40 +71,44 @@ impl Cache {
     }
 
     /// Asks anew, whatever is cached.
-    pub(crate) async fn search(&self) -> Search {
-        let inner = Arc::clone(&self.0);
-        let searched = tokio::spawn(async move { inner.search().await }).await;
+    pub(crate) async fn search(&self, files: &AwsFiles) -> Search {
+        let (inner, files) = (Arc::clone(&self.0), files.clone());
+        let searched = tokio::spawn(async move { inner.search(&files).await }).await;
         searched.unwrap_or_else(|_| Search { result: Err(cancelled()), deferred: None, attempts: Vec::new() })
     }
 
-    /// The credentials to use.
-    pub(crate) async fn credentials(&self) -> Result<Arc<Resolved>> {
+    /// The credentials to use, with the AWS files as they were read.
+    pub(crate) async fn credentials(&self, files: &AwsFiles) -> Result<Arc<Resolved>> {
         let ended = self.0.state().ended;
-        match self.0.due() {
+        match self.0.due(files) {
             Due::Nothing(resolved) => return Ok(resolved),
             Due::InBackground(resolved) => {
                 if let Ok(flight) = Arc::clone(&self.0.flight).try_lock_owned() {
                     // A failure is kept for those who have to wait.
-                    drop(self.load(flight));
+                    drop(self.load(flight, files.clone()));
                 }
                 return Ok(resolved);
             }
             Due::Now => {}
         }
-        let flight = Arc::clone(&self.0.flight).lock_owned().await;
-        match self.0.due() {
+        let (flight, files) = match Arc::clone(&self.0.flight).try_lock_owned() {
+            Ok(flight) => (flight, files.clone()),
+            // They may change while another search goes on.
+            Err(_) => (Arc::clone(&self.0.flight).lock_owned().await, self.0.context.aws_files()),
+        };
+        match self.0.due(&files) {
             Due::Nothing(resolved) | Due::InBackground(resolved) => Ok(resolved),
             Due::Now => match self.0.failure_since(ended) {
                 Some(failure) => Err(failure),
-                None => self.load(flight).await.unwrap_or_else(|_| Err(cancelled())),
+                None => self.load(flight, files).await.unwrap_or_else(|_| Err(cancelled())),
             },
         }
     }
 
-    fn load(&self, flight: OwnedMutexGuard<()>) -> JoinHandle<Result<Arc<Resolved>>> {
+    fn load(&self, flight: OwnedMutexGuard<()>, files: AwsFiles) -> JoinHandle<Result<Arc<Resolved>>> {
         let inner = Arc::clone(&self.0);
         tokio::spawn(async move {
-            let resolved = inner.load().await;
+            let resolved = inner.load(&files).await;
             drop(flight);
             resolved
         })
@@ -117,12 +121,12 @@ impl Cache {
 }
 
 impl Inner {
-    fn due(&self) -> Due {
+    fn due(&self, files: &AwsFiles) -> Due {
         let state = self.state();
         let Some(cached) = &state.cached else { return Due::Now };
         let (resolved, mark, times) = (Arc::clone(&cached.resolved), cached.mark, cached.times);
         drop(state);
-        if self.mark() != mark {
+        if self.mark(files) != mark {
             return Due::Now;
         }
         let now = self.context.now();
@@ -140,16 +144,16 @@ impl Inner {
     }
 
     /// A number that changes when what was cached is no longer to be used.
-    fn mark(&self) -> u64 {
+    fn mark(&self, files: &AwsFiles) -> u64 {
         match &self.provider {
-            Provider::Chain(chain) => chain.files_mark(),
+            Provider::Chain(_) => files.mark,
             Provider::Own(_) => 0,
         }
     }
 
-    async fn search(&self) -> Search {
+    async fn search(&self, files: &AwsFiles) -> Search {
         let provider = match &self.provider {
-            Provider::Chain(chain) => return chain.search().await,
+            Provider::Chain(chain) => return chain.search_in(files).await,
             Provider::Own(provider) => provider,
         };
         let result = provider.provide().await.and_then(|resolved| {
@@ -165,9 +169,9 @@ impl Inner {
     }
 
     /// Asks and caches. The caller holds the flight.
-    async fn load(&self) -> Result<Arc<Resolved>> {
-        let mark = self.mark();
-        let result = self.search().await.result;
+    async fn load(&self, files: &AwsFiles) -> Result<Arc<Resolved>> {
+        let mark = self.mark(files);
+        let result = self.search(files).await.result;
         let now = self.context.now();
         let mut state = self.state();
         state.ended += 1;

@@ -3,11 +3,13 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::provider_context::SearchContext;
 use super::{
     Attempt, AttemptOutcome, Credentials, CredentialsFuture, Outcome, ProvideCredentials, ProviderContext,
     Resolved, Search, bearer, check_expiry, container, environment, imds, profile, provider_context,
     web_identity,
 };
+use crate::context::AwsFiles;
 use crate::{Error, ErrorKind, Hint, Result};
 
 /// The chain of sources that the AWS SDKs ask, or one of them alone; see the [module](super).
@@ -97,11 +99,13 @@ impl Chain {
     ///
     /// Boxed so that it is compiled once, here.
     pub fn search(&self) -> Pin<Box<dyn Future<Output = Search> + Send + '_>> {
-        Box::pin(self.ask())
+        Box::pin(async { self.search_in(&self.cx.context.aws_files()).await })
     }
 
-    async fn ask(&self) -> Search {
+    /// [`search`](Self::search), with the AWS files as they were read.
+    pub(super) async fn search_in(&self, files: &AwsFiles) -> Search {
         let Self { cx, sources } = self;
+        let cx = &SearchContext::new(cx, files);
         let is_whole = sources.len() > 1;
         let has_key = cx.fallback_token.is_some();
         let mut attempts = Vec::new();
@@ -161,11 +165,6 @@ impl Chain {
         };
         Search { result: Err(error), deferred: None, attempts }
     }
-
-    /// A number that changes with the AWS files, whose changes end what was cached.
-    pub(super) fn files_mark(&self) -> u64 {
-        self.cx.context.aws_files_mark()
-    }
 }
 
 impl ProvideCredentials for Chain {
@@ -188,9 +187,9 @@ impl Source {
         }
     }
 
-    async fn load(self, cx: &ProviderContext) -> Result<Outcome> {
+    async fn load(self, cx: &SearchContext<'_>) -> Result<Outcome> {
         match self {
-            Self::Bearer => bearer::load(&cx.context),
+            Self::Bearer => bearer::load(cx),
             Self::Environment => Ok(environment::load(&cx.context)),
             Self::Profile => profile::load(cx).await,
             Self::WebIdentity => web_identity::load(cx).await,

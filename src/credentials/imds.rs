@@ -19,7 +19,7 @@ use ::http::{Method, Uri};
 use aws_credential_types::Credentials as Keys;
 use bytes::Bytes;
 
-use super::provider_context::{CallPolicy, Fault, ProviderContext, build_request, failed, refused};
+use super::provider_context::{CallPolicy, Fault, SearchContext, build_request, failed, refused};
 use super::secret::{Fields, Secret};
 use super::{Credentials, Deferred, Outcome, Resolved};
 use crate::region::is_region;
@@ -60,7 +60,7 @@ impl From<Error> for Trouble {
 }
 
 /// The keys of the instance's role.
-pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
+pub(super) async fn load(cx: &SearchContext<'_>) -> Result<Outcome> {
     if cx.offline {
         return Ok(match Settings::of(cx)? {
             Ok(settings) => Outcome::Deferred {
@@ -84,7 +84,7 @@ pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
 
 impl Imds {
     /// The keys for a profile with `credential_source = Ec2InstanceMetadata`.
-    pub(super) async fn keys(&self, cx: &ProviderContext) -> Result<Keys, Fault> {
+    pub(super) async fn keys(&self, cx: &SearchContext<'_>) -> Result<Keys, Fault> {
         if cx.offline {
             let settings = Settings::of(cx)?;
             let url = settings.map_or_else(Ok, |settings| settings.base.join("", &[]))?;
@@ -104,7 +104,7 @@ impl Imds {
     }
 
     /// The instance's region, where nothing else names one.
-    pub(super) async fn region_if_not_named(&self, cx: &ProviderContext) -> Result<Option<String>> {
+    pub(super) async fn region_if_not_named(&self, cx: &SearchContext<'_>) -> Result<Option<String>> {
         match cx.named_region()? {
             Some(_) => Ok(None),
             None => Ok(self.region(cx).await),
@@ -112,7 +112,7 @@ impl Imds {
     }
 
     /// The instance's region. `None` if IMDS does not respond.
-    pub(super) async fn region(&self, cx: &ProviderContext) -> Option<String> {
+    pub(super) async fn region(&self, cx: &SearchContext<'_>) -> Option<String> {
         if cx.offline {
             return None;
         }
@@ -122,7 +122,7 @@ impl Imds {
         is_region(&region).then_some(region)
     }
 
-    async fn role_and_keys(&self, cx: &ProviderContext) -> Result<(String, Keys), Trouble> {
+    async fn role_and_keys(&self, cx: &SearchContext<'_>) -> Result<(String, Keys), Trouble> {
         let asked = self.ask_role_and_keys(cx).await;
         let now = cx.context.now();
         let mut cached = self.cached();
@@ -139,7 +139,7 @@ impl Imds {
         Ok((role, given))
     }
 
-    async fn ask_role_and_keys(&self, cx: &ProviderContext) -> Result<(String, Keys), Trouble> {
+    async fn ask_role_and_keys(&self, cx: &SearchContext<'_>) -> Result<(String, Keys), Trouble> {
         let absent = |reason: &str| Trouble::Absent(Absent { reason: reason.into(), hint: None });
         let settings = Settings::of(cx)?.map_err(|disabled| absent(&disabled))?;
         let roles = self.get(cx, &settings, ROLES).await?;
@@ -175,7 +175,7 @@ impl Imds {
     /// The text at a path. `None` if there is none.
     async fn get(
         &self,
-        cx: &ProviderContext,
+        cx: &SearchContext<'_>,
         settings: &Settings,
         path: &str,
     ) -> Result<Option<Secret>, Trouble> {
@@ -200,7 +200,7 @@ impl Imds {
         Ok(None)
     }
 
-    async fn token(&self, cx: &ProviderContext, settings: &Settings) -> Result<Secret, Trouble> {
+    async fn token(&self, cx: &SearchContext<'_>, settings: &Settings) -> Result<Secret, Trouble> {
         let now = cx.context.now();
         {
             let cached = self.cached();
@@ -275,16 +275,15 @@ struct Settings {
 
 impl Settings {
     /// The settings, or why the service is turned off.
-    fn of(cx: &ProviderContext) -> Result<Result<Self, String>> {
-        cx.with_profile(|profile| {
-            Self::read(|name| {
-                let in_profile = || {
-                    let value = profile?.1.non_blank(&name.to_ascii_lowercase())?;
-                    Some(value.trim().to_owned())
-                };
-                cx.context.env(&format!("AWS_{name}")).or_else(in_profile)
-            })
-        })?
+    fn of(cx: &SearchContext<'_>) -> Result<Result<Self, String>> {
+        let profile = cx.section()?;
+        Self::read(|name| {
+            let in_profile = || {
+                let value = profile?.1.non_blank(&name.to_ascii_lowercase())?;
+                Some(value.trim().to_owned())
+            };
+            cx.context.env(&format!("AWS_{name}")).or_else(in_profile)
+        })
     }
 
     /// `setting` gives a value by its name in the environment, without `AWS_`.

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use super::expired;
 use super::provider_context::{
-    CallPolicy, Fault, ProviderContext, build_request, failed, refusal, secret_body,
+    CallPolicy, Fault, SearchContext, build_request, failed, refusal, secret_body,
 };
 use super::secret::{Fields, Secret, hashed_name};
 use super::session::{self, Session};
@@ -29,7 +29,7 @@ use crate::region::is_govcloud;
 use crate::{Error, ErrorKind, Hint, Result};
 
 /// The keys of a session, refreshed if they are about to expire.
-pub(super) async fn load(cx: &ProviderContext, profile: &str, session: &str) -> Result<Keys, Fault> {
+pub(super) async fn load(cx: &SearchContext<'_>, profile: &str, session: &str) -> Result<Keys, Fault> {
     let context = &cx.context;
     let log_in = || Hint::SignIn { profile: profile.to_owned(), sso: false };
     let name = hashed_name(&SHA256, session.trim());
@@ -88,7 +88,7 @@ impl<'a> Cached<'a> {
     /// New keys, and the file with them.
     async fn refresh(
         &self,
-        cx: &ProviderContext,
+        cx: &SearchContext<'_>,
         profile: &str,
     ) -> Result<(Keys, Zeroizing<Vec<u8>>), Fault> {
         let region = match &self.region {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use aws_credential_types::Credentials as Keys;
 
 use super::assume_role::Role;
-use super::provider_context::{Fault, ProviderContext};
+use super::provider_context::{Fault, SearchContext};
 use super::secret::{self, Secret};
 use super::sso::Sso;
 use super::web_identity::WebIdentity;
@@ -23,22 +23,22 @@ use crate::context::Context;
 use crate::{Error, ErrorKind, Hint, Result};
 
 /// The keys of the profile that code names, or else `AWS_PROFILE`, or else of `default`.
-pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
+pub(super) async fn load(cx: &SearchContext<'_>) -> Result<Outcome> {
     let context = &cx.context;
     let name = cx.profile_name();
-    let profiles = context.profiles()?;
+    let profiles = cx.files.profiles()?;
     if profiles.profile(&name).is_none() {
         let files = searched(context);
         // `default` may be missing even if it is named: agents on an EC2 instance without any file need
         // `AWS_PROFILE=default` to look for credentials at all.
-        let message = format!("there is no profile {name} in {files}{}", ignored_lines(&profiles, &name));
+        let message = format!("there is no profile {name} in {files}{}", ignored_lines(profiles, &name));
         if name == "default" {
             return Ok(Outcome::not_applicable(message));
         }
         let hint = Hint::SetProfile { known: profiles.names().map(str::to_owned).collect() };
         return Err(Error::new(ErrorKind::Credentials, message).with_hint(hint));
     }
-    let Some(plan) = Plan::of(&profiles, &name)? else {
+    let Some(plan) = Plan::of(profiles, &name)? else {
         return Ok(Outcome::not_applicable(format!("the profile {name} names no credentials")));
     };
     let named = cx.profile.is_some() || context.env("AWS_PROFILE").is_none();
@@ -144,7 +144,7 @@ impl Plan {
         Ok(Some(Self { base, base_profile, roles }))
     }
 
-    async fn load(&self, cx: &ProviderContext) -> Result<Keys, Fault> {
+    async fn load(&self, cx: &SearchContext<'_>) -> Result<Keys, Fault> {
         let mut keys = match &self.base {
             Base::Keys(keys) => keys.clone(),
             Base::Environment => environment::keys_of(&cx.context).ok_or_else(|| {

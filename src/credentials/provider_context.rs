@@ -1,5 +1,6 @@
 //! What all sources share: the context they read, and requests to the services that give credentials.
 
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use zeroize::Zeroizing;
 use super::imds::Imds;
 use super::secret::Fields;
 use crate::aws_files::{Profiles, Section};
-use crate::context::Context;
+use crate::context::{AwsFiles, Context};
 use crate::redaction::Redaction;
 use crate::refusal::error_code;
 use crate::region::{Region, RegionSettings, dns_suffix};
@@ -141,68 +142,6 @@ impl ProviderContext {
         self.context.profile_name(self.profile.as_deref())
     }
 
-    /// Calls `work` with the AWS files and the profile in use, if it exists.
-    pub(super) fn with_profile<T>(&self, work: impl FnOnce(Option<(&Profiles, &Section)>) -> T) -> Result<T> {
-        let profiles = self.context.profiles()?;
-        Ok(work(profiles.profile(&self.profile_name()).map(|section| (&profiles, section))))
-    }
-
-    /// The region that is named: in code, in the environment, in the profile, in the
-    /// runtime's URL or in a settings file.
-    pub(super) fn named_region(&self) -> Result<Option<Region>> {
-        let settings = RegionSettings {
-            model_id: None,
-            given: self.given_region.as_deref(),
-            profile: None,
-            endpoint_url: self.endpoint_url.as_deref(),
-            fallback: self.fallback_region.as_deref(),
-        };
-        let env = |name: &str| self.context.env(name);
-        if settings.given.is_some() {
-            return Region::resolve(&settings, env);
-        }
-        self.with_profile(|profile| Region::resolve(&RegionSettings { profile, ..settings }, env))?
-    }
-
-    /// The region to ask for credentials in: the named one, or else the instance's.
-    pub(super) async fn sts_region(&self) -> Result<String> {
-        if let Some(region) = self.named_region()? {
-            // FIPS in the name is meant for Bedrock only.
-            return Ok(region.signing_name());
-        }
-        self.imds.region(self).await.ok_or_else(|| {
-            Error::new(ErrorKind::Credentials, "expected a region to ask STS in, found none")
-                .with_hint(Hint::SetRegion)
-        })
-    }
-
-    /// The URL of a service for credentials: the one configured under this id in the AWS files, or else of the
-    /// host for the region and its DNS suffix.
-    pub(super) fn service(
-        &self,
-        id: &str,
-        region: &str,
-        host: impl FnOnce(&str) -> String,
-    ) -> Result<BaseUrl> {
-        let configured =
-            self.with_profile(|profile| configured_url(id, profile, |name| self.context.env(name)))??;
-        let base = if let Some((base, _)) = configured {
-            base
-        } else {
-            let url = format!("https://{}", host(dns_suffix(region)?));
-            BaseUrl::parse(&url).map_err(|expected| {
-                Error::new(ErrorKind::Credentials, format!("the URL of {id}: expected {expected}"))
-            })?
-        };
-        if base.may_carry_secrets() {
-            return Ok(base);
-        }
-        Err(Error::new(
-            ErrorKind::Credentials,
-            format!("the endpoint URL of {id} is not https: secrets go over plain http only to this machine"),
-        ))
-    }
-
     /// Asks a service, with retries. `read` reads a response of any status. An error names `what` failed and is
     /// always of [`ErrorKind::Credentials`]; the request's sensitive headers and `secrets` are redacted in it.
     pub(super) async fn ask<T>(
@@ -273,6 +212,88 @@ impl ProviderContext {
         let config = HttpConfig { connect_timeout, proxies: !policy.link_local, ..HttpConfig::default() };
         let http = Http::new(&config, &self.context)?;
         Ok(created.get_or_init(|| http))
+    }
+}
+
+/// What the sources of one search read: the context of all searches, and the AWS files.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SearchContext<'a> {
+    shared: &'a ProviderContext,
+    pub(super) files: &'a AwsFiles,
+}
+
+impl<'a> SearchContext<'a> {
+    pub(super) fn new(shared: &'a ProviderContext, files: &'a AwsFiles) -> Self {
+        Self { shared, files }
+    }
+
+    /// The AWS files and the profile in use, if it exists.
+    pub(super) fn section(&self) -> Result<Option<(&'a Profiles, &'a Section)>> {
+        let profiles = self.files.profiles()?;
+        Ok(profiles.profile(&self.profile_name()).map(|section| (profiles, section)))
+    }
+
+    /// The region that is named: in code, in the environment, in the profile, in the
+    /// runtime's URL or in a settings file.
+    pub(super) fn named_region(&self) -> Result<Option<Region>> {
+        let settings = RegionSettings {
+            model_id: None,
+            given: self.given_region.as_deref(),
+            profile: None,
+            endpoint_url: self.endpoint_url.as_deref(),
+            fallback: self.fallback_region.as_deref(),
+        };
+        let env = |name: &str| self.context.env(name);
+        if settings.given.is_some() {
+            return Region::resolve(&settings, env);
+        }
+        Region::resolve(&RegionSettings { profile: self.section()?, ..settings }, env)
+    }
+
+    /// The region to ask for credentials in: the named one, or else the instance's.
+    pub(super) async fn sts_region(&self) -> Result<String> {
+        if let Some(region) = self.named_region()? {
+            // FIPS in the name is meant for Bedrock only.
+            return Ok(region.signing_name());
+        }
+        self.imds.region(self).await.ok_or_else(|| {
+            Error::new(ErrorKind::Credentials, "expected a region to ask STS in, found none")
+                .with_hint(Hint::SetRegion)
+        })
+    }
+
+    /// The URL of a service for credentials: the one configured under this id in the AWS files, or else of the
+    /// host for the region and its DNS suffix.
+    pub(super) fn service(
+        &self,
+        id: &str,
+        region: &str,
+        host: impl FnOnce(&str) -> String,
+    ) -> Result<BaseUrl> {
+        let configured = configured_url(id, self.section()?, |name| self.context.env(name))?;
+        let base = if let Some((base, _)) = configured {
+            base
+        } else {
+            let url = format!("https://{}", host(dns_suffix(region)?));
+            BaseUrl::parse(&url).map_err(|expected| {
+                Error::new(ErrorKind::Credentials, format!("the URL of {id}: expected {expected}"))
+            })?
+        };
+        if base.may_carry_secrets() {
+            return Ok(base);
+        }
+        Err(Error::new(
+            ErrorKind::Credentials,
+            format!("the endpoint URL of {id} is not https: secrets go over plain http only to this machine"),
+        ))
+    }
+}
+
+impl Deref for SearchContext<'_> {
+    type Target = ProviderContext;
+
+    fn deref(&self) -> &ProviderContext {
+        self.shared
     }
 }
 

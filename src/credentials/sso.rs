@@ -15,7 +15,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::profile::ignored_lines;
-use super::provider_context::{CallPolicy, Fault, ProviderContext, build_request, refusal, secret_body};
+use super::provider_context::{CallPolicy, Fault, SearchContext, build_request, refusal, secret_body};
 use super::secret::{Fields, Secret, hashed_name};
 use super::session::{self, Session};
 use crate::aws_files::{Profiles, Section};
@@ -74,7 +74,7 @@ impl Sso {
     }
 
     /// Keys of the role.
-    pub(super) async fn load(&self, cx: &ProviderContext) -> Result<Keys, Fault> {
+    pub(super) async fn load(&self, cx: &SearchContext<'_>) -> Result<Keys, Fault> {
         let token = self.token(cx).await?;
         let region = &self.region;
         let base = cx.service("sso", region, |suffix| format!("portal.sso.{region}.{suffix}"))?;
@@ -103,7 +103,7 @@ impl Sso {
     }
 
     /// The token of the file, refreshed if it is about to expire.
-    async fn token(&self, cx: &ProviderContext) -> Result<Secret, Fault> {
+    async fn token(&self, cx: &SearchContext<'_>) -> Result<Secret, Fault> {
         let context = &cx.context;
         let fault = |fault: &str| {
             let message = format!("the profile {}: {fault}", self.profile);
@@ -147,7 +147,7 @@ impl Sso {
     /// A new token, its lifetime, and its refresh token.
     async fn refresh(
         &self,
-        cx: &ProviderContext,
+        cx: &SearchContext<'_>,
         fields: &Fields<'_>,
     ) -> Result<(Secret, Duration, Option<Secret>), Fault> {
         let region = &self.region;
@@ -174,7 +174,7 @@ impl Sso {
         .await
     }
 
-    fn cache_file(&self, cx: &ProviderContext) -> Option<PathBuf> {
+    fn cache_file(&self, cx: &SearchContext<'_>) -> Option<PathBuf> {
         let name = hashed_name(&SHA1_FOR_LEGACY_USE_ONLY, self.session.as_ref().unwrap_or(&self.start_url));
         Some(cx.context.home()?.join(".aws/sso/cache").join(name))
     }

@@ -10,7 +10,7 @@ use aws_credential_types::Credentials as Keys;
 use zeroize::Zeroizing;
 
 use super::provider_context::{
-    CallPolicy, Fault, ProviderContext, build_request, one_line, refused, secret_body,
+    CallPolicy, Fault, SearchContext, build_request, one_line, refused, secret_body,
 };
 use super::secret::{Secret, keys};
 use crate::date::read_rfc3339;
@@ -24,7 +24,7 @@ use crate::{Error, ErrorKind, Result};
 /// Sources: [AssumeRole](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html),
 /// [AssumeRoleWithWebIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html).
 pub(super) async fn assume(
-    cx: &ProviderContext,
+    cx: &SearchContext<'_>,
     what: &str,
     action: &str,
     parameters: &[(&str, &str)],

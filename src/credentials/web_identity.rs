@@ -6,7 +6,7 @@
 
 use aws_credential_types::Credentials as Keys;
 
-use super::provider_context::{Fault, ProviderContext};
+use super::provider_context::{Fault, SearchContext};
 use super::secret::{Secret, in_file};
 use super::{Outcome, sts};
 use crate::aws_files::Section;
@@ -22,7 +22,7 @@ pub(super) struct WebIdentity {
 }
 
 /// The role of the environment.
-pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
+pub(super) async fn load(cx: &SearchContext<'_>) -> Result<Outcome> {
     let env = |name| cx.context.env(name);
     let Some(token_file) = env(TOKEN_FILE) else { return Ok(Outcome::not_applicable("not set")) };
     let Some(role_arn) = env("AWS_ROLE_ARN") else {
@@ -48,7 +48,7 @@ impl WebIdentity {
         Ok(Some(Self { role_arn, token_file, session_name: property("role_session_name") }))
     }
 
-    pub(super) async fn load(&self, cx: &ProviderContext) -> Result<Keys, Fault> {
+    pub(super) async fn load(&self, cx: &SearchContext<'_>) -> Result<Keys, Fault> {
         let token = token_in(&cx.context, &self.token_file, "web identity token")?;
         let session_name = self.session_name.clone();
         let session_name = session_name.unwrap_or_else(|| sts::session_name(cx.context.now()));
