@@ -1,8 +1,8 @@
 //! The service's operations.
 //!
-//! One table says where each member of a request goes and how the response comes. [`Request`] and
-//! [`StreamRequest`] connect the typed requests to it, a line for each operation. A [`Call`] is what is sent:
-//! made of a typed request, of the members of a JSON object, or of any path.
+//! One table says where each member of a request is sent and which form the response has. [`Request`] and
+//! [`StreamRequest`] connect the typed requests to it, in one line per operation. A [`Call`] is what is sent: it is
+//! built from a typed request, from the members of a JSON object, or from any path.
 
 mod call;
 mod request;
@@ -26,13 +26,13 @@ use pumice_codec::internal::from_json;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
-    /// A conversation with a model; the response comes whole.
+    /// A conversation with a model, with one response.
     Converse,
     /// A conversation with a model; the response is a stream of events.
     ConverseStream,
-    /// A model called in its own form; the response comes whole.
+    /// A model called in its own format, with one response.
     InvokeModel,
-    /// A model called in its own form; the response is a stream of events.
+    /// A model called in its own format; the response is a stream of events.
     InvokeModelWithResponseStream,
     /// How many tokens a request has.
     CountTokens,
@@ -49,7 +49,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// All of them.
+    /// All operations.
     pub const ALL: [Self; 10] = [
         Self::Converse,
         Self::ConverseStream,
@@ -103,19 +103,19 @@ impl Operation {
         }
     }
 
-    /// The error of a call that wants the response in another form than the operation has.
+    /// The error of a caller that expects another form of response than the operation has.
     pub(crate) fn wrong_form(self, expected: &str, found: &str) -> Error {
         let message =
             format!("{}: expected an operation whose response is {expected}; it {found}", self.name());
         Error::new(ErrorKind::InvalidInput, message)
     }
 
-    /// How the response comes.
+    /// The form of the response.
     pub(crate) fn response_form(self) -> ResponseForm {
         self.binding().response
     }
 
-    /// A member of the response that is one of its headers.
+    /// A member of the response that is sent as a header.
     pub(crate) fn member_in_headers<'a>(self, member: &str, headers: &'a HeaderMap) -> Option<&'a str> {
         let ResponseForm::Payload { headers: listed, .. } = self.response_form() else { return None };
         let (_, name) = listed.iter().find(|(listed, _)| *listed == member)?;
@@ -135,7 +135,7 @@ impl Operation {
                 only = [items];
                 &only[..]
             }
-            // Any form that a model has, but never nothing, and never a page for people.
+            // A model's response can have any format, but is never empty and never an HTML page.
             ResponseForm::Payload { member, .. } => {
                 let may_be = |media_type| may_be(media_type, headers);
                 let fits = match headers.contains_key(CONTENT_TYPE) {
@@ -287,7 +287,7 @@ struct Binding {
     method: Method,
     /// `{name}` is a label: the member of this name, percent-encoded.
     path: &'static str,
-    /// Where the members of a request go that are not labels.
+    /// Where the members go that are not labels.
     members: &'static [(&'static str, Location)],
     /// Where all other members go, including those of a later version of the API.
     others: Location,
@@ -323,7 +323,7 @@ enum Location {
     Nowhere,
 }
 
-/// How the response of an operation comes.
+/// The form of an operation's response.
 pub(crate) enum ResponseForm {
     /// A JSON object with these members: those that the service's model requires, or the only member of a
     /// response, which the service always sends.

@@ -15,20 +15,19 @@ pub enum Progress<'a> {
         /// The link of the chain that had them: `profile work`.
         link: &'a str,
     },
-    /// A request that is authorised is about to go over plain `http` to another machine, where anyone on the way
-    /// can read it.
+    /// A request with credentials is about to go over plain `http` to another machine. Anyone on the way can read it.
     PlainHttp {
         /// The host, with the port if the URL has one.
         host: &'a str,
-        /// The headers that hold secrets. There are some only if they are
-        /// [allowed to](crate::Config::allow_plain_http).
+        /// The headers that hold secrets. Empty unless secrets over plain `http` are
+        /// [allowed](crate::Config::allow_plain_http).
         secrets: &'a [&'a str],
     },
     /// A request is sent.
     Sending {
-        /// The operation's name; the path, if the [call](crate::operation::Call::to_path) is of no operation.
+        /// The operation's name, or the path if the [call](crate::operation::Call::to_path) is of a path only.
         operation: &'a str,
-        /// The URL, without the secrets that its path may hold.
+        /// The URL, with secrets in its path redacted.
         url: &'a str,
         /// Which attempt it is, from 1.
         attempt: u32,
@@ -72,7 +71,7 @@ pub enum Progress<'a> {
     },
 }
 
-/// Who gets the reports, if anyone.
+/// The function that gets the reports, if there is one.
 #[derive(Clone, Default)]
 pub(crate) struct Watcher(pub(crate) Option<Arc<Watch>>);
 

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_changes_nothing() {
+    fn responses_without_a_usable_date_change_nothing() {
         let skew = ClockSkew::default();
         let mut old = dated("Fri, 02 Jan 2026 03:34:05 GMT");
         old.insert(AGE, "60".parse().unwrap());

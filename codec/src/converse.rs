@@ -51,7 +51,7 @@ structure! {
     #[doc(alias = "ConverseStreamRequest")]
     pub struct ConverseRequest {
         label {
-            /// Whom to ask, in 1 to 2048 characters: the id of a model, the id of an inference profile
+            /// The model, in 1 to 2048 characters: the id of a model, the id of an inference profile
             /// (`us.…`, `global.…`), or the ARN of a model, an inference profile, a provisioned, custom or
             /// imported model, a prompt router, an endpoint, or of a prompt in Prompt management.
             model_id: String = "modelId",
@@ -70,13 +70,13 @@ structure! {
         optional {
             /// Output limit, temperature, stop sequences.
             inference_config: InferenceConfiguration = "inferenceConfig",
-            /// The tools that the model may ask for. A conversation that holds tool use or results needs
-            /// it even when no more tool is to be used.
+            /// The tools that the model may call. A conversation with tool calls or results needs it even
+            /// if no further tool is to be used.
             tool_config: ToolConfiguration = "toolConfig",
-            /// The guardrail that watches over the call. It assesses the `guardContent` blocks, or
-            /// everything where there are none.
+            /// The guardrail of the call. It assesses the `guardContent` blocks, or everything if there
+            /// are none.
             guardrail_config: GuardrailConfiguration = "guardrailConfig",
-            /// Parameters of the model's own that `inference_config` does not have, such as
+            /// Parameters of the model that `inference_config` does not have, such as
             /// `{"thinking": {"type": "enabled", "budget_tokens": 2048}}`.
             additional_model_request_fields: Document = "additionalModelRequestFields",
             /// Values for the variables of a prompt, by name. Heeded only when `model_id` is a prompt's ARN.
@@ -101,7 +101,7 @@ impl ConverseRequest {
         self
     }
 
-    /// Appends a tool to those that the model may ask for.
+    /// Appends a tool that the model may call.
     pub fn tool(mut self, tool: impl Into<Tool>) -> Self {
         self.tool_config.get_or_insert_with(|| ToolConfiguration::new(Vec::new())).tools.push(tool.into());
         self
@@ -116,7 +116,7 @@ structure! {
         required {
             /// Whose turn it is.
             role: ConversationRole = "role",
-            /// What is said. At most 20 images, each of at most 3.75 MB and 8000 by 8000 pixels, and five
+            /// The content. At most 20 images, each of at most 3.75 MB and 8000 by 8000 pixels, and five
             /// documents of at most 4.5 MB, both only from the user; beside a document there must be text.
             content: Vec<ContentBlock> = "content",
         }
@@ -145,7 +145,7 @@ impl Message {
         self.content.iter().flat_map(ContentBlock::texts).collect()
     }
 
-    /// The tools that the message asks for.
+    /// The tool calls in the message.
     pub fn tool_uses(&self) -> impl Iterator<Item = &ToolUseBlock> {
         self.content.iter().filter_map(|block| match block {
             ContentBlock::ToolUse(tool_use) => Some(tool_use),
@@ -157,11 +157,11 @@ impl Message {
 enumeration! {
     /// Whose turn a message is.
     pub enum ConversationRole {
-        /// The user's; the results of tools are the user's too.
+        /// The user's. Results of tools are the user's too.
         User = "user",
         /// The model's.
         Assistant = "assistant",
-        /// The application's: instructions, and tools that come and go, in the middle of a conversation.
+        /// The application's: instructions, and tools that are added or removed, in the middle of a conversation.
         System = "system",
     }
 }
@@ -179,14 +179,14 @@ union! {
 }
 
 structure! {
-    /// The parameters of inference that all models share. What is absent is the model's own default.
+    /// The parameters that all models share. An absent one has the model's default.
     pub struct InferenceConfiguration {
         lists {
             /// Texts at which the model stops: at most 2500, none of them empty.
             stop_sequences: String = "stopSequences" by stop_sequence,
         }
         optional {
-            /// How many tokens to generate at most, from 1. Some models count their reasoning in.
+            /// How many tokens to generate at most, from 1. For some models, reasoning counts toward it.
             max_tokens: u32 = "maxTokens",
             /// How likely the less likely choices are, from 0 to 1.
             temperature: f64 = "temperature",
@@ -205,7 +205,7 @@ union! {
 }
 
 structure! {
-    /// How fast a model is to be.
+    /// The latency that is requested of a model.
     pub struct PerformanceConfiguration {
         optional {
             /// The version of the model, by latency.
@@ -219,7 +219,7 @@ enumeration! {
     pub enum PerformanceConfigLatency {
         /// The usual one.
         Standard = "standard",
-        /// The latency-optimised one, where the model has it: faster, and at its own price.
+        /// The latency-optimised one, if the model has it: faster, at another price.
         Optimized = "optimized",
     }
 }
@@ -239,7 +239,7 @@ enumeration! {
     pub enum ServiceTierType {
         /// The usual one, and the one without a tier in the request.
         Default = "default",
-        /// Cheaper, and slower when there is much to do.
+        /// Cheaper, and slower under load.
         Flex = "flex",
         /// Served before the others, at a premium.
         Priority = "priority",
@@ -306,7 +306,7 @@ structure! {
         optional {
             /// The name of the schema.
             name: String = "name",
-            /// What the schema describes, for the model to read.
+            /// What the schema describes, for the model.
             description: String = "description",
         }
     }
@@ -360,7 +360,7 @@ union! {
 enumeration! {
     /// Why a model stopped.
     pub enum StopReason {
-        /// It had said all.
+        /// The response is complete.
         EndTurn = "end_turn",
         /// It waits for the result of a tool.
         ToolUse = "tool_use",
@@ -374,7 +374,7 @@ enumeration! {
         ContentFiltered = "content_filtered",
         /// The model's output was malformed.
         MalformedModelOutput = "malformed_model_output",
-        /// What it wrote could not be read as the use of a tool.
+        /// The model's tool call was malformed.
         MalformedToolUse = "malformed_tool_use",
         /// Prompt and response together filled the context window; the response is cut off.
         ModelContextWindowExceeded = "model_context_window_exceeded",
@@ -382,7 +382,7 @@ enumeration! {
 }
 
 structure! {
-    /// How many tokens a call used. What was read from the cache or written to it is not in `input_tokens`.
+    /// How many tokens a call used. `input_tokens` does not include those read from the cache or written to it.
     pub struct TokenUsage {
         optional {
             /// Tokens of the request that were neither read from the cache nor written to it.
@@ -425,7 +425,7 @@ structure! {
 }
 
 structure! {
-    /// What happened beside the model.
+    /// What guardrail and prompt router did.
     #[doc(alias = "ConverseStreamTrace")]
     pub struct ConverseTrace {
         optional {

@@ -23,7 +23,7 @@ use crate::shape::Blob;
 use crate::{enumeration, structure, union};
 
 structure! {
-    /// The guardrail that watches over a conversation.
+    /// The guardrail of a conversation.
     #[doc(alias = "GuardrailStreamConfiguration")]
     pub struct GuardrailConfiguration {
         optional {
@@ -42,11 +42,11 @@ structure! {
 enumeration! {
     /// Whether a response includes the guardrail's assessment.
     pub enum GuardrailTrace {
-        /// It tells what the guardrail acted on.
+        /// It includes what the guardrail acted on.
         Enabled = "enabled",
         /// It does not.
         Disabled = "disabled",
-        /// It tells also of what the guardrail looked at and let pass.
+        /// It also includes what the guardrail checked and let pass.
         EnabledFull = "enabled_full",
     }
 }
@@ -55,9 +55,9 @@ enumeration! {
     /// Whether a stream waits for its
     /// [guardrail](https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-streaming.html).
     pub enum GuardrailStreamProcessingMode {
-        /// Each piece is held back until it was assessed. The default.
+        /// Each piece waits until it has been assessed. The default.
         Sync = "sync",
-        /// Pieces are sent at once. What the guardrail objects to may have been seen by then.
+        /// Pieces are sent at once. Users may see content that the guardrail then rejects.
         Async = "async",
     }
 }
@@ -88,14 +88,14 @@ structure! {
             text: String = "text",
         }
         lists {
-            /// What the text is to the contextual grounding check. None: content to be guarded.
+            /// The text's part in the contextual grounding check. Absent: content to assess.
             qualifiers: GuardrailContentQualifier = "qualifiers" by qualifier,
         }
     }
 }
 
 enumeration! {
-    /// What a text is to the contextual grounding check.
+    /// The part that a text has in the contextual grounding check.
     #[doc(alias = "GuardrailConverseContentQualifier")]
     pub enum GuardrailContentQualifier {
         /// The source that the response must be grounded in.
@@ -159,7 +159,7 @@ structure! {
             content: Vec<GuardrailContentBlock> = "content",
         }
         optional {
-            /// How much to tell of what was found.
+            /// How much of the findings to include.
             output_scope: GuardrailOutputScope = "outputScope",
         }
     }
@@ -184,11 +184,11 @@ enumeration! {
 }
 
 enumeration! {
-    /// How much a guardrail tells of what it found.
+    /// How much of its findings a guardrail reports.
     pub enum GuardrailOutputScope {
         /// What it acted on. The default.
         Interventions = "INTERVENTIONS",
-        /// Also what it looked at and let pass, but for words and regular expressions.
+        /// Also what it checked and let pass, except words and regular expressions.
         Full = "FULL",
     }
 }
@@ -197,14 +197,14 @@ structure! {
     /// The output of `ApplyGuardrail`.
     pub struct ApplyGuardrailResponse {
         optional {
-            /// What is charged for.
+            /// The units that are charged.
             usage: GuardrailUsage = "usage",
-            /// Whether the guardrail stepped in.
+            /// Whether the guardrail intervened.
             action: GuardrailAction = "action",
-            /// Why it did.
+            /// Why it intervened.
             action_reason: String = "actionReason",
             /// What to show instead of the content, if the guardrail intervened: its own message, or the
-            /// content with what is sensitive masked.
+            /// content with sensitive parts masked.
             outputs: Vec<GuardrailOutputContent> = "outputs",
             /// What each policy found.
             assessments: Vec<GuardrailAssessment> = "assessments",
@@ -215,7 +215,7 @@ structure! {
 }
 
 enumeration! {
-    /// Whether a guardrail stepped in.
+    /// Whether a guardrail intervened.
     pub enum GuardrailAction {
         /// It did not.
         None = "NONE",
@@ -244,7 +244,7 @@ structure! {
             input_assessment: BTreeMap<String, GuardrailAssessment> = "inputAssessment",
             /// What was found in the output, by the id of the guardrail.
             output_assessments: BTreeMap<String, Vec<GuardrailAssessment>> = "outputAssessments",
-            /// Why the guardrail stepped in.
+            /// Why the guardrail intervened.
             action_reason: String = "actionReason",
         }
     }

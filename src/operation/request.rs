@@ -19,7 +19,7 @@ use crate::inference_profile::{
 use crate::invoke_model::{InvokeModelRequest, InvokeModelResponse, ResponseStreamEvent};
 use crate::{Event, Result};
 
-/// A request whose response comes whole: see [`Client::send`](crate::Client::send).
+/// A request with one response; see [`Client::send`](crate::Client::send).
 pub trait Request: Sealed {
     /// The operation that takes this request.
     const OPERATION: Operation;

@@ -1,12 +1,12 @@
 //! The *adaptive* mode's limit on how often a client calls, which throttling sets and success raises.
 //!
-//! Without throttling there is no limit. With the first there is one: seven tenths of the rate that was
-//! being reached, from which it climbs back along a cubic curve, as TCP does (RFC 9438). Source: the AWS
+//! There is no limit until the first throttling. Then the limit is seven tenths of the rate that had been reached, and
+//! rises again along a cubic curve, like TCP's (RFC 9438). Source: the AWS
 //! SDKs' reference guide, [retry behavior](https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
 
 use std::time::Duration;
 
-/// The limit, and what it is made of. Times are since the client was made, rates in requests a second.
+/// The limit and its state. Times are since the client was created, rates are in requests per second.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimit {
     /// Whether there has been throttling.
@@ -16,7 +16,7 @@ pub(crate) struct RateLimit {
     filled: Duration,
     rate: f64,
     measured: Measured,
-    /// The rate at which throttling came last, and when.
+    /// The rate at the last throttling, and its time.
     highest: f64,
     throttled: Duration,
 }
@@ -31,7 +31,7 @@ struct Measured {
 }
 
 impl RateLimit {
-    /// Takes the right to send one request: how long to wait before it is to be sent.
+    /// Reserves one request. Returns how long to wait before sending it.
     pub(crate) fn take(&mut self, now: Duration) -> Duration {
         if !self.enabled {
             return Duration::ZERO;
@@ -44,7 +44,7 @@ impl RateLimit {
         Duration::try_from_secs_f64(-self.tokens / self.rate).unwrap_or(Duration::MAX)
     }
 
-    /// Learns from what became of a request.
+    /// Learns from the outcome of a request.
     pub(crate) fn learn(&mut self, now: Duration, throttled: bool) {
         self.measured.count(now);
         let rate = if throttled {
@@ -97,7 +97,7 @@ const LOWEST_RATE: f64 = 0.5;
 mod tests {
     use super::*;
 
-    /// Sends for as long as this at ten requests a second or as fast as the limit allows; how many were sent.
+    /// Sends for this many seconds, at ten requests per second or as fast as the limit allows. Returns how many were sent.
     fn send(
         limit: &mut RateLimit,
         from: &mut Duration,

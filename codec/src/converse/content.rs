@@ -7,7 +7,7 @@ use crate::shape::Blob;
 use crate::{enumeration, structure, union};
 
 union! {
-    /// A block of a message's content. Which blocks a model takes and gives is its own affair.
+    /// A block of a message's content. Which blocks are supported depends on the model.
     ///
     /// See the [API's page](https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html).
     pub enum ContentBlock {
@@ -21,11 +21,11 @@ union! {
         Video(VideoBlock) = "video" from,
         /// A piece of audio.
         Audio(AudioBlock) = "audio" from,
-        /// The model asks for a tool.
+        /// The model calls a tool.
         ToolUse(ToolUseBlock) = "toolUse" from,
-        /// The result of a tool that the model asked for.
+        /// The result of a tool call.
         ToolResult(ToolResultBlock) = "toolResult" from,
-        /// Content for the guardrail to assess; where there is such a block, only these are assessed.
+        /// Content for the guardrail to assess. If there is such a block, nothing else is assessed.
         GuardContent(GuardrailContentBlock) = "guardContent" from,
         /// Everything before this point is to be cached.
         CachePoint(CachePointBlock) = "cachePoint" from,
@@ -35,9 +35,9 @@ union! {
         CitationsContent(CitationsContentBlock) = "citationsContent" from,
         /// Something that a search found, for the model to cite.
         SearchResult(SearchResultBlock) = "searchResult" from,
-        /// From here on the model may ask for a tool; only in a message of the system's.
+        /// From here on the model may call a tool. Only in system messages.
         ToolAddition(ToolAdditionBlock) = "toolAddition" from,
-        /// From here on the model may not ask for a tool; only in a message of the system's.
+        /// From here on the model may not call a tool. Only in system messages.
         ToolRemoval(ToolRemovalBlock) = "toolRemoval" from,
     }
 }
@@ -110,8 +110,8 @@ structure! {
     pub struct DocumentBlock {
         required {
             /// The name by which the model knows the document, of 1 to 200 characters: letters, digits,
-            /// hyphens, parentheses, square brackets and single spaces. The model reads it, so that a
-            /// neutral name is safer than one that somebody else chose.
+            /// hyphens, parentheses, square brackets and single spaces. The model reads the name, so a
+            /// neutral one is safer than one that a stranger chose.
             name: String = "name",
             /// Where the content is.
             source: DocumentSource = "source",
@@ -119,7 +119,7 @@ structure! {
         optional {
             /// The format of the bytes. Not needed for text.
             format: DocumentFormat = "format",
-            /// What the model should know of the document when it cites it.
+            /// What the model should know about the document when it cites it.
             context: String = "context",
             /// Whether the model is to cite the document.
             citations: CitationsConfig = "citations",
@@ -289,7 +289,7 @@ structure! {
             uri: String = "uri",
         }
         optional {
-            /// The account that the bucket belongs to, in 12 digits, where it is not the caller's.
+            /// The account that owns the bucket, in 12 digits, if it is not the caller's.
             bucket_owner: String = "bucketOwner",
         }
     }
@@ -299,7 +299,7 @@ structure! {
     /// Why a piece of content could not be made or read.
     pub struct ErrorBlock {
         optional {
-            /// For people to read.
+            /// A message for people.
             message: String = "message",
         }
     }
@@ -307,15 +307,15 @@ structure! {
 
 structure! {
     /// A [cache point](https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html): everything
-    /// in the request before it is cached, or read from the cache. The [default](Self::default) one stays
-    /// for as long as the model's cache does, five minutes as a rule.
+    /// in the request before it is cached, or read from the cache. The [default](Self::default) lasts
+    /// as long as the model's cache, usually five minutes.
     pub struct CachePointBlock {
         required {
             /// The kind of cache point.
             kind: CachePointType = "type",
         }
         optional {
-            /// For how long, counted from the last use, the content stays in the cache.
+            /// How long the content stays in the cache after its last use.
             ttl: CacheTtl = "ttl",
         }
     }
@@ -336,12 +336,12 @@ enumeration! {
 }
 
 enumeration! {
-    /// For how long content stays in the cache after its last use.
+    /// How long content stays in the cache after its last use.
     #[doc(alias = "CacheTTL")]
     pub enum CacheTtl {
         /// Five minutes.
         FiveMinutes = "5m",
-        /// One hour, at a higher price for the writing.
+        /// One hour. Writing costs more.
         OneHour = "1h",
     }
 }
@@ -351,7 +351,7 @@ union! {
     pub enum ReasoningContentBlock {
         /// In plain text.
         ReasoningText(ReasoningTextBlock) = "reasoningText" from,
-        /// Encrypted by the provider, for reasons of safety: for the model alone to read.
+        /// Encrypted by the provider for safety. Only the model can read it.
         RedactedContent(Blob) = "redactedContent" from,
     }
 }
@@ -364,7 +364,7 @@ structure! {
             text: String = "text",
         }
         optional {
-            /// The proof that the model thought so. Text and signature must go back unchanged.
+            /// Proves that the text is the model's. Send text and signature back unchanged.
             signature: String = "signature",
         }
     }

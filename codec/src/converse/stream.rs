@@ -21,7 +21,7 @@ structure! {
     /// A message begins.
     pub struct MessageStartEvent {
         optional {
-            /// Whose it is: the assistant's.
+            /// The role: the assistant.
             role: ConversationRole = "role",
         }
         ignored { "p", }
@@ -34,7 +34,7 @@ structure! {
         required {
             /// Which block of the message, from 0.
             content_block_index: u32 = "contentBlockIndex",
-            /// What kind of block it is, and what is known of it already.
+            /// The kind of block, and its first members.
             start: ContentBlockStart = "start",
         }
         ignored { "p", }
@@ -79,7 +79,7 @@ structure! {
 }
 
 structure! {
-    /// What the call used and did; the last event, and not always there.
+    /// What the call used and did. The last event, which may be missing.
     pub struct ConverseStreamMetadataEvent {
         optional {
             /// The tokens that were read and written.
@@ -101,7 +101,7 @@ structure! {
 union! {
     /// What kind of block begins.
     pub enum ContentBlockStart {
-        /// The model asks for a tool.
+        /// The model calls a tool.
         ToolUse(ToolUseBlockStart) = "toolUse" from,
         /// The result of a tool that the service ran.
         ToolResult(ToolResultBlockStart) = "toolResult" from,
@@ -111,10 +111,10 @@ union! {
 }
 
 structure! {
-    /// A model begins to ask for a tool.
+    /// A tool call begins.
     pub struct ToolUseBlockStart {
         required {
-            /// Names this request, so that the result can refer to it.
+            /// The id of the call, to which the result refers.
             tool_use_id: String = "toolUseId",
             /// The name of the tool.
             name: String = "name",
@@ -130,7 +130,7 @@ structure! {
     /// The result of a tool that the service ran begins.
     pub struct ToolResultBlockStart {
         required {
-            /// The id of the request for the tool.
+            /// The id of the tool call.
             tool_use_id: String = "toolUseId",
         }
         optional {
@@ -146,7 +146,7 @@ structure! {
     /// An image begins.
     pub struct ImageBlockStart {
         required {
-            /// The format of the bytes that will come.
+            /// The format of the bytes that follow.
             format: ImageFormat = "format",
         }
     }
@@ -171,7 +171,7 @@ union! {
 }
 
 impl ContentBlockDelta {
-    /// The text, where the piece is text.
+    /// The text, if the piece is text.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -184,7 +184,7 @@ structure! {
     /// A piece of the input of a tool.
     pub struct ToolUseBlockDelta {
         required {
-            /// Text, to be appended. The whole is the JSON of the input; an empty text is `{}`.
+            /// Text, to be appended. All pieces together are the JSON of the input; an empty text stands for `{}`.
             input: String = "input",
         }
     }
@@ -207,7 +207,7 @@ union! {
         Text(String) = "text",
         /// Bytes that the provider encrypted.
         RedactedContent(Blob) = "redactedContent" from,
-        /// The proof that the model thought what the text before says.
+        /// Proves that the text before it is the model's.
         Signature(String) = "signature",
     }
 }
@@ -266,7 +266,7 @@ structure! {
     /// A piece of an image.
     pub struct ImageBlockDelta {
         optional {
-            /// The bytes that come next.
+            /// The next bytes.
             source: ImageSource = "source",
             /// Why the image could not be made.
             error: ErrorBlock = "error",

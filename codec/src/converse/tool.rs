@@ -5,7 +5,7 @@ use crate::shape::Document;
 use crate::{enumeration, structure, union};
 
 structure! {
-    /// The tools that a model may ask for; see the
+    /// The tools that a model may call; see the
     /// [User Guide](https://docs.aws.amazon.com/bedrock/latest/userguide/tool-use.html).
     pub struct ToolConfiguration {
         required {
@@ -13,7 +13,7 @@ structure! {
             tools: Vec<Tool> = "tools",
         }
         optional {
-            /// Whether the model must ask for one, and for which.
+            /// Whether the model must call a tool, and which.
             tool_choice: ToolChoice = "toolChoice",
         }
     }
@@ -49,16 +49,16 @@ structure! {
             input_schema: ToolInputSchema = "inputSchema",
         }
         optional {
-            /// What it does and when it helps, for the model to read; not empty.
+            /// What it does and when to use it, for the model. Not empty.
             description: String = "description",
-            /// Whether the input that the model writes is held to the schema.
+            /// Whether the service makes the input follow the schema.
             strict: bool = "strict",
         }
     }
 }
 
 union! {
-    /// What the input of a tool looks like.
+    /// The schema of a tool's input.
     pub enum ToolInputSchema {
         /// A JSON schema, whose root is an object.
         Json(Document) = "json" from,
@@ -82,29 +82,29 @@ structure! {
 }
 
 union! {
-    /// Whether a model must ask for a tool.
+    /// Whether a model must call a tool.
     pub enum ToolChoice {
-        /// As it sees fit: what happens without a choice.
+        /// The model decides. The default.
         Auto(AutoToolChoice) = "auto" from,
-        /// It must ask for at least one, whichever.
+        /// It must call at least one tool.
         Any(AnyToolChoice) = "any" from,
-        /// It must ask for this one. Few models can be made to.
+        /// It must call this tool. Few models support it.
         Tool(SpecificToolChoice) = "tool" from,
     }
 }
 
 structure! {
-    /// The model asks for a tool as it sees fit.
+    /// The model decides whether to call a tool.
     pub struct AutoToolChoice {}
 }
 
 structure! {
-    /// The model must ask for at least one tool.
+    /// The model must call at least one tool.
     pub struct AnyToolChoice {}
 }
 
 structure! {
-    /// The model must ask for this tool.
+    /// The model must call this tool.
     pub struct SpecificToolChoice {
         required {
             /// The name of the tool.
@@ -114,14 +114,14 @@ structure! {
 }
 
 structure! {
-    /// A model asks for a tool.
+    /// A tool call of a model.
     pub struct ToolUseBlock {
         required {
-            /// Names this request, so that the result can refer to it: 1 to 64 out of `a-zA-Z0-9_.:-`.
+            /// The id of the call, to which the result refers: 1 to 64 out of `a-zA-Z0-9_.:-`.
             tool_use_id: String = "toolUseId",
             /// The name of the tool.
             name: String = "name",
-            /// What to give to the tool.
+            /// The input of the tool.
             input: Document = "input",
         }
         optional {
@@ -134,31 +134,31 @@ structure! {
 enumeration! {
     /// Who runs a tool.
     pub enum ToolUseType {
-        /// The service; its result follows in the same message, and the caller has nothing to do.
+        /// The service. The result follows in the same message; the caller does nothing.
         ServerToolUse = "server_tool_use",
     }
 }
 
 structure! {
-    /// What came of a tool that the model asked for.
+    /// The result of a tool call.
     pub struct ToolResultBlock {
         required {
-            /// The id of the request for the tool.
+            /// The id of the tool call.
             tool_use_id: String = "toolUseId",
-            /// What the tool gave back.
+            /// What the tool returned.
             content: Vec<ToolResultContentBlock> = "content",
         }
         optional {
             /// Whether the tool succeeded. Only some models heed it.
             status: ToolResultStatus = "status",
-            /// The kind of result, where the service ran the tool, such as `nova_grounding_result`.
+            /// The kind of result if the service ran the tool, such as `nova_grounding_result`.
             kind: String = "type",
         }
     }
 }
 
 impl ToolResultBlock {
-    /// What a tool gave back that did what it was asked to.
+    /// The result of a tool that succeeded.
     pub fn success(tool_use_id: impl Into<String>, content: impl Into<ToolResultContentBlock>) -> Self {
         Self::new(tool_use_id, vec![content.into()]).status(ToolResultStatus::Success)
     }
@@ -176,7 +176,7 @@ impl ToolResultBlock {
 }
 
 union! {
-    /// A piece of what a tool gave back.
+    /// A piece of a tool's result.
     pub enum ToolResultContentBlock {
         /// Any JSON.
         Json(Document) = "json" from,
@@ -210,8 +210,8 @@ enumeration! {
 }
 
 structure! {
-    /// From here on the model may ask for a tool. Only in a message of the system's, and without the cost
-    /// of a changed tool configuration, which would empty the cache.
+    /// From here on the model may call a tool. Only in system messages. Unlike a changed tool configuration, it does
+    /// not empty the cache.
     pub struct ToolAdditionBlock {
         required {
             /// The tool.
@@ -221,8 +221,8 @@ structure! {
 }
 
 structure! {
-    /// From here on the model may not ask for a tool. Only in a message of the system's, and without the
-    /// cost of a changed tool configuration, which would empty the cache.
+    /// From here on the model may not call a tool. Only in system messages. Unlike a changed tool configuration, it does
+    /// not empty the cache.
     pub struct ToolRemovalBlock {
         required {
             /// The tool.

@@ -4,7 +4,7 @@ use crate::guardrail::reasoning::GuardrailAutomatedReasoningPolicyAssessment;
 use crate::{enumeration, structure};
 
 structure! {
-    /// What each policy of a guardrail found. A policy that is not there found nothing, or does not exist.
+    /// What each policy of a guardrail found. An absent policy found nothing, or does not exist.
     ///
     /// See the [API's page](https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_GuardrailAssessment.html).
     pub struct GuardrailAssessment {
@@ -21,7 +21,7 @@ structure! {
             /// Whether a response is grounded in its source and relevant to the question.
             contextual_grounding_policy: GuardrailContextualGroundingPolicyAssessment =
                 "contextualGroundingPolicy",
-            /// Whether what is claimed follows from the rules of a domain.
+            /// Whether the claims follow from the rules of a domain.
             automated_reasoning_policy: GuardrailAutomatedReasoningPolicyAssessment =
                 "automatedReasoningPolicy",
             /// What the assessment cost.
@@ -48,7 +48,7 @@ structure! {
         optional {
             /// Its name.
             name: String = "name",
-            /// What the policy says of it.
+            /// What the policy says about it.
             kind: GuardrailTopicType = "type",
             /// What was done.
             action: GuardrailTopicPolicyAction = "action",
@@ -59,9 +59,9 @@ structure! {
 }
 
 enumeration! {
-    /// What a policy says of a topic.
+    /// What a policy says about a topic.
     pub enum GuardrailTopicType {
-        /// It is not to be spoken of.
+        /// It is denied.
         Deny = "DENY",
     }
 }
@@ -137,7 +137,7 @@ enumeration! {
 }
 
 enumeration! {
-    /// How strict a filter is: what confidence it takes for it to act.
+    /// How strict a filter is: the confidence from which it acts.
     pub enum GuardrailContentFilterStrength {
         /// It never acts.
         None = "NONE",
@@ -166,7 +166,7 @@ structure! {
         optional {
             /// Words of the guardrail's own list.
             custom_words: Vec<GuardrailCustomWord> = "customWords",
-            /// Words of the lists that AWS keeps.
+            /// Words of the lists that AWS manages.
             managed_word_lists: Vec<GuardrailManagedWord> = "managedWordLists",
         }
     }
@@ -187,7 +187,7 @@ structure! {
 }
 
 structure! {
-    /// A word of a list that AWS keeps.
+    /// A word of a list that AWS manages.
     pub struct GuardrailManagedWord {
         optional {
             /// The word that was found.
@@ -203,7 +203,7 @@ structure! {
 }
 
 enumeration! {
-    /// The lists of words that AWS keeps.
+    /// The lists of words that AWS manages.
     pub enum GuardrailManagedWordType {
         /// Profanity.
         Profanity = "PROFANITY",
@@ -350,7 +350,7 @@ structure! {
     /// How well a response is grounded in its source and relevant to the question.
     pub struct GuardrailContextualGroundingPolicyAssessment {
         optional {
-            /// The filters that looked at it.
+            /// The filters that checked it.
             filters: Vec<GuardrailContextualGroundingFilter> = "filters",
         }
     }
@@ -360,7 +360,7 @@ structure! {
     /// A filter of contextual grounding.
     pub struct GuardrailContextualGroundingFilter {
         optional {
-            /// What it looks at.
+            /// What it checks.
             kind: GuardrailContextualGroundingFilterType = "type",
             /// The score below which it acts, from 0 to 1.
             threshold: f64 = "threshold",
@@ -375,7 +375,7 @@ structure! {
 }
 
 enumeration! {
-    /// What a filter of contextual grounding looks at.
+    /// What a filter of contextual grounding checks.
     pub enum GuardrailContextualGroundingFilterType {
         /// Whether the response is grounded in the source.
         Grounding = "GROUNDING",
@@ -400,7 +400,7 @@ structure! {
         optional {
             /// How long it took, in milliseconds.
             guardrail_processing_latency: i64 = "guardrailProcessingLatency",
-            /// What is charged for.
+            /// The units that are charged.
             usage: GuardrailUsage = "usage",
             /// How much of the content was assessed.
             guardrail_coverage: GuardrailCoverage = "guardrailCoverage",
@@ -425,7 +425,7 @@ structure! {
             sensitive_information_policy_free_units: u32 = "sensitiveInformationPolicyFreeUnits",
             /// Units of the contextual grounding policy.
             contextual_grounding_policy_units: u32 = "contextualGroundingPolicyUnits",
-            /// Images that the content policy looked at.
+            /// Images that the content policy checked.
             content_policy_image_units: u32 = "contentPolicyImageUnits",
             /// Units of the automated reasoning policy.
             automated_reasoning_policy_units: u32 = "automatedReasoningPolicyUnits",
@@ -481,16 +481,16 @@ structure! {
             guardrail_version: String = "guardrailVersion",
             /// Its ARN.
             guardrail_arn: String = "guardrailArn",
-            /// Who asked for it.
+            /// Who required it.
             guardrail_origin: Vec<GuardrailOrigin> = "guardrailOrigin",
-            /// Whose it is.
+            /// Who owns it.
             guardrail_ownership: GuardrailOwnership = "guardrailOwnership",
         }
     }
 }
 
 enumeration! {
-    /// Who asked for a guardrail.
+    /// Who required a guardrail.
     pub enum GuardrailOrigin {
         /// The request.
         Request = "REQUEST",
@@ -502,11 +502,11 @@ enumeration! {
 }
 
 enumeration! {
-    /// Whose a guardrail is.
+    /// Who owns a guardrail.
     pub enum GuardrailOwnership {
-        /// The caller's account's.
+        /// The caller's account.
         Own = "SELF",
-        /// Another account's, which shares it.
+        /// Another account, which shares it.
         CrossAccount = "CROSS_ACCOUNT",
     }
 }

@@ -1,5 +1,5 @@
-//! What the automated reasoning policies of a guardrail found: whether what is claimed follows from
-//! what is given and from the rules of a domain.
+//! What the automated reasoning policies of a guardrail found: whether claims follow from premises and from the
+//! rules of a domain.
 
 use crate::{enumeration, structure, union};
 
@@ -21,14 +21,14 @@ union! {
         Valid(GuardrailAutomatedReasoningValidFinding) = "valid" from,
         /// The claims contradict the premises or the rules.
         Invalid(GuardrailAutomatedReasoningInvalidFinding) = "invalid" from,
-        /// The claims can be true or false, by what else is assumed.
+        /// The claims can be true or false, depending on other assumptions.
         Satisfiable(GuardrailAutomatedReasoningSatisfiableFinding) = "satisfiable" from,
         /// Nothing follows, because the premises or the rules contradict themselves.
         Impossible(GuardrailAutomatedReasoningImpossibleFinding) = "impossible" from,
         /// The text can be read in several ways.
         TranslationAmbiguous(GuardrailAutomatedReasoningTranslationAmbiguousFinding) =
             "translationAmbiguous" from,
-        /// The text is too long or too intricate to be judged.
+        /// The text is too long or too complex to be judged.
         TooComplex(GuardrailAutomatedReasoningTooComplexFinding) = "tooComplex" from,
         /// There is nothing in the text that could be judged.
         NoTranslations(GuardrailAutomatedReasoningNoTranslationsFinding) = "noTranslations" from,
@@ -66,7 +66,7 @@ structure! {
 }
 
 structure! {
-    /// The claims can be true or false, by what else is assumed.
+    /// The claims can be true or false, depending on other assumptions.
     pub struct GuardrailAutomatedReasoningSatisfiableFinding {
         optional {
             /// The text in logic.
@@ -121,7 +121,7 @@ structure! {
     /// One way to read a text.
     pub struct GuardrailAutomatedReasoningTranslationOption {
         optional {
-            /// What the text says, read so.
+            /// The text in logic, in this reading.
             translations: Vec<GuardrailAutomatedReasoningTranslation> = "translations",
         }
     }
@@ -135,10 +135,10 @@ structure! {
             premises: Vec<GuardrailAutomatedReasoningStatement> = "premises",
             /// What is claimed.
             claims: Vec<GuardrailAutomatedReasoningStatement> = "claims",
-            /// What is given and could not be wholly put into logic.
+            /// Premises that could not be translated completely.
             untranslated_premises: Vec<GuardrailAutomatedReasoningInputTextReference> =
                 "untranslatedPremises",
-            /// What is claimed and could not be wholly put into logic.
+            /// Claims that could not be translated completely.
             untranslated_claims: Vec<GuardrailAutomatedReasoningInputTextReference> = "untranslatedClaims",
             /// How sure the service is of the translation, from 0 to 1.
             confidence: f64 = "confidence",
@@ -147,10 +147,10 @@ structure! {
 }
 
 structure! {
-    /// An example: a state of the world.
+    /// An example: an assignment of values.
     pub struct GuardrailAutomatedReasoningScenario {
         optional {
-            /// What is the case in it.
+            /// The statements that hold in it.
             statements: Vec<GuardrailAutomatedReasoningStatement> = "statements",
         }
     }
@@ -185,9 +185,9 @@ structure! {
 enumeration! {
     /// The faults of logic that need no rules to be seen.
     pub enum GuardrailAutomatedReasoningLogicWarningType {
-        /// A statement that is false whatever is the case.
+        /// A statement that is always false.
         AlwaysFalse = "ALWAYS_FALSE",
-        /// A statement that is true whatever is the case.
+        /// A statement that is always true.
         AlwaysTrue = "ALWAYS_TRUE",
     }
 }
