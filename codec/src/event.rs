@@ -12,7 +12,8 @@ use crate::converse::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::Frame;
-use crate::shape::{Document, Members, from_json};
+use crate::shape::read::from_json;
+use crate::shape::{Document, Members};
 use crate::surrogate::{REPLACEMENT, lone_surrogates};
 use plain::PlainDelta;
 

@@ -47,6 +47,6 @@ pub mod internal {
     pub use crate::error::shortened;
     pub use crate::event::service_error;
     pub use crate::frame::seal;
-    pub use crate::shape::{Text, from_json, next_name, optional, required};
+    pub use crate::shape::read::{Text, from_json, next_name, optional, required};
     pub use crate::surrogate::lone_surrogates;
 }

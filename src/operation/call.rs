@@ -6,7 +6,8 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Location, MODEL_ID, Operation, PROJECT, label};
+use super::binding::{Location, label};
+use super::{MODEL_ID, Operation, PROJECT};
 use crate::endpoint::Service;
 use crate::invoke_model::InvokeModelRequest;
 use crate::shape::{Blob, Document, Members};

@@ -1,0 +1,473 @@
+//! The macros that declare structures, unions and enumerations.
+
+/// Declares a structure of the API: its members, and `other` for members that are in none of the lists. The structure
+/// is its own builder: `new` takes the required members, and each other member has a method.
+///
+/// - `label`: required, and sent in the URL of a request, not in its body. The structure reads and writes a label like
+///   any other member; its `body` leaves it out.
+/// - `required`
+/// - `lists`: optional lists. The method, named after `by`, appends one item.
+/// - `optional`
+/// - `ignored`: read and dropped.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! structure {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $(label { $( $(#[$lmeta:meta])* $lfield:ident: $ltype:ty = $lwire:literal, )+ })?
+            $(required { $( $(#[$rmeta:meta])* $rfield:ident: $rtype:ty = $rwire:literal, )+ })?
+            $(lists { $( $(#[$imeta:meta])* $ifield:ident: $itype:ty = $iwire:literal by $imethod:ident, )+ })?
+            $(optional { $( $(#[$ometa:meta])* $ofield:ident: $otype:ty = $owire:literal, )+ })?
+            $(ignored { $( $ignored:literal, )+ })?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub struct $name {
+            $($( $(#[$lmeta])* pub $lfield: $ltype, )+)?
+            $($( $(#[$rmeta])* pub $rfield: $rtype, )+)?
+            $($( $(#[$imeta])* pub $ifield: Option<Vec<$itype>>, )+)?
+            $($( $(#[$ometa])* pub $ofield: Option<$otype>, )+)?
+            /// Members that this version does not know.
+            pub other: $crate::shape::Members,
+        }
+
+        impl $name {
+            /// The names of the members, in JSON.
+            #[doc(hidden)]
+            #[allow(dead_code, reason = "used for a few structures only")]
+            pub const MEMBERS: &'static [&'static str] = &[
+                $($( $lwire, )+)? $($( $rwire, )+)? $($( $iwire, )+)? $($( $owire, )+)? $($( $ignored, )+)?
+            ];
+
+            /// With the required members. Each other member has a method.
+            pub fn new(
+                $($( $lfield: impl Into<$ltype>, )+)?
+                $($( $rfield: impl Into<$rtype>, )+)?
+            ) -> Self {
+                Self {
+                    $($( $lfield: $lfield.into(), )+)?
+                    $($( $rfield: $rfield.into(), )+)?
+                    $($( $ifield: None, )+)?
+                    $($( $ofield: None, )+)?
+                    other: $crate::shape::Members::default(),
+                }
+            }
+
+            $($(
+                #[doc = concat!("Appends one item to [`", stringify!($ifield), "`](Self#structfield.", stringify!($ifield), ").")]
+                pub fn $imethod(mut self, item: impl Into<$itype>) -> Self {
+                    self.$ifield.get_or_insert_default().push(item.into());
+                    self
+                }
+            )+)?
+
+            $($(
+                $(#[$ometa])*
+                pub fn $ofield(mut self, $ofield: impl Into<$otype>) -> Self {
+                    self.$ofield = Some($ofield.into());
+                    self
+                }
+            )+)?
+
+            /// Writes all but the labels.
+            fn write_into<M: serde::ser::SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+                $($( map.serialize_entry($rwire, &self.$rfield)?; )+)?
+                $($(
+                    if let Some(items) = &self.$ifield {
+                        map.serialize_entry($iwire, items)?;
+                    }
+                )+)?
+                $($(
+                    if let Some(value) = &self.$ofield {
+                        map.serialize_entry($owire, value)?;
+                    }
+                )+)?
+                self.other.write_into(map)
+            }
+        }
+
+        $crate::new_is_default! { $name $($($lfield)+)? $($($rfield)+)? }
+
+        $(
+            impl $name {
+                /// The body of the request, in JSON: all members except those that are sent in its URL:
+                #[doc = concat!($("`", $lwire, "` "),+)]
+                pub fn body(&self) -> $crate::Result<Vec<u8>> {
+                    struct Body<'a>(&'a $name);
+                    impl serde::Serialize for Body<'_> {
+                        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                            use serde::ser::SerializeMap as _;
+                            let mut map = serializer.serialize_map(None)?;
+                            self.0.write_into(&mut map)?;
+                            map.end()
+                        }
+                    }
+                    serde_json::to_vec(&Body(self)).map_err(|source| {
+                        $crate::Error::new(
+                            $crate::ErrorKind::InvalidInput,
+                            concat!("expected a ", stringify!($name), " that can be written as JSON"),
+                        )
+                        .with_source(source)
+                    })
+                }
+            }
+        )?
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap as _;
+                let mut map = serializer.serialize_map(None)?;
+                $($( map.serialize_entry($lwire, &self.$lfield)?; )+)?
+                self.write_into(&mut map)?;
+                map.end()
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Members;
+                impl<'de> serde::de::Visitor<'de> for Members {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str(concat!("an object (", stringify!($name), ")"))
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                        $($( let mut $lfield: Option<$ltype> = None; )+)?
+                        $($( let mut $rfield: Option<$rtype> = None; )+)?
+                        $($( let mut $ifield: Option<Vec<$itype>> = None; )+)?
+                        $($( let mut $ofield: Option<$otype> = None; )+)?
+                        let mut other = $crate::shape::Members::default();
+                        while let Some(name) = $crate::internal::next_name(&mut map)? {
+                            match &*name.0 {
+                                $($( $lwire => $crate::internal::required(&mut $lfield, &mut map)?, )+)?
+                                $($( $rwire => $crate::internal::required(&mut $rfield, &mut map)?, )+)?
+                                $($( $iwire => $crate::internal::optional(&mut $ifield, &mut map)?, )+)?
+                                $($( $owire => $crate::internal::optional(&mut $ofield, &mut map)?, )+)?
+                                $($( $ignored => { map.next_value::<serde::de::IgnoredAny>()?; } )+)?
+                                _ => other.read_next(name, &mut map)?,
+                            }
+                        }
+                        Ok($name {
+                            $($( $lfield: $lfield.ok_or_else(|| serde::de::Error::missing_field($lwire))?, )+)?
+                            $($( $rfield: $rfield.ok_or_else(|| serde::de::Error::missing_field($rwire))?, )+)?
+                            $($( $ifield, )+)?
+                            $($( $ofield, )+)?
+                            other,
+                        })
+                    }
+                }
+                deserializer.deserialize_map(Members)
+            }
+        }
+    };
+}
+
+/// Implements `Default` for a structure without required members.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! new_is_default {
+    ($name:ident) => {
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+    };
+    ($name:ident $($required:ident)+) => {};
+}
+
+/// Declares a union of the API: an object with exactly one member. An object without a known member is `Unknown` and
+/// keeps everything. If several members are known, the first counts.
+///
+/// `from` implements `From` the variant's content; `from_text` does so for a `String` and for a `&str`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! union {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident {
+            $( $(#[$vmeta:meta])* $variant:ident($type:ty) = $wire:literal $($from:ident)?, )+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub enum $name {
+            $( $(#[$vmeta])* $variant($type), )+
+            /// A variant that this version does not know.
+            Unknown($crate::shape::Members),
+        }
+
+        $( $( $crate::variant_from! { $from $name $variant($type) } )? )+
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap as _;
+                match self {
+                    $(
+                        Self::$variant(value) => {
+                            let mut map = serializer.serialize_map(Some(1))?;
+                            map.serialize_entry($wire, value)?;
+                            map.end()
+                        }
+                    )+
+                    Self::Unknown(members) => members.serialize(serializer),
+                }
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct OneMember;
+                impl<'de> serde::de::Visitor<'de> for OneMember {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str(concat!("an object with one member (", stringify!($name), ")"))
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                        let mut known = None;
+                        let mut other = $crate::shape::Members::default();
+                        while let Some(name) = $crate::internal::next_name(&mut map)? {
+                            match &*name.0 {
+                                $(
+                                    $wire if known.is_none() => {
+                                        let mut value = None::<$type>;
+                                        $crate::internal::optional(&mut value, &mut map)?;
+                                        known = value.map($name::$variant);
+                                    }
+                                )+
+                                _ => other.read_next(name, &mut map)?,
+                            }
+                        }
+                        Ok(known.unwrap_or($name::Unknown(other)))
+                    }
+                }
+                deserializer.deserialize_map(OneMember)
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! variant_from {
+    (from $name:ident $variant:ident($type:ty)) => {
+        impl From<$type> for $name {
+            fn from(value: $type) -> Self {
+                Self::$variant(value)
+            }
+        }
+    };
+    (from_text $name:ident $variant:ident($type:ty)) => {
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self::$variant(text)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self::$variant(text.to_owned())
+            }
+        }
+    };
+}
+
+/// Declares an open enumeration of the API: a value that is not in the list is `Unknown`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! enumeration {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident {
+            $( $(#[$vmeta:meta])* $variant:ident = $wire:literal, )+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $( $(#[$vmeta])* $variant, )+
+            /// A value that this version does not know.
+            Unknown(String),
+        }
+
+        impl $name {
+            /// The values that this version knows.
+            pub const VALUES: &'static [&'static str] = &[$( $wire ),+];
+
+            /// The value as the API writes it.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $( Self::$variant => $wire, )+
+                    Self::Unknown(value) => value,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(value: &str) -> Self {
+                match value {
+                    $( $wire => Self::$variant, )+
+                    _ => Self::Unknown(value.to_owned()),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::internal::Text::deserialize(deserializer).map(|value| Self::from(&*value.0))
+            }
+        }
+    };
+}
+
+#[cfg(test)]
+#[allow(unreachable_pub, reason = "the macros declare public types")]
+mod tests {
+    use crate::shape::Document;
+
+    structure! {
+        /// A structure.
+        pub struct Thing {
+            required {
+                /// Its size.
+                size: u64 = "size",
+            }
+            optional {
+                /// Its colour.
+                colour: Colour = "colour",
+                /// Its lid.
+                lid: Lid = "lid",
+            }
+            ignored { "p", }
+        }
+    }
+
+    structure! {
+        /// A request.
+        pub struct Ask {
+            label {
+                /// In the URL.
+                id: String = "id",
+            }
+            lists {
+                /// The parts.
+                parts: Lid = "parts" by part,
+            }
+        }
+    }
+
+    structure! {
+        /// A structure without required members.
+        pub struct Empty {}
+    }
+
+    union! {
+        /// A union.
+        pub enum Lid {
+            /// Made of wood.
+            Wood(String) = "wood" from_text,
+            /// Made of any JSON.
+            Made(Document) = "made",
+        }
+    }
+
+    enumeration! {
+        /// An enumeration.
+        pub enum Colour {
+            /// Red.
+            Red = "red",
+        }
+    }
+
+    fn round_trip(json: &str) -> String {
+        serde_json::to_string(&serde_json::from_str::<Thing>(json).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn unknown_members_and_values_are_kept() {
+        for json in [
+            r#"{"size":1}"#,
+            r#"{"size":1,"colour":"red","lid":{"wood":"oak"}}"#,
+            r#"{"size":1,"colour":"mauve","lid":{"glass":{"thick":true}}}"#,
+            r#"{"size":1,"lid":{"made":{"b":123456789012345678901234567890,"a":[1.0,null,"\u0000"]}}}"#,
+            r#"{"size":1,"lid":{}}"#,
+            r#"{"size":1,"new":{"z":1, "a":  null},"newer":1e400}"#,
+        ] {
+            assert_eq!(round_trip(json), json);
+        }
+    }
+
+    #[test]
+    fn null_counts_as_absent_and_ignored_members_are_dropped() {
+        assert_eq!(round_trip(r#"{"size":1,"colour":null,"p":"abcdef"}"#), r#"{"size":1}"#);
+        assert_eq!(
+            round_trip(r#"{"size":1,"lid":{"wood":null,"made":1}}"#),
+            r#"{"size":1,"lid":{"made":1}}"#
+        );
+        assert_eq!(
+            round_trip(r#"{"size":1,"lid":{"__type":"x","wood":"oak"}}"#),
+            r#"{"size":1,"lid":{"wood":"oak"}}"#
+        );
+    }
+
+    #[test]
+    fn a_missing_or_ill_typed_member_is_named() {
+        let fault = |json| serde_json::from_str::<Thing>(json).unwrap_err().to_string();
+        assert!(fault("{}").contains("missing field `size`"));
+        assert!(fault(r#"{"size":"x"}"#).contains("expected u64"));
+        assert!(fault("[]").contains("an object (Thing)"));
+        assert!(fault(r#"{"size":1,"lid":"wood"}"#).contains("one member (Lid)"));
+    }
+
+    #[test]
+    fn a_structure_is_its_own_builder() {
+        let thing = Thing::new(3u64).colour("red").lid(Lid::Wood("elm".into()));
+        assert_eq!(
+            serde_json::to_string(&thing).unwrap(),
+            r#"{"size":3,"colour":"red","lid":{"wood":"elm"}}"#
+        );
+    }
+
+    #[test]
+    fn a_label_is_in_the_structure_and_not_in_the_body() {
+        let ask = Ask::new("x").part("oak").part(Lid::Made(Document::default()));
+        let json = r#"{"id":"x","parts":[{"wood":"oak"},{"made":{}}],"new":1}"#;
+        let read = serde_json::from_str::<Ask>(json).unwrap();
+        assert_eq!(read.parts, ask.parts);
+        assert_eq!(serde_json::to_string(&read).unwrap(), json);
+        assert_eq!(read.body().unwrap(), json.replace(r#""id":"x","#, "").into_bytes());
+        assert_eq!(Ask::new("x").body().unwrap(), b"{}");
+        assert!(serde_json::from_str::<Ask>("{}").unwrap_err().to_string().contains("missing field `id`"));
+    }
+
+    #[test]
+    fn a_structure_without_required_members_has_a_default() {
+        assert_eq!(serde_json::to_string(&Empty::default()).unwrap(), "{}");
+    }
+
+    #[test]
+    fn an_enumeration_lists_its_values() {
+        assert_eq!(Colour::VALUES, ["red"]);
+    }
+}
