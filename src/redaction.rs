@@ -505,7 +505,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_may_hold_a_secret_is_told_from_one_that_does_not() {
+    fn headers_that_may_hold_a_secret_are_recognised() {
         let sieve = Sieve::of(&redaction().secrets);
         for text in [
             TOKEN,
@@ -527,7 +527,7 @@ mod tests {
     }
 
     #[test]
-    fn what_replaces_a_secret_is_of_its_length() {
+    fn a_replaced_secret_keeps_its_length() {
         let mut redaction = Redaction::default();
         redaction.add("12345678");
         redaction.add("abcdefghijklmno");

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_must_not_get_is_escaped() {
+    fn unsafe_characters_are_escaped() {
         let text = "a\x1b[31m\r\u{202e}b\u{200b}\u{9b}\u{e0041}\n\tZoë مرحبا";
         assert_eq!(escaped(text), "a\\u{1b}[31m\\u{d}\\u{202e}b\\u{200b}\\u{9b}\\u{e0041}\n\tZoë مرحبا");
         let json = Escaper::default().escape("\u{202e}\u{e0041}", Form::Json).into_owned();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_is_shown_as_it_is() {
+    fn ordinary_text_is_not_escaped() {
         for text in [
             "می\u{200c}خواهم",
             "क्\u{200d}ष",
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_nothing_is_escaped() {
+    fn stray_joiners_are_escaped() {
         for (text, shown) in [
             ("\u{200d}", "\\u{200d}"),
             ("pass\u{200d}word\u{200c}", "pass\\u{200d}word\\u{200c}"),

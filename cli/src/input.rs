@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_an_end_to_what_is_read() {
+    fn files_over_the_limit_are_refused() {
         assert_eq!(read_up_to(3, "it", &b"abc"[..]).unwrap(), b"abc");
         let failure = read_up_to(3, "it", std::io::repeat(b'a')).unwrap_err();
         assert_eq!(failure.message, "it: expected at most 3 bytes, found more");

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_says_what_is_known() {
+    fn the_last_line_shows_known_figures() {
         let seconds = Duration::from_secs_f64;
         let usage = Usage::new().input(12u64).output(30u64).total_tokens(42u64);
         assert_eq!(

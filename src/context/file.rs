@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_an_end_to_what_is_read() {
+    fn files_over_the_limit_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "12345").unwrap();

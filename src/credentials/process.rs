@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_command_said_is_shown_without_secrets() {
+    fn command_output_is_shown_without_secrets() {
         for (said, shown) in [
             ("Session expired.\n  Run: corp-login --now\n", "Session expired. Run: corp-login --now"),
             ("SecretAccessKey: hush token=hush ok", "SecretAccessKey: … token=… ok"),

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_tool_without_locks_leaves_in_the_file_is_used_and_stays() {
+    async fn a_session_written_by_a_tool_without_locks_is_used_and_kept() {
         // What is in the file after a time, with a refresh of a second that ends in this.
         for (text, refresh, (milliseconds, later), value) in [
             // It came first, and ours is refused.
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_at_a_time_refreshes_a_session_and_the_others_use_what_it_got() {
+    async fn only_one_caller_refreshes_a_session_for_all() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("session");
         let path = path.to_str().unwrap();

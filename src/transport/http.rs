@@ -366,7 +366,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_resolver_that_never_answers_holds_neither_the_call_nor_the_runtime() {
+    fn a_resolver_that_never_responds_blocks_neither_call_nor_runtime() {
         let never: Lookup = |_| {
             loop {
                 thread::park();

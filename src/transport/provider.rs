@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_rustls_takes_but_for_chacha20() {
+    fn the_suites_of_rustls_without_chacha20() {
         let (ours, theirs) = (provider(), rustls::crypto::ring::default_provider());
         let (verified, by_default) =
             (ours.signature_verification_algorithms, theirs.signature_verification_algorithms);

@@ -142,7 +142,7 @@ const CASES: &[(&str, &str, &str, &[Profile])] = &[
 ];
 
 #[test]
-fn what_cannot_be_read_is_named_by_line() {
+fn errors_in_aws_files_name_the_line() {
     for (line, text, fault) in [
         (1, "[default", "expected \"]\" at the end"),
         (2, "[default]\n[profile a#b]\n", "expected \"]\" at the end"),
@@ -172,7 +172,7 @@ fn what_cannot_be_read_is_named_by_line() {
 }
 
 #[test]
-fn what_is_passed_over_is_said() {
+fn ignored_lines_give_warnings() {
     let config =
         "[p]\n[default]\nmy wJalrXUtnFEMI = wJalrXUtnFEMI\n[profile a b]\n[profile default]\n[x \u{1b}y]\n";
     let credentials = "[profile q]\n\n[services z]\n[quo\"ted]";

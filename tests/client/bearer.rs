@@ -119,7 +119,7 @@ async fn a_token_goes_in_the_clear_to_this_machine_alone() {
 }
 
 #[tokio::test]
-async fn what_goes_in_the_clear_is_told_and_a_token_does_not_even_if_secrets_may() {
+async fn plain_http_is_reported_and_never_carries_a_bearer_token() {
     let config = |context: Context| {
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = Arc::clone(&told);

@@ -41,7 +41,7 @@ fn whole() -> Answer {
 }
 
 #[tokio::test]
-async fn a_response_comes_with_its_head() {
+async fn a_response_has_status_request_id_and_headers() {
     let server = Server::start([whole().header("x-of-a-proxy", "1")]);
     let response = client(&server).send(&request()).await.unwrap();
     assert_eq!((response.status().as_u16(), response.request_id()), (200, Some("test-request-id")));
@@ -156,7 +156,7 @@ async fn fips_and_dual_stack_are_settings_too() {
 
 /// Where a project stands in what each operation sends. Source: the service's model of November 2026.
 #[tokio::test]
-async fn a_project_goes_where_each_operation_takes_it() {
+async fn a_project_is_sent_to_operations_that_take_one() {
     const PROJECT: &str = "proj_a b";
     let sent = async |operation: Operation, params: &str| {
         let capture = Arc::new(Capture::default());
@@ -243,7 +243,7 @@ async fn an_error_of_any_path_holds_no_secret() {
 }
 
 #[tokio::test]
-async fn the_body_of_a_stream_comes_as_it_is() {
+async fn the_body_of_a_raw_stream_is_unchanged() {
     let frames = text_answer(&["ok"]);
     let server = Server::start([Answer::stream(frames.clone())]);
     let call =

@@ -94,7 +94,7 @@ async fn the_list_is_of_settings_and_service_together() {
 }
 
 #[tokio::test]
-async fn what_the_settings_leave_out_is_not_asked_for_or_has_its_reason() {
+async fn models_that_the_settings_exclude_are_not_requested_or_have_a_reason() {
     let server = control();
     let context = world(&server, &at_noon());
     let replacing = SETTINGS.replace("merge", "replace");
@@ -195,7 +195,7 @@ fn a_model_is_chosen_by_name_or_by_the_settings_with_fallbacks() {
 }
 
 #[test]
-fn an_error_says_whether_the_model_or_the_request_is_at_fault() {
+fn errors_distinguish_a_faulty_model_from_a_faulty_request() {
     use ErrorKind::{
         AccessDenied, BrokenOff, Connect, Credentials, Damaged, Internal, InvalidInput, ModelError,
         ModelNotReady, ModelTimeout, NotFound, QuotaExceeded, Recording, Service, Throttled, Timeout,

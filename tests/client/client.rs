@@ -41,7 +41,7 @@ async fn closes(closed: std::sync::mpsc::Receiver<()>) {
 }
 
 #[tokio::test]
-async fn a_call_is_signed_and_its_answer_read() {
+async fn a_call_is_signed_and_its_response_read() {
     let server = Server::start([Answer::stream(text_answer(&["Hel", "lo"]))]);
     assert_eq!(read(&client(&server)).await.unwrap(), "Hello");
 
@@ -147,7 +147,7 @@ async fn the_stream_is_a_stream() {
 }
 
 #[tokio::test]
-async fn a_whole_answer_is_read_and_a_fold_of_the_stream_is_equal_to_it() {
+async fn a_reply_collected_from_a_stream_equals_the_whole_response() {
     let body = r#"{"output":{"message":{"role":"assistant","content":[{"text":"Hello"}]}},"stopReason":"end_turn",
         "usage":{"inputTokens":12,"outputTokens":7,"totalTokens":19},"metrics":{"latencyMs":321}}"#;
     let server = Server::start([Answer::whole(200, body), Answer::stream(text_answer(&["Hel", "lo"]))]);
@@ -166,7 +166,7 @@ async fn a_whole_answer_is_read_and_a_fold_of_the_stream_is_equal_to_it() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_right_is_refused_before_anything_is_sent() {
+async fn invalid_calls_are_refused_before_anything_is_sent() {
     let server = Server::start([Answer::stream(text_answer(&["never"]))]);
     let refused = |config: Config, model: &'static str| async move {
         let request = ConverseRequest::new(model).message(Message::user("Hi"));
@@ -227,7 +227,7 @@ async fn a_proxy_is_used_unless_the_host_is_excepted() {
 }
 
 #[tokio::test]
-async fn what_is_for_this_machine_goes_through_no_proxy() {
+async fn requests_to_this_machine_use_no_proxy() {
     let (server, proxy) =
         (Server::start([Answer::stream(text_answer(&["here"]))]), Server::start([Answer::whole(404, "")]));
     for (variable, host) in
@@ -243,7 +243,7 @@ async fn what_is_for_this_machine_goes_through_no_proxy() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_event_stream_is_told_as_what_it_is() {
+async fn a_response_that_is_not_an_event_stream_is_named_in_the_error() {
     let page = Answer::whole(200, "<html><title>Free Wifi</title>Sign in</html>")
         .header("content-type", "text/html; charset=utf-8");
     let server = Server::start([page]);
@@ -267,7 +267,7 @@ fn answering(bytes: &'static [u8]) -> String {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_http_is_damaged_and_not_asked_for_again() {
+async fn a_response_that_is_not_http_is_damaged_and_not_retried() {
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     for bytes in [
         "SSH-2.0-OpenSSH_9.9\r\n\r\n",
@@ -283,7 +283,7 @@ async fn an_answer_that_is_not_http_is_damaged_and_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn of_a_long_refusal_the_beginning_is_told() {
+async fn a_long_error_response_is_cut() {
     let long = format!("<p>Too bad</p>{}", "x".repeat(3_000_000));
     let server = Server::start([Answer::whole(400, long).header("content-type", "text/html")]);
     let error = read(&client(&server)).await.unwrap_err();
@@ -295,7 +295,7 @@ async fn of_a_long_refusal_the_beginning_is_told() {
 }
 
 #[tokio::test]
-async fn a_broken_aws_file_does_not_matter_where_nothing_is_asked_of_it() {
+async fn a_broken_aws_file_does_not_matter_if_it_is_not_needed() {
     let server = Server::start([Answer::stream(text_answer(&["ok"]))]);
     let broken = context().with_env("HOME", "/h").with_file("/h/.aws/config", "no section here");
     let client = |context: Context| Client::new(Config::new().context(context).endpoint_url(&server.url));
@@ -335,7 +335,7 @@ fn profiles() -> Answer {
 }
 
 #[tokio::test]
-async fn a_model_that_needs_a_profile_is_told_which_or_called_through_it() {
+async fn a_model_that_needs_a_profile_gets_a_hint_or_is_called_through_it() {
     let refusal = || Answer::refusal(400, "ValidationException", PROFILE_NEEDED);
     let context = |server: &Server| context().with_env("AWS_ENDPOINT_URL", &server.url);
     let asked = ConverseRequest::new("deepseek.r1-v1:0").message(Message::user("Hi"));
@@ -400,7 +400,7 @@ async fn a_wrong_clock_is_corrected_and_the_call_repeated_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn patience_waits_out_throttling_and_says_so() {
+async fn patience_waits_while_throttled_and_reports_it() {
     let busy =
         || server::exception("throttlingException", "Too many requests, please wait before trying again.");
     let budget = std::time::Duration::from_mins(1);

@@ -440,7 +440,7 @@ async fn an_hour_over_keys_of_twenty_seconds_sends_nothing_expired() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_chain_is_asked_afresh_once_when_the_service_says_expired() {
+async fn the_chain_is_asked_again_once_after_expired_token() {
     for code in ["ExpiredTokenException", "ExpiredToken"] {
         let instance = Instance::new(3600);
         let bedrock = Services::new(move |asked| match key_id(asked).as_str() {
@@ -519,7 +519,7 @@ async fn a_refusal_of_old_keys_does_not_give_up_the_new_ones() {
 }
 
 #[tokio::test]
-async fn who_may_wait_for_new_keys_is_not_made_to() {
+async fn calls_do_not_wait_for_a_refresh_while_keys_are_valid() {
     let (clock, bedrock) = (Clock::at("2026-11-22T14:00:00Z"), bedrock());
     let (time, ended) = (clock.clone(), Arc::new(AtomicU64::new(0)));
     let (gate, opened) = std::sync::mpsc::channel::<()>();
@@ -613,7 +613,7 @@ async fn an_instance_that_is_not_there_is_asked_once() {
 }
 
 #[tokio::test]
-async fn a_first_frame_that_says_expired_has_the_chain_asked_afresh() {
+async fn expired_token_in_the_first_frame_asks_the_chain_again() {
     let exception = server::exception("expiredTokenException", "The security token is expired");
     let server = server::Server::start([
         server::Answer::stream([exception]),

@@ -469,7 +469,7 @@ fn the_region_of_the_settings() {
 }
 
 #[test]
-fn an_arn_says_where_it_is() {
+fn an_arn_names_its_region() {
     for (id, region) in [
         ("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0", Some("us-east-1")),
         ("arn:aws-us-gov:bedrock:us-gov-west-1:1:provisioned-model/x", Some("us-gov-west-1")),
@@ -494,7 +494,7 @@ fn an_arn_says_where_it_is() {
 }
 
 #[test]
-fn what_names_a_region_first() {
+fn the_order_of_sources_for_a_region() {
     let profiles = Profiles::parse(Some(("config", "[default]\nregion = of-profile")), None).unwrap();
     let profile = profiles.profile("default").map(|section| (&profiles, section));
     let model_id = Some("arn:aws:bedrock:of-arn:1:inference-profile/x");

@@ -136,7 +136,7 @@ fn kind(code: &str, status: u16) -> ErrorKind {
 
 /// The same as `connection_reset`: the server closes without an answer.
 #[tokio::test]
-async fn a_connection_that_closes_without_an_answer_is_tried_again() {
+async fn a_connection_closed_without_a_response_is_retried() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let connections = Arc::new(AtomicUsize::new(0));
@@ -168,7 +168,7 @@ type Case = (
 );
 
 #[tokio::test(start_paused = true)]
-async fn where_code_and_message_are_looked_for() {
+async fn code_and_message_are_found_in_header_and_body() {
     const TYPE: &str = "x-amzn-errortype";
     let cases: [Case; 12] = [
         (

@@ -54,7 +54,7 @@ fn each_kind_of_event_is_read_and_its_padding_dropped() {
 }
 
 #[test]
-fn what_is_not_known_is_kept() {
+fn unknown_events_and_members_are_kept() {
     let Event::Unknown { event_type, payload } = read(event("hologramStart", r#"{"z":1,"a":2}"#)).unwrap()
     else {
         panic!()
@@ -109,7 +109,7 @@ fn error_frames_keep_their_code_and_message() {
 }
 
 #[test]
-fn what_is_no_message_of_the_protocol_is_damage_with_a_place() {
+fn a_frame_that_is_not_a_message_is_damaged_and_has_an_offset() {
     for (second, fault) in [
         (
             frame(&[(":event-type", "x"), (":message-type", "telegram")], "{}"),
@@ -239,7 +239,7 @@ async fn an_exception_ends_the_stream() {
 }
 
 #[tokio::test]
-async fn an_empty_body_is_no_answer() {
+async fn an_empty_body_is_an_error() {
     let error = stream(&[], 1).await.unwrap_err();
     assert_eq!((error.kind(), error.offset()), (ErrorKind::BrokenOff, Some(0)));
 }

@@ -9,12 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 #[test]
-fn a_room_of_the_library_imports_only_what_is_below() {
+fn a_module_of_the_library_imports_only_what_is_below() {
     check("The library, from the ground up", "src");
 }
 
 #[test]
-fn a_room_of_the_codec_imports_only_what_is_below() {
+fn a_module_of_the_codec_imports_only_what_is_below() {
     check("The codec, from the ground up", "codec/src");
 }
 

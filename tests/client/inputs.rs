@@ -50,7 +50,7 @@ fn arguments() {
 
 #[test]
 #[ignore = "needs ../shared: recordings and vectors beside the project"]
-fn with_what_other_clients_recorded() {
+fn recordings_of_other_clients_hold_too() {
     let captures = shared::path("captures");
     for target in &TARGETS {
         // The others have no seeds of theirs.

@@ -144,7 +144,7 @@ fn every_shape_has_a_type() {
 }
 
 #[test]
-fn every_member_variant_and_value_has_its_place() {
+fn every_member_variant_and_value_of_the_model_has_a_type() {
     let (shapes, types) = (shapes(), types());
     let mut faults = Vec::new();
     for (name, reader) in &types {
@@ -204,7 +204,7 @@ fn nothing_is_required_that_the_model_does_not_require() {
 }
 
 #[test]
-fn what_is_unknown_is_found() {
+fn a_missing_member_variant_or_value_is_found() {
     for (name, json) in [
         ("Message", r#"{"role":"user","content":[],"new":1}"#),
         ("Message", r#"{"role":"user","content":[{"new":1}]}"#),

@@ -35,7 +35,7 @@ fn captured_models() -> Vec<FoundationModelSummary> {
 
 #[test]
 #[ignore = "needs ../shared: recordings and vectors beside the project"]
-fn of_a_real_list_what_can_be_called_is_listed_and_the_rest_has_a_reason() {
+fn models_of_a_real_list_are_callable_or_have_a_reason() {
     let models = captured_models();
     let profiles = captured::<ListInferenceProfilesResponse>("list-inference-profiles")
         .inference_profile_summaries
@@ -75,7 +75,7 @@ fn of_a_real_list_what_can_be_called_is_listed_and_the_rest_has_a_reason() {
 
 #[test]
 #[ignore = "needs ../shared: recordings and vectors beside the project"]
-fn what_the_api_tells_of_a_model_counts_before_the_catalogue() {
+fn the_api_takes_precedence_over_the_catalog() {
     let inventory = Inventory::new(0u64, captured_models());
     let candidates = inventory.candidates();
     let info = |id: &str| candidates.iter().find(|candidate| candidate.id == id).unwrap().info();
@@ -375,7 +375,7 @@ async fn profiles_that_fail_for_a_while_are_asked_for_again() {
 }
 
 #[tokio::test]
-async fn when_a_refresh_fails_the_last_answer_is_used_and_marked() {
+async fn a_failed_refresh_uses_the_cached_list_and_says_so() {
     let hang = || {
         // Nobody opens this gate.
         let (answer, gate) = Answer::whole(200, "").gate();
@@ -434,7 +434,7 @@ async fn a_damaged_file_is_replaced() {
 }
 
 #[tokio::test]
-async fn who_waits_for_the_same_calls_sees_the_same_outcome() {
+async fn callers_of_the_same_list_share_one_outcome() {
     for (status, ok) in [(200, true), (403, false)] {
         let (answer, gate) = Answer::default().status(status).gate();
         let body = serde_json::json!({"modelSummaries": [model("m.one", &[])]}).to_string();

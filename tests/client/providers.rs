@@ -100,7 +100,7 @@ async fn a_provider_is_asked_once_for_all_and_again_before_the_end() {
 }
 
 #[tokio::test]
-async fn what_code_gives_comes_before_the_environment() {
+async fn credentials_of_code_take_precedence_over_the_environment() {
     let keys =
         Context::fake().with_env("AWS_ACCESS_KEY_ID", "AKIDENV").with_env("AWS_SECRET_ACCESS_KEY", "x");
     let config = || Config::new().region("us-east-1").context(keys.clone());

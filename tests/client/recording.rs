@@ -68,7 +68,7 @@ fn lines(path: &Path) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn what_authorises_a_call_is_not_recorded() {
+async fn credentials_are_not_recorded() {
     let folder = TempDir::new().unwrap();
     let bearer = Context::fake().with_env("AWS_BEARER_TOKEN_BEDROCK", SECRETS[3]);
     for (name, context) in [("keys", keys()), ("bearer", bearer)] {
@@ -119,7 +119,7 @@ async fn calls(client: Client) -> String {
 }
 
 #[tokio::test]
-async fn a_recording_answers_as_the_service_did() {
+async fn a_replay_responds_as_the_service_did() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("calls.jsonl");
     let whole = r#"{"output":{"message":{"role":"assistant","content":[{"text":"Aye"}]}},"stopReason":"end_turn",
@@ -179,7 +179,7 @@ async fn calls_at_the_same_time_are_recorded_apart() {
 }
 
 #[tokio::test]
-async fn what_has_arrived_is_in_the_file_at_once() {
+async fn chunks_are_recorded_as_they_arrive() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("calls.jsonl");
     let (answer, gate) = Answer::stream([server::message_start(), server::text(0, "Hel")]).gate();
@@ -354,7 +354,7 @@ async fn a_replay_keeps_the_recorded_times() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replayed_fault_comes_when_it_came() {
+async fn a_replayed_fault_keeps_its_time() {
     let lines = timed();
     let head = lines.lines().take(2).fold(String::new(), |text, line| text + line + "\n");
     let end = r#"{"end":{"exchange":1,"afterMs":1500,"fault":"invalidInput","message":"no"}}"#;
@@ -413,7 +413,7 @@ async fn a_strict_replay_names_what_differs() {
 }
 
 #[tokio::test]
-async fn a_recording_that_is_used_up_says_so() {
+async fn a_replay_without_further_exchanges_is_an_error() {
     let client = replaying_client(Replay::parse(&timed()).unwrap());
     let error = client.converse(&request()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Recording);
@@ -435,7 +435,7 @@ fn a_recording_names_its_model() {
 }
 
 #[test]
-fn what_is_no_recording_is_refused_with_the_line() {
+fn an_invalid_recording_is_refused_with_the_line() {
     let heading = r#"{"recording":{"version":1}}"#;
     let request =
         r#"{"request":{"exchange":1,"operation":"Converse","method":"POST","url":"u","headers":{}}}"#;
@@ -504,7 +504,7 @@ fn what_is_no_recording_is_refused_with_the_line() {
 
 /// What is left of a recording when the program that writes it is killed.
 #[tokio::test]
-async fn a_recording_that_ends_anywhere_is_one_that_is_broken_off() {
+async fn a_recording_that_ends_anywhere_replays_as_broken_off() {
     let folder = TempDir::new().unwrap();
     let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut"));
     let server = Server::start([Answer::stream([
@@ -542,7 +542,7 @@ async fn a_recording_that_ends_anywhere_is_one_that_is_broken_off() {
 /// A device that is full, and who is told of it.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_call_goes_on_without_its_recording_where_somebody_is_told() {
+async fn a_call_survives_a_failed_recording_if_on_error_is_set() {
     let server = Server::start([Answer::stream(text_answer(&["Hel", "lo"]))]);
     let told = Arc::new(std::sync::Mutex::new(Vec::new()));
     let list = Arc::clone(&told);

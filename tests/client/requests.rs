@@ -115,7 +115,7 @@ async fn the_two_invocations_name_their_headers_differently() {
 }
 
 #[tokio::test]
-async fn what_is_doubtful_is_sent() {
+async fn values_that_the_service_may_refuse_are_sent() {
     let request = sent(
         Operation::Converse,
         json!({"modelId": "m", "messages": null, "temperature": "very", "aNewMember": {"b": [1]}}),
@@ -171,7 +171,7 @@ async fn without_a_body_there_is_no_content_type() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_refused_by_its_name() {
+async fn errors_name_the_member_that_cannot_be_sent() {
     let injected = "x\r\nevil: 1";
     let mut cases = vec![
         (Operation::InvokeModel, json!({"modelId": "m", "accept": injected}), "accept"),

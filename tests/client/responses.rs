@@ -19,7 +19,7 @@ use time::format_description::well_known::Rfc3339;
 
 #[tokio::test]
 #[ignore = "needs ../shared: recordings and vectors beside the project"]
-async fn answers_are_read_as_botocore_reads_them() {
+async fn responses_are_read_as_botocore_reads_them() {
     let vectors = shared::json("vectors/responses.json");
     let (mut compared, mut left_out) = (BTreeMap::new(), BTreeMap::new());
     for case in vectors["cases"].as_array().unwrap() {
@@ -105,7 +105,7 @@ fn missing(at: &str, expected: &Value, found: &Value) -> Option<String> {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_json_object_is_damaged() {
+async fn a_response_that_is_not_a_json_object_is_damaged() {
     for operation in Operation::ALL {
         if operation.is_streamed() || operation == Operation::InvokeModel {
             continue;
@@ -128,7 +128,7 @@ async fn an_answer_that_is_no_json_object_is_damaged() {
 
 /// Gateways, and at times the service, report an error with status 200.
 #[tokio::test]
-async fn a_200_that_is_an_error_is_damaged_and_told() {
+async fn an_error_with_status_200_is_reported() {
     let coral =
         r#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}"#;
     for operation in Operation::ALL {
@@ -215,7 +215,7 @@ async fn an_invocation_without_the_body_of_a_model_is_damaged() {
 }
 
 #[tokio::test]
-async fn a_stream_that_ends_before_what_it_must_have_is_incomplete() {
+async fn a_stream_without_its_required_event_is_incomplete() {
     for (operation, missing) in [
         (Operation::ConverseStream, "without messageStop"),
         (Operation::InvokeModelWithResponseStream, "without chunk"),

@@ -84,7 +84,7 @@ fn settings(text: &str) -> Settings {
 }
 
 #[test]
-fn each_member_says_what_it_says() {
+fn every_documented_member_is_read() {
     let settings = settings(DOCUMENTED);
     assert_eq!(settings.discovery.enabled, Some(true));
     assert_eq!(settings.discovery.region.as_deref(), Some("eu-central-1"));
@@ -126,7 +126,7 @@ fn each_member_says_what_it_says() {
 }
 
 #[test]
-fn a_request_gets_guardrail_and_parameters_unless_it_says_otherwise() {
+fn a_request_gets_guardrail_and_parameters_unless_it_sets_them() {
     let settings = settings(DOCUMENTED);
     let mut request = ConverseRequest::new("amazon.nova-lite-v1:0");
     settings.complete(&mut request);
@@ -206,7 +206,7 @@ fn a_url_of_amazons_own_names_a_region_and_another_is_the_endpoint() {
 
 #[test]
 #[allow(clippy::too_many_lines, reason = "a table")]
-fn a_fault_names_line_and_column_and_member_and_what_is_right() {
+fn errors_name_line_column_member_and_what_is_expected() {
     for (text, said) in [
         (
             "{\n  models: {\n    bedrockDiscovery: { refreshIntervall: 5 },",
@@ -391,7 +391,7 @@ fn a_fault_names_line_and_column_and_member_and_what_is_right() {
 }
 
 #[test]
-fn what_is_another_programs_is_none_of_our_business() {
+fn sections_of_other_programs_are_ignored() {
     for text in [
         "",
         "  // nothing\n",
@@ -455,7 +455,7 @@ fn setting_a_member_keeps_comments_and_layout() {
 }
 
 #[test]
-fn what_is_added_stands_as_its_neighbours_do() {
+fn an_added_member_is_formatted_like_its_neighbours() {
     for (text, path, value, expected) in [
         ("", "a.b", "x", "{\n  a: { b: \"x\" },\n}\n"),
         ("// only this\n", "a", "1", "// only this\n{\n  a: 1,\n}\n"),
@@ -530,7 +530,7 @@ fn a_number_of_seconds_that_no_clock_holds_is_no_limit() {
 }
 
 #[test]
-fn of_many_warnings_the_first_are_told_and_the_others_counted() {
+fn many_warnings_are_cut_and_counted() {
     let members = (0..20_000).map(|number| format!("m{number}:1,")).collect::<Vec<_>>().concat();
     let settings =
         settings(&format!("{{models:{{providers:{{bedrock:{{{members}}}}}}},agents:{{{members}}}}}"));
@@ -544,7 +544,7 @@ fn of_many_warnings_the_first_are_told_and_the_others_counted() {
 }
 
 #[test]
-fn what_is_removed_takes_its_line_and_leaves_comments() {
+fn removing_a_member_removes_its_line_and_keeps_comments() {
     for (text, path, expected) in [
         ("{ a: 1, b: 2 }", "b", "{ a: 1 }"),
         ("{ a: 1, b: 2 }", "a", "{ b: 2 }"),
@@ -577,7 +577,7 @@ fn a_member_is_found_and_removed() {
 }
 
 #[test]
-fn what_is_shown_holds_no_secret_and_nothing_of_others() {
+fn shown_settings_have_no_secrets_and_no_other_programs_members() {
     let text = r#"{ gateway: { token: "sekret" }, channels: {}, models: { providers: {
         openai: { apiKey: "sekret" },
         "amazon-bedrock": { apiKey: "sekret", secretAccessKey: "sekret", headers: { "x-key": "sekret" },
@@ -713,7 +713,7 @@ fn a_key_is_a_text_or_in_a_variable_and_may_be_missing() {
 }
 
 #[test]
-fn what_means_nothing_here_is_said_and_what_is_in_order_is_not() {
+fn members_without_effect_give_warnings_and_valid_ones_do_not() {
     let openclaws = r#"{
       auth: { profiles: { "openai:default": { provider: "openai", mode: "api_key" }, b: { provider: "bedrock", mode: "aws-sdk" } } },
       models: { providers: { "amazon-bedrock": {
@@ -793,7 +793,7 @@ fn a_model_may_have_an_endpoint_of_its_own() {
 }
 
 #[test]
-fn no_secret_is_in_what_is_shown_for_developers() {
+fn debug_output_of_settings_has_no_secret() {
     let text = r#"{ models: { providers: { bedrock: { apiKey: "sekret-1", headers: { a: "sekret-2" }, request: {
         headers: { b: "sekret-3" }, auth: { mode: "header", headerName: "c", value: "sekret-4" },
         proxy: { mode: "explicit-proxy", url: "http://u:sekret-5@p" }, tls: { cert: "c", key: "sekret-6" } },

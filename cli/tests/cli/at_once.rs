@@ -146,7 +146,7 @@ fn a_conversation_that_another_program_has_gone_on_with_is_not_replaced() {
 }
 
 #[test]
-fn a_file_that_stays_locked_is_said_to_be_and_nothing_is_lost() {
+fn a_locked_file_is_reported_and_nothing_is_lost() {
     let home = home();
     let at = |name: &str| home.path().join(name);
     let server = Server::start([answer("answered")]);

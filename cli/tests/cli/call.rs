@@ -38,7 +38,7 @@ fn answer(arguments: &[&str], request: &Value, server: &Server) -> String {
 }
 
 #[test]
-fn an_answer_of_json_is_one_line_as_it_came() {
+fn a_json_response_is_printed_unchanged_on_one_line() {
     let server = Server::start([Answer::whole(200, "{\n  \"inputTokens\": 1e1,\n  \"new\" : [1]\n}\n")]);
     let request = json!({"modelId": "m:0", "input": {"invokeModel": {"body": "e30="}}, "new": 1});
     let line = answer(&["CountTokens"], &request, &server);
@@ -149,7 +149,7 @@ fn a_list_is_one_line_with_all_pages() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_and_what_was_refused_is_told() {
+fn invalid_calls_are_refused_and_refusals_reported() {
     let server = Server::start([Answer::whole(200, "<html>Sign in")]);
     for (arguments, request, code, said) in [
         (&[][..], "{}", 2, "expected one OPERATION"),
@@ -176,7 +176,7 @@ fn what_cannot_be_is_refused_and_what_was_refused_is_told() {
 }
 
 #[test]
-fn a_recording_answers_the_operation_of_its_name() {
+fn a_replay_responds_to_the_recorded_operation() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("recording.jsonl");
     let server = Server::start([

@@ -105,7 +105,7 @@ fn a_conversation_is_kept_and_goes_on() {
 }
 
 #[test]
-fn a_file_that_is_no_conversation_says_where_and_stays() {
+fn a_file_that_is_not_a_conversation_is_an_error_and_stays() {
     let home = home();
     let server = Server::start([Answer::stream(text_answer(&["never"]))]);
     let file = home.path().join("c.json");
@@ -152,7 +152,7 @@ fn a_file_that_is_no_conversation_says_where_and_stays() {
 }
 
 #[test]
-fn what_came_of_a_failed_answer_is_kept_and_nothing_else() {
+fn a_failed_response_keeps_only_what_arrived() {
     let home = home();
     let broken = [
         server::message_start(),
@@ -184,7 +184,7 @@ fn what_came_of_a_failed_answer_is_kept_and_nothing_else() {
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 
 #[test]
-fn files_go_with_the_question_as_what_they_are() {
+fn files_are_sent_by_their_content_type() {
     let home = home();
     let server = Server::start([Answer::stream(text_answer(&["ok"]))]);
     fs::write(home.path().join("looks.txt"), PNG).unwrap();
@@ -263,7 +263,7 @@ fn thinking_knows_less_in_govcloud() {
 }
 
 #[test]
-fn what_the_settings_say_of_a_model_counts() {
+fn settings_of_a_model_apply() {
     let home = home();
     let server = Server::start([Answer::stream(text_answer(&["ok"]))]);
     let settings = r#"{
@@ -457,7 +457,7 @@ mod terminal {
     }
 
     #[test]
-    fn ctrl_c_ends_the_answer_and_not_the_conversation() {
+    fn ctrl_c_ends_the_response_but_not_the_conversation() {
         let home = home();
         let (answer, closed) =
             Answer::stream([server::message_start(), server::text(0, "and so on")]).await_close();
@@ -539,7 +539,7 @@ mod terminal {
     const HARM: &str = "a\u{1b}]0;title\u{7}\u{1b}[35m\u{9b}35m\u{202e}b\u{200b}\u{e0041}c";
 
     #[test]
-    fn what_is_pasted_and_what_was_said_before_does_nothing_to_the_terminal() {
+    fn pasted_text_and_history_do_not_affect_the_terminal() {
         let home = home();
         let folder = home.path().join(".local/state/pumice");
         fs::create_dir_all(&folder).unwrap();
@@ -632,7 +632,7 @@ mod terminal {
 }
 
 #[test]
-fn what_is_sent_otherwise_than_asked_is_said() {
+fn changes_to_the_request_are_reported() {
     let home = home();
     let server = Server::start((0..3).map(|_| Answer::stream(text_answer(&["one"]))));
     let said = |args: &[&str]| {

@@ -147,7 +147,7 @@ fn a_list_of_any_size_is_listed() {
 }
 
 #[test]
-fn an_endpoint_of_the_runtime_is_said_not_to_be_the_lists() {
+fn a_runtime_endpoint_for_lists_gives_a_warning() {
     let (home, server) = (home(), control());
     let output =
         run(pumice(&home, &server).args(["models", "list", "--endpoint-url", "http://127.0.0.1:9"]), &[]);
@@ -159,7 +159,7 @@ fn an_endpoint_of_the_runtime_is_said_not_to_be_the_lists() {
 const HAIKU: &str = "amazon-bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
 #[test]
-fn what_can_be_called_is_listed_in_each_form() {
+fn callable_models_are_listed_in_each_format() {
     let (home, server) = (home(), control());
     let ours = format!("amazon-bedrock/{ARN}");
     let voxtral = "amazon-bedrock/mistral.voxtral-mini-3b-2507";
@@ -221,7 +221,7 @@ fn what_can_be_called_is_listed_in_each_form() {
 }
 
 #[test]
-fn a_model_is_shown_with_what_serves_it() {
+fn a_model_is_shown_with_its_inference_profiles() {
     let (home, server) = (home(), control());
     let output =
         run(&mut pumice(&home, &server), &["models", "show", "anthropic.claude-haiku-4-5-20251001-v1:0"]);
@@ -261,7 +261,7 @@ const SETTINGS: &str = r#"{
 }"#;
 
 #[test]
-fn what_the_catalogue_alone_knows_is_not_said_to_be_found_or_callable() {
+fn a_model_known_only_to_the_catalog_is_not_shown_as_found_or_callable() {
     let (home, server) = (home(), control());
     let show = |flags: &[&str]| {
         let mut command = pumice(&home, &server);
@@ -277,7 +277,7 @@ fn what_the_catalogue_alone_knows_is_not_said_to_be_found_or_callable() {
 }
 
 #[test]
-fn models_of_the_settings_come_first_and_win() {
+fn models_of_the_settings_take_precedence() {
     let (home, server) = (home(), control());
     configure(&home, &SETTINGS.replace("ARN", ARN));
     let ours = [
@@ -321,7 +321,7 @@ fn models_of_the_settings_come_first_and_win() {
 }
 
 #[test]
-fn all_shows_what_the_settings_leave_out_and_why() {
+fn all_shows_excluded_models_and_the_reason() {
     let (home, server) = (home(), control());
     let reasons = || {
         let output = run(&mut pumice(&home, &server), &["models", "list", "--json", "--all"]);
@@ -382,7 +382,7 @@ fn a_profile_that_is_not_listed_is_asked_for_or_goes_by_its_name() {
 }
 
 #[test]
-fn without_credentials_there_is_what_is_configured_and_a_warning() {
+fn without_credentials_configured_models_are_listed_with_a_warning() {
     let (home, server) = (home(), control());
     let bare = |home: &TempDir| {
         let mut command = pumice(home, &server);
@@ -409,7 +409,7 @@ fn without_credentials_there_is_what_is_configured_and_a_warning() {
 }
 
 #[test]
-fn a_service_that_fails_leaves_the_last_list_and_says_so() {
+fn if_the_service_fails_the_cached_list_is_shown_with_a_warning() {
     let hang = || {
         // Nobody opens this gate.
         let (answer, gate) = Answer::whole(200, "").gate();
@@ -775,7 +775,7 @@ fn the_settings_that_the_guide_prints_work_as_they_are() {
 }
 
 #[test]
-fn of_a_model_that_is_not_there_the_nearest_are_told_that_were_listed() {
+fn an_unknown_model_gets_the_nearest_listed_ids() {
     let (home, server) = (home(), control());
     let invalid = Answer::refusal(400, "ValidationException", "The provided model identifier is invalid.");
     server.then(invalid.only_for("/model/"));

@@ -42,7 +42,7 @@ fn home(files: &[(&str, &str)]) -> TempDir {
 }
 
 #[test]
-fn without_any_set_up_it_soon_says_why() {
+fn without_any_setup_it_soon_says_why() {
     let home = home(&[]);
     let closed = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -95,7 +95,7 @@ fn nothing_is_nothing() {
 }
 
 #[test]
-fn a_file_is_read_and_wrong_usage_told() {
+fn a_file_is_read_and_wrong_usage_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stream.bin");
     std::fs::write(&path, event("messageStop", r#"{"stopReason":"end_turn"}"#)).unwrap();
@@ -113,7 +113,7 @@ fn a_file_is_read_and_wrong_usage_told() {
 
 /// A frame is printed when it is whole, and not when the next one, or the end, has come.
 #[test]
-fn nothing_printed_waits_for_what_comes_later() {
+fn events_are_printed_as_they_arrive() {
     use std::io::{BufRead as _, BufReader};
     let mut child = program(&["--events", "-"]).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();

@@ -49,13 +49,13 @@ fn whatever_goes_wrong_a_call_ends_as_it_should() {
 }
 
 #[test]
-fn whatever_goes_wrong_may_do_so_anywhere_in_an_answer() {
+fn every_fault_at_every_position_of_a_response() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     report(try_all(Plan::at_every_position().into_iter(), threads, try_plan), "anywhere");
 }
 
 #[test]
-fn the_program_prints_what_was_delivered_and_exits_with_what_became_of_it() {
+fn the_program_prints_what_was_delivered_and_exits_with_the_outcome() {
     let (first, count) = (number("PUMICE_FAULT_SEED", 1), number("PUMICE_FAULT_PLANS", 1000).div_ceil(20));
     let plans = (first..).map(Plan::of).filter(Plan::is_short).take(usize::try_from(count).unwrap());
     // Most of the time they wait for each other.

@@ -42,7 +42,7 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn what_is_no_file_is_an_error_at_once() {
+fn anything_but_a_regular_file_is_an_error_at_once() {
     let home = tempfile::tempdir().unwrap();
     let at = |name: &str| home.path().join(name).display().to_string();
     assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
@@ -93,7 +93,7 @@ fn what_is_no_file_is_an_error_at_once() {
 }
 
 #[test]
-fn what_comes_from_a_pipe_is_read() {
+fn pipes_are_read() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start([Answer::stream(text_answer(&["ok"]))]);
     let url = ["--endpoint-url", &server.url];
@@ -167,7 +167,7 @@ fn a_recording_on_a_full_disk_ends_with_a_whole_line() {
 }
 
 #[test]
-fn a_recording_is_not_written_where_it_is_lost() {
+fn a_recording_is_not_written_to_a_device_that_swallows_it() {
     let home = tempfile::tempdir().unwrap();
     for (place, refused) in
         [("/dev/zero", true), ("/dev/full", false), ("/dev/null", false), ("/dev/stdout", false)]
@@ -188,7 +188,7 @@ fn a_recording_is_not_written_where_it_is_lost() {
 }
 
 #[test]
-fn a_recording_without_a_request_says_so() {
+fn a_recording_without_a_request_is_an_error() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("r.jsonl"), "{\"recording\":{\"version\":1}}\n").unwrap();
     let output =

@@ -138,7 +138,7 @@ async fn a_structured_response() {
 }
 
 #[tokio::test]
-async fn what_is_refused_for_a_while_is_tried_again() {
+async fn temporary_refusals_are_retried() {
     for name in ["throttled", "throttled-first-frame"] {
         assert_eq!(exchanges(&read(name)).len(), 2, "{name}");
         let outcome = outcome(name, Cuts::Recorded).await;
@@ -147,7 +147,7 @@ async fn what_is_refused_for_a_while_is_tried_again() {
 }
 
 #[tokio::test]
-async fn failures_are_told_behind_what_was_delivered() {
+async fn failures_are_reported_after_the_delivered_events() {
     let model_failed = "modelStreamErrorException: The system encountered an unexpected error during \
                         processing. Try your request again. (the model's own, status 500: The worker was \
                         restarted.)";
@@ -227,7 +227,7 @@ fn the_events_shown_are_those_in_the_chunks() {
 }
 
 #[tokio::test]
-async fn each_answers_the_request_it_was_made_with() {
+async fn each_replays_to_its_recorded_request() {
     for name in names() {
         let text = read(&name);
         let client = client(Replay::parse(&text).unwrap().strict());
@@ -254,7 +254,7 @@ async fn each_answers_the_request_it_was_made_with() {
 }
 
 #[test]
-fn the_program_answers_from_each() {
+fn the_program_replays_each() {
     for (name, code) in names().into_iter().map(|name| {
         let code = match name.as_str() {
             "invalid" | "exception-first" => 1,

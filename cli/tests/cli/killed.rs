@@ -57,7 +57,7 @@ fn again_and_again(attempt: impl Fn(&str)) {
 }
 
 #[test]
-fn a_program_killed_in_the_middle_of_an_answer_leaves_its_files_whole() {
+fn a_program_killed_during_a_response_leaves_its_files_whole() {
     again_and_again(|signal| {
         let home = home();
         let (endless, closed) =

@@ -151,7 +151,7 @@ async fn limits_that_no_clock_can_hold_are_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn numbers_of_answers_and_variables() {
+async fn numbers_of_responses_and_variables() {
     for number in BORDERS {
         for (name, refusal) in [
             ("retry-after", 429),
@@ -344,7 +344,7 @@ fn pumice(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> std:
 }
 
 #[test]
-fn numbers_of_flags_and_of_what_the_program_reads() {
+fn numbers_of_flags_and_inputs() {
     let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/text.jsonl");
     for number in BORDERS.into_iter().chain(["inf", "nan", "1e400", "", "0x10"]) {
         let code = |arguments: &[&str], input: &str| {

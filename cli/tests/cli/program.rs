@@ -126,7 +126,7 @@ fn events_are_printed_as_they_arrive_and_under_the_apis_names() {
 }
 
 #[test]
-fn a_whole_answer_is_one_line() {
+fn a_whole_response_is_one_line() {
     let home = home();
     let body = "{\n \"output\": {\"message\": {\"role\": \"assistant\", \"content\": [{\"text\": \"Hi\\n\"}]}}, \
         \"stopReason\": \"end_turn\", \"usage\": {}, \"metrics\": {}, \"n\": 1e400}\n";
@@ -148,7 +148,7 @@ fn a_whole_answer_is_one_line() {
 }
 
 #[test]
-fn what_arrived_is_printed_before_a_fault_is_told() {
+fn text_is_printed_before_the_error() {
     let home = home();
     let begun = || vec![server::message_start(), server::text(0, "some text")];
     let mut half = server::text(0, "never seen");
@@ -386,7 +386,7 @@ fn without_credentials_it_says_where_it_looked() {
 }
 
 #[test]
-fn what_is_hinted_at_is_what_can_be_done() {
+fn hints_name_what_can_be_done() {
     let home = home();
     let uri = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
     let cases: [(&str, &str, &[&str], &str, &str); 2] = [
@@ -502,7 +502,7 @@ fn auth_tells_the_source_and_no_secret() {
 }
 
 #[test]
-fn a_recording_answers_as_the_service_did_and_holds_no_secret() {
+fn a_replay_responds_as_the_service_did_and_holds_no_secret() {
     let home = home();
     let recording = home.path().join("exchange.jsonl");
     let server = Server::start([
@@ -552,7 +552,7 @@ fn a_recording_answers_as_the_service_did_and_holds_no_secret() {
 }
 
 #[test]
-fn nothing_secret_is_said_at_any_verbosity() {
+fn no_verbosity_shows_a_secret() {
     let home = home();
     let server = Server::start([Answer::refusal(403, "AccessDeniedException", "no")]);
     for bearer in [false, true] {
@@ -610,7 +610,7 @@ fn the_prompt_comes_from_the_command_line_or_else_from_standard_input() {
 }
 
 #[test]
-fn wrong_usage_is_2_and_says_what_is_right() {
+fn wrong_usage_exits_with_2_and_says_what_is_expected() {
     let home = home();
     let cases: [(&[&str], &str); 19] = [
         (&[], "expected a command"),

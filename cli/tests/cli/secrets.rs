@@ -266,7 +266,7 @@ fn a_call_that_is_refused_with_a_quotation_of_itself() {
 }
 
 #[test]
-fn services_that_give_credentials_and_quote_what_they_are_asked() {
+fn credential_services_that_quote_the_request() {
     let home = home();
     let aws = home.path().join(".aws");
     fs::create_dir_all(aws.join("sso/cache")).unwrap();
@@ -341,7 +341,7 @@ fn services_that_give_credentials_and_quote_what_they_are_asked() {
 }
 
 #[test]
-fn urls_with_a_password_and_files_that_are_wrong_where_the_secret_stands() {
+fn urls_with_a_password_and_files_with_a_fault_next_to_a_secret() {
     let home = home();
     let write = |name: &str, text: &str| {
         fs::write(home.path().join(name), text).unwrap();
@@ -423,7 +423,7 @@ fn urls_with_a_password_and_files_that_are_wrong_where_the_secret_stands() {
 }
 
 #[test]
-fn an_agents_input_and_what_is_kept_of_an_answer() {
+fn an_agents_input_and_the_kept_response() {
     let home = home();
     let echo = Echo::start();
     for option in ["bearerToken", "apiKey"] {
@@ -698,7 +698,7 @@ fn secrets_are_withheld_however_a_service_quotes_them() {
 }
 
 #[test]
-fn parsers_that_quote_what_they_found_quote_no_secret() {
+fn parser_errors_quote_no_secret() {
     let echo = Echo::answering(|_, _| {
         let answer = json!({ "output": SESSION_TOKEN, "stopReason": "x", "usage": {}, "metrics": {}, "inferenceProfileSummaries": [{ "models": SESSION_TOKEN }] });
         ("200 OK\r\ncontent-type: application/json".into(), answer.to_string().into_bytes())
@@ -824,7 +824,7 @@ fn no_secret_goes_over_plain_http_to_another_machine_unless_that_is_allowed() {
 }
 
 #[test]
-fn calls_of_the_control_plane_are_held_to_the_same() {
+fn calls_of_the_control_plane_hide_secrets_too() {
     let server = Server::start([Answer::whole(200, "{}")]);
     let home = home();
     for arguments in [&["models", "list"][..], &["call", "ListFoundationModels"]] {
@@ -838,7 +838,7 @@ fn calls_of_the_control_plane_are_held_to_the_same() {
 }
 
 #[test]
-fn what_is_for_this_machine_goes_through_no_proxy() {
+fn requests_to_this_machine_use_no_proxy() {
     let server = Server::start([Answer::stream(text_answer(&["Hi"]))]);
     let proxy = Server::start([Answer::whole(502, "")]);
     let home = home();
@@ -891,7 +891,7 @@ fn a_proxy_on_the_way_to_an_https_server_is_shown_its_name_alone() {
 }
 
 #[test]
-fn services_for_credentials_elsewhere_are_not_asked_over_plain_http() {
+fn credential_services_on_other_machines_are_not_asked_over_plain_http() {
     let proxy = Server::start([Answer::whole(200, "{}")]);
     let home = home();
     let aws = home.path().join(".aws");
@@ -955,7 +955,7 @@ fn services_for_credentials_elsewhere_are_not_asked_over_plain_http() {
 }
 
 #[test]
-fn a_recording_answers_whatever_would_go_in_the_clear() {
+fn a_replay_responds_to_calls_over_plain_http() {
     let home = home();
     let server = Server::start([Answer::stream(text_answer(&["Hi"]))]);
     let mut command = pumice(home.path());

@@ -90,7 +90,7 @@ fn nothing_printed_waits() {
 }
 
 #[test]
-fn an_error_line_comes_whatever_goes_wrong() {
+fn every_failure_ends_with_an_error_line() {
     let fails = |command: &mut Command, input: &str, exit: i32, message: &str| {
         let output = given(command, input).wait_with_output().unwrap();
         let last = lines(&output).pop().unwrap_or_else(|| panic!("a line expected: {output:?}"));
@@ -139,7 +139,7 @@ fn an_error_line_comes_whatever_goes_wrong() {
 }
 
 #[test]
-fn what_the_options_say_is_heeded_and_flags_count_before() {
+fn options_apply_and_flags_take_precedence() {
     let server = Server::start([Answer::stream(text_answer(&["ok"]))]);
     let options = json!({
         "region": "eu-central-1", "bearerToken": "token-of-the-options",
@@ -178,7 +178,7 @@ fn what_the_options_say_is_heeded_and_flags_count_before() {
 }
 
 #[test]
-fn a_recording_answers_without_credentials() {
+fn a_replay_needs_no_credentials() {
     let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/two-tools.jsonl");
     let mut command = pumice(&["--replay", recording]);
     let mut input = hello(&json!({}));

@@ -162,7 +162,7 @@ fn chat(port: u16) -> Command {
 }
 
 #[tokio::test]
-async fn a_private_authority_is_trusted_where_it_is_named() {
+async fn a_private_authority_is_trusted_if_it_is_named() {
     let authority = Authority::new();
     for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
         let port = authority.serve(&named("localhost"), End::Closed);
@@ -183,7 +183,7 @@ async fn a_private_authority_is_trusted_where_it_is_named() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_wrong_is_an_error_that_says_so_and_is_not_tried_again() {
+async fn a_wrong_certificate_is_a_clear_error_and_not_retried() {
     let authority = Authority::new();
     let trusted = || Context::fake().with_env("AWS_CA_BUNDLE", authority.file());
     let other = Authority::new();
@@ -252,7 +252,7 @@ async fn a_service_for_credentials_is_trusted_no_sooner() {
 }
 
 #[tokio::test]
-async fn an_answer_whose_end_anybody_could_have_made_is_not_complete() {
+async fn a_truncated_tls_stream_is_not_a_complete_response() {
     let authority = Authority::new();
     for (end, kind) in [(End::CutOff, ErrorKind::BrokenOff), (End::Garbage, ErrorKind::Damaged)] {
         let port = authority.serve(&named("localhost"), end);
@@ -267,7 +267,7 @@ async fn an_answer_whose_end_anybody_could_have_made_is_not_complete() {
 
 /// The server takes one connection alone: another attempt would find nobody.
 #[tokio::test]
-async fn a_server_without_tls_is_told_by_its_answer() {
+async fn a_server_without_tls_gets_a_hint() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -281,7 +281,7 @@ async fn a_server_without_tls_is_told_by_its_answer() {
 }
 
 #[test]
-fn the_program_names_the_certificate_and_what_to_do_and_no_switch_turns_that_off() {
+fn the_program_always_verifies_certificates_and_gives_a_hint() {
     let authority = Authority::new();
     let serve = || authority.serve(&named("localhost"), End::Closed);
     let trusted = chat(serve()).env("AWS_CA_BUNDLE", authority.file()).output().unwrap();
@@ -322,7 +322,7 @@ async fn a_bundle_that_cannot_be_read_is_named() {
 }
 
 #[tokio::test]
-async fn authorities_and_a_certificate_of_its_own_come_with_the_configuration() {
+async fn authorities_and_client_certificate_from_the_configuration() {
     let authority = Authority::new();
     let mut http = HttpConfig::default();
     http.authorities = Some(authority.issuer.pem());

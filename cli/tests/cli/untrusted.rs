@@ -123,7 +123,7 @@ fn a_model_cannot_do_anything_to_a_terminal() {
 }
 
 #[test]
-fn what_people_write_is_shown_whole_however_it_is_cut() {
+fn scripts_and_emoji_survive_any_cut() {
     let home = home();
     let pieces = ["👩", "\u{200d}", "🚀 ❤\u{fe0f}", "\u{200d}🔥 می", "\u{200c}خواهم क्", "\u{200d}ष"];
     let mut frames = vec![message_start()];
@@ -139,7 +139,7 @@ fn what_people_write_is_shown_whole_however_it_is_cut() {
 }
 
 #[test]
-fn what_is_no_terminal_gets_the_text_as_it_is() {
+fn output_to_a_pipe_is_not_escaped() {
     let home = home();
     let server = Server::start([Answer::stream(harmful_answer())]);
     let output = pumice(home.path()).args(["chat", "Hi", "--endpoint-url", &server.url]).output().unwrap();
@@ -167,7 +167,7 @@ fn a_refusal_cannot_do_anything_to_a_terminal() {
 }
 
 #[test]
-fn what_strangers_say_does_not_fill_the_screen() {
+fn foreign_messages_are_cut() {
     let home = home();
     let long = "x".repeat(5_000_000);
     for last in [

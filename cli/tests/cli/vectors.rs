@@ -184,7 +184,7 @@ async fn made_streams_give_the_events_and_errors_of_botocore() {
 
 #[test]
 #[ignore = "needs ../shared: recordings and vectors beside the project"]
-fn what_bedrock_sent_folds_into_what_its_json_says() {
+fn recorded_streams_collect_into_the_recorded_json() {
     let captures = shared::path("captures");
     let mut seen = BTreeMap::<String, usize>::new();
     for file in streams(&captures) {
@@ -231,7 +231,7 @@ fn what_bedrock_sent_folds_into_what_its_json_says() {
 
 #[test]
 #[ignore = "needs ../shared: recordings and vectors beside the project"]
-fn the_program_decodes_what_is_whole_and_says_where_it_is_not() {
+fn the_program_decodes_whole_frames_and_names_the_offset_of_a_fault() {
     let shared = shared::path("");
     let (mut whole, mut broken) = (0, 0);
     for file in streams(&shared) {

@@ -279,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_padding_goes_and_what_is_unknown_stays() {
+    fn padding_is_dropped_and_unknown_members_are_kept() {
         let json = r#"{"contentBlockIndex":0,"start":{},"p":"abcd","new":[1]}"#;
         let event = serde_json::from_str::<ContentBlockStartEvent>(json).unwrap();
         assert!(matches!(event.start, ContentBlockStart::Unknown(_)));

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_delta_is_what_serde_makes_of_it() {
+    fn a_plain_delta_equals_the_one_that_serde_reads() {
         for json in [
             r#"{"contentBlockIndex":0,"delta":{"text":"Hi"},"p":"abC9"}"#,
             r#"{"contentBlockIndex":7,"delta":{"text":""}}"#,

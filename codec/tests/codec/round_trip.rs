@@ -61,7 +61,7 @@ fn requests_of_another_client() {
 
 #[test]
 #[ignore = "needs ../shared: recordings and vectors beside the project"]
-fn answers_to_another_client() {
+fn responses_to_another_client() {
     let mut compared = 0;
     for case in shared::json("vectors/responses.json")["cases"].as_array().unwrap() {
         let Some(body) = case["body"].as_str().filter(|body| body.starts_with('{')) else { continue };
