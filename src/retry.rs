@@ -19,8 +19,8 @@ use crate::{Error, ErrorKind};
 pub struct Retry {
     /// The most attempts of one call, including the first; at least 1.
     pub max_attempts: u32,
-    /// How long a call may wait in all while it is throttled; these retries do not count as attempts. `None` by default;
-    /// [`Duration::MAX`] is no limit.
+    /// How long one call may wait in total while it is throttled. Such retries do not count as attempts. `None` by
+    /// default; [`Duration::MAX`] means no limit.
     pub patience: Option<Duration>,
     /// Whether the client also limits its rate of requests once it has been throttled. Off by default.
     pub adaptive: bool,
@@ -43,8 +43,8 @@ impl Retry {
         Self { adaptive: true, ..Self::standard() }
     }
 
-    /// For agents, which prefer waiting to failing: three attempts, and up to `budget` in all to wait while the call is
-    /// throttled or the model is not ready; [`Duration::MAX`] is no limit.
+    /// For agents, which prefer waiting to failing: three attempts, and up to `budget` in total to wait while the call is
+    /// throttled or the model is not ready; [`Duration::MAX`] means no limit.
     pub fn patient(budget: Duration) -> Self {
         Self { patience: Some(budget), ..Self::standard() }
     }
@@ -110,7 +110,7 @@ impl Quota {
         Self(Mutex::new(FULL_QUOTA))
     }
 
-    /// Takes the cost of a retry after this failure. `None` if not enough is left.
+    /// Takes the cost of a retry after this failure, and returns it. `None` if not enough is left.
     pub(crate) fn take(&self, error: &Error) -> Option<u32> {
         let cost = if error.kind() == ErrorKind::Throttled { THROTTLED_COST } else { TRANSIENT_COST };
         let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -15,10 +15,10 @@ use crate::url::{decode_label, encode_label};
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
 
-/// What is sent in one call, without the endpoint and the signature: a function of its input alone.
+/// What one call sends, without endpoint and signature. It depends on its input alone.
 ///
-/// Made of a typed request by [`Request::to_call`](super::Request::to_call) or
-/// [`StreamRequest::to_stream_call`](super::StreamRequest::to_stream_call), of the members of a JSON object by
+/// Built from a typed request by [`Request::to_call`](super::Request::to_call) or
+/// [`StreamRequest::to_stream_call`](super::StreamRequest::to_stream_call), from the members of a JSON object by
 /// [`Call::new`], or for any path of a service by [`Call::to_path`].
 ///
 /// Fails with [`ErrorKind::InvalidInput`], naming the member, if it cannot be sent at all: a label is absent or
@@ -135,9 +135,8 @@ impl Call {
         self
     }
 
-    /// Sets a header, which is signed. It replaces the one of this name, also one of
-    /// [`Config::header`](crate::Config::header). `host`, `x-amz-*` and `authorization` are the client's own, as
-    /// there.
+    /// Sets a header, which is signed. It replaces a header of this name, also one of
+    /// [`Config::header`](crate::Config::header). As there, `host`, `x-amz-*` and `authorization` are set by the client.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self> {
         let name = HeaderName::try_from(name)
             .map_err(|_| invalid(name, "expected the name of a header, found another character"))?;
@@ -206,7 +205,7 @@ impl Call {
         self
     }
 
-    /// A call with these labels and a JSON body, which is written once: it may be large.
+    /// A call with these labels and a JSON body, which is written only once, because it may be large.
     pub(super) fn with_json(operation: Operation, labels: &[&str], body: Vec<u8>) -> Result<Self> {
         let mut labels = labels.iter();
         let mut call = Self::at(operation, |_| Ok(labels.next().map(|&label| label.to_owned())))?;
@@ -226,7 +225,7 @@ impl Call {
         Self::new(operation, &Document::write(request)?.read()?)
     }
 
-    /// A call of this path with these labels, and nothing else yet.
+    /// A call of this path with these labels and nothing else.
     fn at(operation: Operation, mut value_of: impl FnMut(&str) -> Result<Option<String>>) -> Result<Self> {
         let binding = operation.binding();
         let mut path = String::new();
@@ -303,7 +302,7 @@ fn invalid(member: &str, fault: &str) -> Error {
     Error::new(ErrorKind::InvalidInput, format!("{member}: {fault}"))
 }
 
-/// The members of the body, as they came.
+/// The members of the body, unchanged.
 struct JsonBody<'a>(Vec<(&'a str, &'a Document)>);
 
 impl Serialize for JsonBody<'_> {

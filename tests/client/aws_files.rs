@@ -1,5 +1,4 @@
-//! The reader of the AWS files, rule by rule, and against what the AWS SDK for Rust made of the same
-//! files.
+//! The reader of the AWS files, rule by rule, compared with what the AWS SDK for Rust read from the same files.
 #![allow(clippy::unwrap_used)]
 
 use std::fmt::Write as _;
@@ -96,7 +95,7 @@ const CASES: &[(&str, &str, &str, &[Profile])] = &[
     ("none without", "[default]\nname = x#y;z", "", &[("default", &[("name", "x#y;z")])]),
     ("a value of a comment alone", "[default]\nname = # c", "", &[("default", &[("name", "")])]),
     ("keys that are no names", "[default]\nmy key = 9\na=1\n\u{e9} = 9\nb=2", "", &[("default", &[A, B])]),
-    // Lines that go on
+    // Continuation lines
     ("a value goes on", "[default]\nname = x\n  y \n\tz", "", &[("default", &[("name", "x\ny\nz")])]),
     (
         "comments and blank lines between",
@@ -118,7 +117,7 @@ const CASES: &[(&str, &str, &str, &[Profile])] = &[
         &[("default", &[A, ("s3", "\nk = v\nl =")])],
     ),
     ("nested comments", "[default]\ns3 =\n  # c\n  k = v", "", &[("default", &[("s3", "\n# c\nk = v")])]),
-    // What counts
+    // Precedence
     ("sections of a name are one", "[default]\na=1\n[default]\nb=2", "", &[("default", &[A, B])]),
     ("however it is spaced", "[profile p]\na=9\n[ profile  p ]\na=1", "", &[("p", &[A])]),
     ("the last value", "[default]\na=9\nA=8\na=1", "", &[("default", &[A])]),
@@ -297,7 +296,7 @@ proptest! {
     }
 }
 
-/// The published SDK's answers, as far as the files alone decide them.
+/// What the published SDK read, as far as it depends on the files alone.
 #[test]
 #[ignore = "needs ../shared: recordings and vectors beside the project"]
 fn the_sdk_reads_the_same() {
@@ -314,7 +313,7 @@ fn the_sdk_reads_the_same() {
             case["config"].as_str().map(|text| ("config", text)),
             case["credentials"].as_str().map(|text| ("credentials", text)),
         );
-        // The SDK for Rust refuses a byte order mark; the one for JavaScript passes over it, and so do we.
+        // The SDK for Rust refuses a byte order mark; the one for JavaScript ignores it, and so do we.
         let sdk = if name == "bom" { &case["js"] } else { &case["rust"] };
         let error = &sdk["error"];
         if error["message"].as_str().is_some_and(|message| message.contains("could not parse profile file")) {

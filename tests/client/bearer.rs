@@ -1,9 +1,8 @@
-//! Bearer token or signature: the choice, against botocore's.
+//! The choice between bearer token and signature, compared with botocore's.
 //!
-//! Where this client means to differ: a blank token is none, white space around a token goes, and plain
-//! http is allowed to this machine. What botocore can be told in code this client can be told by
-//! [`Config::profile`], which passes over the environment, and by [`Config::without_credentials`]; a preference in
-//! code it does not know.
+//! Intended differences: a blank token counts as none, white space around a token is removed, and plain http is allowed
+//! to this machine. What botocore takes in code is set by [`Config::profile`], which skips the environment, and by
+//! [`Config::without_credentials`]. This client has no preference in code.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -16,7 +15,7 @@ use pumice::transport::Transport;
 use pumice::{Client, Config, Error, ErrorKind, Progress};
 use support::capture::{Capture, call_by_members, context, keys, least_request};
 
-/// What the one request that was sent is authorised by, or why none was sent.
+/// The `authorization` header of the one request that was sent, or why none was sent.
 async fn authorisation(config: Config, operation: Operation) -> Result<Option<String>, Error> {
     let capture = Arc::new(Capture::default());
     let transport: Arc<dyn Transport> = capture.clone();
@@ -143,7 +142,7 @@ async fn plain_http_is_reported_and_never_carries_a_bearer_token() {
     assert_eq!((error.kind(), told.lock().unwrap().len()), (ErrorKind::InvalidInput, 0));
     let (refused, _) = config(keys(context()));
     authorisation(refused.header("x-key", "sekret"), Operation::Converse).await.unwrap_err();
-    // What kind of answer is wanted is no secret.
+    // The `accept` header is no secret.
     let (harmless, _) = config(keys(context()));
     authorisation(harmless.header("Accept", "application/json"), Operation::Converse).await.unwrap();
 
@@ -200,7 +199,7 @@ async fn a_preference_counts_by_its_first_known_scheme() {
             assert_token_wins(context).await;
         }
     }
-    // The environment's counts before the profile's.
+    // The environment takes precedence over the profile.
     let both = in_profile("httpBearerAuth").with_env("AWS_AUTH_SCHEME_PREFERENCE", "sigv4");
     assert_signed("both", authorisation(Config::new().context(both), Operation::Converse).await);
 }

@@ -85,14 +85,14 @@ async fn overrides_set_retries() {
 
 #[tokio::test(start_paused = true)]
 async fn overrides_set_timeouts() {
-    // Nothing answers: the clock, which is paused, goes on to the timeout.
+    // Nothing responds: the paused clock jumps to the timeout.
     let config = Config::new().context(keys(context())).transport(Arc::new(Silent));
     let client = Client::new(config.first_byte_timeout(Duration::MAX).retry(Retry::never()));
     let hasty = client.with(Overrides::new().first_byte_timeout(Duration::from_secs(7)));
     let began = tokio::time::Instant::now();
     let error = hasty.converse(&request()).await.unwrap_err();
     assert_eq!((error.kind(), began.elapsed().as_secs()), (ErrorKind::Timeout, 7), "{error}");
-    // `Duration::MAX` is no limit: years later the client still waits.
+    // `Duration::MAX` means no limit: years later the client still waits.
     let years = Duration::from_hours(10 * 365 * 24);
     assert!(tokio::time::timeout(years, client.converse(&request())).await.is_err());
 }
@@ -129,7 +129,7 @@ async fn a_stream_that_is_not_complete_has_neither_reply_nor_end_of_text() {
     assert_eq!(text.next_text().await.unwrap(), None);
 }
 
-/// Never answers.
+/// Never responds.
 #[derive(Debug)]
 struct Silent;
 
@@ -154,7 +154,7 @@ async fn fips_and_dual_stack_are_settings_too() {
     assert_eq!(identity.runtime.url(), "https://bedrock-runtime.us-east-1.amazonaws.com");
 }
 
-/// Where a project stands in what each operation sends. Source: the service's model of November 2026.
+/// Where each operation sends a project. Source: the service's model of November 2026.
 #[tokio::test]
 async fn a_project_is_sent_to_operations_that_take_one() {
     const PROJECT: &str = "proj_a b";
@@ -260,7 +260,7 @@ fn written(request: &impl serde::Serialize) -> Document {
     Document::write(request).unwrap()
 }
 
-/// Each typed request is sent as its members are: the table of types and the table of names agree.
+/// A typed request is sent like its members: the table of types and the table of names agree.
 #[tokio::test]
 async fn typed_requests_and_members_are_sent_alike() {
     use pumice::operation::{Request, StreamRequest};

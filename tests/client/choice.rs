@@ -1,4 +1,4 @@
-//! The list of models that can be called, of service, catalog and settings together; which of them a call goes to.
+//! The list of callable models, from service, catalog and settings, and the model that a call uses.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
@@ -73,7 +73,7 @@ async fn the_list_is_of_settings_and_service_together() {
     let [mine, one, profile] = callable.models.as_slice() else { panic!("{callable:?}") };
     assert_eq!((mine.source, mine.is_callable()), (ModelSource::Settings, None));
     assert_eq!(mine.key(), "amazon-bedrock/mine");
-    // What the settings say counts before what the service says.
+    // Settings take precedence over the service.
     assert_eq!((one.source, one.is_callable()), (ModelSource::Settings, Some(true)));
     assert_eq!((one.model.context_window, one.model.name.as_str()), (7000, "A model"));
     assert_eq!((profile.source, profile.is_callable()), (ModelSource::Service, Some(true)));
@@ -121,14 +121,14 @@ async fn one_model_is_listed_if_anything_is_known_of_it() {
         let query = ModelQuery { model: Some(id.to_owned()), ..ModelQuery::default() };
         list(&context, "{}", &query).await.unwrap().get(id).cloned()
     };
-    // The cached list does not have an application's profile, and the service is asked for it.
+    // The cached list does not have this application inference profile, so the service is asked.
     let application = one(APPLICATION).await.unwrap();
     assert_eq!(application.source, ModelSource::Service);
     assert_eq!((application.model.base.as_deref(), application.reason), (Some("m.one"), None));
     let other_region = one("anthropic.claude-haiku-4-5-20251001-v1:0").await.unwrap();
     assert_eq!(other_region.source, ModelSource::Catalog);
     assert_eq!((other_region.reason, other_region.status), (Some(Reason::NotListed), None));
-    // A model that cannot be called is listed as well where it is asked for.
+    // A model that cannot be called is listed if it is named.
     assert_eq!(one("m.two").await.unwrap().reason, Some(Reason::NotOnDemand));
     assert_eq!(one("no.such-model").await, None);
 }
@@ -186,7 +186,7 @@ fn a_model_is_chosen_by_name_or_by_the_settings_with_fallbacks() {
         assert!(choice.fall_back(&unavailable) && choice.model() == "m.three");
         assert!(!choice.fall_back(&unavailable) && choice.model() == "m.three");
     }
-    // Who names a model wants this one.
+    // A named model has no fallbacks.
     let mut named = settings.choose(Some(" SECOND ")).unwrap().unwrap();
     assert_eq!(named.model(), "m.two");
     assert!(!named.fall_back(&unavailable));
@@ -235,7 +235,7 @@ fn errors_distinguish_a_faulty_model_from_a_faulty_request() {
     );
 }
 
-/// Gives the same keys each time, and counts how often.
+/// Provides the same keys each time, and counts the calls.
 #[derive(Debug, Clone, Default)]
 struct Counting(Arc<AtomicU64>);
 

@@ -1,4 +1,4 @@
-//! The client against a loopback server: what goes out, what comes back, and what is tried again.
+//! The client against a loopback server: requests, responses, retries.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
@@ -206,7 +206,7 @@ async fn a_proxy_is_used_unless_the_host_is_excepted() {
             Config::new().context(context).endpoint_url("http://bedrock.example").retry(Retry::never()),
         )
     };
-    // The keys are for the made context; the name resolves nowhere, so that only the proxy can answer.
+    // The name does not resolve, so only the proxy can respond.
     let proxied = context().with_env("HTTP_PROXY", &server.url);
     assert_eq!(read(&through(proxied.clone())).await.unwrap(), "through");
     assert!(
@@ -254,7 +254,7 @@ async fn a_response_that_is_not_an_event_stream_is_named_in_the_error() {
     assert!(error.hint().unwrap().to_string().contains("proxy"));
 }
 
-/// Answers one request with these bytes, whatever they are.
+/// Responds to one request with any bytes.
 fn answering(bytes: &'static [u8]) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -365,7 +365,7 @@ async fn a_model_that_needs_a_profile_gets_a_hint_or_is_called_through_it() {
     assert_eq!(server.requests()[2].line, "POST /model/us.deepseek.r1-v1%3A0/converse-stream HTTP/1.1");
     assert_eq!(*told.lock().unwrap(), ["deepseek.r1-v1:0 as us.deepseek.r1-v1:0"]);
 
-    // Where profiles cannot be listed, the refusal is told all the same.
+    // If profiles cannot be listed, the error is the refusal.
     let server = Server::start([refusal(), Answer::refusal(403, "AccessDeniedException", "no")]);
     let client = Client::new(Config::new().context(context(&server)).auto_profile());
     let error = client.converse_stream(&asked).await.unwrap_err();

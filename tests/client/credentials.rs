@@ -1,8 +1,7 @@
-//! The chain of credentials: what it finds in a world that is made for it, what it asks the services there,
-//! and that it never shows a secret.
+//! The chain of credentials in a fake world: what it finds, which requests it sends, and that it never shows a secret.
 //!
-//! A folder under `tests/credentials/` is a case: `env.json`, the files of `home/`, what the services are
-//! asked and answer in `traffic.json`, and what comes of it in `outcome.json`.
+//! Each folder under `tests/credentials/` is a case: `env.json`, the files of `home/`, the requests and responses in
+//! `traffic.json`, and the expected result in `outcome.json`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
@@ -30,7 +29,7 @@ fn read_json(path: &Path) -> Option<Value> {
     Some(serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
-/// Where the outcome is not that of the SDK for Rust, on purpose.
+/// Intended differences from the SDK for Rust.
 const EXCEPTIONS: &[(&str, Option<&str>, &str)] = &[
     ("env_loses_to_explicit_profile", Some("AKP"), "a profile named in code passes over the environment"),
     (
@@ -114,7 +113,7 @@ async fn case(folder: &Path) {
     secrets.are_kept(name, &made().2, &identity).await;
 }
 
-/// What became of a case, as far as its outcome says.
+/// The result of a case, as far as its `outcome.json` states it.
 fn seen(identity: &Identity, outcome: &Value, context: &Context) -> Value {
     let found = identity.search.result.as_ref().ok();
     let error = identity.search.result.as_ref().err();
@@ -171,8 +170,8 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files_in(&path) } else { vec![path] }).collect()
 }
 
-/// Services that are asked these things, in this order, and nothing else. A header is expected to begin
-/// with what is given; a body to be the JSON, or to have exactly the parts of a form, that are given.
+/// Services that expect exactly these requests in this order. A header must begin with the given text; a body must be
+/// the given JSON, or have exactly the given parts of a form.
 fn exchanges(traffic: Vec<Value>) -> Arc<Services> {
     let next = Mutex::new(traffic.into_iter());
     Services::new(move |asked| {
@@ -225,8 +224,8 @@ impl Clock {
     }
 }
 
-/// An instance metadata service that gives keys `AKID1`, `AKID2`, ..., each good for some seconds from when
-/// it is asked, until it is broken.
+/// An instance metadata service with keys `AKID1`, `AKID2`, ..., each valid for some seconds from the request, until
+/// the service is broken.
 struct Instance {
     services: Arc<Services>,
     clock: Clock,
@@ -261,13 +260,13 @@ impl Instance {
         config(context, &self.services)
     }
 
-    /// How often keys were asked for.
+    /// How often keys were requested.
     fn asked(&self) -> usize {
         self.services.asked().iter().filter(|asked| asked.uri.ends_with("/role")).count()
     }
 }
 
-/// A Bedrock that answers every call with success, and keeps the access key id of each.
+/// A Bedrock that responds to every call with success, and keeps the access key id of each.
 fn bedrock() -> Arc<Services> {
     Services::new(|_| {
         Answer::ok(
@@ -285,13 +284,13 @@ async fn call(client: &Client) -> pumice::Result<()> {
     client.converse(&ConverseRequest::new("m").message(Message::user("Hi"))).await.map(|_| ())
 }
 
-/// Calls, and gives back the key that the call was signed with.
+/// Calls, and returns the key that the call was signed with.
 async fn key_of_call(client: &Client, bedrock: &Services) -> String {
     call(client).await.unwrap();
     key_id(bedrock.asked().last().unwrap())
 }
 
-/// Lets what goes on at the side come to its end.
+/// Lets background tasks finish.
 async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
@@ -352,13 +351,13 @@ async fn keys_are_asked_for_anew_before_they_end() {
     assert_eq!(key_of_call(&client, &bedrock).await, "AKID1");
     settle().await;
     assert_eq!(instance.asked(), 1);
-    // Five minutes before, on the side.
+    // Five minutes before, in the background.
     instance.clock.pass(1);
     assert_eq!(key_of_call(&client, &bedrock).await, "AKID1");
     settle().await;
     assert_eq!(instance.asked(), 2);
     assert_eq!(key_of_call(&client, &bedrock).await, "AKID2");
-    // One minute before, they are waited for.
+    // One minute before, calls wait for them.
     instance.clock.pass(3600 - 60);
     assert_eq!(key_of_call(&client, &bedrock).await, "AKID3");
 }
@@ -381,21 +380,21 @@ async fn old_keys_are_used_while_there_are_no_new_ones() {
     let bedrock = bedrock();
     let client = Client::new(Config::new().context(context).transport(bedrock.clone()));
     assert_eq!(key_of_call(&client, &bedrock).await, "AKOLD");
-    // Thirty seconds before their end they have to be waited for, and cannot be had.
+    // Thirty seconds before the expiry calls wait for a refresh, which fails.
     clock.pass(3570);
     assert_eq!(key_of_call(&client, &bedrock).await, "AKOLD");
     assert_eq!(runs.load(Ordering::SeqCst), 2);
-    // For a while that is not tried again.
+    // For a while there is no other refresh.
     clock.pass(29);
     assert_eq!(key_of_call(&client, &bedrock).await, "AKOLD");
     assert_eq!(runs.load(Ordering::SeqCst), 2);
-    // Past their end they are not used.
+    // After the expiry they are not used.
     clock.pass(1);
     let error = call(&client).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Credentials);
     assert!(error.to_string().contains("did not end within 60 s"), "{error}");
     assert_eq!(key_of_call(&client, &bedrock).await, "AKNEW");
-    // What has no end is kept.
+    // Keys without an expiry stay in use.
     clock.pass(1_000_000);
     assert_eq!(key_of_call(&client, &bedrock).await, "AKNEW");
     assert_eq!(runs.load(Ordering::SeqCst), 4);
@@ -422,7 +421,7 @@ async fn an_hour_over_keys_of_twenty_seconds_sends_nothing_expired() {
     let instance = Instance::new(20);
     let start = instance.clock.now();
     let (clock, ends) = (instance.clock.clone(), Mutex::new(BTreeMap::<String, SystemTime>::new()));
-    // The first use of a key is within a second of when it was given.
+    // A key is first used within a second of its request.
     let bedrock = Services::new(move |asked| {
         let end = *ends.lock().unwrap().entry(key_id(asked)).or_insert(clock.now() + Duration::from_secs(20));
         assert!(clock.now() < end, "{} is past its end", key_id(asked));
@@ -435,7 +434,7 @@ async fn an_hour_over_keys_of_twenty_seconds_sends_nothing_expired() {
         settle().await;
     }
     assert_eq!(bedrock.asked().len(), 3600);
-    // Each is used for most of its time.
+    // Each is used for most of its lifetime.
     assert!((180..=260).contains(&instance.asked()), "{}", instance.asked());
 }
 
@@ -457,7 +456,7 @@ async fn the_chain_is_asked_again_once_after_expired_token() {
         assert_eq!(instance.asked(), 2);
     }
 
-    // Once a call, however often it is said.
+    // Once per call, however often the service says so.
     let instance = Instance::new(3600);
     let bedrock = Services::new(|_| {
         Answer { status: 403, headers: Vec::new(), body: r#"{"message":"expired"}"#.into() }
@@ -502,7 +501,7 @@ async fn a_refusal_of_old_keys_does_not_give_up_the_new_ones() {
             .header("x-amzn-errortype", "ExpiredTokenException"),
         _ => (bedrock().answer)(asked),
     });
-    // The refusal of the first call comes when the second has new keys already.
+    // The first call is refused when the second already has new keys.
     *bedrock.pauses.lock().unwrap() = vec![0, 0, 9];
     let client = Client::new(instance.config().transport(bedrock.clone()));
     let late = tokio::spawn({
@@ -530,7 +529,7 @@ async fn calls_do_not_wait_for_a_refresh_while_keys_are_valid() {
         .with_clock(move || time.now())
         .with_commands(move |_| {
             begun.fetch_add(1, Ordering::SeqCst);
-            // Who waits in vain is told so by the test's end.
+            // A limit, so that a failing test ends.
             let _ = opened.lock().unwrap().recv_timeout(Duration::from_secs(9));
             match counted.fetch_add(1, Ordering::SeqCst) {
                 0 => Ok(ran(true, r#"{"Version":1,"AccessKeyId":"AKOLD","SecretAccessKey":"sekret","Expiration":"2026-11-22T15:00:00Z"}"#, "")),
@@ -541,7 +540,7 @@ async fn calls_do_not_wait_for_a_refresh_while_keys_are_valid() {
     gate.send(()).unwrap();
     assert_eq!(key_of_call(&client, &bedrock).await, "AKOLD");
     clock.pass(3600 - 290);
-    // Half a minute after a failure there is another attempt, on the side like the first.
+    // Half a minute after a failure there is another attempt, also in the background.
     for before in 1..4 {
         for calls in 1.. {
             assert_eq!(key_of_call(&client, &bedrock).await, "AKOLD");
@@ -574,7 +573,7 @@ async fn changed_files_are_noticed() {
     assert_eq!(key_of_call(&client, &bedrock).await, "AKONE");
     context.write_private(Path::new(&path), keys("AKTWO").as_bytes()).unwrap();
     assert_eq!(key_of_call(&client, &bedrock).await, "AKTWO");
-    // What the files said before does not count when they say nothing any more.
+    // Keys from a file are not used after the file lost them.
     context.write_private(Path::new(&path), b"").unwrap();
     assert_eq!(call(&client).await.unwrap_err().kind(), ErrorKind::Credentials);
 }
@@ -595,7 +594,7 @@ async fn a_call_goes_to_the_region_of_the_instance() {
         assert_eq!(asked.uri, "https://bedrock-runtime.ap-south-1.amazonaws.com/model/m/converse");
         assert!(asked.headers["authorization"].contains("/ap-south-1/bedrock/aws4_request"));
     }
-    // An ARN names another, and nobody is asked for one.
+    // An ARN names another region, and no service is asked for one.
     let arn = "arn:aws:bedrock:eu-west-3:123456789012:inference-profile/eu.x";
     client.converse(&ConverseRequest::new(arn).message(Message::user("Hi"))).await.unwrap();
     assert!(bedrock.asked().pop().unwrap().uri.starts_with("https://bedrock-runtime.eu-west-3."));

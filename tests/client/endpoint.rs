@@ -1,4 +1,4 @@
-//! Endpoints, regions and their sources: own tables, and what botocore made of the same settings.
+//! Endpoints, regions and their sources: tables of our own, and what botocore made of the same settings.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::collections::HashMap;
@@ -58,11 +58,11 @@ fn botocore_lets_the_same_setting_win() {
         let endpoint = capture::configured_endpoint(case);
         let result = &case["result"];
         match note {
-            // The rule set makes it an error; botocore drops the wish for dual-stack without a word.
+            // An error in the rule set. botocore silently ignores dual-stack here.
             "dualstack + endpoint url" => {
                 assert_eq!(endpoint.expect_err(note).kind(), ErrorKind::InvalidInput);
             }
-            // botocore alone does not read AWS_REGION.
+            // Unlike the other SDKs, botocore does not read AWS_REGION.
             _ if note.starts_with("AWS_REGION alone") => {
                 assert_eq!(endpoint.expect(note).url(), "https://bedrock-runtime.eu-west-3.amazonaws.com");
             }
@@ -97,7 +97,7 @@ fn every_partition_has_its_suffixes() {
         // botocore fails for dual-stack in these two; the rule set does not.
         ("eu-isoe-west-1", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
         ("us-isof-south-1", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
-        // Not of the form of a partition's regions.
+        // No partition has regions of this form.
         ("eusc-fr-east-1", "amazonaws.com", "api.aws"),
         ("cn-north", "amazonaws.com", "api.aws"),
         ("cn-north-one", "amazonaws.com", "api.aws"),
@@ -287,7 +287,7 @@ fn configured_urls_can_be_ignored_given_ones_cannot() {
         source(&[("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false"), url], &in_profile),
         "env: AWS_ENDPOINT_URL"
     );
-    // What is ignored is not looked at: neither a bad URL nor a section that is not there.
+    // If configured URLs are ignored, an invalid URL or a missing section is no error.
     assert_eq!(source(&[ignore, ("AWS_ENDPOINT_URL", "x")], "[default]\nservices = nope"), "region");
     assert_eq!(source(&[url], "[default]\nservices = nope"), "env: AWS_ENDPOINT_URL");
 

@@ -1,11 +1,11 @@
-//! What is read of a refusal, how often and after which pauses it is tried again, against botocore.
+//! How error responses are read and retried, compared with botocore.
 //!
-//! Where this client means to differ:
+//! Intended differences:
 //!
-//! - An answer without a code has none: botocore makes one of the status. The message then says the
-//!   status, and what the body says without its tags.
+//! - An error response without a code has none; botocore makes one from the status. The message then has the status and
+//!   the body without tags.
 //! - The request id of an HTML page is kept.
-//! - The first pause for `ModelNotReadyException` is up to 1 s, not 50 ms: a model is not ready so soon.
+//! - The first pause for `ModelNotReadyException` is up to 1 s, not 50 ms: a model needs longer to become ready.
 //! - A plain `Retry-After` is heeded, within the same five seconds as `x-amz-retry-after`.
 //! - A code that is known for throttling or a failure keeps its kind whatever the status.
 
@@ -33,7 +33,7 @@ async fn refusals_are_read_and_tried_again_as_botocore_does() {
     let mut compared = 0;
     for case in vectors["cases"].as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
-        // Without an answer: the test below.
+        // Without a response: see the test below.
         if case["status"].is_null() {
             assert_eq!(name, "connection_reset");
             continue;
@@ -102,7 +102,7 @@ fn compare(name: &str, case: &Value, error: &Error) {
     }
 }
 
-/// By code, and for one that says nothing by status; see `ErrorKind`.
+/// By code, or by status if the code is unknown; see `ErrorKind`.
 fn kind(code: &str, status: u16) -> ErrorKind {
     match (code, status) {
         ("ValidationException" | "ConflictException" | "SomethingElse" | "400", _) => ErrorKind::Validation,
@@ -134,7 +134,7 @@ fn kind(code: &str, status: u16) -> ErrorKind {
     }
 }
 
-/// The same as `connection_reset`: the server closes without an answer.
+/// Like `connection_reset`: the server closes without a response.
 #[tokio::test]
 async fn a_connection_closed_without_a_response_is_retried() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -261,7 +261,7 @@ async fn code_and_message_are_found_in_header_and_body() {
 #[tokio::test(start_paused = true)]
 async fn pauses_are_those_that_the_service_asks_for() {
     let not_ready = ("x-amzn-errortype", "ModelNotReadyException");
-    // In milliseconds, the pauses when chance says 1, and when it says 0.
+    // The pauses in milliseconds, with the random number 1 and with 0.
     for (status, headers, longest, shortest) in [
         (429, vec![not_ready], [1000, 2000], [0, 0]),
         (503, vec![("retry-after", "3")], [3000, 3000], [3000, 3000]),

@@ -208,7 +208,7 @@ async fn a_stream_that_is_not_complete_is_an_error_after_which_nothing_follows()
         (event("contentBlockDelta", "{}"), 3, ErrorKind::Damaged, at, "the contentBlockDelta event"),
         (frame(&[(":message-type", "fax")], ""), 3, ErrorKind::Damaged, at, r#"found "fax""#),
     ] {
-        // Whatever follows a fault is not delivered.
+        // Nothing after a fault is delivered.
         let after = if kind == ErrorKind::Damaged { whole.concat() } else { Vec::new() };
         let stream_bytes = [begun.clone(), rest, after].concat();
         for size in [1, 64, 1 << 20] {
@@ -256,7 +256,7 @@ async fn it_is_a_stream_too() {
     assert_eq!(count, 6);
 }
 
-/// The events of a client whose answer is these bytes, in pieces of this size.
+/// The events of a response with these bytes, in pieces of this size.
 async fn stream(bytes: &[u8], size: usize) -> pumice::Result<EventStream> {
     let client = tape::client(&tape::of_stream(bytes.chunks(size)));
     client.converse_stream(&ConverseRequest::new("m").message(Message::user("Hi"))).await

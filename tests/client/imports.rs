@@ -1,7 +1,7 @@
-//! The sources import as ARCHITECTURE.md says: only from floors below, or from rooms listed before on the same floor.
+//! The sources import as ARCHITECTURE.md says: only from modules that are listed before.
 //!
-//! A room is a module at the root of a package, with its submodules. The table lists the rooms in one order, so a
-//! circle between rooms always has an import that goes up. Tests in the sources may import anything.
+//! A module is one at the root of a package, with its submodules. The table lists the modules in one order, so a circle
+//! always has an import against the order. Tests in the sources may import anything.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice)]
 
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ fn check(heading: &str, folder: &str) {
             continue;
         }
         let Some(own) = order(room) else {
-            faults.push(format!("{}: the table has no room {room}", file.display()));
+            faults.push(format!("{}: the table has no module {room}", file.display()));
             continue;
         };
         seen.push(room.to_owned());
@@ -53,7 +53,7 @@ fn check(heading: &str, folder: &str) {
     assert!(seen.len() > 9, "{seen:?}");
 }
 
-/// The rooms of the table under a heading, from the ground up.
+/// The modules of the table under a heading, the lowest first.
 fn rooms(document: &str, heading: &str) -> Vec<String> {
     let section = document.split("\n## ").find_map(|section| section.strip_prefix(heading)).expect(heading);
     let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
@@ -116,12 +116,12 @@ fn code(source: &str) -> String {
     code
 }
 
-/// What a source at this depth below the package's root names at the root: after `crate::`, and after as many
-/// `super::` as lead there.
+/// The names at the package's root that a source at this depth uses: after `crate::`, and after as many `super::` as
+/// lead to the root.
 fn imports(code: &str, depth: usize) -> Vec<String> {
     let up = "super::".repeat(depth);
     let paths = code.match_indices("crate::").chain(code.match_indices(&up));
-    // A longer path to the root's parent cannot be.
+    // No longer path leads to the root's parent.
     let paths = paths.filter(|(at, _)| {
         let before = code[..*at].chars().next_back();
         !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ':'))
@@ -154,7 +154,7 @@ fn names(path: &str) -> Vec<String> {
     found
 }
 
-/// The names at the root that stand for one of a room: from `pub use client::{Client, …}` of `lib.rs`.
+/// The names at the root that re-export one of a module: `pub use client::{Client, …}` of `lib.rs`.
 fn reexported(lib: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (at, word) in lib.match_indices("pub use ") {

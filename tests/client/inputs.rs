@@ -1,8 +1,7 @@
-//! Bytes that anyone may have written: what must hold for each kind of them holds for every seed, for
-//! seeds that were damaged at random, and for what is random altogether.
+//! Untrusted bytes: the properties of each kind of input hold for every seed, for randomly damaged seeds and for random
+//! bytes.
 //!
-//! `PROPTEST_CASES` says how many of them, 256 by itself. A fuzzer goes on from here for as long as one likes:
-//! `fuzz/run`.
+//! `PROPTEST_CASES` sets how many (default: 256). `fuzz/run` fuzzes the same properties for as long as you like.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
@@ -53,7 +52,7 @@ fn arguments() {
 fn recordings_of_other_clients_hold_too() {
     let captures = shared::path("captures");
     for target in &TARGETS {
-        // The others have no seeds of theirs.
+        // The other kinds have no such recordings.
         if ["frames", "events", "types", "arguments"].contains(&target.name) {
             assert!((target.seeds)(Some(&captures)).len() > (target.seeds)(None).len(), "{}", target.name);
             hold(target, Some(&captures));
@@ -82,18 +81,18 @@ fn hold(target: &Target, captures: Captures) {
 
 #[derive(Debug, Clone)]
 enum Damage {
-    /// Another byte in the place of one.
+    /// One byte is replaced.
     Changed(u8),
     Removed(usize),
     Added(Vec<u8>),
-    /// The bytes from here on are not there.
+    /// The input is cut off here.
     Cut,
-    /// Bytes from elsewhere in the input are here as well.
+    /// Bytes from elsewhere in the input are inserted.
     Copied(Index, usize),
 }
 
 fn damage() -> impl Strategy<Value = Damage> {
-    // What means something in one of the inputs.
+    // Bytes that have a meaning in one of the inputs.
     let words = [
         "{", "[", "\"", "\\", "\\ud83d", "\n", "\0", ",", ":", "null", "1e400", "-", "/*", "\u{feff}", "=",
         "é",

@@ -1,8 +1,8 @@
-//! The service's own model, shape by shape, against the types: `model/bedrock.txt` says what there is,
-//! and each member, variant and value of it must have a place of its own in a type.
+//! The service's model, shape by shape, compared with the types: each member, variant and value in `model/bedrock.txt`
+//! must have its own place in a type.
 //!
-//! That something is read proves nothing, since the types keep what they do not know. What tells is
-//! where it is kept: [`kept_unknown`] looks for it.
+//! That a value can be read proves nothing, since the types keep what they do not know. [`kept_unknown`] checks that
+//! nothing is kept as unknown.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -32,7 +32,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("ValidationException", "a pumice::Error"),
 ];
 
-/// How a type reads a JSON text: what it writes back, and what `Debug` shows of it.
+/// Reads a JSON text as a type: what it writes back, and what `Debug` shows.
 type Read = fn(&str) -> Result<(Value, String), String>;
 
 fn read<T: DeserializeOwned + Serialize + Debug>(json: &str) -> Result<(Value, String), String> {
@@ -165,8 +165,8 @@ fn every_member_variant_and_value_of_the_model_has_a_type() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// A member that takes any JSON, or any string, would take all of the above too. So each is given
-/// something new, and must tell it from what it knows.
+/// A member that takes any JSON or any string would pass the test above too. So each gets an unknown value, and must
+/// recognise it as unknown.
 #[test]
 fn each_member_has_the_type_of_its_shape() {
     let (shapes, types) = (shapes(), types());
@@ -278,7 +278,7 @@ async fn a_response_without_a_required_member_is_damaged() {
     assert_eq!(checked, 4 * (4 + 1 + 4 + 1 + 1 + 1 + 1));
 }
 
-/// What of a value was kept as something unknown, if anything was.
+/// The part of a value that was kept as unknown, if there is one.
 fn kept_unknown(debug: &str) -> Option<&str> {
     let at = debug.find("Members([(").or_else(|| debug.find("Unknown("))?;
     debug.get(at..).map(|rest| rest.split_once(')').map_or(rest, |(first, _)| first))
@@ -332,12 +332,12 @@ fn exempt(name: &str) -> bool {
     EXEMPT.iter().any(|(exempt, _)| *exempt == name)
 }
 
-/// A trace is kept as a document, until somebody reads it as the type that it has.
+/// A trace is kept as a document until it is read as its type.
 fn is_kept_as_it_came(target: &str) -> bool {
     matches!(target, "ConverseTrace" | "ConverseStreamTrace")
 }
 
-/// Values of a shape that between them have all that it can hold.
+/// Values of a shape that together have everything that it can hold.
 fn samples(shapes: &Shapes, name: &str) -> Vec<Value> {
     match &shapes[name] {
         Shape::Structure(members) => vec![object(shapes, members.iter())],
@@ -355,7 +355,7 @@ fn object<'a>(shapes: &Shapes, members: impl IntoIterator<Item = &'a Member>) ->
     members.into_iter().map(|member| (member.name.to_owned(), sample(shapes, member.target))).collect()
 }
 
-/// One value of what a member is made of. Numbers are as large as the model lets them be.
+/// A value for a member. Numbers are as large as the model allows.
 fn sample(shapes: &Shapes, target: &str) -> Value {
     match target {
         "string" => json!("some text"),
@@ -374,8 +374,8 @@ fn sample(shapes: &Shapes, target: &str) -> Value {
     }
 }
 
-/// A value with something in it that its shape does not have, and what `Debug` shows of that. `None`
-/// where anything goes.
+/// A value with something that its shape does not have, and what `Debug` shows of that. `None` if the shape takes any
+/// value.
 fn something_new(shapes: &Shapes, target: &str) -> Option<(Value, &'static str)> {
     if let Some(item) = within(target, "list<") {
         return something_new(shapes, item).map(|(value, shown)| (json!([value]), shown));

@@ -1,4 +1,4 @@
-//! Discovery: the rule over real answers, and the directory against a loopback server.
+//! Discovery: the rule over recorded responses, and the directory against a loopback server.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use support::server::{Answer, Server};
 
-/// The body of a recorded answer of the control plane.
+/// The body of a recorded response of the control plane.
 fn captured<T: DeserializeOwned>(name: &str) -> T {
     let entries = std::fs::read_dir(shared::path("captures/control-plane")).unwrap();
     let mut paths = entries.map(|entry| entry.unwrap().path());
@@ -43,7 +43,7 @@ fn models_of_a_real_list_are_callable_or_have_a_reason() {
     let count = models.len();
     let alone = Inventory::new(0u64, models.clone());
     let callable = alone.candidates().iter().filter(|candidate| candidate.reason.is_none()).count();
-    // On demand, active, streaming, answering in text: 46, of which one reads spoken words alone.
+    // On demand, active, streaming, responding in text: 46, of which one reads only speech.
     assert_eq!((count, alone.candidates().len(), callable), (135, 135, 45));
 
     let both = Inventory::new(0u64, models).inference_profiles(profiles);
@@ -199,13 +199,13 @@ fn each_condition_of_the_rule_counts() {
 
 #[test]
 fn each_id_is_looked_up_and_not_searched_for() {
-    // Compared each with each, these would be billions of comparisons.
+    // A quadratic algorithm would make billions of comparisons.
     const MANY: usize = 30_000;
     let one = serde_json::to_string(&model("m.@", &[])).unwrap();
     let two = serde_json::to_string(&profile("us.m.@", "m.@", &[])).unwrap();
     let list = |of: &str| {
         let of = |number: usize| of.replace('@', &(number % MANY).to_string());
-        // Each comes twice.
+        // Each is listed twice.
         (0..2 * MANY).map(of).collect::<Vec<_>>().join(",")
     };
     let text = format!(
@@ -261,7 +261,7 @@ pub(crate) fn profiles_answer(part: &str, profiles: &[serde_json::Value], next: 
     Answer::whole(200, body.to_string()).only_for(part)
 }
 
-/// A world with a clock of the test's, keys, and one attempt a call.
+/// A fake world with a clock that the test sets, keys, and one attempt per call.
 pub(crate) fn world(server: &Server, clock: &Arc<AtomicU64>) -> Context {
     let clock = Arc::clone(clock);
     Context::fake()
@@ -303,7 +303,7 @@ async fn every_page_of_both_kinds_is_asked_for_and_kept_for_an_hour() {
     assert_eq!(listing.inventory.fetched, 1_000_000);
     assert_eq!(server.requests().len(), 4);
 
-    // Another process of the same identity finds it; another identity, region or age does not.
+    // Another process with the same identity uses the cache; with another identity, region or age it does not.
     clock.store(1_003_599, Ordering::Relaxed);
     assert_eq!(ids(&directory(&context).list(false).await.unwrap().inventory).len(), 3);
     assert_eq!(server.requests().len(), 4);
@@ -326,7 +326,7 @@ async fn every_page_of_both_kinds_is_asked_for_and_kept_for_an_hour() {
     }
     assert!(!format!("{context:?}").contains("sekret"));
 
-    // Without a cache, nothing is found and nothing is kept.
+    // Without a cache folder, nothing is read or written.
     let none = Directory::with_refresh_interval(Client::new(Config::new().context(context)), Duration::ZERO);
     let before = server.requests().len();
     none.list(false).await.unwrap();
@@ -348,7 +348,7 @@ async fn without_the_right_to_list_profiles_there_are_models_alone() {
     let clock = Arc::new(AtomicU64::new(1_000_000));
     let context = world(&server, &clock);
     for _ in 0..2 {
-        // The second answer is the kept one, and says so as well.
+        // The second list is the cached one, and says so too.
         let listing = directory(&context).list(false).await.unwrap();
         assert_eq!(ids(&listing.inventory), set(&["m.one"]));
         assert_eq!(listing.without_profiles.as_ref().unwrap().kind(), ErrorKind::AccessDenied);
@@ -377,7 +377,7 @@ async fn profiles_that_fail_for_a_while_are_asked_for_again() {
 #[tokio::test]
 async fn a_failed_refresh_uses_the_cached_list_and_says_so() {
     let hang = || {
-        // Nobody opens this gate.
+        // This gate stays closed.
         let (answer, gate) = Answer::whole(200, "").gate();
         std::mem::forget(gate);
         answer
@@ -405,7 +405,7 @@ async fn a_failed_refresh_uses_the_cached_list_and_says_so() {
         assert_eq!(listing.outdated.as_ref().map(pumice::Error::kind), Some(kind));
         assert_eq!(ids(&listing.inventory), set(&["m.one"]));
 
-        // With nothing kept, the failure is the answer.
+        // Without a cached list, the call fails.
         let server = Server::start([failure(), none()]);
         let error = directory(&world(&server, &clock)).list(false).await.unwrap_err();
         assert_eq!(error.kind(), kind);
@@ -495,7 +495,7 @@ async fn a_profile_that_is_not_listed_is_asked_for_once() {
         assert_eq!(directory.base_of(arn).await.unwrap().as_deref(), Some(base));
     }
     assert_eq!(server.requests().len(), before + 1);
-    // A new list forgets nothing that was asked for.
+    // A new list keeps the profiles that were requested one by one.
     directory.list(true).await.unwrap();
     let before = server.requests().len();
     directory.base_of(arn).await.unwrap();

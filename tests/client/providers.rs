@@ -1,4 +1,4 @@
-//! Credentials of the embedder's own: what the client asks a provider, how often, and what it makes of a failure.
+//! An embedder's own credentials provider: how often the client asks it, and what happens if it fails.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
@@ -14,7 +14,7 @@ use pumice::credentials::{
 use pumice::{Client, Config, Error, ErrorKind, Hint};
 use support::server::{Answer, Server};
 
-/// Gives keys with a number, each good for 1000 seconds; after the fourth it fails.
+/// Provides numbered keys, each valid for 1000 seconds, and fails after the fourth.
 #[derive(Debug, Clone, Default)]
 struct Vault {
     asked: Arc<AtomicUsize>,
@@ -85,14 +85,14 @@ async fn a_provider_is_asked_once_for_all_and_again_before_the_end() {
     vault.now.store(760, SeqCst);
     call(&client).await.unwrap();
     assert_eq!(vault.asked.load(SeqCst), 2);
-    // The service says that they have expired: they are given up, and the call is made again.
+    // The service says that they have expired: they are dropped, and the call is retried.
     call(&client).await.unwrap();
     assert_eq!(signed_with(&server), ["AKID1", "AKID1", "AKID1", "AKID1", "AKID1", "AKID2", "AKID3"]);
-    // After their end they are waited for.
+    // After their expiry calls wait for new ones.
     vault.now.store(5000, SeqCst);
     call(&client).await.unwrap();
     assert_eq!(signed_with(&server).last().unwrap(), "AKID4");
-    // A failure is the provider's own.
+    // The provider's error is returned unchanged.
     vault.now.store(9000, SeqCst);
     let error = call(&client).await.unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Unavailable, "sealed"));
@@ -145,7 +145,7 @@ async fn a_source_of_the_chain_is_a_provider_too() {
             Err("no AWS credentials were found\n  AWS_WEB_IDENTITY_TOKEN_FILE: not set"),
         ),
     ] {
-        // Alone and as the client's provider it gives the same.
+        // Called directly and through the client, it gives the same.
         let alone = chain.provide().await;
         let config = Config::new().context(context.clone()).region("us-east-1").credentials(chain);
         let search = Client::new(config).search_credentials().await;

@@ -1,4 +1,4 @@
-//! Recording calls and answering from recordings: what is written, what is left out, what is refused.
+//! Recording and replaying calls: what is written, what is left out, what is refused.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
@@ -45,7 +45,7 @@ fn request() -> ConverseRequest {
     ConverseRequest::new("us.amazon.nova-lite-v1:0").message(Message::user("Hi"))
 }
 
-/// All events, and what ended them.
+/// All events, and the error that ended them.
 async fn read(client: &Client) -> (Vec<Event>, Option<Error>) {
     let mut events = Vec::new();
     let mut stream = match client.converse_stream(&request()).await {
@@ -103,12 +103,12 @@ async fn credentials_are_not_recorded() {
     }
 }
 
-/// An error without its cause: that of a broken connection is the network's, and is not recorded.
+/// An error without its cause: the cause of a broken connection comes from the network and is not recorded.
 fn shown(error: &Error) -> String {
     format!("{:?} {error} {:?} {:?}", error.kind(), error.status(), error.request_id())
 }
 
-/// Calls whose answers are of all kinds, and what came of them.
+/// Calls with all kinds of response, and their results.
 async fn calls(client: Client) -> String {
     let first = read(&client).await;
     let whole = client.converse(&request()).await.unwrap();
@@ -279,14 +279,14 @@ async fn a_recording_is_for_its_owner_alone() {
         assert!(read(&recording_client(&server.url, &path, keys())).await.1.is_none());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
-    // A device keeps its own.
+    // A device keeps its mode.
     let null = Path::new("/dev/null");
     let mode = fs::metadata(null).unwrap().permissions().mode();
     assert!(read(&recording_client(&server.url, null, keys())).await.1.is_none());
     assert_eq!(fs::metadata(null).unwrap().permissions().mode(), mode);
 }
 
-/// A recording of one exchange of ConverseStream with this body and the answer's chunks after these times.
+/// A recording of one exchange of ConverseStream, with this body and chunks after these times.
 fn recording(body: &Value, chunks: &[(f64, Vec<u8>)]) -> String {
     use base64::Engine as _;
 
@@ -316,8 +316,7 @@ fn timed() -> String {
     recording(&body, &chunks.map(|(frame, after)| (after, frame)).collect::<Vec<_>>())
 }
 
-/// When each event came, in milliseconds from `begin`, and when the end did. Before each read the reader
-/// is busy for so long.
+/// The time of each event and of the end, in milliseconds from `begin`. Before each read the reader is busy for a time.
 async fn times(stream: &mut EventStream, begin: Instant, busy: Duration) -> Vec<u128> {
     let mut times = Vec::new();
     loop {
@@ -337,7 +336,7 @@ async fn a_replay_keeps_the_recorded_times() {
         (Some(1.0), 0, [500, 1500, 1501, 2001, 2001, 2201, 2251]),
         (Some(10.0), 0, [50, 150, 151, 201, 201, 221, 226]),
         (Some(0.5), 0, [1000, 3000, 3001, 4001, 4001, 4401, 4501]),
-        // A reader that is busy finds what came in the meantime.
+        // A busy reader gets what arrived in the meantime at once.
         (Some(1.0), 300, [800, 1500, 1800, 2100, 2400, 2700, 3000]),
     ] {
         let begin = Instant::now();
@@ -502,7 +501,7 @@ fn an_invalid_recording_is_refused_with_the_line() {
     assert!(error.to_string().ends_with("missing cannot be read"), "{error}");
 }
 
-/// What is left of a recording when the program that writes it is killed.
+/// A recording whose program was killed while writing.
 #[tokio::test]
 async fn a_recording_that_ends_anywhere_replays_as_broken_off() {
     let folder = TempDir::new().unwrap();
@@ -518,7 +517,7 @@ async fn a_recording_that_ends_anywhere_replays_as_broken_off() {
     let text = fs::read(&whole).unwrap();
     let line_ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
     let line_ends = line_ends.collect::<Vec<_>>();
-    // From the heading's last character on. Without its line end, the last line is whole all the same.
+    // From the heading's last character on. A last line without its line end is complete too.
     for length in line_ends[0]..text.len() {
         fs::write(&cut, &text[..length]).unwrap();
         let replay = Replay::open(&cut).unwrap_or_else(|error| panic!("{length}: {error}"));
@@ -531,7 +530,7 @@ async fn a_recording_that_ends_anywhere_replays_as_broken_off() {
         assert_eq!(kind, (!complete).then_some(expected), "{length}");
     }
 
-    // A line in the middle has no such excuse, nor has one that is whole.
+    // A damaged line in the middle, or a damaged line with its line end, is an error.
     for text in
         ["{\"recording\":{\"version\":1}}\n{\"requ\n", "{\"recording\":{\"version\":1}}\n{\"request\":5}"]
     {
@@ -539,7 +538,7 @@ async fn a_recording_that_ends_anywhere_replays_as_broken_off() {
     }
 }
 
-/// A device that is full, and who is told of it.
+/// A full device.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_call_survives_a_failed_recording_if_on_error_is_set() {

@@ -1,5 +1,5 @@
-//! What goes over the wire, against what botocore sent for the same requests: by the members of the
-//! request and by its types. And what is refused, because it cannot go there.
+//! Requests, by members and by types, compared with what botocore sent for the same input; and which are refused because
+//! they cannot be sent.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -18,7 +18,7 @@ use pumice::{Client, Config, ErrorKind};
 use serde_json::{Value, json};
 use support::capture::{Capture, call_by_members, call_typed, context, keys, least_request, query};
 
-/// What botocore can call and this client has no use for.
+/// Operations of botocore that this client does not offer.
 const NOT_OFFERED: [&str; 17] = [
     "CreateFoundationModelAgreement",
     "CreateInferenceProfile",

@@ -1,4 +1,4 @@
-//! What is read of an answer, against what botocore read of the same bytes: by members and by types.
+//! Responses, by members and by types, compared with what botocore read from the same bytes.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -50,7 +50,7 @@ async fn responses_are_read_as_botocore_reads_them() {
             if let Some(missing) = missing("", expected, &answer) {
                 panic!("{name}, typed: {typed}: {missing}: {answer}");
             }
-            // By members, an answer of JSON is what came, the members that nobody knows included.
+            // By members, a JSON response is unchanged, with unknown members.
             if let (false, Some(body)) = (typed, case["body"].as_str()) {
                 assert_eq!(answer, serde_json::from_str::<Value>(body).unwrap(), "{name}");
             }
@@ -61,7 +61,7 @@ async fn responses_are_read_as_botocore_reads_them() {
     assert!(compared.len() >= 4 && compared.values().sum::<i32>() >= 11, "{compared:?}");
 }
 
-/// Where the answer lacks something that botocore read.
+/// Where the response lacks something that botocore read.
 fn missing(at: &str, expected: &Value, found: &Value) -> Option<String> {
     if let Some(moment) = expected["$timestamp"].as_str() {
         let instant = |text: &str| OffsetDateTime::parse(text, &Rfc3339).unwrap();
@@ -181,7 +181,7 @@ async fn the_members_of_an_invocation_are_its_headers_and_its_body() {
     assert_eq!(call_typed(&client, Operation::InvokeModel, &params).await.unwrap(), expected);
 }
 
-/// Its body has any form, but it has one, and a page for people is a gateway's.
+/// Its body can have any format, but is never empty. An HTML page comes from a gateway.
 #[tokio::test]
 async fn an_invocation_without_the_body_of_a_model_is_damaged() {
     let json = "application/json";

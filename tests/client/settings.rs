@@ -1,4 +1,4 @@
-//! The settings file: what each member says, what is wrong, and what is left as it was.
+//! The settings file: its members, its errors, and how it is edited.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
@@ -11,7 +11,7 @@ use pumice::converse::{ConverseRequest, InferenceConfiguration};
 use pumice::models::ModelInfo;
 use pumice::settings::{Params, Settings};
 
-/// The documented file, as it is printed for users of OpenClaw, with other sections around.
+/// The file of the documentation, between sections of other programs.
 const DOCUMENTED: &str = r#"
 // OpenClaw's
 {
@@ -89,7 +89,7 @@ fn every_documented_member_is_read() {
     assert_eq!(settings.discovery.enabled, Some(true));
     assert_eq!(settings.discovery.region.as_deref(), Some("eu-central-1"));
     assert_eq!(settings.discovery.provider_filter, ["anthropic", "amazon"]);
-    // The newer section counts before the older, member by member.
+    // Each member of the newer section takes precedence over that of the older.
     assert_eq!(settings.discovery.refresh_interval, Duration::from_mins(1));
     assert_eq!(settings.discovery.default_limits.context_window, 48_000);
     assert_eq!(settings.discovery.default_limits.max_tokens, 5000);
@@ -113,7 +113,7 @@ fn every_documented_member_is_read() {
     let tier = &cost.tiers.unwrap()[0];
     assert_eq!((tier.input_tokens_above, tier.output.unwrap().to_string()), (200_000, "37.5".into()));
     assert_eq!(settings.models[0].headers.get("x-model"), Some("opus"));
-    // What the file does not say, the catalogue knows; the provider's limit counts before it.
+    // The catalog fills gaps; the provider's limit takes precedence over it.
     let nova = &models[1];
     assert_eq!((nova.name.as_str(), nova.context_window, nova.max_tokens), ("Nova", 300_000, 2048));
     assert_eq!(nova.provider, "Amazon");
@@ -144,12 +144,12 @@ fn a_request_gets_guardrail_and_parameters_unless_it_sets_them() {
     settings.complete(&mut request);
     let inference = request.inference_config.unwrap();
     assert_eq!((inference.max_tokens, inference.temperature), (Some(5), Some(0.2)));
-    // A tier that there is none of is another program's.
+    // An unknown tier is meant for another program.
     assert_eq!(request.service_tier, None);
     let params = settings.params("us.anthropic.claude-opus-4-6-v1");
     assert_eq!((params.max_tokens, params.cache_retention.as_deref()), (Some(8192), Some("long")));
     let params = settings.params("unheard-of");
-    // The provider's limit is that of models that the file does not list as well.
+    // The provider's limit applies to models outside the file too.
     assert_eq!((params.max_tokens, params.temperature), (Some(2048), None));
     assert_ne!(params, Params::default());
 }
@@ -476,7 +476,7 @@ fn an_added_member_is_formatted_like_its_neighbours() {
         assert_eq!(Settings::set(text, path, value).unwrap(), expected, "{text}");
         let read = Settings::get(expected, path).unwrap();
         assert!(read.is_some(), "{expected}");
-        // Set once more, nothing changes.
+        // Setting it again changes nothing.
         assert_eq!(Settings::set(expected, path, value).unwrap(), expected);
     }
 }
@@ -500,7 +500,7 @@ fn members_of_unusual_files_are_found_set_and_removed() {
     assert_eq!(Settings::get(&added, "models.mode").unwrap(), Some("merge".into()));
     assert_eq!(settings(&added).discovery, settings(text).discovery);
 
-    // What is added or removed at the end of a line does not end up in its comment.
+    // An edit at the end of a line does not end up in its comment.
     for end in ["\n", "\r", "\r\n", "\u{2028}"] {
         let text = format!("{{{end}a: 1, // one{end}b: 2 // two{end}}}");
         let text = Settings::set(&text, "c", "3").unwrap();
@@ -510,7 +510,7 @@ fn members_of_unusual_files_are_found_set_and_removed() {
         assert_eq!(Settings::get(&text, "a").unwrap(), Some(1.into()), "{text:?}");
         assert_eq!(text.matches("//").count(), 2, "{text:?}");
     }
-    // Of two members of a name, the one that counts.
+    // Of two members with one name, the one in effect.
     assert_eq!(Settings::set("{ a: 1, a: 2 }", "a", "3").unwrap(), "{ a: 1, a: 3 }");
 }
 
@@ -629,7 +629,7 @@ fn the_file_is_the_given_one_or_the_environments_or_the_platforms() {
     assert!(error.to_string().starts_with("/home/x/.config/pumice/config.json5:1:31: "), "{error}");
 }
 
-/// The settings of this text in a file, in an environment.
+/// The settings from a file with this text, in this environment.
 fn loaded(text: &str, variables: &[(&str, &str)]) -> pumice::Result<Settings> {
     let world = Context::fake().with_file("/etc/s.json5", text);
     let world = variables.iter().fold(world, |world, (name, value)| world.with_env(*name, *value));
@@ -682,7 +682,7 @@ fn variables_of_the_environment_stand_in_texts() {
     );
     let fault = loaded(&text.replace("a ${A}", "a"), &[("HOST", "h")]).unwrap_err().to_string();
     assert!(fault.contains("headers.x-b: the environment variable A is not set"), "{fault}");
-    // Who edits the file need not have what it is read with.
+    // Editing the file does not need the variables in it.
     assert_eq!(Settings::parse("s", text).unwrap().base_url.as_deref(), Some("https://${HOST}/v1"));
 }
 
@@ -706,7 +706,7 @@ fn a_key_is_a_text_or_in_a_variable_and_may_be_missing() {
         let said = some("the environment variable NO_KEY is not set");
         assert_eq!(key(missing, ""), (None, said), "{missing}");
     }
-    // OpenClaw writes the names of such variables down: they say where credentials are, and are no keys.
+    // OpenClaw writes such names as markers: they say where credentials are, and are no keys.
     assert_eq!(key("'AWS_PROFILE'", ""), (None, None));
     let file = key("{ source: 'file', provider: 'x', id: '/a' }", "");
     assert_eq!(file, (None, some("only \"env\" does")));
@@ -760,7 +760,7 @@ fn members_without_effect_give_warnings_and_valid_ones_do_not() {
     let off = settings(off);
     assert_eq!((off.params("a").thinking, off.params("b").thinking.as_deref()), (None, Some("low")));
 
-    // As a service tier that there is none of is ignored, the next one counts.
+    // An unknown service tier is ignored, so the next source applies.
     let tier =
         settings("{agents:{defaults:{params:{serviceTier:'auto',service_tier:'flex'}}}}").params.service_tier;
     assert_eq!(tier.as_deref(), Some("flex"));
