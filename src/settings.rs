@@ -51,8 +51,10 @@ use serde_json::Value;
 use crate::config::Headers;
 use crate::context::Context;
 use crate::conversation::{Family, ThinkingLevel};
+use crate::converse::{OutputConfig, PerformanceConfiguration};
 use crate::guardrail::GuardrailConfiguration;
 use crate::models::{Limits, ModelInfo};
+use crate::shape::Document;
 use crate::transport::HttpConfig;
 use crate::url::Origin;
 use crate::{Error, ErrorKind, Result};
@@ -168,6 +170,22 @@ pub struct Params {
     pub thinking: Option<String>,
     /// Which capacity serves the call: `default`, `flex`, `priority` or `reserved`.
     pub service_tier: Option<String>,
+    /// The share of the likeliest tokens from which the next one is chosen.
+    pub top_p: Option<f64>,
+    /// The number of the likeliest tokens from which the next one is chosen.
+    pub top_k: Option<u64>,
+    /// Texts that end the response.
+    pub stop_sequences: Option<Vec<String>>,
+    /// Parameters of the model's own.
+    pub additional_model_request_fields: Option<Document>,
+    /// Betas of Anthropic's.
+    pub betas: Option<Vec<String>>,
+    /// Whether latency counts.
+    pub performance_config: Option<PerformanceConfiguration>,
+    /// The form of the response.
+    pub output_config: Option<OutputConfig>,
+    /// The project of the call.
+    pub project: Option<String>,
 }
 
 impl Settings {

@@ -160,6 +160,9 @@ fn with_flags(mut config: Config, args: &Args, settings: &Settings) -> Result<Co
     if let Some(url) = args.text("endpoint-url")? {
         config = config.endpoint_url(url);
     }
+    if let Some(project) = args.text("project")? {
+        config = config.project(project);
+    }
     let seconds = args.number("timeout", "a number of seconds above 0", decimal, |seconds| *seconds > 0.0)?;
     // More seconds than a `Duration` can hold are no limit.
     let timeout = seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));

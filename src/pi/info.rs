@@ -36,8 +36,8 @@ impl Model {
 
 #[cfg(feature = "settings")]
 impl super::Input {
-    /// Fills the gaps from the settings: what they say of the model, by its id, and of its calls (temperature, limit of
-    /// tokens, thinking, caching, service tier, guardrail). Their families of models follow those of the options.
+    /// Fills the gaps from the settings: what they say of the model, by its id, and of its calls (parameters
+    /// and guardrail). Their families of models follow those of the options.
     pub fn complete(&mut self, settings: &crate::settings::Settings) {
         let model = &mut self.model;
         if let Some(configured) = settings.model(&model.id) {
@@ -51,6 +51,13 @@ impl super::Input {
         fill(&mut options.reasoning, params.thinking);
         fill(&mut options.cache_retention, params.cache_retention);
         fill(&mut options.service_tier, params.service_tier);
+        fill(&mut options.top_p, params.top_p);
+        fill(&mut options.top_k, params.top_k);
+        fill(&mut options.stop_sequences, params.stop_sequences);
+        fill(&mut options.additional_model_request_fields, params.additional_model_request_fields);
+        fill(&mut options.betas, params.betas);
+        fill(&mut options.performance_config, params.performance_config);
+        fill(&mut options.output_config, params.output_config);
         fill(&mut options.guardrail_config, settings.guardrail.clone());
         if !settings.families.is_empty() {
             let families = options.families.get_or_insert_default();

@@ -2,7 +2,7 @@
 
 use super::{ConfiguredModel, Params, Settings, is_our_provider, our_model};
 use crate::config::Config;
-use crate::converse::{ConverseRequest, ServiceTier, ServiceTierType};
+use crate::converse::{ConverseRequest, InferenceConfiguration, ServiceTier, ServiceTierType};
 use crate::models::{Model, ModelInfo};
 use crate::region::region_of_url;
 use crate::transport::HttpConfig;
@@ -25,6 +25,7 @@ impl Settings {
     /// [fallback region](Config::fallback_region), which the settings override. With a `model`, what the file says of
     /// that model's calls counts before what it says of all calls.
     pub fn under(&self, mut config: Config, model: Option<&str>) -> Config {
+        config.project = config.project.or_else(|| self.params(model.unwrap_or_default()).project);
         let model = model.and_then(|id| self.model(id));
         let own_url = model.and_then(|model| model.base_url.as_deref());
         let region = own_url.and_then(region_of_url).or_else(|| self.region());
@@ -80,29 +81,32 @@ impl Settings {
     /// parameters, else of the model in the file.
     pub fn params(&self, id: &str) -> Params {
         let own = self.model_params.get(id).cloned().unwrap_or_default();
-        let all = self.params.clone();
+        let mut params = own.or(self.params.clone());
         let limit = || self.model(id).map_or(self.max_tokens, |model| model.info.max_tokens);
-        Params {
-            temperature: own.temperature.or(all.temperature),
-            max_tokens: own.max_tokens.or(all.max_tokens).or_else(limit),
-            cache_retention: own.cache_retention.or(all.cache_retention),
-            thinking: own.thinking.or(all.thinking).filter(|level| level != "off"),
-            service_tier: own.service_tier.or(all.service_tier),
-        }
+        params.max_tokens = params.max_tokens.or_else(limit);
+        params.thinking = params.thinking.filter(|level| level != "off");
+        params
     }
 
-    /// Adds guardrail and parameters to a request where it has none.
+    /// Adds guardrail and parameters to a request where it has none. `topK`, betas, thinking and caching are not
+    /// members of a request: [`Input::complete`](crate::pi::Input::complete) adds them.
     pub fn complete(&self, request: &mut ConverseRequest) {
         let params = self.params(&request.model_id);
         if let Some(guardrail) = &self.guardrail {
             request.guardrail_config.get_or_insert_with(|| guardrail.clone());
         }
         let max_tokens = params.max_tokens.and_then(|tokens| tokens.try_into().ok());
-        if params.temperature.is_some() || max_tokens.is_some() {
-            let inference = request.inference_config.get_or_insert_default();
-            inference.temperature = inference.temperature.or(params.temperature);
-            inference.max_tokens = inference.max_tokens.or(max_tokens);
-        }
+        let mut inference = request.inference_config.take().unwrap_or_default();
+        inference.temperature = inference.temperature.or(params.temperature);
+        inference.top_p = inference.top_p.or(params.top_p);
+        inference.max_tokens = inference.max_tokens.or(max_tokens);
+        inference.stop_sequences = inference.stop_sequences.or(params.stop_sequences);
+        request.inference_config =
+            Some(inference).filter(|inference| *inference != InferenceConfiguration::new());
+        let fields = request.additional_model_request_fields.take();
+        request.additional_model_request_fields = fields.or(params.additional_model_request_fields);
+        request.performance_config = request.performance_config.take().or(params.performance_config);
+        request.output_config = request.output_config.take().or(params.output_config);
         if let Some(tier) = params.service_tier {
             request
                 .service_tier

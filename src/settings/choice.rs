@@ -78,8 +78,8 @@ impl Settings {
     }
 }
 
-/// The clients of a program with settings: one for all models, and one each for those that have an endpoint or
-/// headers of their own.
+/// The clients of a program with settings: one for all models, and one each for those that have an endpoint,
+/// headers or a project of their own.
 #[derive(Debug)]
 pub struct Clients {
     settings: Settings,
@@ -108,13 +108,15 @@ impl Clients {
 
     /// The client for the calls of one model.
     pub fn of(&self, model: &str) -> Client {
-        match self.settings.model(model) {
-            Some(found) if !found.headers.is_empty() || found.base_url.is_some() => {
-                let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-                let client = || Client::new(self.settings.under(self.config.clone(), Some(model)));
-                own.entry(model.to_owned()).or_insert_with(client).clone()
-            }
-            _ => self.common.clone(),
+        let found = self.settings.model(model);
+        let params = self.settings.model_params.get(model);
+        let is_own = found.is_some_and(|found| !found.headers.is_empty() || found.base_url.is_some())
+            || params.is_some_and(|params| params.project.is_some());
+        if !is_own {
+            return self.common.clone();
         }
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = || Client::new(self.settings.under(self.config.clone(), Some(model)));
+        own.entry(model.to_owned()).or_insert_with(client).clone()
     }
 }

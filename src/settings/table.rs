@@ -3,7 +3,7 @@
 use super::kind::{Kind, Object, Others, object, one_of};
 use super::{OUR_NAME, is_our_provider, is_ours};
 use crate::conversation::{CacheRetention, Family, Form};
-use crate::converse::ServiceTierType;
+use crate::converse::{OutputFormatType, PerformanceConfigLatency, ServiceTierType};
 use crate::guardrail::{GuardrailStreamProcessingMode, GuardrailTrace};
 
 /// The paths of all members that are read, such as `models.bedrockDiscovery.region`. `*` stands for any name, `[]` for
@@ -230,7 +230,41 @@ const PARAMS: &[(&str, Kind)] = &[
     ("thinking", Kind::Lenient(super::LEVELS)),
     ("serviceTier", Kind::Lenient(&[ServiceTierType::VALUES])),
     ("service_tier", Kind::Lenient(&[ServiceTierType::VALUES])),
+    ("topP", Kind::Share),
+    ("topK", Kind::Whole(0.0)),
+    ("stopSequences", Kind::List(&Kind::Text)),
+    ("additionalModelRequestFields", Kind::Map(&Kind::Anything)),
+    ("betas", Kind::List(&Kind::Text)),
+    ("performanceConfig", object(&[("latency", one_of(PerformanceConfigLatency::VALUES))], Others::Wrong)),
+    ("outputConfig", object(&[("effort", Kind::Text), ("textFormat", TEXT_FORMAT)], Others::Wrong)),
+    ("project", Kind::Text),
 ];
+
+const TEXT_FORMAT: Kind = Kind::Object(Object {
+    members: &[
+        ("type", one_of(OutputFormatType::VALUES)),
+        (
+            "structure",
+            object(
+                &[(
+                    "jsonSchema",
+                    Kind::Object(Object {
+                        members: &[("schema", Kind::Text), ("name", Kind::Text), ("description", Kind::Text)],
+                        required: &["schema"],
+                        others: Others::Wrong,
+                        owner: None,
+                        needs: &[],
+                    }),
+                )],
+                Others::Wrong,
+            ),
+        ),
+    ],
+    required: &["type", "structure"],
+    others: Others::Wrong,
+    owner: None,
+    needs: &[],
+});
 
 static PLUGIN: Kind = object(
     &[

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use aws_credential_types::Token;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::reference::{self, Env};
@@ -13,6 +14,7 @@ use super::{
 use crate::config::Headers;
 use crate::converse::ServiceTierType;
 use crate::models::{Cost, Limits, ModelInfo, PriceTier};
+use crate::shape::Document;
 use crate::transport::HttpConfig;
 
 impl Settings {
@@ -171,21 +173,39 @@ impl Params {
         let thinking =
             word("thinking", LEVELS).map(|level| if level == "adaptive" { "high".to_owned() } else { level });
         Self {
-            temperature: params.and_then(|params| params.get("temperature")?.as_f64()),
+            temperature: member(params, "temperature"),
             max_tokens: whole(params, "maxTokens"),
             cache_retention: text(params, "cacheRetention"),
             thinking,
             service_tier: tier,
+            top_p: member(params, "topP"),
+            top_k: whole(params, "topK"),
+            stop_sequences: member(params, "stopSequences"),
+            additional_model_request_fields: member(params, "additionalModelRequestFields"),
+            betas: member(params, "betas"),
+            performance_config: member(params, "performanceConfig"),
+            output_config: member(params, "outputConfig"),
+            project: text(params, "project"),
         }
     }
 
-    fn or(self, others: Self) -> Self {
+    pub(super) fn or(self, others: Self) -> Self {
         Self {
             temperature: self.temperature.or(others.temperature),
             max_tokens: self.max_tokens.or(others.max_tokens),
             cache_retention: self.cache_retention.or(others.cache_retention),
             thinking: self.thinking.or(others.thinking),
             service_tier: self.service_tier.or(others.service_tier),
+            top_p: self.top_p.or(others.top_p),
+            top_k: self.top_k.or(others.top_k),
+            stop_sequences: self.stop_sequences.or(others.stop_sequences),
+            additional_model_request_fields: self
+                .additional_model_request_fields
+                .or(others.additional_model_request_fields),
+            betas: self.betas.or(others.betas),
+            performance_config: self.performance_config.or(others.performance_config),
+            output_config: self.output_config.or(others.output_config),
+            project: self.project.or(others.project),
         }
     }
 }
@@ -208,6 +228,10 @@ fn provider_of(entries: Option<&Value>) -> Option<&Value> {
 
 fn text(section: Option<&Value>, name: &str) -> Option<String> {
     section?.get(name)?.as_str().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+fn member<T: DeserializeOwned>(section: Option<&Value>, name: &str) -> Option<T> {
+    Document::write(section?.get(name)?).ok()?.read().ok()
 }
 
 fn texts(section: Option<&Value>, env: Env<'_>) -> Headers {

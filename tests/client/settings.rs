@@ -155,6 +155,45 @@ fn a_request_gets_guardrail_and_parameters_unless_it_sets_them() {
 }
 
 #[test]
+fn a_requests_parameters_may_be_nested_and_of_all_calls_or_of_one_model() {
+    let text = |more: &str| {
+        format!(
+            "{{ agents: {{ defaults: {{ params: {{ topP: 0.5, stopSequences: ['A', ' b'], performanceConfig: {{ latency: 'optimized' }},
+                additionalModelRequestFields: {{ a: {{ b: [1] }} }}, {more} }}, models: {{ 'bedrock/own': {{ params: {{ topP: 0.25,
+                outputConfig: {{ effort: 'low' }} }} }} }} }} }} }}"
+        )
+    };
+    let given = settings(&text(""));
+    let sent = |mut request: ConverseRequest| {
+        given.complete(&mut request);
+        serde_json::from_slice::<serde_json::Value>(&request.body().unwrap()).unwrap()
+    };
+    let (fields, latency) =
+        (serde_json::json!({"a": {"b": [1]}}), serde_json::json!({"latency": "optimized"}));
+    assert_eq!(
+        sent(ConverseRequest::new("own")),
+        serde_json::json!({
+            "inferenceConfig": {"topP": 0.25, "stopSequences": ["A", " b"]},
+            "additionalModelRequestFields": fields, "performanceConfig": latency,
+            "outputConfig": {"effort": "low"},
+        })
+    );
+    let other = ConverseRequest::new("other").inference_config(InferenceConfiguration::new().top_p(0.75));
+    let other = sent(other);
+    assert_eq!((&other["inferenceConfig"]["topP"], &other["outputConfig"]), (&0.75.into(), &().into()));
+
+    for (more, expected) in [
+        ("topK: 0.5", "params.topK: expected a whole number from 0, found 0.5"),
+        ("outputConfig: { textFormat: { type: 'json_schema' } }", "the member structure is missing"),
+        ("outputConfig: { textFormat: { type: 'json' } }", "did you mean \"json_schema\"?"),
+        ("stopSequence: ['x']", "did you mean stopSequences?"),
+    ] {
+        let error = Settings::parse("s.json5", &text(more)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn a_model_is_understood_however_it_is_named() {
     let settings = settings(DOCUMENTED);
     let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2";

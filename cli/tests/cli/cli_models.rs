@@ -993,13 +993,29 @@ fn every_member() -> Vec<Row> {
         [(MODEL, "id: 'one', "), ("agents.defaults.models.bedrock/one", ""), (DEFAULTS, "")]
     {
         let mut row = |name: &str, value: &str, shows| {
-            let members = format!("{prefix}params: {{ {name}: {value} }}");
+            let member = name.split('.').next().unwrap();
+            let members = format!("{prefix}params: {{ {member}: {value} }}");
             row(section, &format!("params.{name}"), &members, PLAIN, CHAT, shows);
         };
         row("temperature", "0.25", r#""temperature":0.25"#);
         row("maxTokens", "66", r#""maxTokens":66"#);
         row("serviceTier", "' Flex '", flex);
         row("service_tier", "'flex'", flex);
+        row("topP", "0.25", r#""topP":0.25"#);
+        row("topK", "5", "topK 5 not sent");
+        row("stopSequences", "['END']", r#""stopSequences":["END"]"#);
+        row("betas", "['b-1']", r#""anthropic_beta":["b-1"]"#);
+        row("project", "'proj_1'", r#""projectIdentifier":"proj_1""#);
+        row("additionalModelRequestFields.x", "{ x: [1] }", r#""additionalModelRequestFields":{"x":[1]}"#);
+        row("performanceConfig.latency", "{ latency: 'optimized' }", r#""latency":"optimized""#);
+        row("outputConfig.effort", "{ effort: 'low' }", r#""outputConfig":{"effort":"low"}"#);
+        let format = "{ textFormat: { type: 'json_schema', structure: { jsonSchema: {
+            schema: '{}', name: 'n', description: 'd' } } } }";
+        row("outputConfig.textFormat.type", format, r#""type":"json_schema""#);
+        let schema = "outputConfig.textFormat.structure.jsonSchema";
+        row(&format!("{schema}.schema"), format, r#""schema":"{}""#);
+        row(&format!("{schema}.name"), format, r#""name":"n""#);
+        row(&format!("{schema}.description"), format, r#""description":"d""#);
     }
 
     row(DEFAULTS, "model", "model: 'bedrock/two'", PLAIN, "chat Hi", "POST /model/two/converse-stream");

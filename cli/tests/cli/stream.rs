@@ -144,7 +144,7 @@ fn options_apply_and_flags_take_precedence() {
     let options = json!({
         "region": "eu-central-1", "bearerToken": "token-of-the-options",
         "headers": {"X-Team": "a", "x-gone": null, "Authorization": "evil", "x-amz-foo": "evil", "Host": "evil"},
-        "cacheRetention": "none", "maxTokens": 7
+        "cacheRetention": "none", "maxTokens": 7, "project": "of-options"
     });
     let mut input = hello(&options);
     input["model"]["baseUrl"] = server.url.clone().into();
@@ -159,16 +159,19 @@ fn options_apply_and_flags_take_precedence() {
         json!({
             "messages": [{"role": "user", "content": [{"text": "Hi"}]}],
             "system": [{"text": "S"}],
-            "inferenceConfig": {"maxTokens": 7}
+            "inferenceConfig": {"maxTokens": 7},
+            "projectIdentifier": "of-options"
         })
     );
 
-    let mut signed = pumice(&["--endpoint-url", &server.url, "--region", "us-west-2"]);
+    let flags = ["--endpoint-url", &server.url, "--region", "us-west-2", "--project", "of-flag"];
+    let mut signed = pumice(&flags);
     signed.env_remove("AWS_BEARER_TOKEN_BEDROCK");
     signed.env("AWS_ACCESS_KEY_ID", "AKID").env("AWS_SECRET_ACCESS_KEY", "s");
     input["options"]["bearerToken"] = " ".into();
     input["model"]["baseUrl"] = "http://127.0.0.1:1".into();
     assert!(run(&mut signed, &input).status.success());
+    assert_eq!(server.requests()[1].json()["projectIdentifier"], "of-flag");
     let authorization = server.requests()[1].header("authorization").unwrap().to_owned();
     assert!(authorization.contains("/us-west-2/bedrock/"), "{authorization}");
     assert!(
