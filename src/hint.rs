@@ -37,6 +37,10 @@ pub(crate) fn hint(error: &Error, refused: Refused<'_>) -> Option<Hint> {
         ErrorKind::AccessDenied if matches!(code, "InvalidSignatureException" | "SignatureDoesNotMatch") => {
             Hint::CheckSecretKey { link }
         }
+        ErrorKind::AccessDenied if says("payment_instrument") => Hint::AddPayment,
+        ErrorKind::AccessDenied | ErrorKind::NotFound | ErrorKind::Validation if says("use case") => {
+            Hint::SubmitUseCase
+        }
         ErrorKind::AccessDenied if says("access to the model") || says("model access") => {
             Hint::ModelAccess { model: refused.model_id.map(str::to_owned), region }
         }
@@ -53,6 +57,9 @@ pub(crate) fn hint(error: &Error, refused: Refused<'_>) -> Option<Hint> {
             Hint::ListModels { region }
         }
         ErrorKind::Validation if TOO_LONG.iter().any(|part| says(part)) => Hint::ShortenConversation,
+        ErrorKind::Validation if says("in streaming mode") || says("unsupported for streaming") => {
+            Hint::CallWithoutStream
+        }
         ErrorKind::Validation if says("extraneous key [") => {
             let key = error.message().split("extraneous key [").nth(1)?.split(']').next()?;
             Hint::DropParameter { name: key.to_owned() }
@@ -99,7 +106,8 @@ fn sso_profile(link: &str) -> Option<&str> {
 const LONGEST_ID: usize = 2048;
 
 /// What services and models say when a conversation does not fit.
-const TOO_LONG: [&str; 6] = [
+const TOO_LONG: [&str; 7] = [
+    "exceed context limit",
     "input is too long",
     "prompt is too long",
     "input tokens exceeded",
@@ -129,7 +137,11 @@ mod tests {
     use super::*;
 
     fn hint_text(code: &str, message: &str, link: &str) -> Option<String> {
-        let status = if code.starts_with("Validation") { 400 } else { 403 };
+        let status = match code {
+            "ValidationException" => 400,
+            "ResourceNotFoundException" => 404,
+            _ => 403,
+        };
         let error = Error::new(ErrorKind::of_service(code, Some(status)), message).with_code(code);
         hint(&error, Refused { model_id: Some("some.model"), region: "eu-west-1", link: Some(link) })
             .map(|hint| hint.to_string())
@@ -156,7 +168,28 @@ mod tests {
             (
                 "AccessDeniedException",
                 "You don't have access to the model with the specified model ID.",
-                "access to some.model is granted",
+                "aws-marketplace:Subscribe",
+            ),
+            (
+                "AccessDeniedException",
+                "Model access is denied due to INVALID_PAYMENT_INSTRUMENT:A valid payment instrument must be provided.",
+                "payment method",
+            ),
+            (
+                "ResourceNotFoundException",
+                "Model use case details have not been submitted for this account. Fill out the Anthropic use case \
+                 details form before using the model.",
+                "use case",
+            ),
+            (
+                "ValidationException",
+                "This model doesn't support tool use in streaming mode.",
+                "without streaming",
+            ),
+            (
+                "ValidationException",
+                "input length and `max_tokens` exceed context limit: 180000 + 64000 > 200000",
+                "lower the output limit",
             ),
             (
                 "AccessDeniedException",
@@ -167,7 +200,7 @@ mod tests {
             (
                 "ValidationException",
                 "Input is too long for requested model.",
-                "longer than the model's context",
+                "do not fit into the model's context",
             ),
             (
                 "ValidationException",

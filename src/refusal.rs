@@ -87,15 +87,17 @@ pub(crate) fn unexpected(head: &Parts, body: &[u8], expected: &str) -> Error {
 
 /// The code and the message in an error response.
 ///
-/// The code is that of the `x-amzn-ErrorType` header, else the body's `code`, else its `__type`. An operation that
-/// the endpoint does not have is reported in an object `Output`, by the service's framework.
+/// The code is that of the `x-amzn-ErrorType` header, else the body's `code`, else its `__type`. The message is the
+/// body's, else that of the `x-amzn-errormessage` header. An operation that the endpoint does not have is reported in
+/// an object `Output`, by the service's framework.
 fn code_and_message(headers: &HeaderMap, body: &[u8]) -> (Option<String>, Option<String>) {
     let body = from_json::<Members>(body).unwrap_or_default();
     let output = body.named("Output").and_then(|output| output.read::<Members>().ok()).unwrap_or_default();
     let string = |name| body.named(name).or_else(|| output.named(name))?.read::<String>().ok();
     let code = error_code(headers, [string("code"), string("Code"), string("__type")]);
-    let message =
-        string("message").or_else(|| string("Message")).filter(|message| !message.trim().is_empty());
+    let header = || Some(headers.get("x-amzn-errormessage")?.to_str().ok()?.to_owned());
+    let messages = [string("message"), string("Message"), header()];
+    let message = messages.into_iter().flatten().find(|message| !message.trim().is_empty());
     (code, message)
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn text(hint: &Hint) -> String {
         Hint::SetProfile { known } if known.is_empty() => {
             "there are no profiles at all: leave out --profile and AWS_PROFILE, or write one into these files"
         }
+        Hint::CallWithoutStream => "call the model without streaming: pumice converse --no-stream",
         Hint::SetRegion => {
             "name a region such as us-east-1: with --region, in AWS_REGION, as `region` in the profile, or in the \
              settings"

@@ -47,12 +47,16 @@ impl<'a> ResponsePrinter<'a> {
         let message = self.show_all(&mut events, interrupt).await?;
         let begun = self.output.begun;
         self.end_line()?;
-        let failure = events
-            .failure()
-            .map(|error| if begun { Failure::after_output(error) } else { Failure::from(error) });
-        if failure.is_none() {
-            self.sum_up(&message, &events);
-        }
+        let failure = match events.failure() {
+            Some(error) if begun => Some(Failure::after_output(error)),
+            Some(error) => Some(Failure::from(error)),
+            None => {
+                self.sum_up(&message, &events);
+                // The service calls a response that ended otherwise than responses do, such as a refusal, a success.
+                (message.stop_reason == Some(StopReason::Error))
+                    .then(|| Failure::refused(message.error_message.clone().unwrap_or_default()))
+            }
+        };
         Ok((message, failure))
     }
 
@@ -138,11 +142,14 @@ impl<'a> ResponsePrinter<'a> {
             self.report.note(format_args!("the model asks for {more} more tools"));
         }
         match message.raw_stop_reason.as_deref() {
+            Some("end_turn" | "stop_sequence") if message.blocks().is_empty() => {
+                self.report.note("the response is empty");
+            }
             Some("end_turn" | "stop_sequence" | "tool_use") => {}
             Some("max_tokens") => {
                 self.report.note("the response was cut off at the output limit (--max-tokens)");
             }
-            Some(other) => {
+            Some(other) if message.stop_reason != Some(StopReason::Error) => {
                 let other = events.redacted(other);
                 let other = beginning(&other, LONGEST_NOTE);
                 self.report.note(format_args!("the response ended with {other}"));
@@ -150,7 +157,7 @@ impl<'a> ResponsePrinter<'a> {
             None if message.stop_reason == Some(StopReason::Aborted) => {
                 self.report.note("stopped with Ctrl-C");
             }
-            None => {}
+            _ => {}
         }
         let model = message.model.clone().unwrap_or_default();
         let summary = summarize(model, message.usage.as_ref(), self.first, self.started.elapsed());

@@ -67,7 +67,14 @@ pub enum Hint {
         /// The region that was called.
         region: String,
     },
-    /// The account has no access to the model.
+    /// The account has no valid payment method, which a model sold through AWS Marketplace needs.
+    AddPayment,
+    /// The account has not told Anthropic what it uses the models for.
+    SubmitUseCase,
+    /// The model does not take this request with streaming.
+    CallWithoutStream,
+    /// The account has no access to the model yet: the first call of somebody with the permissions for AWS Marketplace
+    /// gives it.
     ModelAccess {
         /// The model, where the call named one.
         model: Option<String>,
@@ -182,12 +189,20 @@ impl fmt::Display for Hint {
                 f,
                 "the identity needs permissions for Bedrock, and the account access to the model in {region}"
             ),
+            Self::AddPayment => f.write_str(
+                "add a valid payment method to the AWS account; access to the model then takes up to 15 minutes",
+            ),
+            Self::SubmitUseCase => f.write_str(
+                "submit the use case form for Anthropic's models once for the account, in the Bedrock console's model \
+                 catalog; access then takes up to 15 minutes",
+            ),
+            Self::CallWithoutStream => f.write_str("call the model without streaming (Converse)"),
             Self::ModelAccess { model, region } => {
                 let model = model.as_deref().unwrap_or("the model");
                 write!(
                     f,
-                    "access to {model} is granted for each account and region: in the Bedrock console of {region}, \
-                     under Model access"
+                    "an identity with aws-marketplace:Subscribe and aws-marketplace:ViewSubscriptions that calls {model} \
+                     once in {region} gives the account access, within 15 minutes"
                 )
             }
             Self::MissingPermission { action, identity } => write!(
@@ -220,8 +235,8 @@ impl fmt::Display for Hint {
                  profiles could not be listed: {failure}"
             ),
             Self::ShortenConversation => f.write_str(
-                "the conversation is longer than the model's context: leave out its oldest turns, or use a model \
-                 with a larger one",
+                "the conversation and the output limit (maxTokens) do not fit into the model's context: leave out the \
+                 oldest turns, lower the output limit, or use a model with a larger context",
             ),
             Self::DropParameter { name } => write!(f, "this model does not accept {name}: leave it out"),
             Self::LowerMaxTokens => f.write_str(

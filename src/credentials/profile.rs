@@ -35,6 +35,10 @@ pub(super) async fn load(cx: &SearchContext<'_>) -> Result<Outcome> {
         if name == "default" {
             return Ok(Outcome::not_applicable(message));
         }
+        if profiles.warning_about(&name).is_some() {
+            // The warning says how to write the section.
+            return Err(Error::new(ErrorKind::Credentials, message));
+        }
         let hint = Hint::SetProfile { known: profiles.names().map(str::to_owned).collect() };
         return Err(Error::new(ErrorKind::Credentials, message).with_hint(hint));
     }

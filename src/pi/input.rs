@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
-use super::message::Message;
+use super::message::{Message, SystemMessage, ToolResultMessage, UserMessage};
 use crate::conversation::Family;
 use crate::converse::{OutputConfig, PerformanceConfiguration};
 use crate::guardrail::GuardrailConfiguration;
@@ -36,14 +36,24 @@ structure! {
 impl Input {
     /// Reads JSON as JavaScript writes it: without its lone surrogates.
     ///
-    /// Fails with [`ErrorKind::InvalidInput`], and says where. A member of the model, the context or the options whose
-    /// name is nearly that of a known one fails too; other unknown members are kept.
+    /// Fails with [`ErrorKind::InvalidInput`], and says where. A member of the model, the context, its messages and tools,
+    /// or the options whose name is nearly that of a known one fails too; other unknown members are kept.
     pub fn from_json(json: &str) -> Result<Self> {
         let expected = "the input: expected JSON of the form {\"model\": …, \"context\": …, \"options\": …}";
         let input = read::<Self>(json, expected)?;
         check_names("", &input.other, Self::MEMBERS)?;
         check_names("model.", &input.model.other, Model::MEMBERS)?;
         check_names("context.", &input.context.other, Context::MEMBERS)?;
+        for message in input.context.messages.iter().flatten() {
+            let (unknown, known) = match message {
+                Message::User(message) => (&message.other, UserMessage::MEMBERS),
+                Message::ToolResult(message) => (&message.other, ToolResultMessage::MEMBERS),
+                Message::System(message) => (&message.other, SystemMessage::MEMBERS),
+                // What a model said comes from a program, not from a person.
+                Message::Assistant(_) | Message::Unknown(_) => continue,
+            };
+            check_names("context.messages.", unknown, known)?;
+        }
         for tool in input.context.tools.iter().flatten() {
             check_names("context.tools.", &tool.other, Tool::MEMBERS)?;
         }
@@ -318,7 +328,6 @@ impl<'de> Deserialize<'de> for ToolChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pi::message::Message;
 
     #[test]
     fn an_input_is_read_and_written_back() {
@@ -356,6 +365,10 @@ mod tests {
                 "model.maxToken: there is no such member; did you mean model.maxTokens?",
             ),
             (r#"{"model":{"id":"m"},"context":{"sytemPrompt":"S"}}"#, "did you mean context.systemPrompt?"),
+            (
+                r#"{"model":{"id":"m"},"context":{"messages":[{"role":"user","contnt":"Hi"}]}}"#,
+                "did you mean context.messages.content?",
+            ),
             (
                 r#"{"model":{"id":"m"},"context":{"tools":[{"name":"t","paramters":{}}]}}"#,
                 "did you mean context.tools.parameters?",

@@ -170,13 +170,25 @@ fn turn(message: &Message, reads_images: bool) -> Result<Turn> {
             (ConversationRole::System, texts.collect())
         }
         Message::Unknown(message) => {
-            let message = message.read::<serde_json::Value>().unwrap_or_default();
-            let role = message.get("role").map_or("none".to_owned(), ToString::to_string);
-            let expected = "a message's role: expected user, assistant, toolResult or system";
-            return Err(Error::new(ErrorKind::InvalidInput, format!("{expected}, found {role}")));
+            return Err(unknown(
+                "a message's role: expected user, assistant, toolResult or system",
+                message,
+                "role",
+            ));
         }
     };
     Ok(Turn::new(role, content))
+}
+
+/// What the caller says must not be lost without a word. (A model's own blocks of an unknown type are left out.)
+fn unknown_block(block: &Document) -> Error {
+    unknown("a message's content: expected a block of the type text, image or document", block, "type")
+}
+
+fn unknown(expected: &str, found: &Document, tag: &str) -> Error {
+    let found = found.read::<serde_json::Value>().unwrap_or_default();
+    let found = found.get(tag).map_or("none".to_owned(), ToString::to_string);
+    Error::new(ErrorKind::InvalidInput, format!("{expected}, found {found}"))
 }
 
 fn user(content: Option<&Contents>, reads_images: bool) -> Result<Vec<ContentBlock>> {
@@ -186,7 +198,8 @@ fn user(content: Option<&Contents>, reads_images: bool) -> Result<Vec<ContentBlo
             Content::Text(text) => blocks.push(ContentBlock::Text(text.text.clone())),
             Content::Image(block) => blocks.push(image(block, reads_images)?.into()),
             Content::Document(block) => blocks.push(document(block)?.into()),
-            Content::Thinking(_) | Content::ToolCall(_) | Content::Unknown(_) => {}
+            Content::Unknown(block) => return Err(unknown_block(block)),
+            Content::Thinking(_) | Content::ToolCall(_) => {}
         }
     }
     Ok(blocks)
@@ -223,7 +236,8 @@ fn tool_result(message: &ToolResultMessage, reads_images: bool) -> Result<ToolRe
             Content::Text(text) => content.push(text.text.as_str().into()),
             Content::Image(block) => content.push(image(block, reads_images)?.into()),
             Content::Document(block) => content.push(document(block)?.into()),
-            Content::Thinking(_) | Content::ToolCall(_) | Content::Unknown(_) => {}
+            Content::Unknown(block) => return Err(unknown_block(block)),
+            Content::Thinking(_) | Content::ToolCall(_) => {}
         }
     }
     let failed = message.is_error == Some(true);

@@ -181,6 +181,43 @@ fn a_failed_response_keeps_only_what_arrived() {
     );
 }
 
+#[test]
+fn a_response_that_ends_otherwise_than_responses_do_is_a_failure() {
+    let home = home();
+    let ended = |pieces: &[&str], reason: &str| {
+        let mut frames = vec![server::message_start()];
+        frames.extend(pieces.iter().map(|piece| server::text(0, piece)));
+        frames.extend([server::message_stop(reason), server::metadata(1, 1)]);
+        Answer::stream(frames)
+    };
+    for (pieces, reason, code, said) in [
+        (&["par"][..], "refusal", 1, "error: "),
+        (&[], "refusal", 1, "error: "),
+        (&["par"], "content_filtered", 1, "content_filtered"),
+        (&["par"], "a_new_reason", 1, "a_new_reason"),
+        (&["par"], "max_tokens", 0, "note: the response was cut off"),
+        (&[], "end_turn", 0, "note: the response is empty"),
+    ] {
+        let server = Server::start([ended(pieces, reason)]);
+        let output = chat(&home, &server, &["Hi"]);
+        assert_eq!(output.status.code(), Some(code), "{reason}: {output:?}");
+        assert!(stderr(&output).contains(said), "{reason}: {output:?}");
+        let text = pieces.concat();
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), text, "{reason}: {output:?}");
+    }
+}
+
+#[test]
+fn the_message_of_a_refusal_may_be_in_a_header() {
+    let home = home();
+    let refusal = Answer::whole(400, "{}")
+        .header("x-amzn-errortype", "ValidationException")
+        .header("x-amzn-errormessage", "Input is too long for requested model.");
+    let output = chat(&home, &Server::start([refusal]), &["Hi"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stderr(&output).contains("Input is too long for requested model."), "{output:?}");
+}
+
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 
 #[test]
