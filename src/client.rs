@@ -1,4 +1,4 @@
-//! The client: the operations as methods. [`dispatch`] makes a call.
+//! The client: the operations as methods. [`dispatch`] sends a call.
 
 mod dispatch;
 mod memory;
@@ -73,10 +73,10 @@ use pumice_codec::internal::from_json;
 ///   [`invoke_model_with_response_stream`](Self::invoke_model_with_response_stream).
 /// - An operation by its name, with untyped members: [`call`](Self::call), or [`send_frames`](Self::send_frames)
 ///   for a stream.
-/// - Any path of the service, or a response that is not to be read: [`send_raw`](Self::send_raw).
+/// - Any path of the service, or a response that you decode yourself: [`send_raw`](Self::send_raw).
 ///
 /// All fail with an [`Error`] whose [`kind`](Error::kind) says whether the service, the network or the input was
-/// at fault; with [`ErrorKind::Damaged`] if a response is not what the API promises.
+/// at fault. [`ErrorKind::Damaged`] means that a response is not what the API promises.
 #[derive(Debug, Clone)]
 pub struct Client {
     config: Arc<Config>,
@@ -127,7 +127,7 @@ impl<T> Response<T> {
 impl Response<ResponseBody> {
     /// Reads the body to its end.
     ///
-    /// Fails with [`ErrorKind::Damaged`] if it has more than 256 MiB.
+    /// Fails with [`ErrorKind::Damaged`] if it is longer than 256 MiB.
     pub async fn bytes(self) -> Result<Bytes> {
         let Self { head, inner } = self;
         inner.bytes().await.map_err(|error| unreadable(error, &head))
@@ -179,7 +179,7 @@ impl Client {
     }
 
     /// The same client with other settings for some calls. It shares connections, credentials and the retry
-    /// quota, so it is cheap to create one for a single call.
+    /// quota with this one, so creating it is cheap, even for a single call.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -197,8 +197,8 @@ impl Client {
         Self { config: Arc::new(config), shared: Arc::clone(&self.shared) }
     }
 
-    /// Sends a request whose response comes whole. A list in pages is requested from the page that the request names
-    /// to the last one, and returned as one response: at most 1,000 pages and 64 MiB, or else the call fails with
+    /// Sends a request whose response comes whole. All pages of a list are requested, beginning with the page that the
+    /// request names, and returned as one response. If there are more than 1,000 pages or 64 MiB, the call fails with
     /// [`ErrorKind::Damaged`].
     pub async fn send<R: Request>(&self, request: &R) -> Result<Response<R::Response>> {
         let (head, body) = self.all(&request.to_call()?).await?;
@@ -206,8 +206,8 @@ impl Client {
         Ok(Response { head, inner })
     }
 
-    /// Sends a request whose response is a stream of events. Returns when the first event has arrived: until then
-    /// a failed call is retried, and never after.
+    /// Sends a request whose response is a stream of events. Returns when the first event has arrived. A failed call
+    /// is retried until then, and never after.
     pub async fn send_stream<R: StreamRequest>(&self, request: &R) -> Result<EventStream<R::Event>> {
         let frames = self.send_frames(&request.to_stream_call()?).await?;
         Ok(EventStream::new(frames, R::read_event))
@@ -223,12 +223,12 @@ impl Client {
         self.send_stream(request).await
     }
 
-    /// InvokeModel: a model called in its own form. See [`Response::headers`] for the tokens used.
+    /// InvokeModel: a model called in its own format. See [`Response::headers`] for the tokens used.
     pub async fn invoke_model(&self, request: &InvokeModelRequest) -> Result<InvokeModelResponse> {
         self.send(request).await.map(Response::into_inner)
     }
 
-    /// `InvokeModelWithResponseStream`: a model called in its own form, as a stream. See
+    /// `InvokeModelWithResponseStream`: a model called in its own format, as a stream. See
     /// [`send_stream`](Self::send_stream).
     pub async fn invoke_model_with_response_stream(
         &self,
@@ -281,8 +281,9 @@ impl Client {
         self.send(request).await.map(Response::into_inner)
     }
 
-    /// Any operation whose response comes whole, by the names of the service's model: a request's members to the
-    /// members of the response, blobs in base64. JSON is returned as it came, and all pages of a list as one.
+    /// Any operation whose response comes whole. Takes the members of the request and returns the members of the
+    /// response, under their names in the service's model, with blobs in base64. JSON is returned unchanged, and all
+    /// pages of a list as one.
     ///
     /// Fails with [`ErrorKind::InvalidInput`] if the response of the operation is a stream.
     pub async fn call(&self, operation: Operation, request: &Members) -> Result<Document> {
@@ -305,18 +306,18 @@ impl Client {
         Document::write(&members)
     }
 
-    /// Any operation whose response is a stream: its frames. Returns when the first has arrived, as
+    /// The frames of any operation whose response is a stream. Returns when the first has arrived, as
     /// [`send_stream`](Self::send_stream) does.
     pub async fn send_frames(&self, call: &Call) -> Result<FrameStream> {
         let closing_event = call.operation.map_or(Ok(None), Operation::closing_event)?;
         self.frames(call, closing_event).await
     }
 
-    /// Any call, also of a [path](Call::to_path) that belongs to no known operation. The body of the response is
-    /// returned undecoded.
+    /// Any call, including one to a [path](Call::to_path) that belongs to no known operation. The body of the response
+    /// is returned undecoded.
     ///
-    /// Region, endpoint, credentials, retries and the redaction of errors are the same as for other calls. A status
-    /// other than 2xx is an error. Nothing is retried once the head of a successful response has arrived.
+    /// Region, endpoint, credentials, retries and the redaction of errors are those of other calls. A status other
+    /// than 2xx is an error. Nothing is retried after the head of a successful response has arrived.
     ///
     /// ```no_run
     /// # async fn example(client: pumice::Client) -> pumice::Result<()> {
@@ -337,8 +338,8 @@ impl Client {
         Ok(Response { head, inner })
     }
 
-    /// Which credentials are used, from where, and where calls go. Does not call Bedrock. The sources of
-    /// credentials are searched anew each time, including services that a call would ask.
+    /// Which credentials are used, where they come from, and where calls go. Does not call Bedrock. Searches the
+    /// sources of credentials anew each time, including the services that a call would ask.
     ///
     /// Errors only on an invalid region or endpoint; missing credentials are reported in [`Identity::search`].
     pub async fn identify(&self) -> Result<Identity> {
@@ -374,7 +375,7 @@ impl Client {
         Ok(profile)
     }
 
-    /// The response of Converse, unread.
+    /// The response of Converse, not parsed.
     pub(crate) async fn converse_whole(&self, request: &ConverseRequest) -> Result<(Parts, Bytes)> {
         self.whole(&request.to_call()?).await
     }
@@ -432,7 +433,7 @@ impl Client {
     }
 }
 
-/// The error of a response that cannot be read: parsers quote what they found.
+/// The error of a response that cannot be read, redacted: parsers quote what they found.
 fn unreadable(error: Error, head: &Parts) -> Error {
     let id = refusal::request_id(&head.headers);
     let error = error.with_status(head.status.as_u16()).with_request_id(id);
@@ -442,7 +443,7 @@ fn unreadable(error: Error, head: &Parts) -> Error {
     }
 }
 
-/// The most pages of a list that are requested.
+/// The most pages of a list.
 const MOST_PAGES: usize = 1000;
-/// The longest list, in bytes.
+/// The most bytes of the items of a list.
 const LONGEST_LIST: usize = 64 * 1024 * 1024;

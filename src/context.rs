@@ -1,5 +1,4 @@
-//! What the client knows of its process: environment, files, clock, randomness and child processes, real or fake.
-//! Nothing else in the library reads them.
+//! The only access to environment, files, clock, randomness and child processes, which are real or fake.
 
 mod aws_files;
 mod command;
@@ -76,7 +75,7 @@ impl Context {
     }
 
     /// For tests: no variables, no files, no commands, the clock at 1970, and random numbers that are always 0, so
-    /// that retries follow without a pause. The network is not part of it.
+    /// that retries follow without a pause. The network is not faked.
     pub fn fake() -> Self {
         let fake = Fake {
             env: BTreeMap::new(),
@@ -116,7 +115,7 @@ impl Context {
         self
     }
 
-    /// Sets what running a command gives. No effect on a real context.
+    /// Sets the function that runs commands. No effect on a real context.
     pub fn with_commands(
         mut self,
         commands: impl Fn(&str) -> io::Result<CommandOutput> + Send + Sync + 'static,
@@ -135,7 +134,7 @@ impl Context {
         self
     }
 
-    /// The value of a variable, without white space around it. Blank is unset.
+    /// The value of a variable, without white space around it. A blank value counts as unset.
     pub fn env(&self, name: &str) -> Option<String> {
         let value = match &self.world {
             World::Real => std::env::var_os(name)?
@@ -150,8 +149,8 @@ impl Context {
         }
     }
 
-    /// The content of a file, or `None` if it does not exist. It may be up to 16 MiB long, and a pipe, as
-    /// [`file::open`] says. A pipe can be read once, so its content is remembered, here and in clones.
+    /// The content of a file of at most 16 MiB, or `None` if it does not exist. [`file::open`] says which files can be
+    /// read. A pipe can be read only once, so the context and its clones keep its content.
     pub fn read_file(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         let read = match &self.world {
             World::Real => self.read_real_file(path),
@@ -184,12 +183,12 @@ impl Context {
         Ok(content)
     }
 
-    /// Takes an advisory lock on a file, for reading it and writing it back. Waits for another holder, and fails
-    /// with [`TimedOut`](io::ErrorKind::TimedOut) after `limit`; [`Duration::MAX`] is no limit. Blocks.
+    /// Takes an advisory lock on a file, to read it and write it back. Waits while another program holds the lock, and
+    /// fails with [`TimedOut`](io::ErrorKind::TimedOut) after `limit`; [`Duration::MAX`] is no limit. Blocks.
     ///
-    /// The file need not exist; for a symbolic link, the file it leads to is locked. If locking is impossible,
-    /// because the folder is missing or read-only or its file system has no locks, nothing is locked, which is no
-    /// error. A fake context has no other programs.
+    /// The file need not exist. For a symbolic link, the file it leads to is locked. If locking is impossible, because
+    /// the folder is missing or read-only or its file system has no locks, nothing is locked; that is not an error. A
+    /// fake context locks nothing.
     pub fn lock(&self, path: &Path, limit: Duration) -> io::Result<Lock> {
         let deadline = Instant::now() + bounded(limit);
         loop {
@@ -216,14 +215,14 @@ impl Context {
     /// input, and waits for its end. After `limit` it is killed with all that it has started, and the error is
     /// [`TimedOut`](io::ErrorKind::TimedOut); [`Duration::MAX`] is no limit. Blocks.
     ///
-    /// On Unix it is killed as well when this process ends, however it ends. Away from a terminal a command has a
-    /// process group of its own. At a terminal, which a command may use to ask the user, it stays in this process's
-    /// group, and what it has started is found by `/proc` or `ps`.
+    /// On Unix it is also killed when this process ends, however it ends. Without a terminal a command has a process
+    /// group of its own. With a terminal, which a command may use to ask the user, it stays in this process's group,
+    /// and what it has started is found by `/proc` or `ps`.
     pub fn run(&self, command: &str, limit: Duration) -> io::Result<CommandOutput> {
         self.run_until(command, limit, Wait::default())
     }
 
-    /// [`run`](Self::run) on a thread of its own. The command is killed as well when the future is dropped.
+    /// [`run`](Self::run) on a thread of its own. The command is also killed when the future is dropped.
     pub(crate) async fn run_aside(&self, command: &str, limit: Duration) -> io::Result<CommandOutput> {
         let (context, command, wait) = (self.clone(), command.to_owned(), Wait::default());
         let _give_up = wait.give_up();
@@ -331,23 +330,23 @@ impl Fake {
     }
 }
 
-/// Does work that blocks on a thread of its own. A runtime waits, when it is dropped, for what its own threads
-/// for such work have begun; nothing waits for this one.
+/// Does blocking work on a thread of its own. A runtime that is dropped waits for its own blocking threads; nothing
+/// waits for this one.
 pub(crate) async fn on_own_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     let (sender, receiver) = oneshot::channel();
     thread::Builder::new().spawn(move || {
-        // Whoever asked may have given up.
+        // The receiver may have been dropped.
         let _ = sender.send(work());
     })?;
     receiver.await.unwrap_or_else(|_| Err(io::Error::other("the thread ended without a result")))
 }
 
-/// A limit on time that can be added to any clock's. What is longer than a century is no limit for anyone.
+/// A limit that can be added to the time of any clock: at most a century.
 pub(crate) fn bounded(limit: Duration) -> Duration {
     limit.min(Duration::from_hours(100 * 365 * 24))
 }
 
-/// What is read of a file, in bytes: settings, credentials and caches are of a few thousand.
+/// The longest file, in bytes. Settings, credentials and caches have a few thousand.
 const LONGEST_FILE: usize = 16 * 1024 * 1024;

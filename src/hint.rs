@@ -1,12 +1,12 @@
-//! Which hint fits a refusal, by the service's own words.
+//! Which hint fits a refusal, by its code and message.
 //!
-//! The codes are few and the messages many: where only the message differs, the parts of it count that have not
+//! There are few codes and many messages. Where only the message differs, it is recognised by parts that have not
 //! changed in years.
 
 use crate::{Error, ErrorKind, Hint, Result};
 use pumice_codec::internal::shortened;
 
-/// What is known of a call that was refused.
+/// A call that was refused.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Refused<'a> {
     /// The model that was called, if the operation has one.
@@ -92,7 +92,7 @@ pub(crate) fn inference_profiles(model_id: &str, profiles: Result<Vec<String>>, 
 
 /// Whether a model was called by an id that only an inference profile serves.
 pub(crate) fn needs_inference_profile(error: &Error) -> bool {
-    // The apostrophe of "isn’t supported" is not ASCII's, so it is left out of the comparison.
+    // The apostrophe of "isn’t supported" is not the ASCII one, so the comparison ends before it.
     error.kind() == ErrorKind::Validation && error.message().contains("with on-demand throughput isn")
 }
 

@@ -1,5 +1,4 @@
-//! One call from beginning to end: where it goes, with which credentials, how often it is tried, and what to say
-//! when it is refused.
+//! One call from beginning to end: its target, its credentials, its attempts, and the hint when it is refused.
 //!
 //! ```text
 //! Attempts::new ─▶ send ─▶ read ─▶ succeeded
@@ -8,7 +7,7 @@
 //!                   └ failed ┴──▶ Err, if there is no further attempt
 //! ```
 //!
-//! Only `read` differs between the forms of a response; the rest is compiled once.
+//! Only `read` depends on the form of the response. The rest is compiled once.
 
 use std::borrow::Cow;
 use std::pin::Pin;
@@ -41,7 +40,7 @@ use crate::stream::{FrameStream, ResponseBody, in_seconds};
 use crate::transport::{Transport, TransportFuture};
 use crate::{Error, ErrorKind, Hint, Result};
 
-/// What a client and its clones share, also those with [overrides](super::Overrides).
+/// What a client and its clones share, including those with [overrides](super::Overrides).
 #[derive(Debug)]
 pub(super) struct Shared {
     credentials: Cache,
@@ -75,7 +74,7 @@ impl Shared {
         work(&mut rate, self.created.elapsed())
     }
 
-    /// Asks the chain for other credentials than these, which the service has refused.
+    /// Searches for credentials again, since the service has refused these. Whether others were found.
     async fn renewed(&self, refused: &Arc<Resolved>, files: &AwsFiles) -> bool {
         self.credentials.give_up(refused);
         let found = self.credentials.credentials(files).await;
@@ -87,12 +86,12 @@ impl Shared {
 pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 impl Client {
-    /// Makes a call whose response is read whole.
+    /// Sends a call and reads the whole response.
     pub(super) fn whole<'a>(&'a self, call: &'a Call) -> Boxed<'a, (Parts, Bytes)> {
         spanned(call, self.retried(call, |received| received.whole(call.operation)))
     }
 
-    /// Makes a call whose response is a stream of frames, up to the first of them.
+    /// Sends a call whose response is a stream of frames, and waits for the first frame.
     pub(super) fn frames<'a>(
         &'a self,
         call: &'a Call,
@@ -101,7 +100,7 @@ impl Client {
         spanned(call, self.retried(call, move |received| received.frames(closing_event)))
     }
 
-    /// Makes a call whose response is not read.
+    /// Sends a call and leaves the body of the response unread.
     pub(super) fn raw<'a>(&'a self, call: &'a Call) -> Boxed<'a, (Parts, ResponseBody)> {
         let read = |received: Received| std::future::ready(Ok((received.head, received.body)));
         spanned(call, self.retried(call, read))
@@ -121,13 +120,13 @@ impl Client {
         Ok(Identity { search, region, runtime, control })
     }
 
-    /// Where calls of a model go.
+    /// The target of a model's calls.
     pub(super) async fn target(&self, model_id: Option<&str>, files: &AwsFiles) -> Result<Target> {
         let instance_region = async { Ok(self.found(files).await?.and_then(|found| found.region.clone())) };
         self.config.target(model_id, files, instance_region).await
     }
 
-    /// Makes a call until it is read or there is no further attempt.
+    /// Repeats a call until its response has been read or there is no further attempt.
     async fn retried<T, R: Future<Output = Result<T>>>(
         &self,
         call: &Call,
@@ -146,7 +145,7 @@ impl Client {
         }
     }
 
-    /// The credentials, if calls are authorised at all.
+    /// The credentials, if calls are authorised.
     async fn found(&self, files: &AwsFiles) -> Result<Option<Arc<Resolved>>> {
         if !self.config.uses_credentials {
             return Ok(None);
@@ -154,8 +153,9 @@ impl Client {
         self.shared.credentials.credentials(files).await.map(Some)
     }
 
-    /// The inference profiles that serve a model, regional ones before the global one. Fails soon, since this is
-    /// for a hint, and if only the runtime has an endpoint of its own: the control plane does not belong to it.
+    /// The inference profiles that serve a model, regional ones before the global one. This is for a hint, so it waits
+    /// only for seconds. It fails if only the runtime has an endpoint URL: Amazon's control plane does not belong to
+    /// that endpoint.
     async fn profiles_of(&self, model_id: &str, target: &Target) -> Result<Vec<String>> {
         let rules = &EndpointSource::Rules;
         if target.control.source() == rules && target.runtime.source() != rules {
@@ -178,7 +178,7 @@ impl Client {
         Ok(profiles)
     }
 
-    /// Sends the call once, and gives the response if its status is 2xx.
+    /// Sends the call once. A status other than 2xx is an error.
     async fn attempt(
         &self,
         call: &Call,
@@ -191,7 +191,7 @@ impl Client {
         let mut request = self.authorise(request(config, call, endpoint)?, endpoint, found)?;
         let counted = format!("attempt={number}; max={max}");
         self.keep_from_plain_http(&request, endpoint)?;
-        // These describe the attempt and not the call, so they are not signed.
+        // They describe the attempt, not the call, so they are not signed.
         for (name, value) in [("amz-sdk-invocation-id", invocation), ("amz-sdk-request", &counted)] {
             let value = HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""));
             request.headers_mut().insert(HeaderName::from_static(name), value);
@@ -232,7 +232,7 @@ impl Client {
         }
         let body = ResponseBody::new(body, config.idle_timeout, Arc::clone(redaction));
         if head.status.is_success() {
-            // For faults that are found when it is read.
+            // For errors that are found when the body is read.
             head.extensions.insert(Arc::clone(redaction));
             return Ok(Received { head, body });
         }
@@ -292,7 +292,7 @@ struct Attempts<'a> {
     files: Option<AwsFiles>,
     found: Option<Arc<Resolved>>,
     number: u32,
-    /// How many of them patience or new credentials allowed: they do not count for the most attempts.
+    /// How many attempts patience or new credentials allowed. They do not count toward the limit.
     beside: u32,
     waits: u32,
     waited: Duration,
@@ -328,7 +328,7 @@ impl<'a> Attempts<'a> {
         })
     }
 
-    /// Sends the call, again if need be, until there is a response with status 2xx.
+    /// Sends the call until there is a response with status 2xx or no further attempt.
     async fn send(&mut self) -> Result<Received> {
         loop {
             self.number += 1;
@@ -403,8 +403,7 @@ impl<'a> Attempts<'a> {
         Ok(())
     }
 
-    /// The error that ends the call. The service has words of its own; of a connection that fails it is not clear how
-    /// long it was tried.
+    /// The error that ends the call, with the number of attempts if the connection failed.
     fn counted(&self, error: Error) -> Error {
         match error.kind() {
             ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::BrokenOff => {
@@ -414,8 +413,8 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// Goes on with the inference profile that serves the model, if that is what the error asks for and the
-    /// client may; otherwise the error names the profiles.
+    /// Continues with the inference profile that serves the model, if the error requires one and the client may.
+    /// Otherwise fails with a hint that names the profiles.
     async fn substitute_profile(&mut self, error: Error) -> Result<()> {
         let Some(model_id) = self.call.model_id.clone() else { return Err(error) };
         if self.substituted || !hint::needs_inference_profile(&error) {
@@ -429,7 +428,7 @@ impl<'a> Attempts<'a> {
                 client.config.watcher.report(&taken);
                 self.call = Cow::Owned(self.call.of_model(profile));
                 self.substituted = true;
-                // It is a call of its own: its attempts count from 1.
+                // It is a new call: its attempts count from 1.
                 self.invocation = client.config.context.uuid();
                 (self.number, self.beside, self.waits, self.waited) = (0, 0, 0, Duration::ZERO);
                 (self.renewed, self.cost) = (false, None);
@@ -449,7 +448,7 @@ impl<'a> Attempts<'a> {
     }
 }
 
-/// A response with status 2xx, whose body is still to be read.
+/// A response with status 2xx, whose body has not been read yet.
 struct Received {
     head: Parts,
     body: ResponseBody,
@@ -477,8 +476,8 @@ impl Received {
     }
 }
 
-/// The beginning of an error's body: as much as comes soon. An error response whose body does not arrive is one
-/// all the same.
+/// The beginning of the body of an error response. A body that breaks off or does not arrive in time does not hide
+/// the error.
 async fn beginning(mut body: ResponseBody) -> Bytes {
     let mut beginning = BytesMut::new();
     let reading = async {
@@ -488,7 +487,7 @@ async fn beginning(mut body: ResponseBody) -> Bytes {
             beginning.extend_from_slice(&bytes);
         }
     };
-    // Whatever has come until then is reported.
+    // What has arrived by then is enough.
     let _ = timeout(LONGEST_WAIT_FOR_REFUSAL, reading).await;
     beginning.freeze()
 }
@@ -507,7 +506,7 @@ async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = Resul
 
 /// How long a lookup for a hint may take.
 const LONGEST_LOOK_UP: Duration = Duration::from_secs(5);
-/// How long the body of an error response may take to come.
+/// How long to wait for the body of an error response.
 const LONGEST_WAIT_FOR_REFUSAL: Duration = Duration::from_secs(10);
 /// How much of an error response's body is read, in bytes.
 const LONGEST_REFUSAL: usize = 1024 * 1024;

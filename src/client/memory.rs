@@ -1,4 +1,4 @@
-//! What a client has learnt from earlier calls. All of it is bounded.
+//! What a client has learnt from earlier calls. Its size is bounded.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ pub(crate) struct Memory {
     pub(crate) profiles: Profiles,
     /// Conversations, by the caller's id, whose strict tools together were too complex for the service.
     pub(crate) strict_refused: Notes,
-    /// What refusals taught of models, by their ids.
+    /// What refusals taught about models, by the model's id.
     pub(crate) learnt: Notes,
 }
 
@@ -60,7 +60,7 @@ impl Notes {
     pub(crate) fn insert(&self, key: &str, note: &str) {
         let mut notes = locked(&self.0);
         if notes.len() >= MOST {
-            // A forgotten one costs a refused call.
+            // A forgotten note costs a refused call.
             notes.clear();
         }
         notes.insert(key.to_owned(), note.to_owned());

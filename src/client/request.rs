@@ -1,4 +1,4 @@
-//! The request of one attempt: its headers, what authorises it, and the secrets in it.
+//! The request of one attempt: its headers, its signature or token, and the secrets in it.
 
 use ::http::Request;
 use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
@@ -16,7 +16,7 @@ use crate::transport::proxy_secrets;
 use crate::{Error, ErrorKind, Result};
 
 impl Client {
-    /// Adds what authorises the request.
+    /// Adds the signature or the bearer token.
     pub(super) fn authorise(
         &self,
         mut request: Request<Bytes>,
@@ -48,8 +48,8 @@ impl Client {
         }
     }
 
-    /// Refuses a request with a secret in it that would go over plain http to another machine, unless that is
-    /// allowed. It is never allowed for a bearer token.
+    /// Refuses a request that would carry a secret over plain http to another machine, unless that is allowed. It is
+    /// never allowed for a bearer token.
     pub(super) fn keep_from_plain_http(&self, request: &Request<Bytes>, endpoint: &Endpoint) -> Result<()> {
         let Self { config, .. } = self;
         let is_network = config.transport.as_ref().is_none_or(|transport| transport.is_network());
@@ -87,7 +87,7 @@ impl Client {
         Ok(())
     }
 
-    /// The secrets of a request: those it holds, and those it was made with.
+    /// The secrets in a request, and those it was made with.
     pub(super) fn redaction(&self, request: &Request<Bytes>, found: Option<&Resolved>) -> Redaction {
         let mut redaction = Redaction::of(request.headers());
         if let Some(Credentials::Keys(keys)) = found.map(|found| &found.credentials) {
@@ -102,7 +102,7 @@ impl Client {
     }
 }
 
-/// The request as it is sent, without what authorises it.
+/// The request without its signature or token.
 pub(super) fn request(config: &Config, call: &Call, endpoint: &Endpoint) -> Result<Request<Bytes>> {
     let query = call.query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>();
     let url = endpoint.call_url(&call.path, &query)?;
@@ -118,7 +118,7 @@ pub(super) fn request(config: &Config, call: &Call, endpoint: &Endpoint) -> Resu
     Ok(request)
 }
 
-/// The headers of a call, and those that the configuration adds. The client's own are left out.
+/// The headers of the configuration and of the call, without those that the client sets itself.
 fn headers(config: &Config, call: &Call) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     let is_own = |name: &HeaderName| {
@@ -137,7 +137,7 @@ fn headers(config: &Config, call: &Call) -> Result<HeaderMap> {
         refuse_of_connection(&name)?;
         if !is_own(&name) {
             let mut value = HeaderValue::from_str(value).map_err(|_| invalid())?;
-            // Media types are words that a message may need.
+            // Media types are not secrets, and messages show them.
             value.set_sensitive(name != ACCEPT && name != CONTENT_TYPE);
             headers.insert(name, value);
         }
@@ -157,5 +157,5 @@ fn refuse_of_connection(name: &HeaderName) -> Result<()> {
     Ok(())
 }
 
-/// The name that both services sign with.
+/// The service name in signatures for both services.
 const SIGNING_NAME: &str = "bedrock";

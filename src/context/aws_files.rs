@@ -1,4 +1,4 @@
-//! Where the two AWS files are, and what they say.
+//! The paths and the contents of the two AWS files.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -1,4 +1,4 @@
-//! A command in the system's shell, which is ended with all that it has started when nobody waits for it any more.
+//! Runs a command in the system's shell. When nobody waits for it any more, it is killed with everything it has started.
 
 use std::fmt;
 use std::io::{self, Read, Write as _};
@@ -38,13 +38,13 @@ impl Drop for CommandOutput {
     }
 }
 
-/// Waits for a command, on a thread of its own or here.
+/// The wait for a command, on this thread or another.
 #[derive(Default)]
 pub(super) struct Wait {
     given_up: Arc<AtomicBool>,
 }
 
-/// Ends the command when it is dropped.
+/// Kills the command when it is dropped.
 pub(super) struct GiveUp(Arc<AtomicBool>);
 
 impl Drop for GiveUp {
@@ -65,7 +65,7 @@ impl Wait {
         let lifeline = child.stdin.take();
         let ran = self.wait(&mut child, deadline);
         if ran.is_ok() {
-            // What it has left running on purpose is left alone.
+            // What the command left running is kept alive.
             release(lifeline);
         } else {
             end(&mut child, lifeline);
@@ -121,36 +121,36 @@ fn start(command: &str) -> io::Result<Child> {
     shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
 }
 
-/// Has the watcher end without ending the command's group.
+/// Ends the watcher without killing the command's group.
 fn release(lifeline: Option<ChildStdin>) {
-    // The watcher may have been killed by someone else.
+    // The watcher may have been killed.
     let _ = lifeline.map(|mut lifeline| lifeline.write_all(b"\n"));
 }
 
-/// Ends a command with all that it has started.
+/// Kills a command with everything it has started.
 fn end(child: &mut Child, lifeline: Option<ChildStdin>) {
     drop(lifeline);
     if cfg!(windows) {
         let taskkill = Command::new("taskkill").args(["/T", "/F", "/PID", &child.id().to_string()]).output();
-        // It may have ended by itself in between.
+        // The command may have ended in between.
         let _ = taskkill;
     }
     let deadline = Instant::now() + GRACE;
     while child.try_wait().is_ok_and(|status| status.is_none()) && Instant::now() < deadline {
         thread::sleep(PAUSE);
     }
-    // Where the watcher could do nothing.
+    // In case the watcher did not kill it.
     let _ = child.kill();
     let _ = child.wait();
 }
 
 type Reading = JoinHandle<io::Result<Zeroizing<Vec<u8>>>>;
 
-/// Reads to the end in a thread of its own. Of a longer text the first part is kept, and the rest is read all the
-/// same: who writes it must not be stopped.
+/// Reads to the end on a thread of its own. Keeps the first bytes and discards the rest, which must be read so that
+/// the command does not block.
 fn in_background(mut output: Box<dyn Read + Send>) -> Reading {
     thread::spawn(move || {
-        // Room for all of it, so that no copy is left behind where it grew.
+        // Full capacity from the start: growing would leave copies of secrets in memory.
         let mut kept = Zeroizing::new(Vec::with_capacity(LONGEST_OUTPUT));
         let limit = u64::try_from(LONGEST_OUTPUT).unwrap_or(u64::MAX);
         output.by_ref().take(limit).read_to_end(&mut kept)?;
@@ -159,25 +159,25 @@ fn in_background(mut output: Box<dyn Read + Send>) -> Reading {
     })
 }
 
-/// What has been read.
+/// The output that was kept.
 fn read(output: Option<Reading>) -> io::Result<Vec<u8>> {
     let Some(output) = output else { return Ok(Vec::new()) };
     let read = output.join().unwrap_or_else(|_| Err(io::Error::other("its output was not read to the end")));
     Ok(std::mem::take(&mut *read?))
 }
 
-/// Runs the command in `$1` in the place of this shell, with nothing on its standard input, after a watcher has
-/// been started. The watcher ends the command when standard input, a pipe from this process, ends without a line:
-/// when the pipe is closed, and when this process has ended, however it did. It is no child of the command and
-/// holds none of its outputs. The signals that it ignores are those of the terminal, which end this process too.
+/// Starts a watcher, then replaces this shell by the command in `$1`, with nothing on its standard input. Standard
+/// input of this shell is a pipe from this process. The watcher kills the command when the pipe ends without a line:
+/// when this process closes it or has ended, however it ended. The watcher is not a child of the command and holds
+/// none of its outputs. It ignores the signals of the terminal, which end this process too.
 #[cfg(unix)]
 const SUPERVISE: &str = r#"exec 3<&0 </dev/null
 ( trap '' HUP INT TERM; { read -r line || end $$; } <&3 >/dev/null 2>&1 & )
 exec 3<&-
 exec sh -c "$1""#;
 
-/// Ends a process and all that descend from it, without a group of its own to know them by. Each is stopped before
-/// its children are looked for, so that it starts no others meanwhile.
+/// Kills a process and all its descendants, which have no process group of their own. Each process is stopped before
+/// its children are listed, so that it starts no others meanwhile.
 #[cfg(unix)]
 const END_TREE: &str = r#"end() {
     kill -STOP "$1"
@@ -188,11 +188,11 @@ const END_TREE: &str = r#"end() {
     kill -KILL "$1"
 }"#;
 
-/// What is kept of a command's output, in bytes.
+/// How much of a command's output is kept, in bytes.
 pub(super) const LONGEST_OUTPUT: usize = 64 * 1024;
-/// How long a command may take to end when it is ended.
+/// How long a killed command may take to end.
 const GRACE: Duration = Duration::from_secs(2);
-/// Between two looks at whether it has ended.
+/// The pause between two checks whether it has ended.
 const PAUSE: Duration = Duration::from_millis(2);
 
 #[cfg(unix)]

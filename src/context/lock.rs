@@ -1,15 +1,14 @@
-//! A lock on a file, against other programs that read, change and write it at the same time.
+//! A lock on a file, so that two programs do not read, change and write it at the same time.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Keeps other programs from locking the same file while it lives; see [`Context::lock`](super::Context::lock).
+/// Keeps other programs from locking the same file until it is dropped; see [`Context::lock`](super::Context::lock).
 ///
-/// It is a lock of the operating system on an empty file `.NAME.lock` beside the locked one, so it ends with the
-/// process that holds it, however that ends. The locked file itself cannot carry the lock: it may not exist yet,
-/// and each write puts a new file in its place.
+/// It is an operating system lock on an empty file `.NAME.lock` beside the locked one, so it ends with its process,
+/// however that ends. The file itself cannot be locked: it may not exist yet, and each write replaces it by a new file.
 #[derive(Debug)]
 pub struct Lock(Option<(File, PathBuf)>);
 
@@ -17,8 +16,8 @@ impl Lock {
     /// Locks nothing.
     pub(super) const NONE: Self = Self(None);
 
-    /// `None` while another holds the lock. Where the file system has no locks, or the folder cannot be written
-    /// to, nothing is locked.
+    /// `None` while another program holds the lock. If the file system has no locks, or the folder is read-only,
+    /// nothing is locked.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let Ok(mut path) = super::file::file_behind(path) else { return Some(Self::NONE) };
         let Some(name) = path.file_name() else { return Some(Self::NONE) };
@@ -38,17 +37,17 @@ impl Lock {
 }
 
 impl Drop for Lock {
-    /// Removes the lock's file while it is still locked: whoever has opened it meanwhile finds that out.
+    /// Removes the lock's file while it is still locked. A program that has opened it meanwhile notices by `is_at`.
     fn drop(&mut self) {
         if let (true, Some((_, path))) = (cfg!(unix), &self.0) {
-            // A file that stays does no harm: the next lock is on the same.
+            // A file that stays does no harm: the next lock uses it.
             let _ = fs::remove_file(path);
         }
     }
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    // In a folder that others can write to, there may be a link or a pipe of that name.
+    // In a folder that others can write to, the name may be a link or a pipe.
     if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
@@ -59,8 +58,8 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Whether the file is still the one that the path leads to: its last holder may have removed it after it was
-/// opened here, and then others lock a new one.
+/// Whether the file is still at the path. The last holder may have removed it after it was opened here, and then
+/// other programs lock a new file.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
@@ -75,7 +74,7 @@ fn is_at(_: &File, _: &Path) -> bool {
     true
 }
 
-/// After so many there is a file system that gives a file another identity each time.
+/// After so many tries, the file system gives a file another identity each time.
 const MOST_TRIES: usize = 100;
 
 #[cfg(test)]

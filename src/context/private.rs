@@ -1,4 +1,4 @@
-//! Files and folders for the user alone.
+//! Files and folders that only the user may read.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,8 +10,8 @@ use super::{Context, World};
 
 impl Context {
     /// Replaces a file atomically: a reader sees the old or the new content. Only the user may read it (mode 0600,
-    /// where there are modes). A symbolic link stays, and the file it leads to is replaced. Anything but a regular
-    /// file is left alone, and is an error.
+    /// where there are modes). For a symbolic link, the file it leads to is replaced. Anything but a regular file is an
+    /// error and stays unchanged.
     pub fn write_private(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         if let World::Fake(fake) = &self.world {
             fake.files().insert(path.to_owned(), content.to_owned());
@@ -33,7 +33,7 @@ impl Context {
         written
     }
 
-    /// Whether [`write_private`](Self::write_private) can write there: creates its temporary file and removes it.
+    /// Checks that [`write_private`](Self::write_private) can write there: creates its temporary file and removes it.
     pub fn try_private(&self, path: &Path) -> io::Result<()> {
         if let World::Fake(_) = self.world {
             return Ok(());
@@ -43,8 +43,8 @@ impl Context {
         fs::remove_file(beside)
     }
 
-    /// Removes temporary files ([`name_beside`](Self::name_beside)) of this file that killed programs have left,
-    /// except those that another program may still be writing.
+    /// Removes temporary files ([`name_beside`](Self::name_beside)) of this file that killed programs have left, except
+    /// recent ones, which another program may still be writing.
     fn clear_beside(&self, path: &Path) {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
         let beginning = format!(".{}.", name.to_string_lossy());
@@ -58,7 +58,7 @@ impl Context {
             written.is_some_and(|at| self.now().duration_since(at).is_ok_and(|age| age > LONGEST_WRITE))
         };
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        // The next write tries again.
+        // If one cannot be removed, the next write tries again.
         for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(is_left) {
             let _ = fs::remove_file(entry.path());
         }
@@ -83,7 +83,7 @@ impl Context {
     }
 }
 
-/// A new file that none but the user may read.
+/// Creates a file that only the user may read. It must not exist yet.
 fn create_private(path: &Path) -> io::Result<fs::File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -92,7 +92,7 @@ fn create_private(path: &Path) -> io::Result<fs::File> {
     options.open(path)
 }
 
-/// No write of a file takes longer.
+/// The longest time that writing a file takes.
 const LONGEST_WRITE: Duration = Duration::from_hours(1);
 
 #[cfg(test)]

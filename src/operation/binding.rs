@@ -128,7 +128,7 @@ pub(super) struct Binding {
     pub(super) method: Method,
     /// `{name}` is a label: the member of this name, percent-encoded.
     pub(super) path: &'static str,
-    /// Where the members go that are not labels.
+    /// Where members go that are not labels.
     pub(super) members: &'static [(&'static str, Location)],
     /// Where all other members go, including those of a later version of the API.
     pub(super) others: Location,

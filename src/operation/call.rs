@@ -21,9 +21,9 @@ use pumice_codec::internal::from_json;
 /// [`StreamRequest::to_stream_call`](super::StreamRequest::to_stream_call), from the members of a JSON object by
 /// [`Call::new`], or for any path of a service by [`Call::to_path`].
 ///
-/// Fails with [`ErrorKind::InvalidInput`], naming the member, if it cannot be sent at all: a label is absent or
-/// empty, a header cannot have such a value, the operation cannot have such a member. Everything else is for the
-/// service to check.
+/// Building fails with [`ErrorKind::InvalidInput`], and names the member, if the call cannot be sent: a label is absent
+/// or empty, a header cannot have such a value, or the operation has no such member. The service checks everything
+/// else.
 ///
 /// ```
 /// use pumice::operation::{Call, Operation};
@@ -35,13 +35,13 @@ use pumice_codec::internal::from_json;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// `None` for a path that is not known to be one of an operation.
+    /// `None` for a [path](Call::to_path).
     pub(crate) operation: Option<Operation>,
     pub(crate) service: Service,
-    /// The model, if the operation takes one: an ARN names the region to call.
+    /// The model, if the operation takes one. Its ARN may name the region to call.
     pub(crate) model_id: Option<String>,
     pub(crate) method: Method,
-    /// What follows the endpoint, percent-encoded.
+    /// The path after the endpoint, percent-encoded.
     pub(crate) path: String,
     /// Not encoded.
     pub(crate) query: Vec<(String, String)>,
@@ -98,8 +98,8 @@ impl Call {
     }
 
     /// A call of any path of a service, for [`Client::send_raw`](crate::Client::send_raw): `path` begins with a
-    /// slash, and its labels are percent-encoded. It goes where the operations of this service go, and is
-    /// authorised as they are.
+    /// slash, and its labels are percent-encoded. The endpoint and the credentials are those of the service's
+    /// operations.
     ///
     /// ```
     /// use pumice::endpoint::Service;
@@ -129,7 +129,7 @@ impl Call {
         })
     }
 
-    /// Adds a parameter to the query. Neither part is encoded yet.
+    /// Adds a parameter to the query. Name and value are not encoded yet.
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
         self
@@ -146,7 +146,7 @@ impl Call {
         Ok(self)
     }
 
-    /// Sets the body, as it is sent.
+    /// Sets the body, which is sent unchanged.
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
@@ -213,7 +213,7 @@ impl Call {
         Ok(call)
     }
 
-    /// An invocation, whose body is sent as it is.
+    /// A call of InvokeModel, whose body is sent unchanged.
     pub(super) fn with_payload(operation: Operation, request: &InvokeModelRequest) -> Result<Self> {
         let mut without_body = request.clone();
         let body = without_body.body.take().unwrap_or_default().0;
@@ -311,5 +311,5 @@ impl Serialize for JsonBody<'_> {
     }
 }
 
-/// What the model follows in the paths of all operations that take one.
+/// The beginning of the path of each operation that takes a model. The model follows.
 const MODEL_PATH: &str = "/model/";

@@ -47,7 +47,7 @@ pub trait StreamRequest: Sealed {
     fn read_event(frame: &Frame) -> Result<Self::Event>;
 }
 
-/// Implemented here only, so that the traits may get more methods.
+/// Only this module can implement the traits, so they may get more methods.
 pub trait Sealed {}
 
 /// `Operation: Request => Response, how the request is written`: `json` with the labels in the order of the path,
@@ -123,7 +123,7 @@ stream_requests! {
     InvokeModelWithResponseStream: InvokeModelRequest => ResponseStreamEvent by ResponseStreamEvent::from_frame, payload;
 }
 
-/// A response of InvokeModel: the body is the model's own, the other members are headers.
+/// A response of InvokeModel: the body is in the model's format, the other members are headers.
 fn invoked(headers: &HeaderMap, body: Bytes) -> InvokeModelResponse {
     let member = |name| Operation::InvokeModel.member_in_headers(name, headers);
     let mut response = InvokeModelResponse::new(body);
