@@ -1,4 +1,4 @@
-//! What the tests of all packages use: a server, a terminal, a transport that keeps requests, faults, inputs.
+//! What the tests of all packages share: a server, a terminal, a transport that keeps requests, faults, inputs.
 #![allow(missing_docs, clippy::missing_panics_doc, reason = "a part of tests")]
 
 pub mod capture;

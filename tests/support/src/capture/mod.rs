@@ -1,5 +1,4 @@
-//! A client whose transport keeps what it is given and answers with what the test says, and how it is held against
-//! vectors.
+//! A transport that keeps requests and responds as the test says, and the comparison of a client with vectors.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "part of tests")]
@@ -28,13 +27,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// Keeps requests and answers each with the same; `status` 400 and `{}` unless set.
+/// Keeps requests and responds to each in the same way: with status 400 and `{}` unless set.
 #[derive(Debug)]
 pub struct Capture {
     pub requests: Mutex<Vec<Request<Bytes>>>,
     pub status: u16,
     pub headers: Vec<(String, String)>,
-    /// The first answers' bodies in order, of which the last is also all further ones'.
+    /// The bodies of the first responses, in order. The last is repeated.
     pub bodies: Vec<Vec<u8>>,
 }
 
@@ -45,12 +44,12 @@ impl Default for Capture {
 }
 
 impl Capture {
-    /// One that answers 200 with these bodies.
+    /// Responds with status 200 and these bodies.
     pub fn answering(bodies: impl IntoIterator<Item = impl Into<Vec<u8>>>) -> Self {
         Self { status: 200, bodies: bodies.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 
-    /// As the answer of a case: `status`, `headers`, and `body` or `body_base64`.
+    /// The response of a case: `status`, `headers`, and `body` or `body_base64`.
     pub fn of_case(case: &Value) -> Self {
         let headers = case["headers"].as_object().into_iter().flatten();
         let body = match case["body_base64"].as_str() {
@@ -105,7 +104,7 @@ impl Stream for Whole {
     }
 }
 
-/// 2026-01-02T03:04:05Z, the time of all vectors, and no environment.
+/// An empty environment at 2026-01-02T03:04:05Z, the time of all vectors.
 pub fn context() -> Context {
     Context::fake().with_clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045))
 }
@@ -122,7 +121,7 @@ pub fn client(capture: &Arc<Capture>) -> Client {
     Client::new(Config::new().region("us-east-1").context(keys(context())).transport(transport))
 }
 
-/// Calls by the members of the request; an answer in a stream is the list of its events.
+/// Calls by the members of the request. A response in a stream is the list of its events.
 pub async fn call_by_members(client: &Client, operation: Operation, params: &str) -> Result<Value> {
     let request = serde_json::from_str(params).unwrap();
     if !operation.is_streamed() {
@@ -178,7 +177,7 @@ fn written(answer: Result<impl Serialize>) -> Result<Value> {
     answer.map(|answer| serde_json::to_value(answer).unwrap())
 }
 
-/// The least that a request of an operation can be.
+/// The smallest request of an operation.
 pub fn least_request(operation: Operation) -> Value {
     match operation {
         Operation::CountTokens => json!({"modelId": "m", "input": {"converse": {}}}),
@@ -196,7 +195,7 @@ pub fn decoded(base64: &str) -> Vec<u8> {
     pumice::shape::Blob::from_base64(base64).unwrap().0.to_vec()
 }
 
-/// `1` and `1.0` are one number, and two JSON values.
+/// Compares `1` and `1.0` as equal; as JSON values they differ.
 pub fn numbers_alike(value: &Value) -> Value {
     match value {
         Value::Number(number) => json!(number.as_f64().unwrap()),
@@ -208,7 +207,7 @@ pub fn numbers_alike(value: &Value) -> Value {
     }
 }
 
-/// Makes a case's call, by the members of its request and by its types, and compares what is sent.
+/// Makes a case's call, by members and by types, and compares the request.
 pub async fn assert_request(case: &Value, operation: Operation) {
     let name = case["name"].as_str().unwrap();
     assert_eq!(operation.service().endpoint_prefix(), case["service"], "{name}");
@@ -222,7 +221,7 @@ pub async fn assert_request(case: &Value, operation: Operation) {
     }
 }
 
-/// A client that is set up as the case's was.
+/// A client with the settings of a case.
 fn client_of(case: &Value, capture: &Arc<Capture>) -> Client {
     let strings = |at: &str| {
         let members = case[at].as_object().unwrap().clone().into_iter();
@@ -241,7 +240,7 @@ fn client_of(case: &Value, capture: &Arc<Capture>) -> Client {
         };
         context = context.with_env(name, value);
     }
-    // What botocore takes in code is taken from the environment here.
+    // What botocore takes in code comes from the environment here.
     for (name, value) in case["client_config"].as_object().unwrap() {
         let variable = match name.as_str() {
             "use_fips_endpoint" => "AWS_USE_FIPS_ENDPOINT",
@@ -274,7 +273,7 @@ fn compare(name: &str, expected: &Value, request: &Request<Bytes>) {
     }
     let mut expected_headers = expected["headers"].as_object().unwrap().clone();
     if expected["authorization_comparable"] == false {
-        // The signature is over bytes that may differ: scope and signed headers are the same.
+        // The signed bytes may differ, so only scope and signed headers are compared.
         let up_to_signature = |text: &str| text.split("Signature=").next().unwrap().to_owned();
         headers.entry("authorization".to_owned()).and_modify(|value| *value = up_to_signature(value));
         expected_headers["authorization"] =
@@ -312,7 +311,7 @@ pub fn assert_signature(vector: &Value) {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let (request, keys) = (&vector["request"], &vector["credentials"]);
     let mut signed = http::Request::builder().method(&*text(&request["method"])).uri(text(&request["url"]));
-    // Only vectors with headers that others change on the way have a list of those.
+    // Only some vectors list headers that may change on the way.
     let unsigned = request["headers_unsigned"].as_object().into_iter().flatten();
     for (name, value) in request["headers_signed"].as_object().unwrap().iter().chain(unsigned) {
         if !matches!(&**name, "host" | "x-amz-date" | "x-amz-security-token") {
@@ -364,7 +363,7 @@ pub fn assert_resolution(case: &Value) {
     assert_eq!(*endpoint.source(), EndpointSource::Rules);
 }
 
-/// The endpoint by what a case has in the environment, in the config file and in code.
+/// The endpoint for a case's environment, config file and code.
 pub fn configured_endpoint(case: &Value) -> Result<Endpoint> {
     let profiles = Profiles::parse(case["config_file"].as_str().map(|text| ("config", text)), None).unwrap();
     let profile = profiles.profile("default").map(|profile| (&profiles, profile));

@@ -1,5 +1,5 @@
-//! A world that is made for the chain of credentials: variables, files, and services in memory; and what another
-//! program made of the same, held against it.
+//! A fake world for the chain of credentials: variables, files, and services in memory; and the comparison with what
+//! another program made of the same input.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "part of tests")]
@@ -21,10 +21,10 @@ use pumice::transport::{Body, Transport, TransportFuture};
 use pumice::{Client, Config, ErrorKind, Identity};
 use serde_json::{Value, json};
 
-/// Services in memory: each request is told to a function that answers it with a status, headers and a body.
+/// Services in memory: a function gets each request and returns a status, headers and a body.
 pub struct Services {
     pub answer: Box<dyn Fn(&Asked) -> Answer + Send + Sync>,
-    /// How long the first answers take, in seconds.
+    /// How long the first responses take, in seconds.
     pub pauses: Mutex<Vec<u64>>,
     asked: Mutex<Vec<Asked>>,
 }
@@ -86,7 +86,7 @@ impl Transport for Services {
         self.asked.lock().unwrap().push(asked.clone());
         let pause = self.pauses.lock().unwrap().pop();
         Box::pin(async move {
-            // As from the network: others get their turn meanwhile.
+            // As with a network, other tasks run in the meantime.
             tokio::task::yield_now().await;
             tokio::time::sleep(Duration::from_secs(pause.unwrap_or(0))).await;
             let answer = (self.answer)(&asked);
@@ -117,7 +117,7 @@ pub fn at(text: &str) -> SystemTime {
     OffsetDateTime::parse(text, &Rfc3339).unwrap().into()
 }
 
-/// A world with these variables, in which commands are really run.
+/// A fake world with these variables. Commands really run.
 pub fn world(env: &Value) -> Context {
     let mut context = Context::fake()
         .with_env("HOME", HOME)
@@ -147,7 +147,7 @@ pub fn keys(found: &Resolved) -> &aws_credential_types::Credentials {
     keys
 }
 
-/// The secrets that a case's variables, files and answers hold, by the names that they have there.
+/// The secrets in a case's variables, files and responses, found by their names.
 #[derive(Debug, Default)]
 pub struct Secrets(Vec<String>);
 
@@ -159,7 +159,7 @@ impl Secrets {
             .chain(&["clientsecret", "dpopkey", "idtoken", "authorizationtoken"])
             .any(|part| name.ends_with(part))
             || name == "token";
-        // A word of a letter or two is in every text.
+        // A secret of a letter or two would be found in every text.
         if secret && value.len() >= 4 {
             self.0.push(value.to_owned());
         }
@@ -174,7 +174,7 @@ impl Secrets {
                 }
             }
             Value::Array(list) => list.iter().for_each(|value| self.add_json(value)),
-            // An answer may be a text of JSON, or of XML.
+            // A response may be JSON or XML in a string.
             Value::String(text) => self.add_text(text),
             _ => {}
         }
@@ -196,7 +196,7 @@ impl Secrets {
         }
     }
 
-    /// Fails if one of them is in what is shown of this.
+    /// Fails if `Debug` of a value shows one of them.
     pub async fn are_kept(&self, case: &str, config: &Config, identity: &Identity) {
         let log = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&log);
@@ -218,8 +218,8 @@ impl Secrets {
     }
 }
 
-/// Compares the credentials and the requests for them with what another program made of a case. Where the two
-/// differ on purpose, `exception` is the key id, or `null`.
+/// Compares the credentials of a case, and the requests for them, with another program's. For an intended difference,
+/// `exception` is the key id, or `null`.
 pub async fn chain_holds(case: &Value, expected: &Value, exception: Option<&Value>) -> Result<(), String> {
     let name = case["name"].as_str().unwrap();
     let in_home = |text: &str| text.replace("$HOME", HOME);
@@ -244,7 +244,7 @@ pub async fn chain_holds(case: &Value, expected: &Value, exception: Option<&Valu
     let expected_key = exception.unwrap_or(&expected["credentials"]["access_key_id"]).as_str();
     let identity = match identity {
         Ok(identity) => identity,
-        // Where the AWS files cannot be read there is no region either.
+        // If the AWS files cannot be read, there is no region either.
         Err(error) if expected_key.is_none() && error.kind() == ErrorKind::Credentials => return Ok(()),
         Err(error) => return Err(error.to_string()),
     };
@@ -282,7 +282,7 @@ pub async fn chain_holds(case: &Value, expected: &Value, exception: Option<&Valu
     Ok(())
 }
 
-/// Answers as the routes of a vector say.
+/// Responds as the routes of a vector say.
 fn routes(routes: Vec<Value>) -> Arc<Services> {
     let used = Mutex::new(BTreeMap::<usize, u64>::new());
     Services::new(move |asked| {
@@ -313,16 +313,15 @@ fn routes(routes: Vec<Value>) -> Arc<Services> {
     })
 }
 
-/// A request's method, URL, headers and body, as far as they are compared.
+/// The parts of a request that are compared: method, URL, headers and body.
 type Compared = (String, String, BTreeMap<String, String>, Vec<String>);
 
-/// Compares which requests there were, each once, in order; without those for the instance's region, which
-/// the SDK asks for first, and again and again.
+/// Compares the requests in order, each once, without those for the instance's region, which the SDK repeats.
 fn same_requests(expected: &[Value], asked: &[Asked]) -> Result<(), String> {
     let form = |body: &str| {
         let mut parts = body.replace('+', "%20").split('&').map(str::to_owned).collect::<Vec<_>>();
         parts.sort();
-        // The name of a session that the settings do not name.
+        // The default session name has the time in it.
         parts.retain(|part| {
             !part.starts_with("RoleSessionName=assume-role") && !part.starts_with("RoleSessionName=pumice-")
         });

@@ -1,4 +1,4 @@
-//! Event streams: what is in their frames, and what a client makes of them.
+//! Event streams: their frames, and the events that a client reads from them.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "part of tests")]
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::tape;
 
-/// The frames that come of these pieces; with the error, if there is one, that follows them.
+/// The frames in these pieces. On an error, the frames before it and the error.
 pub fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<Frame>, (Vec<Frame>, Error)> {
     let mut decoder = FrameDecoder::new();
     let mut frames = Vec::new();
@@ -52,7 +52,7 @@ pub fn headers_of(frame: &Frame) -> Vec<Value> {
     headers.collect()
 }
 
-/// The events that a client gets of a stream, and the error that ends it.
+/// The events that a client reads from a stream, and the error that ends it.
 pub async fn events(stream: &[u8]) -> (Vec<Event>, Option<Error>) {
     let client = tape::client(&tape::of_stream(stream.chunks(100)));
     let request = ConverseRequest::new("m").message(converse::Message::user("Hi"));
@@ -85,7 +85,7 @@ pub fn event_json(event: &Event) -> Value {
     json!({ name: value.unwrap() })
 }
 
-/// Whether all that botocore says is there. It drops what it does not know, and we do not.
+/// Whether everything that botocore read is there. Unlike us, botocore drops what it does not know.
 pub fn covers(ours: &Value, theirs: &Value) -> bool {
     let Value::Object(members) = theirs else {
         return match (ours, theirs) {
@@ -104,7 +104,7 @@ pub fn covers(ours: &Value, theirs: &Value) -> bool {
     })
 }
 
-/// The same of a frame that `aws_smithy_eventstream` read.
+/// The same for a frame that `aws_smithy_eventstream` read.
 pub fn headers_of_judged(message: &Message) -> Vec<Value> {
     let headers = message.headers().iter().map(|header| {
         let (type_, value): (_, Value) = match header.value() {

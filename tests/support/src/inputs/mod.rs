@@ -1,6 +1,5 @@
-//! What is done with bytes that anyone may have written, and what must hold whatever they are: a function
-//! for each kind of input. `tests/inputs.rs` gives them seeds, damaged seeds and chance; the package in
-//! `fuzz/` gives them what a fuzzer thinks of.
+//! What is done with untrusted bytes, and which properties hold for any of them: one function per kind of input.
+//! `tests/client/inputs.rs` runs them with seeds, damaged seeds and random bytes; the package in `fuzz/` with a fuzzer.
 
 #![allow(dead_code, unreachable_pub, reason = "each user uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "part of tests")]
@@ -44,14 +43,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// A kind of input, and what is done with it.
+/// A kind of input, and the function that tests it.
 pub struct Target {
     pub name: &'static str,
     pub run: fn(&[u8]),
     pub seeds: fn(Captures) -> Vec<Vec<u8>>,
 }
 
-/// The folder of other clients' captures, where its contents are to be among the seeds.
+/// The folder of other clients' captures, if they are to be among the seeds.
 pub type Captures<'a> = Option<&'a Path>;
 
 pub static TARGETS: [Target; 7] = [
@@ -64,12 +63,12 @@ pub static TARGETS: [Target; 7] = [
     Target { name: "arguments", run: arguments, seeds: seeds::arguments },
 ];
 
-/// Bytes into the frame reader: whole, and in pieces whose lengths the first byte decides. The cuts make no
-/// difference, to the frames or to the fault.
+/// Reads frames: from the whole, and from pieces whose lengths depend on the first byte. The cuts change neither the
+/// frames nor the error.
 pub fn frames(data: &[u8]) {
     let Some((&cuts, stream)) = data.split_first() else { return };
     let whole = read_frames(std::iter::once(stream));
-    // A linear congruence, which visits lengths from 1 to 64.
+    // A linear congruential generator: lengths from 1 to 64.
     let mut state = u32::from(cuts);
     let mut rest = stream;
     let pieces = std::iter::from_fn(|| {
@@ -82,7 +81,7 @@ pub fn frames(data: &[u8]) {
     assert_eq!(read_frames(pieces), whole);
 }
 
-/// The frames of a stream, and what ended it.
+/// The frames of a stream, and the error that ended it.
 #[allow(clippy::type_complexity, reason = "compared as a whole")]
 fn read_frames<'a>(
     pieces: impl Iterator<Item = &'a [u8]>,
@@ -110,14 +109,14 @@ fn read_frames<'a>(
     (frames, decoder.finish().err().and_then(told))
 }
 
-/// Frames with checksums put right, into events of every kind and on into whole replies. The input is, for
-/// each frame, two lengths (of headers and payload, each `u16`), headers and payload.
+/// Reads frames with valid checksums as events of every kind, and collects them into replies. For each frame the input
+/// has two lengths (of headers and payload, each `u16`), headers and payload.
 pub fn events(data: &[u8]) {
     let mut reply = ReplyBuilder::new();
     let mut answer = ResponseBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
     let mut told = VecDeque::new();
     for frame in framed(data) {
-        // Frames that are no messages, and payloads that are not what they should be, are errors.
+        // Frames that are not messages, and payloads of another form, are errors.
         let _ = ResponseStreamEvent::from_frame(&frame);
         if let Ok(line) = frame.to_event_json() {
             assert!(!line.contains(['\n', '\r']), "{line:?}");
@@ -125,7 +124,7 @@ pub fn events(data: &[u8]) {
         }
         let Ok(event) = Event::from_frame(&frame) else { continue };
         reply.push(event.clone());
-        // A message of the user's is an error, and tells of nothing.
+        // A user's message is an error and gives no events.
         let _ = answer.push(event, &mut told);
         for told in told.drain(..) {
             serde_json::to_string(&told).unwrap();
@@ -151,18 +150,18 @@ fn framed(mut data: &[u8]) -> Vec<Frame> {
         data = rest;
         decoder.push(framing::frame(headers, payload));
     }
-    // Behind headers that cannot be, nothing more is read.
+    // Nothing is read after invalid headers.
     std::iter::from_fn(|| decoder.next_frame().ok().flatten()).collect()
 }
 
-/// JSON into the type that the first byte names, and back.
+/// Reads JSON as the type that the first byte chooses, and writes it back.
 pub fn types(data: &[u8]) {
     let Some((&which, text)) = data.split_first() else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };
     TYPES[usize::from(which) % TYPES.len()](text);
     let operation = Operation::ALL[usize::from(which) % Operation::ALL.len()];
     if let Ok(members) = serde_json::from_str(text) {
-        // What is wrong with a request is an error.
+        // An invalid request is an error.
         let _ = Call::new(operation, &members);
     }
 }
@@ -199,7 +198,7 @@ pub const TYPES: [fn(&str); 26] = [
 fn round_trip<T: DeserializeOwned + Serialize + PartialEq + Debug>(text: &str) {
     let Ok(value) = serde_json::from_str::<T>(text) else { return };
     written_and_read(&value);
-    // A member that nobody knows changes nothing, and is kept.
+    // An unknown member changes nothing and is kept.
     let Some(members) = text.trim_start().strip_prefix('{') else { return };
     let comma = if members.trim_start().starts_with('}') { "" } else { "," };
     let with = read_json::<T>(&format!("{{{UNHEARD_OF}{comma}{members}")).unwrap();
@@ -209,14 +208,14 @@ fn round_trip<T: DeserializeOwned + Serialize + PartialEq + Debug>(text: &str) {
 
 const UNHEARD_OF: &str = r#""unheardOf":{"a":[1,null]}"#;
 
-/// What is written is read as what it was.
+/// A written value reads as the same value.
 fn written_and_read<T: DeserializeOwned + Serialize + PartialEq + Debug>(value: &T) {
     let json = serde_json::to_string(value).unwrap();
     let again = read_json::<T>(&json).unwrap();
     assert_eq!(serde_json::to_string(&again).unwrap(), json);
 }
 
-/// A conversation into the request that it is asked with.
+/// Turns a conversation into a request.
 fn asked(text: &str) {
     let Ok(input) = Input::from_json(text) else { return };
     let json = serde_json::to_string(&input).unwrap();
@@ -234,7 +233,7 @@ fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|fault| format!("{fault}: {text}"))
 }
 
-/// The two AWS files, with a NUL between them, into profiles.
+/// Reads profiles from the two AWS files, which a NUL separates.
 pub fn profiles(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (config, credentials) = match text.split_once('\0') {
@@ -251,7 +250,7 @@ pub fn profiles(data: &[u8]) {
             assert!(text.contains(value.lines().last().unwrap_or_default()), "{value:?}");
             let _ = (profile.non_blank(key), profile.nested(key, "endpoint_url"));
         }
-        // Where calls go, as far as the files say: any fault is an error.
+        // Endpoint and region from the files: any fault is an error.
         let settings =
             pumice::region::RegionSettings { profile: Some((&profiles, profile)), ..Default::default() };
         let Ok(region) = pumice::region::Region::resolve(&settings, |_| None) else { continue };
@@ -267,7 +266,7 @@ pub fn profiles(data: &[u8]) {
     }
 }
 
-/// A settings file, behind a line with a path and one with a value: read, shown, changed and changed back.
+/// A settings file after a line with a path and a line with a value: read, shown, changed and changed back.
 pub fn settings(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut parts = text.splitn(3, '\n');
@@ -279,7 +278,7 @@ pub fn settings(data: &[u8]) {
     };
     assert!(shown.is_object() || read.is_err(), "{shown}");
     let Ok(changed) = Settings::set(file, path, value) else { return };
-    // Set is set, and nothing else is changed by unsetting it than that it is gone.
+    // A member that was set can be read; unsetting it changes nothing else.
     assert!(Settings::get(&changed, path).unwrap().is_some(), "{changed}");
     let again = Settings::set(&changed, path, value).unwrap();
     assert_eq!(Settings::get(&again, path).unwrap(), Settings::get(&changed, path).unwrap());
@@ -287,7 +286,7 @@ pub fn settings(data: &[u8]) {
     Settings::sections(&without).unwrap();
 }
 
-/// A recording: read, and answered from until nothing is left.
+/// A recording: read, and replayed to its end.
 pub fn recordings(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(replay) = Replay::parse(text) else { return };
@@ -308,7 +307,7 @@ pub fn recordings(data: &[u8]) {
                 } else {
                     client.call(operation, &request).await.map(drop)
                 };
-                // An operation that follows its list to the end says so of the last page.
+                // An operation that follows a list to its end fails on the last page.
                 if answered.is_err_and(|error| error.kind() == ErrorKind::Recording) {
                     break;
                 }
@@ -319,14 +318,14 @@ pub fn recordings(data: &[u8]) {
 
 async fn drain(frames: &mut pumice::FrameStream) -> pumice::Result<()> {
     while let Some(frame) = frames.next_frame().await? {
-        // What is no event ends the stream with the next one.
+        // After an invalid event the stream ends.
         let _ = Event::from_frame(&frame);
     }
     assert!(frames.next_frame().await?.is_none());
     Ok(())
 }
 
-/// The least that an operation can be called with.
+/// The smallest call of an operation.
 fn request(operation: Operation) -> Members {
     let text = match operation.name() {
         "ApplyGuardrail" => {
@@ -340,8 +339,7 @@ fn request(operation: Operation) -> Members {
     read_json(text).unwrap()
 }
 
-/// The arguments of a tool, in pieces whose lengths the first byte decides: what is shown on the way, and
-/// what it comes to.
+/// The arguments of a tool, in pieces whose lengths depend on the first byte: the partial values and the final one.
 pub fn arguments(data: &[u8]) {
     let Some((&size, text)) = data.split_first() else { return };
     let text = String::from_utf8_lossy(text);

@@ -1,5 +1,5 @@
-//! Where inputs begin: the recordings in `fixtures/`, a few texts that show every form, and the captures of other
-//! clients where a folder of them is given.
+//! Seeds of the inputs: the recordings in `fixtures/`, a few texts with every form, and other clients' captures, if their
+//! folder is given.
 
 use std::path::{Path, PathBuf};
 
@@ -61,7 +61,7 @@ pub fn types(captures: Captures) -> Vec<Vec<u8>> {
     texts.extend(CONVERSATIONS.map(str::to_owned));
     texts.sort();
     texts.dedup();
-    // Each as the types that take it, by its members; the rest is for the fuzzer to find.
+    // Each text for the types that it fits, by its members. The fuzzer finds the rest.
     let mut seeds = Vec::new();
     for text in texts.iter().filter(|text| text.len() < LONGEST) {
         for which in 0..TYPES.len() {
@@ -147,7 +147,7 @@ fn files(folder: &Path, extension: &str) -> Vec<Vec<u8>> {
     files.into_iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
-/// What is seldom recorded: white space, what is not known, failures.
+/// What recordings rarely have: white space, unknown members, failures.
 const FRAMES: [(&[(&str, &str)], &str); 6] = [
     (
         &[(":message-type", "event"), (":event-type", "messageStart")],
@@ -163,7 +163,7 @@ const FRAMES: [(&[(&str, &str)], &str); 6] = [
     (&[(":message-type", "error"), (":error-code", "InternalFailure"), (":error-message", "e")], ""),
 ];
 
-/// Longer seeds would slow a fuzzer down, and say nothing that shorter ones do not.
+/// Longer seeds would only slow a fuzzer down.
 const LONGEST: usize = 32 * 1024;
 
 const CONVERSATIONS: [&str; 2] = [

@@ -1,7 +1,6 @@
-//! What a test takes of the machine.
+//! The memory that a test uses.
 
-/// The memory that the process holds, in KiB. Only Linux says so in a file: elsewhere it is 0, and limits on it are
-/// not tested.
+/// The resident memory of the process, in KiB. Only known on Linux: elsewhere it is 0, and limits are not tested.
 #[allow(unreachable_pub, clippy::unwrap_used, reason = "a part of tests")]
 pub fn resident_kib() -> usize {
     if !cfg!(target_os = "linux") {

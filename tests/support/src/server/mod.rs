@@ -1,6 +1,5 @@
-//! A Bedrock of the tests' own, on loopback: it answers each request with what the test says, and keeps
-//! what it was asked. No test sleeps: one that wants an answer to pause holds the gate to it. Pauses are
-//! for recordings, whose timing is a part of them.
+//! A fake Bedrock on loopback: it responds to each request as the test says, and keeps the requests. No test sleeps: to
+//! pause a response, a test uses a gate. Real pauses are only for recordings, which keep their timing.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "part of tests")]
@@ -22,11 +21,11 @@ pub struct Server {
     pub url: String,
     requests: Arc<Mutex<Vec<Received>>>,
     answers: Arc<Mutex<Vec<Answer>>>,
-    /// How many connections are open, and who waits for a change.
+    /// How many connections are open, and the signal of a change.
     open: Arc<(Mutex<usize>, Condvar)>,
 }
 
-/// A request as it came.
+/// A request as it arrived.
 #[derive(Debug, Clone)]
 pub struct Received {
     /// `POST /model/…`
@@ -47,7 +46,7 @@ impl Received {
 }
 
 impl Server {
-    /// Answers the first request with the first of these, and so on; the last serves all further ones.
+    /// Responds to the first request with the first of these, and so on. The last is repeated.
     pub fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
         Self::listen("127.0.0.1:0", answers)
     }
@@ -71,7 +70,7 @@ impl Server {
                 let (requests, answers, open) =
                     (Arc::clone(&requests), Arc::clone(&answers), Arc::clone(&open));
                 *open.0.lock().unwrap() += 1;
-                // A client that goes away ends its thread; the test sees it from its own side.
+                // A client that disconnects ends its thread. The test sees that from its own side.
                 thread::spawn(move || {
                     let _ = serve(&stream, &requests, &answers);
                     drop(stream);
@@ -83,42 +82,42 @@ impl Server {
         server
     }
 
-    /// What was asked so far.
+    /// The requests so far.
     pub fn requests(&self) -> Vec<Received> {
         self.requests.lock().unwrap().clone()
     }
 
-    /// Forgets what was asked.
+    /// Forgets the requests so far.
     pub fn forget_requests(&self) {
         self.requests.lock().unwrap().clear();
     }
 
-    /// Waits until every connection has been closed by the client.
+    /// Waits until the client has closed every connection.
     pub fn wait_until_no_connection_is_open(&self) {
         let (open, changed) = &*self.open;
         drop(changed.wait_while(open.lock().unwrap(), |open| *open > 0).unwrap());
     }
 
-    /// Adds an answer behind the others.
+    /// Adds a response after the others.
     pub fn then(&self, answer: Answer) {
         self.answers.lock().unwrap().insert(0, answer);
     }
 }
 
-/// What a request is answered with.
+/// The response to a request.
 #[derive(Default)]
 pub struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
     steps: Vec<Step>,
-    /// A part of the first line of the requests that it is for.
+    /// A part of the first line of the requests that get it.
     only_for: Option<String>,
 }
 
 enum Step {
     /// One chunk of the body.
     Chunk(Vec<u8>),
-    /// Waits; before anything else, the head of the answer waits too.
+    /// Waits. If it is the first step, the head of the response waits too.
     Pause(Duration),
     /// Waits until the test sends, or drops its end.
     Gate(Mutex<Receiver<()>>),
@@ -131,7 +130,7 @@ enum Step {
 }
 
 impl Answer {
-    /// An answer that is not a stream.
+    /// A response that is not a stream.
     pub fn whole(status: u16, body: impl Into<Vec<u8>>) -> Self {
         let content_type = ("content-type".to_owned(), "application/json".to_owned());
         Self { status, headers: vec![content_type], steps: vec![Step::Chunk(body.into())], only_for: None }
@@ -144,12 +143,12 @@ impl Answer {
             .header("x-amzn-errortype", code)
     }
 
-    /// None: the connection is closed.
+    /// No response: the connection is closed.
     pub fn nothing() -> Self {
         Self::default()
     }
 
-    /// An event stream, a frame a chunk.
+    /// An event stream, one frame per chunk.
     pub fn stream(frames: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let content_type = ("content-type".to_owned(), "application/vnd.amazon.eventstream".to_owned());
         let steps = frames.into_iter().map(Step::Chunk).collect();
@@ -173,7 +172,7 @@ impl Answer {
         self
     }
 
-    /// Only for requests with this in their first line: each goes to the first answer that is for it.
+    /// Only for requests with this in their first line. Each request gets the first response that is for it.
     pub fn only_for(mut self, part: &str) -> Self {
         self.only_for = Some(part.to_owned());
         self
@@ -184,33 +183,33 @@ impl Answer {
         self
     }
 
-    /// Waits before what follows; before anything else, the head of the answer waits too.
+    /// Waits before the next step. If it is the first step, the head of the response waits too.
     pub fn pause(mut self, pause: Duration) -> Self {
         self.steps.push(Step::Pause(pause));
         self
     }
 
-    /// Stops here until the test sends on, or drops, what it is given.
+    /// Stops here until the test uses or drops the returned sender.
     pub fn gate(mut self) -> (Self, Sender<()>) {
         let (sender, receiver) = channel();
         self.steps.push(Step::Gate(Mutex::new(receiver)));
         (self, sender)
     }
 
-    /// Tells the test that everything before has been written.
+    /// Signals the test when everything before has been written.
     pub fn signal(mut self) -> (Self, Receiver<()>) {
         let (sender, receiver) = channel();
         self.steps.push(Step::Signal(sender));
         (self, receiver)
     }
 
-    /// Breaks off here.
+    /// Closes the connection here.
     pub fn cut(mut self) -> Self {
         self.steps.push(Step::Cut);
         self
     }
 
-    /// Says nothing more, and tells the test when the client has closed the connection.
+    /// Sends nothing more, and signals the test when the client has closed the connection.
     pub fn await_close(mut self) -> (Self, Receiver<()>) {
         let (sender, receiver) = channel();
         self.steps.push(Step::AwaitClose(sender));
@@ -223,7 +222,7 @@ fn serve(
     requests: &Mutex<Vec<Received>>,
     answers: &Mutex<Vec<Answer>>,
 ) -> std::io::Result<()> {
-    // A chunk goes out when it is written, and not together with the next.
+    // Each chunk is sent at once, not together with the next.
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
@@ -253,7 +252,7 @@ fn serve(
             match step {
                 Step::Chunk(bytes) if bytes.is_empty() => {}
                 Step::Chunk(bytes) => {
-                    // In one write, so that a chunk is not read in two pieces by chance.
+                    // In one write, so that the client does not read a chunk in two pieces by chance.
                     let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
                     chunk.extend_from_slice(&bytes);
                     chunk.extend_from_slice(b"\r\n");
@@ -280,7 +279,7 @@ fn serve(
 }
 
 impl Answer {
-    /// The last answer once more: without what only one request can have.
+    /// A copy for further requests, without the steps that only one request can have.
     fn again(&mut self) -> Self {
         let mut steps = Vec::new();
         for step in &mut self.steps {
@@ -317,7 +316,7 @@ fn receive(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<Receive
     Ok(Some(request))
 }
 
-/// A frame with an event, as Bedrock writes it: the headers in its order, and padding.
+/// A frame with an event as Bedrock writes it: headers in the same order, and padding.
 pub fn event(event_type: &str, payload: &str) -> Vec<u8> {
     let padding = "abcdefghijklmnopqrstuvwxyzABCDEFGH".get(..payload.len() % 34 + 1).unwrap();
     let payload = match payload.strip_suffix('}') {
@@ -384,7 +383,7 @@ pub fn metadata(input: u32, output: u32) -> Vec<u8> {
     )
 }
 
-/// A whole answer of text, a frame for each piece.
+/// A whole text response, one frame per piece.
 pub fn text_answer(pieces: &[&str]) -> Vec<Vec<u8>> {
     let mut frames = vec![message_start()];
     frames.extend(pieces.iter().map(|piece| text(0, piece)));

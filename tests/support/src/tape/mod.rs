@@ -1,4 +1,4 @@
-//! Recordings made of bytes, for a client that answers from them.
+//! Recordings made from bytes, for a client that replays them.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "part of tests")]
@@ -12,7 +12,7 @@ use pumice::shape::Blob;
 use pumice::transport::Replay;
 use pumice::{Client, Config};
 
-/// The text of a recording of one ConverseStream call, whose answer came in these pieces.
+/// The text of a recording of one ConverseStream call, whose response arrived in these pieces.
 pub fn of_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut text = concat!(
         r#"{"recording":{"version":1}}"#,
@@ -33,7 +33,7 @@ pub fn of_stream<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
     text
 }
 
-/// A client that answers from the recording, tries once, and knows nothing of the world.
+/// A client that replays the recording, without retries, in an empty fake context.
 pub fn client(recording: &str) -> Client {
     let replay = Arc::new(Replay::parse(recording).unwrap());
     let config = Config::new().context(Context::fake()).without_credentials().retry(Retry::never());

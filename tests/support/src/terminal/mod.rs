@@ -1,4 +1,4 @@
-//! A terminal of the tests' own, which keeps what a program writes to it.
+//! A pseudo-terminal that keeps what a program writes to it.
 
 #![cfg(target_os = "linux")]
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
@@ -10,7 +10,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 
-/// Runs a program whose standard output and error are a terminal: how it ended, and what the terminal got.
+/// Runs a program with a terminal as standard output and error. Returns its status and what it wrote.
 pub fn run(command: &mut Command) -> (ExitStatus, String) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let terminal = openpt(flags).unwrap();
@@ -19,12 +19,12 @@ pub fn run(command: &mut Command) -> (ExitStatus, String) {
     let end = File::from(ioctl_tiocgptpeer(&terminal, flags).unwrap());
     command.stdin(Stdio::null()).stdout(end.try_clone().unwrap()).stderr(end);
     let mut child = command.spawn().unwrap();
-    // The command holds its ends of the terminal, which is read to its end: when nobody holds one.
+    // The command holds ends of the terminal, and reading stops only when all are closed.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut got = Vec::new();
-    // A terminal whose other end is closed is an error to read from.
+    // Reading from a terminal whose other end is closed is an error.
     let _ = File::from(terminal).read_to_end(&mut got);
     let status = child.wait().unwrap();
-    // It makes two characters of a line end.
+    // A terminal writes a line end as two characters.
     (status, String::from_utf8(got).unwrap().replace("\r\n", "\n"))
 }
