@@ -89,10 +89,11 @@ impl Config {
         }
     }
 
-    /// The region to call. Otherwise it is that of the model's ARN, of `AWS_REGION`, of
-    /// `AWS_DEFAULT_REGION`, of the profile, of an endpoint URL of Amazon's own, of a
-    /// [settings file](Self::fallback_region), or of the EC2 instance whose role is used, and at last `us-east-1`. A
-    /// region in an ARN counts before this one.
+    /// The region to call. Only the region in a model's ARN counts before it.
+    ///
+    /// If it is not set, the region is the first of: that of `AWS_REGION`, of `AWS_DEFAULT_REGION`, of the profile, of
+    /// an endpoint URL of Amazon's own, of a [settings file](Self::fallback_region), of the EC2 instance whose role is
+    /// used, and `us-east-1`.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
@@ -119,8 +120,8 @@ impl Config {
         self.credentials(Credentials::keys(id, secret, session_token))
     }
 
-    /// Asks this provider for credentials, in place of the chain. Of this, [`bearer_token`](Self::bearer_token) and
-    /// [`access_keys`](Self::access_keys), the last one counts.
+    /// Asks this provider for credentials, in place of the chain. If [`bearer_token`](Self::bearer_token) or
+    /// [`access_keys`](Self::access_keys) is called too, the last of these calls counts.
     pub fn credentials(mut self, provider: impl ProvideCredentials + 'static) -> Self {
         self.credentials = Some(Arc::new(provider));
         self
@@ -162,23 +163,24 @@ impl Config {
         self
     }
 
-    /// The URL of the runtime where neither environment nor profile name one: that of a settings file.
+    /// The URL of the runtime if neither the environment nor the profile names one, for example from a settings file.
     pub fn fallback_endpoint_url(mut self, url: impl Into<String>) -> Self {
         self.fallback_endpoint_url = Some(url.into());
         self
     }
 
-    /// A Bedrock API key, as of a settings file. It is used if environment, AWS files and container have no
+    /// A Bedrock API key, for example from a settings file. It is used if environment, AWS files and container have no
     /// credentials, and before the role of an EC2 instance.
     pub fn fallback_bearer_token(mut self, token: impl Into<String>) -> Self {
         self.fallback_bearer_token = Some(Token::new(token, None));
         self
     }
 
-    /// Adds a header to every call, which is signed with it; of one name, in any case, the last counts.
-    /// `host` and `x-amz-*` are the client's own, and so are those that a call has itself, and
-    /// `authorization` unless calls are sent [without credentials](Self::without_credentials). One that frames the request or
-    /// belongs to the connection, such as `content-length`, makes calls fail.
+    /// Adds a header to every call. It is signed. If a name is given twice, in whatever case, the last value counts.
+    ///
+    /// The client sets `host` and `x-amz-*` itself, also the headers that a call has of its own. It sets
+    /// `authorization` too, unless calls are sent [without credentials](Self::without_credentials). A header that frames
+    /// the request or belongs to the connection, such as `content-length`, makes calls fail.
     ///
     /// Its value counts as a secret, unless the name is `accept` or `content-type`.
     pub fn header(mut self, name: impl AsRef<str>, value: impl Into<String>) -> Self {
@@ -254,7 +256,7 @@ impl Config {
         self
     }
 
-    /// Asks no service for credentials, and runs no `credential_process`: those that would come so are not found.
+    /// Asks no service for credentials, and runs no `credential_process`. Credentials from there are then not found.
     pub fn offline(mut self) -> Self {
         self.offline = true;
         self

@@ -30,14 +30,15 @@
 //!   or value that this version does not know is kept.
 //! - [`EventStream`], [`Event`]: a response as it arrives. [`reply`] folds events into a whole response.
 //! - [`Error`], [`ErrorKind`], [`Hint`]: what failed, whether a retry can help, what to do next.
-//! - [`date`]: times as texts.
+//! - [`date`]: dates of RFC 3339 and of HTTP.
 //! - [`credentials`], [`aws_files`], [`context`]: where credentials come from; environment, files and clock.
 //! - [`transport`]: the one trait between client and network; recordings and their replay.
 //! - [`models`]: which models can be called, and what is known of them.
 //! - [`conversation`]: changes a request into one that the model accepts.
 //! - [`pi`]: pi-ai's form of conversations and events, for agents.
 //! - `settings` (a feature): the JSON5 settings file.
-//! - [`spelling`]: the known word that a misspelt one is close to.
+//! - [`spelling`]: what a misspelt word was meant to be.
+//! - [`region`]: which region is called, and what named it.
 //! - [`frame`]: the incremental reader of `application/vnd.amazon.eventstream`.
 //!
 //! # Features

@@ -8,13 +8,13 @@ pub mod catalog;
 mod cost;
 mod directory;
 mod discovery;
-mod unavailable;
+mod fallback;
 
 pub use self::cost::{Cost, PriceTier};
 pub(crate) use self::directory::base_model;
 pub use self::directory::{Directory, Listing};
 pub use self::discovery::{Candidate, Inventory, Reason};
-pub use self::unavailable::{is_unavailable, is_unknown_model};
+pub use self::fallback::{is_unavailable, is_unknown_model};
 
 /// What one source knows of a model. `None` means not known.
 #[derive(Debug, Clone, PartialEq, Default)]

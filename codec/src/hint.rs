@@ -48,7 +48,7 @@ pub enum Hint {
     },
     /// The service refused a Bedrock API key.
     CheckApiKey,
-    /// A key or a token has a character that no header can have.
+    /// A key or a token has a character that no header can have, such as a line end: copy it again.
     CopyCredentials,
     /// No source has credentials.
     SetCredentials {

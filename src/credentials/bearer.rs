@@ -9,7 +9,7 @@ use aws_credential_types::Token;
 
 use super::provider_context::SearchContext;
 use super::{Credentials, Outcome, Resolved};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Hint, Result};
 
 pub(super) fn load(cx: &SearchContext<'_>) -> Result<Outcome> {
     let Some(token) = cx.context.env(VARIABLE) else { return absent(cx) };
@@ -17,7 +17,8 @@ pub(super) fn load(cx: &SearchContext<'_>) -> Result<Outcome> {
         return Err(Error::new(
             ErrorKind::Credentials,
             format!("{VARIABLE}: expected a token of visible ASCII characters, found others in it"),
-        ));
+        )
+        .with_hint(Hint::CopyCredentials));
     }
     Ok(Outcome::Resolved(Resolved {
         credentials: Credentials::Bearer(Token::new(token, None)),

@@ -251,7 +251,7 @@ impl Listing {
     fn explained(mut self) -> Self {
         if self.inventory.inference_profiles.is_none() {
             self.without_profiles =
-                Some(Error::new(ErrorKind::AccessDenied, "inference profiles may not be listed"));
+                Some(Error::new(ErrorKind::AccessDenied, "the inference profiles could not be listed"));
         }
         self
     }
