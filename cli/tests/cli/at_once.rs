@@ -1,4 +1,4 @@
-//! Programs that work on one file at the same time: none of them loses what another has written.
+//! Programs that use one file at the same time: none loses what another has written.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ fn home() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// Starts the program in an environment of its own, in its home folder.
+/// Starts the program in a fake environment, in its home folder.
 fn start(home: &TempDir, server: &Server, args: &[&str]) -> Child {
     started(command(home, server).env("AWS_BEARER_TOKEN_BEDROCK", "t").args(args))
 }
@@ -38,7 +38,7 @@ fn started(command: &mut Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Its exit code, and what it said on standard error.
+/// The exit code and standard error.
 fn end(child: Child) -> (Option<i32>, String) {
     let Output { status, stderr, .. } = child.wait_with_output().unwrap();
     (status.code(), String::from_utf8(stderr).unwrap())
@@ -52,7 +52,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The texts of a conversation, in their order.
+/// The texts of a conversation, in order.
 fn texts(file: &Path) -> Vec<String> {
     let conversation: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     let messages = conversation["messages"].as_array().unwrap();
@@ -95,7 +95,7 @@ fn settings_that_programs_set_and_unset_at_the_same_time_are_all_there() {
 fn a_conversation_that_another_program_has_gone_on_with_is_not_replaced() {
     let home = home();
     let at = |name: &str| home.path().join(name);
-    // The first request to come is answered last.
+    // The first request gets its response last.
     let (late, gate) = answer("late").gate();
     let server = Server::start([answer("begun"), late, answer("between")]);
     let said = |args: &[&str]| end(start(&home, &server, args));
@@ -119,7 +119,7 @@ fn a_conversation_that_another_program_has_gone_on_with_is_not_replaced() {
     assert_eq!(texts(&at("c-3.json")), ["one", "begun", "two", "late"]);
     assert_eq!(fs::read(at("c-2.json")).unwrap(), b"mine");
 
-    // Two that begin one file are two as well.
+    // The same for two programs that create the file.
     let (late, gate) = answer("late").gate();
     let server = Server::start([late, answer("early")]);
     let waiting = start(&home, &server, &["chat", "--save", "new", "late"]);
@@ -132,7 +132,7 @@ fn a_conversation_that_another_program_has_gone_on_with_is_not_replaced() {
     assert_eq!(texts(&at("new")), ["early", "early"]);
     assert_eq!(texts(&at("new-2")), ["late", "late"]);
 
-    // A file that somebody has taken away is written again.
+    // A removed file is created again.
     let (late, gate) = answer("late").gate();
     let server = Server::start([late]);
     let waiting = start(&home, &server, &["chat", "--continue", "new", "again"]);
@@ -192,7 +192,7 @@ fn a_recording_is_written_by_one_program_alone() {
     assert_eq!(end(start(&home, &server, &["chat", "--record", "r.jsonl", "Hi"])).0, Some(0));
 }
 
-/// Four programs, each of which finds a session at its end; what refreshes it is good once.
+/// Four programs that find an expired session, whose refresh token works once.
 fn refreshes_once(config: &str, cache: &str, session: &Value, token: &Value, services: &[(&str, &str)]) {
     let home = home();
     for (file, text) in [(".aws/config", config), (cache, &session.to_string())] {

@@ -1,4 +1,4 @@
-//! `pumice call`, end to end: an operation's request in, its answer out.
+//! `pumice call`, end to end: an operation's request in, its response out.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -24,7 +24,7 @@ fn call(arguments: &[&str], request: &str, server: &Server) -> Output {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // A program that has seen enough of its arguments does not read.
+    // A program that refuses its arguments does not read its input.
     let _ = child.stdin.take().unwrap().write_all(request.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -170,7 +170,7 @@ fn invalid_calls_are_refused_and_refusals_reported() {
         assert!(stderr.starts_with("error: ") && stderr.contains(said), "{stderr}");
         assert!(output.stdout.is_empty());
     }
-    // Beside the look for models that could be named.
+    // Besides the lookup of models for the hint.
     let calls = server.requests().into_iter().filter(|request| request.line.starts_with("POST "));
     assert_eq!(calls.count(), 1);
 }

@@ -1,4 +1,4 @@
-//! `pumice chat` in conversation: kept in files, with images and documents, and at a terminal.
+//! Conversations with `pumice chat`: in files, with images and documents, and at a terminal.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ fn home() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// The program in an environment of its own, in its home folder.
+/// The program in a fake environment, in its home folder.
 fn chat(home: &TempDir, server: &Server, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
     command.args(["chat", "--endpoint-url", &server.url]).args(args).current_dir(home).env_clear();
@@ -72,7 +72,7 @@ fn a_conversation_is_kept_and_goes_on() {
     );
     assert!(answer["usage"]["cost"]["total"].as_f64().unwrap() > 0.0, "the catalogue's prices");
 
-    // Another program's members stay, and the model is that of the last answer.
+    // Another program's members stay, and the model is that of the last response.
     let mut edited = conversation.clone();
     edited["note"] = json!({"mine": [1]});
     edited["messages"][1]["model"] = "anthropic.claude-opus-4-8".into();
@@ -172,7 +172,7 @@ fn a_failed_response_keeps_only_what_arrived() {
     assert_eq!(kept(&file)["messages"][1]["stopReason"], "error");
     assert_eq!(kept(&file)["messages"][1]["content"][0]["text"], "par");
     assert_eq!(chat(&home, &server, &["--continue", "c.json", "c"]).status.code(), Some(0));
-    // Half an answer is worse than none: the questions stand together.
+    // A broken response is not kept, so two questions follow each other.
     let messages = &asked(&server)[2]["messages"];
     assert_eq!(messages.as_array().unwrap().len(), 1);
     assert_eq!(
@@ -369,7 +369,7 @@ mod terminal {
             Self { pty, child: command.spawn(pts).unwrap(), written: Vec::new(), seen: 0 }
         }
 
-        /// Reads until this has been written, behind what was waited for before; gives what came up to there.
+        /// Reads on until this has been written. Returns what was written up to there.
         fn until(&mut self, text: &str) -> String {
             loop {
                 let new = &self.written[self.seen..];
@@ -385,7 +385,7 @@ mod terminal {
 
         fn read(&mut self) -> bool {
             let mut piece = [0; 4096];
-            // The end of a terminal's other side is an error.
+            // Reading from a terminal whose other end is closed is an error.
             let length = self.pty.read(&mut piece).unwrap_or_default();
             self.written.extend(&piece[..length]);
             length > 0
@@ -393,7 +393,7 @@ mod terminal {
 
         /// Waits for the prompt.
         fn prompt(&mut self) -> String {
-            // Pastes are told apart while, and only while, a line is read.
+            // Bracketed paste is on only while a line is read.
             self.until("\x1b[?2004h")
         }
 
@@ -446,7 +446,7 @@ mod terminal {
         assert!(last.contains(" · 12 tokens in, 7 out · $0.0001"), "{last:?}");
         assert!(last.contains(" · first token after "), "{last:?}");
 
-        // A failure is told, and is no end; what was asked is in the history.
+        // A failure is reported and does not end the conversation; the question is in the history.
         terminal.prompt();
         terminal.write(" second\r");
         terminal.until("Too many");
@@ -477,7 +477,7 @@ mod terminal {
         let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&history).unwrap().permissions());
         assert_eq!(mode, 0o100_600);
 
-        // It is there in the next conversation, and stays bounded.
+        // The history is there in the next conversation, and stays bounded.
         let many = (0..1500).map(|number| format!("\"{number}\"")).collect::<Vec<_>>().join("\n");
         fs::write(&history, many + "\ndamaged\n\"日本 for the second time\"\n").unwrap();
         server.then(Answer::stream(text_answer(&["three"])));
@@ -508,7 +508,7 @@ mod terminal {
         closed.recv().unwrap();
         terminal.until("stopped with Ctrl-C");
         terminal.prompt();
-        // It need not have begun.
+        // Also before the response has begun.
         terminal.write("go\r");
         terminal.until("\x1b[?2004l");
         while server.requests().len() < 2 {
@@ -550,7 +550,7 @@ mod terminal {
         assert!(terminal.end().1.success());
         assert_eq!(fs::read(&file).unwrap(), b"theirs");
         assert_eq!(kept(&home.path().join("c-2.json"))["messages"].as_array().unwrap().len(), 6);
-        // The image is in the first question alone.
+        // The image is only in the first question.
         let last = asked(&server).pop().unwrap();
         let images = last.to_string().matches("\"image\"").count();
         assert_eq!(images, 1);
@@ -572,7 +572,7 @@ mod terminal {
         assert_eq!(bodies[0]["messages"][0]["content"][0]["text"], "fn main() {\n    日本\n}");
     }
 
-    /// The title of a window, a colour, an 8-bit control, the other direction of writing, and nothing to see.
+    /// A window title, a colour, an 8-bit control, a change of the writing direction, and an invisible character.
     const HARM: &str = "a\u{1b}]0;title\u{7}\u{1b}[35m\u{9b}35m\u{202e}b\u{200b}\u{e0041}c";
 
     #[test]
@@ -587,7 +587,7 @@ mod terminal {
         // Escape sequences in a paste are left out by the line editor.
         terminal.write("\x1b[200~a\u{9b}35m\u{202e}b\u{200b}\u{7}👩\u{200d}🚀\u{e0041}\x1b[201~");
         terminal.until("  [not shown: \\u{9b} \\u{202e} \\u{200b} \\u{7} \\u{e0041}]");
-        // What is typed at the end of it is shown without it too.
+        // A line with text typed after the paste is shown without them too.
         terminal.write("x\r");
         terminal.until("one");
         terminal.prompt();
@@ -596,7 +596,7 @@ mod terminal {
         terminal.write("\r");
         terminal.until("two");
         terminal.prompt();
-        // Nor is what is searched for.
+        // The same for a search in the history.
         terminal.write("\x12\u{202e}\u{9b}");
         terminal.write(CTRL_C);
         terminal.prompt();
@@ -607,7 +607,7 @@ mod terminal {
             assert!(!whole.contains(harm), "{harm:?} in {whole:?}");
         }
         assert!(whole.contains("👩\u{200d}🚀"), "{whole:?}");
-        // The model is sent what was pasted.
+        // The model gets the pasted text.
         let pasted = "a\u{9b}35m\u{202e}b\u{200b}\u{7}👩\u{200d}🚀\u{e0041}x";
         assert_eq!(asked(&server)[0]["messages"][0]["content"][0]["text"], pasted);
     }

@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use support::server::{Answer, Server, text_answer};
 use tempfile::TempDir;
 
-/// The program in an environment of its own: keys, an empty home, one attempt a call, and this server for
-/// the control plane.
+/// The program in a fake environment: keys, an empty home, one attempt per call, and this server as the control plane.
 fn pumice(home: &TempDir, server: &Server) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
     command
@@ -136,12 +135,12 @@ fn a_list_of_any_size_is_listed() {
         ),
     );
     assert_eq!(plain(&home, &server, &[]).len(), 2 * MANY + 1);
-    // Cells are padded to the widest of their column, and that has an end.
+    // Cells are padded to the widest of their column, up to a limit.
     let output = run(pumice(&home, &server).args(["models", "list"]), &[]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(stdout(&output).lines().count(), 2 * MANY + 2);
     assert!(stdout(&output).lines().all(|line| line.len() < 1000));
-    // Of many providers, some are named.
+    // Of many providers, only some are named.
     let output = run(pumice(&home, &server).args(["models", "list", "--provider", "none"]), &[]);
     assert!(stderr(&output).ends_with(" more\n") && stderr(&output).len() < 1000, "{}", stderr(&output));
 }
@@ -291,7 +290,7 @@ fn models_of_the_settings_take_precedence() {
         list[3..],
         ["amazon-bedrock/mistral.voxtral-mini-3b-2507", "amazon-bedrock/us.mistral.voxtral-mini-3b-2507"]
     );
-    // Nothing is kept, so that each list asks.
+    // Nothing is cached, so each list sends requests.
     assert_eq!(plain(&home, &server, &[]).len(), 5);
     assert_eq!(server.requests().len(), 6);
     assert_eq!(plain(&home, &server, &["--local"]), ours);
@@ -305,7 +304,7 @@ fn models_of_the_settings_take_precedence() {
     );
     assert_eq!((&one["contextWindow"], &one["maxTokens"]), (&json!(500), &json!(100)));
     assert_eq!(one["cost"], json!({"input": 1.0, "output": 2.0, "cacheRead": 0.5, "cacheWrite": 3.0}));
-    // The ARN leads to its model, by the list.
+    // The list has the model of the ARN.
     assert_eq!(
         (&json["models"][1]["contextWindow"], &json["models"][1]["provider"]),
         (&json!(200_000), &json!("Anthropic"))
@@ -549,7 +548,7 @@ fn the_settings_name_model_endpoint_and_parameters_of_a_call() {
     run(pumice(&home, &runtime).env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &other.url), &["chat", "Hi"]);
     assert_eq!(other.requests().len(), 1);
 
-    // Discovery is no part of a call.
+    // A call uses no discovery.
     assert!(runtime.requests().iter().all(|request| request.line.starts_with("POST ")));
     let output = run(&mut pumice(&home, &runtime), &["chat", "-m", "openai/gpt", "Hi"]);
     assert_eq!(output.status.code(), Some(2));
@@ -632,7 +631,7 @@ fn fallbacks_are_tried_in_order_and_said() {
         [json!({"maxTokens": 100}), json!({"maxTokens": 10_000, "temperature": 0.5}), Value::Null]
     );
 
-    // What is wrong with the request is wrong with any model, and who names a model means it.
+    // There is no fallback for a faulty request, and none for a model that is named.
     let wrong =
         Server::start([Answer::refusal(400, "ValidationException", "messages: expected at least one")]);
     assert_eq!((chat(&wrong, &["Hi"]).status.code(), wrong.requests().len()), (Some(1), 1));
@@ -679,7 +678,7 @@ fn settings_are_read_written_and_checked_as_a_whole() {
         "{\n  agents: { defaults: { model: { primary: \"amazon-bedrock/a.b\" } } },\n}\n"
     );
 
-    // What is suggested is near and set, and a number below 0 is a value.
+    // Suggested paths are near and set, and a number below 0 is a value.
     for (member, said) in [
         ("models", "models is not set\n"),
         ("agents.default.model.primary", "is not set; did you mean agents.defaults.model.primary?\n"),
@@ -720,7 +719,7 @@ fn settings_are_read_written_and_checked_as_a_whole() {
     assert_eq!(config(&["unset", "models.bedrockDiscovery.enabled"]).status.code(), Some(0));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text.replace("enabled: true, ", ""));
 
-    // Another file; and one that is wrong stops a call before anything is sent.
+    // A faulty file stops a call before anything is sent.
     let other = home.path().join("other.json5");
     std::fs::write(&other, "{\n models: { bedrockDiscovery: { refreshIntervall: 1 } } }").unwrap();
     let output = run(&mut pumice(&home, &server), &["models", "list", "--config", other.to_str().unwrap()]);
@@ -792,7 +791,7 @@ fn an_unknown_model_gets_the_nearest_listed_ids() {
     let output = ask(&["chat", "-m", "newcomer.oen", "Hi"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("hint: did you mean newcomer.one?"), "{}", stderr(&output));
-    // They are known from before: nothing more is asked.
+    // The list is cached: nothing more is requested.
     assert_eq!(server.requests().len(), asked + 1);
 }
 
@@ -820,8 +819,7 @@ fn a_key_of_the_settings_counts_after_environment_and_profile() {
     assert_eq!(link(&bare)[1], "sigv4");
 }
 
-/// A member of the settings, a file with it, what is asked, and what that comes to with the member and not
-/// without it.
+/// A member of the settings, a file with it, a command, and the effect that the command has only with the member.
 struct Row {
     path: String,
     text: String,
@@ -846,11 +844,11 @@ const PROVIDER: &str = "models.providers.amazon-bedrock";
 const MODEL: &str = "models.providers.amazon-bedrock.models[0]";
 const DEFAULTS: &str = "agents.defaults";
 
-/// No credentials but those of the settings.
+/// Only the settings have credentials.
 const BARE: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", "")];
-/// No endpoint but that of the settings.
+/// Only the settings have an endpoint.
 const NO_URL: &[(&str, &str)] = &[("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "")];
-/// Neither endpoint nor proxy but those of the settings.
+/// Only the settings have an endpoint and a proxy.
 const NO_PROXY: &[(&str, &str)] =
     &[("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", ""), ("HTTP_PROXY", ""), ("HTTPS_PROXY", "")];
 const PLAIN: &[(&str, &str)] = &[];
@@ -1056,7 +1054,7 @@ fn every_member() -> Vec<Row> {
     rows
 }
 
-/// Those whose effect is on what the assistant makes of a conversation.
+/// Members that affect a conversation.
 fn of_the_assistant() -> Vec<Row> {
     let mut rows = Vec::new();
     let mut row = |path: &str, model: &str, more: &str, defaults: &str, ask, shows| {
@@ -1148,7 +1146,7 @@ fn of_the_assistant() -> Vec<Row> {
     rows
 }
 
-/// What `pumice stream` is given: a turn with thinking and a tool that is to be taken to the letter.
+/// Input of `pumice stream`: a turn with thinking and a strict tool.
 fn conversation() -> Value {
     json!({
         "model": {"id": "one"},
@@ -1168,7 +1166,7 @@ fn conversation() -> Value {
     })
 }
 
-/// Something of everything that families take or refuse.
+/// Something of everything that families support or refuse.
 fn rich() -> Value {
     let image = json!({"type": "image", "data": "iVBORw0KGgoAAAANSUhEUg==", "mimeType": "image/png"});
     let document = json!({"type": "document", "data": "IyBB", "mimeType": "text/markdown", "name": "a"});
@@ -1201,14 +1199,14 @@ fn rich() -> Value {
     })
 }
 
-/// A document that is larger than most models take.
+/// A document that is too large for most models.
 fn large() -> Value {
     let data = format!("JVBERi0xLjcK{}", "AAAA".repeat(1_600_000));
     let document = json!({"type": "document", "data": data, "mimeType": "application/pdf", "name": "a"});
     json!({"model": {"id": "one"}, "context": {"messages": [{"role": "user", "content": [document]}]}})
 }
 
-/// What asking comes to: exit code, output, and what was sent; the server is called SERVER in it.
+/// The result of a command: exit code, output, and requests. The server's address is replaced by SERVER.
 fn observed(row: &Row, text: &str, with: bool) -> String {
     let (home, server) = (home(), control());
     if with && row.path.contains("timeout") {
@@ -1232,7 +1230,7 @@ fn observed(row: &Row, text: &str, with: bool) -> String {
     for ask in row.ask.split("; ") {
         let mut command = pumice(&home, &server);
         command.env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &server.url).env("AWS_EC2_METADATA_DISABLED", "true");
-        // Nothing leaves this machine: what is not for it goes to a port where nobody listens.
+        // Nothing leaves this machine: other requests go to a port where nothing listens.
         command.env("HTTP_PROXY", "http://127.0.0.1:1").env("HTTPS_PROXY", "http://127.0.0.1:1");
         for (name, _) in row.env.iter().filter(|(name, _)| with || !name.ends_with("PROXY")) {
             command.env_remove(name);
@@ -1290,7 +1288,7 @@ fn each_member_of_the_settings_has_its_effect() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// What is wrong with the effect of a member.
+/// A fault in the effect of a member.
 fn fault(row: &Row) -> Option<String> {
     let Row { path, text, shows, .. } = row;
     if !Settings::members().iter().any(|member| is_one_of(member, path)) {

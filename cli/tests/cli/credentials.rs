@@ -1,4 +1,4 @@
-//! The program, in a home of its own and with an instance metadata service that the test chooses.
+//! The program's credentials, with a fake home folder and a fake instance metadata service.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::net::TcpListener;
@@ -48,7 +48,7 @@ fn without_any_setup_it_soon_says_why() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    // Takes connections, and says nothing.
+    // Accepts connections, but sends nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = (format!("http://{}", silent.local_addr().unwrap()), silent);
     for (url, reason, hint) in [
@@ -58,7 +58,7 @@ fn without_any_setup_it_soon_says_why() {
         for arguments in
             [&["chat", "Hi"][..], &["auth"], &["converse", "--request", "/dev/null"], &["auth", "--json"]]
         {
-            // The request's file is empty: a fault of usage, found before credentials are looked for.
+            // The request's file is empty: wrong usage, found before the lookup of credentials.
             let expected = if arguments[0] == "converse" { 2 } else { 3 };
             let started = Instant::now();
             let (code, _, said) = run(&home, url, &[], arguments);
@@ -74,12 +74,12 @@ fn without_any_setup_it_soon_says_why() {
             }
         }
     }
-    // An earlier source is not made to wait.
+    // An earlier source does not wait for it.
     let started = Instant::now();
     let keys = [("AWS_ACCESS_KEY_ID", "AKENV"), ("AWS_SECRET_ACCESS_KEY", "sekret")];
     let (code, ..) = run(&home, &silent.0, &keys, &["auth"]);
     assert!(code == Some(0) && started.elapsed() < Duration::from_millis(900), "{:?}", started.elapsed());
-    // Offline nothing is asked.
+    // Offline, no service is asked.
     let (code, said, _) = run(&home, &silent.0, &[], &["auth", "--offline"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains(&format!("not asked, since offline: {} would be", silent.0)), "{said}");
@@ -94,7 +94,7 @@ fn auth_tells_of_an_instance() {
         Answer::whole(200, document.to_string()),
         Answer::whole(200, "ap-south-1"),
     ]);
-    // A proxy is not for an instance's own address.
+    // No proxy is used for the instance's own address.
     let proxy = [("HTTP_PROXY", "http://127.0.0.1:9"), ("ALL_PROXY", "http://127.0.0.1:9")];
     let (code, stdout, said) = run(&home(&[]), &imds.url, &proxy, &["auth", "--json"]);
     assert_eq!(code, Some(0), "{said}");
@@ -217,7 +217,7 @@ fn start(home: &TempDir, command: &str, terminal: Option<pty_process::blocking::
         let command = pty_process::blocking::Command::new("sh").args(arguments).env_clear().envs(env);
         return command.spawn(terminal).unwrap();
     }
-    // A session of its own has no terminal.
+    // A new session has no terminal.
     let mut command = Command::new("setsid");
     command.arg("sh").args(arguments).env_clear().envs(env);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()

@@ -1,4 +1,4 @@
-//! `pumice decode`, the program: what it prints, and how it ends.
+//! `pumice decode`: its output and its exit codes.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
@@ -111,7 +111,7 @@ fn a_file_is_read_and_wrong_usage_is_an_error() {
     }
 }
 
-/// A frame is printed when it is whole, and not when the next one, or the end, has come.
+/// A frame is printed when it is complete, not only when the next one or the end has arrived.
 #[test]
 fn events_are_printed_as_they_arrive() {
     use std::io::{BufRead as _, BufReader};
@@ -135,7 +135,7 @@ fn program(arguments: &[&str]) -> Command {
     program
 }
 
-/// The exit code, standard output and standard error. The input is to be short enough for a pipe.
+/// The exit code, standard output and standard error. The input must fit into a pipe's buffer.
 fn decode(arguments: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
     let mut child = program(arguments).spawn().unwrap();
     // Wrong usage ends the program before it has read anything.

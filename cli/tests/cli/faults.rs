@@ -1,11 +1,11 @@
-//! A thousand calls that go wrong, each in a way that a seed decides: cut off, reset, silent, damaged,
-//! refused, and all of that together. Each must end with the right kind of error and within its time, after
-//! exactly what had arrived by then, nothing twice and nothing left behind; and the next call must be well.
+//! A thousand calls with faults that a seed decides: cut off, reset, silent, damaged, refused, and combinations. Each must
+//! end with the right kind of error in time, after delivering exactly what had arrived, nothing twice, and leave nothing
+//! behind. The next call must succeed.
 //!
-//! `PUMICE_FAULT_PLANS=100000 cargo test --release -p pumice-cli --test cli faults` tries more of them, and
-//! `PUMICE_FAULT_SEED=N` begins with another. A plan that fails says how it is run alone.
+//! `PUMICE_FAULT_PLANS=100000 cargo test --release -p pumice-cli --test cli faults` runs more of them, and
+//! `PUMICE_FAULT_SEED=N` begins with another seed. A failing plan says how to run it alone.
 //!
-//! Time is made: the clock stands until a plan says that it goes on.
+//! The clock is fake: it stands until a plan moves it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
@@ -66,10 +66,10 @@ fn the_program_prints_what_was_delivered_and_exits_with_the_outcome() {
     report(failures, "the_program_prints");
 }
 
-/// Set in the process that runs one test alone.
+/// Set in the process that runs only one test.
 const CHILD: &str = "PUMICE_FAULT_CHILD";
 
-/// Tries plans, and gives back what is wrong with the first few.
+/// Runs plans, and returns the faults of the first few.
 fn try_all(
     plans: impl Iterator<Item = Plan> + Send,
     threads: usize,
@@ -91,7 +91,7 @@ fn try_all(
     failures.into_inner().unwrap()
 }
 
-/// Fails with what is wrong, and how it is tried again, alone where a seed has it.
+/// Fails with the faults and the command that repeats them, alone if there is a seed.
 fn report(failures: Vec<(Plan, String)>, test: &str) {
     let mut told = String::new();
     for (plan, fault) in failures {
@@ -111,12 +111,12 @@ fn number(variable: &str, default: u64) -> u64 {
 /// What the server asks of the clock.
 struct Tick {
     time: Duration,
-    /// Whether the client must have gone away by then, and no earlier.
+    /// Whether the client must have disconnected by then, and no earlier.
     silence: bool,
     done: oneshot::Sender<()>,
 }
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Debug, PartialEq, Eq)]
 struct Got {
     end: Result<(), ErrorKind>,
@@ -142,7 +142,7 @@ fn try_plan(plan: &Plan) -> Result<(), String> {
     })
 }
 
-/// Plays a plan, a call behind it for which all is well, and looks at what is left.
+/// Plays a plan and then a call without faults, and checks what is left.
 async fn play(plan: &Plan) -> Result<(), String> {
     let expected = plan.expected();
     let (ticks, mut ticking) = mpsc::unbounded_channel();
@@ -240,7 +240,7 @@ async fn play(plan: &Plan) -> Result<(), String> {
     Err(format!("{} tasks are left, of the client's or of connections that it keeps open", tasks()))
 }
 
-/// Makes a call, and tells of each event as it is delivered.
+/// Makes a call, and reports each event as it is delivered.
 async fn call(
     client: Client,
     streamed: bool,
@@ -269,7 +269,7 @@ async fn call(
                 return Ok(());
             }
         }
-        // The end is the end.
+        // Nothing follows the end.
         assert_eq!(events.next_event().await?, None);
         Ok::<_, pumice::Error>(())
     };
@@ -281,7 +281,7 @@ async fn call(
 async fn run(plan: &Plan) -> Result<(), String> {
     let expected = plan.expected();
     let chats = plan.streamed && plan.seed.is_some_and(|seed| seed % 2 == 0);
-    // `chat` prints the text alone, and `converse` a line for each event.
+    // `chat` prints only the text, `converse` a line per event.
     let printed = move |bytes: &[u8]| {
         let lines = bytes.split(|byte| *byte == b'\n').count() - 1;
         let (events, text) = if chats { (usize::MAX, bytes.len()) } else { (lines, usize::MAX) };
@@ -365,7 +365,7 @@ async fn run(plan: &Plan) -> Result<(), String> {
     same("attempts", &stage.seen(), &expected.attempts)
 }
 
-/// An address that is taken, so that no other test gets it, and where nobody listens.
+/// An address that is bound, so that no other test gets it, and where nothing listens.
 fn nowhere() -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -376,21 +376,21 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T) -> 
     if found == expected { Ok(()) } else { Err(format!("{what}: expected {expected:?}, found {found:?}")) }
 }
 
-/// Lets time go on, once everything that can be done without has been done.
+/// Advances the clock when all other work is done.
 async fn pass(time: Duration) {
     settle().await;
     tokio::time::advance(time).await;
     settle().await;
 }
 
-/// Each turn looks at the sockets once: what was written to one is read, worked on, and answered.
+/// Each turn polls the sockets once, so that what was written is read and handled.
 async fn settle() {
     for _ in 0..30 {
         tokio::task::yield_now().await;
     }
 }
 
-/// An answer that nothing is wrong with.
+/// A response without a fault.
 fn healthy(streamed: bool) -> Vec<Act> {
     let (content_type, body) = if streamed {
         ("application/vnd.amazon.eventstream", server::text_answer(&[HEALTHY]).concat())

@@ -1,4 +1,4 @@
-//! Programs that are killed in the middle of their work: what they leave behind is whole, and in nobody's way.
+//! Programs that are killed while they work: the files they leave are whole and block nobody.
 //!
 //! With `PUMICE_SOAK_SECONDS` set, as for `tests/soak.rs`, fifty times as many are.
 #![cfg(unix)]
@@ -85,7 +85,7 @@ fn a_program_killed_during_a_response_leaves_its_files_whole() {
             serde_json::from_str::<Value>(line).unwrap();
         }
 
-        // Nobody has locked anything.
+        // No lock is left.
         works(&mut chat(&go_on));
         works(&mut chat(&go_on));
         let kept: Value = serde_json::from_slice(&fs::read(home.path().join("c.json")).unwrap()).unwrap();
@@ -126,7 +126,7 @@ fn a_program_killed_in_the_middle_of_a_refresh_leaves_the_session_to_others() {
         };
         let child = chat().spawn().unwrap();
         asked.recv().unwrap();
-        // It holds the lock, and no longer than it lives.
+        // The program holds the lock only while it lives.
         assert!(Context::real().lock(&file, Duration::ZERO).is_err());
         kill(child, signal);
         closed.recv().unwrap();
@@ -152,7 +152,7 @@ fn a_program_killed_at_any_moment_of_a_change_is_in_nobodys_way() {
     let begun = Instant::now();
     works(&mut set(&old));
     let whole = begun.elapsed();
-    // At each moment of a run.
+    // At any moment of a run.
     for part in 0..15 {
         let begun = Instant::now();
         let mut child = set(&new).spawn().unwrap();

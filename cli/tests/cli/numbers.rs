@@ -1,5 +1,5 @@
-//! Every number that comes from outside, by flags, settings, variables, files, services, recordings and agents: however
-//! large, small or odd it is, nothing panics, nothing overflows, and what no clock can hold is no limit.
+//! Every number from outside, in flags, settings, variables, files, services, recordings and agents: however large, small or
+//! odd it is, nothing panics or overflows, and a time that no clock can hold means no limit.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
@@ -65,7 +65,7 @@ fn keys(context: Context) -> Context {
     context.with_env("AWS_ACCESS_KEY_ID", "AKIDTEST").with_env("AWS_SECRET_ACCESS_KEY", "secret")
 }
 
-/// Settings with a value at one path, and what must stand beside it.
+/// Settings with a value at one path, and the members that it requires.
 fn settings_with(path: &str, value: &str) -> String {
     let mut inside = json!("@");
     for name in path.split('.').rev() {
@@ -136,7 +136,7 @@ async fn limits_that_no_clock_can_hold_are_none() {
             .idle_timeout(limit)
             .retry(Retry::patient(limit).max_attempts(u32::MAX));
         let client = Client::new(config);
-        // Twice, so that a connection has been kept.
+        // Twice, so that a connection is reused.
         for _ in 0..2 {
             let mut events = client.converse_stream(&request("m")).await.unwrap();
             while events.next_event().await.unwrap().is_some() {}
@@ -191,7 +191,7 @@ async fn numbers_of_responses_and_variables() {
                 ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", number),
             ] {
                 let client = Client::new(config(world(&json!({})).with_env(name, value), &services));
-                // Kept, asked for again, and shown.
+                // Cached, requested again, and shown.
                 for _ in 0..2 {
                     let identity = client.identify().await.unwrap();
                     assert!(!format!("{identity:?}").is_empty());
@@ -280,13 +280,13 @@ async fn a_kept_list_may_be_of_any_time() {
     let path = shown.split('"').find(|part| part.contains("models-us-east-1-")).unwrap();
     for number in ["0", "253402300800", "18446744073709551615"] {
         let kept = format!(r#"{{"fetched":{number},"foundationModels":[]}}"#);
-        // The service fails, so that it is told of when the list is.
+        // The service fails, so the cached list and its time are used.
         let listing = list(&context.clone().with_file(path, kept), 2).await;
         assert!(listing.outdated.is_some() && listing.fetched() >= UNIX_EPOCH, "{number}");
     }
 }
 
-/// What an agent asks for, with a number in every place that has one.
+/// An agent's input, with the number in every place that takes one.
 fn input(number: &str) -> String {
     let usage = format!(
         r#"{{"input":{number},"output":{number},"cacheRead":{number},"cacheWrite":{number},"totalTokens":{number},"cost":{{"total":{number}}}}}"#
@@ -338,7 +338,7 @@ fn pumice(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> std:
     command.envs(environment.iter().copied());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // Who refuses the flags does not read the input.
+    // A program that refuses its flags does not read its input.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -358,14 +358,14 @@ fn numbers_of_flags_and_inputs() {
         };
         let seconds = number.parse::<f64>().is_ok_and(|seconds| seconds > 0.0);
         let timeout = ["chat", "Hi", "--replay", recording, "--timeout", number];
-        // A recording is answered from at once, but not within no time at all.
+        // A replay responds at once, but not within a timeout of zero.
         if number != "1e-320" {
             assert_eq!(code(&timeout, ""), if seconds { 0 } else { 2 }, "{number}");
         }
         for flag in ["--max-tokens", "--temperature"] {
             code(&["chat", "Hi", "--replay", recording, &format!("{flag}={number}")], "");
         }
-        // Slower than it was recorded would be for ever.
+        // At a slower speed the replay would never end.
         if !seconds || number.parse::<f64>().is_ok_and(|factor| factor >= 1.0) {
             code(&["chat", "Hi", "--replay", recording, &format!("--replay-speed={number}")], "");
         }
@@ -398,7 +398,7 @@ fn numbers_of_flags_and_inputs() {
             assert_eq!(output.status.code(), Some(0), "{number}: {output:?}");
         }
     }
-    // The end of keys, as a program tells it.
+    // The expiry of keys from a program.
     let home = tempfile::tempdir().unwrap();
     for end in ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"] {
         let keys = json!({"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "s", "Expiration": end});

@@ -1,4 +1,4 @@
-//! The program end to end: what it prints where, and what it exits with.
+//! The program end to end: its output and its exit codes.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -9,7 +9,7 @@ use support::server;
 use support::server::{Answer, Server, text_answer};
 use tempfile::TempDir;
 
-/// The program in an environment of its own: keys, an empty home, one attempt a call.
+/// The program in a fake environment: keys, an empty home, one attempt per call.
 fn pumice(home: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
     command
@@ -58,8 +58,8 @@ fn piped(command: &mut Command) -> Child {
 #[test]
 fn text_is_printed_as_it_arrives() {
     let home = home();
-    // Nothing more is sent until the program has printed what has been: if it kept a piece back, the
-    // test would wait for ever.
+    // Nothing more is sent until the program has printed everything so far: if it kept a piece back, the test would wait
+    // for ever.
     let (answer, first) = Answer::stream([server::message_start(), server::text(0, "Hel")]).gate();
     let (answer, second) = answer.chunk(server::text(0, "lo ")).gate();
     let rest = [
@@ -169,7 +169,7 @@ fn text_is_printed_before_the_error() {
         ("damaged", Answer::stream(begun()).chunk(damaged), "message checksum"),
     ];
     for (name, answer, said) in faults {
-        // In one piece, so that what is cut off has arrived with the rest.
+        // In one piece, so that the cut frame arrives with the rest.
         let server = Server::start([answer]);
         let output = chat(&home, &server).output().unwrap();
         assert_eq!(stdout(&output), "some text\n", "{name}");
@@ -239,7 +239,7 @@ fn silence_has_an_end() {
     let output = chat(&home, &server).args(["--timeout", "0.5"]).output().unwrap();
     assert_eq!((output.status.code(), stdout(&output)), (Some(5), "and then\n"), "{}", stderr(&output));
 
-    // A listener that never answers.
+    // A listener that never responds.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let output =
@@ -316,7 +316,7 @@ fn a_closed_pipe_is_noticed_before_anything_has_come() {
         &["models", "show", "m"],
         &["auth"],
     ] {
-        // Nothing comes but, the second time, the head of a response.
+        // Nothing is sent except, the second time, the head of a response.
         for answer in [Answer::stream([]).pause(Duration::from_hours(1)), Answer::stream([]).await_close().0]
         {
             let server = Server::start([answer]);
@@ -331,7 +331,7 @@ fn a_closed_pipe_is_noticed_before_anything_has_come() {
             };
             let mut child = piped(&mut command);
             let input = r#"{"model":{"id":"m"},"context":{"messages":[{"role":"user","content":"Hi"}]}}"#;
-            // Who has a prompt does not read the input.
+            // With a prompt, the program does not read its input.
             let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
             drop(child.stdout.take());
             let output = child.wait_with_output().unwrap();
@@ -469,7 +469,7 @@ fn auth_tells_the_source_and_no_secret() {
         json["tried"].as_array().unwrap().iter().map(|tried| tried["outcome"].clone()).collect::<Vec<_>>();
     assert_eq!(outcomes, ["skipped", "skipped", "used"]);
 
-    // A profile that is named by a flag counts before the environment.
+    // A profile that a flag names takes precedence over the environment.
     let (_, json, _) = auth(&keys, &["--profile", "work"]);
     assert_eq!(
         (json["source"].as_str(), json["accessKeyId"].as_str()),
@@ -485,7 +485,7 @@ fn auth_tells_the_source_and_no_secret() {
     let (code, _, said) = auth(&[("AWS_PROFILE", "half")], &[]);
     assert_eq!(code, 3);
     assert!(said.contains("the profile half has aws_access_key_id, but no aws_secret_access_key"), "{said}");
-    // Region and endpoint may be wrong, and files too: what is known is told all the same.
+    // With a faulty region, endpoint or file, everything that is known is still printed.
     let (code, json, said) = auth(&[keys[0], keys[1], ("AWS_REGION", "no region")], &[]);
     assert_eq!(
         (code, json["accessKeyId"].as_str(), json["region"].is_null()),
@@ -496,7 +496,7 @@ fn auth_tells_the_source_and_no_secret() {
     std::fs::write(&broken, "no section").unwrap();
     let (code, json, said) = auth(&[("AWS_CONFIG_FILE", broken.to_str().unwrap())], &[]);
     assert_eq!((code, json["tried"][2]["outcome"].as_str()), (3, Some("failed")), "{said}");
-    // By name as well, `default` need not be there.
+    // `default` may be missing even if it is named.
     let (code, _, said) = auth(&[("AWS_PROFILE", "default")], &[]);
     assert_eq!((code, said.contains("no AWS credentials were found")), (3, true));
 }
@@ -538,7 +538,7 @@ fn a_replay_responds_as_the_service_did_and_holds_no_secret() {
     assert!(stderr(&strict).contains("messages[0].content[0].text"), "{}", stderr(&strict));
     assert_eq!(replay(&["Hi", "--replay-speed", "1000"]).status.code(), Some(0));
     assert_eq!(replay(&["Hi", "--replay-speed", "0"]).status.code(), Some(2));
-    // Nothing that is set up has a say in what a recording answers, and it does not record itself.
+    // The configuration does not affect a replay, and a replay does not record into its own file.
     let mut anywhere = pumice(&home);
     anywhere
         .env("AWS_REGION", "no region")
@@ -670,7 +670,7 @@ fn wrong_usage_exits_with_2_and_says_what_is_expected() {
         "{output:?}"
     );
 
-    // A token in the clear goes to this machine alone.
+    // Over plain http, a token goes only to this machine.
     let output = pumice(&home)
         .env("AWS_BEARER_TOKEN_BEDROCK", "sekret")
         .args(["chat", "--endpoint-url", "http://bedrock.example", "Hi"])
@@ -727,7 +727,7 @@ fn a_stream_that_is_used_wrongly_has_an_error_event() {
     let output = with_input(pumice(&home).arg("stream"), "{}");
     assert_eq!(output.status.code(), Some(2));
     assert!(only_error(&output).contains(": missing field `model`"), "{output:?}");
-    // The input of the hint is enough.
+    // The input that the hint shows works.
     let told = only_error(&output);
     let (_, least) = told.split_once("\nhint: the smallest input is ").unwrap();
     pumice::pi::Input::from_json(least).unwrap();

@@ -1,6 +1,5 @@
-//! No secret is in anything that is printed, recorded, kept in a cache, shown by `Debug` or told by an error:
-//! also where the service quotes the request that it refuses, and where a file is wrong in the very line
-//! that the secret stands in.
+//! No secret is printed, recorded, cached, or shown by `Debug` or an error, even if the service quotes the refused request,
+//! or a file has a fault in the line with the secret.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -25,7 +24,7 @@ use serde_json::json;
 use support::server::{Answer, Server, event, text_answer};
 use tempfile::TempDir;
 
-/// Each has the form of the real one, and `Sekret` in it.
+/// Each has the form of a real secret, with `Sekret` in it.
 const SECRET_KEY: &str = "Sekret/7MDENG+bPxRfiCYEXAMPLEKEYSekretKey";
 const SESSION_TOKEN: &str = "IQoJb3JpZ2luX2VjSekretSession//////////wEaCXVzLWVhc3QtMSJHMEUCIQSekretTail==";
 const BEARER: &str = "bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29tLz9BY3Rpb249SekretBearer";
@@ -44,10 +43,10 @@ struct Echo {
 }
 
 impl Echo {
-    /// One that refuses each request with a quotation of it, head and body.
+    /// Refuses each request and quotes it, head and body.
     fn start() -> Self {
         Self::answering(|quotation, body| {
-            // STS speaks XML, and all others JSON, each with words of its own.
+            // STS responds in XML, the others in JSON with different members.
             let answer = if body.starts_with(b"Action=") {
                 let quotation = quotation.replace('&', "&amp;").replace('<', "&lt;");
                 format!(
@@ -67,7 +66,7 @@ impl Echo {
         })
     }
 
-    /// One that makes an answer of the request, head and body, and of the body alone.
+    /// Responds with what the function makes of the request (head and body) and of the body.
     fn answering(answer: fn(&str, &[u8]) -> (String, Vec<u8>)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -96,7 +95,7 @@ impl Echo {
                     "HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
                     answer.len()
                 );
-                // In two pieces, the cut in the middle of what is quoted.
+                // In two pieces, cut inside the quotation.
                 let (first, second) = answer.split_at(answer.len() / 2);
                 let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(first));
                 let _ = stream.flush().and_then(|()| stream.write_all(second));
@@ -105,7 +104,7 @@ impl Echo {
         Self { url, quoted }
     }
 
-    /// What was quoted so far, and the signatures in it.
+    /// The quotations so far, and the signatures in them.
     fn quoted(&self) -> String {
         self.quoted.lock().unwrap().clone()
     }
@@ -155,7 +154,7 @@ fn holds_no_secret(text: &str, signatures: &[String]) {
     }
 }
 
-/// Whether there are 12 characters of a secret together, in whichever case and with white space in between.
+/// Whether a text has 12 consecutive characters of a secret, ignoring case and white space.
 #[track_caller]
 fn holds_no_run_of(secrets: &[&str], text: &str) {
     let bare = |text: &str| text.to_lowercase().replace(char::is_whitespace, "");
@@ -169,7 +168,7 @@ fn holds_no_run_of(secrets: &[&str], text: &str) {
     }
 }
 
-/// What a recording holds, with the bodies in it as they were.
+/// The content of a recording, with its bodies decoded.
 fn recorded(path: &Path) -> String {
     let mut recorded = fs::read_to_string(path).unwrap();
     let mut bodies = String::new();
@@ -191,7 +190,7 @@ fn home() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// Every text in a folder and the folders in it, but for the files that the test wrote.
+/// Every text in a folder and its subfolders, except the files that the test wrote.
 fn files(folder: &Path, known: &[&str]) -> String {
     let mut texts = String::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -400,7 +399,7 @@ fn urls_with_a_password_and_files_with_a_fault_next_to_a_secret() {
         &said(pumice(home.path()).args(["models", "list", "--local", "--json", "--config"]).arg(&file)),
         &[],
     );
-    // A file that is set into is for its owner alone from then on.
+    // After `config set`, only the owner can read the file.
     assert_eq!(said(pumice(home.path()).args(["config", "set", "a.b", "c", "--config"]).arg(&file)), "");
     is_private(&file);
     for aws in [
@@ -519,7 +518,7 @@ fn debug_shows_no_secret() {
     }
 }
 
-/// The ways in which a service quotes what it was sent; `secrets` are the values of its headers.
+/// The ways in which a service quotes a request; `secrets` are the values of its headers.
 fn quoting(secrets: &str, form: &str) -> (String, Vec<u8>) {
     let stream = "200 OK\r\ncontent-type: application/vnd.amazon.eventstream".to_owned();
     let json = "application/json";
@@ -572,7 +571,7 @@ fn quoting(secrets: &str, form: &str) -> (String, Vec<u8>) {
     }
 }
 
-/// What the program itself says of a response quotes it, although its events can be read.
+/// The program's own messages about a response quote it, although its events can be read.
 #[test]
 fn a_message_about_a_response_quotes_no_secret() {
     let tool_call = |name: &str| {
@@ -606,7 +605,7 @@ fn a_message_about_a_response_quotes_no_secret() {
             assert!(said.contains("[withheld]"), "{said}");
             assert_eq!(output.status.code(), Some(exit), "{said}");
             holds_no_run_of(&[secret], &recorded(&path));
-            // Events are the response's own words, and messages are not.
+            // Events show the response unchanged; messages do not.
             let output = run(&["chat", "--json", "Hi"]);
             holds_no_run_of(&[secret], &String::from_utf8_lossy(&output.stderr));
             let stdout = String::from_utf8(output.stdout).unwrap();
@@ -681,13 +680,13 @@ fn secrets_are_withheld_however_a_service_quotes_them() {
                 holds_no_run_of(&secrets, &said);
                 let path = home.path().join("r.jsonl");
                 holds_no_run_of(&secrets, &recorded(&path));
-                // Of a frame that is not whole there is nothing to tell.
+                // A half frame has no message to quote.
                 let tells = !form.ends_with(" frame") || form == "error frame";
                 if tells && !arguments.contains(&"--no-stream") {
                     assert!(said.contains("[withheld"), "{form} {arguments:?}: {said}");
                 }
 
-                // What was recorded fails in the same way, to the letter but for what is withheld.
+                // The replay fails with the same text, except for withheld parts.
                 let mut replay = pumice(home.path());
                 replay.current_dir(home.path()).args(arguments).args(["--replay", "r.jsonl"]);
                 let replayed = replay.output().unwrap().status.code();
@@ -730,7 +729,7 @@ fn provider(url: &str, members: &str) -> String {
 
 type Set<'a> = &'a dyn Fn(&mut Command);
 
-/// The proxy stands for whoever is on the way: it sees all that goes out in the clear.
+/// The proxy sees everything that is sent over plain http, like anyone on the way.
 #[test]
 fn no_secret_goes_over_plain_http_to_another_machine_unless_that_is_allowed() {
     let home = home();
@@ -796,7 +795,7 @@ fn no_secret_goes_over_plain_http_to_another_machine_unless_that_is_allowed() {
         let (code, said, requests) = run(&allowed, Some(&server), set);
         holds_no_run_of(&secrets, &said);
         if can_be_allowed {
-            // Both attempts carry it, and one warning tells of it.
+            // Both attempts carry it, and there is one warning.
             assert_eq!((code, requests.len()), (0, 2), "{named}: {said}");
             let secret = if named == "x-gateway" { HEADER } else { SESSION_TOKEN };
             assert!(requests.iter().all(|request| request.headers.iter().any(|(_, value)| value == secret)));
@@ -812,7 +811,7 @@ fn no_secret_goes_over_plain_http_to_another_machine_unless_that_is_allowed() {
         }
     }
 
-    // A signature is no secret, and yet it is said who can read along.
+    // A signature is no secret, but the warning still names the host.
     let server = Server::start([
         Answer::refusal(503, "ServiceUnavailableException", "busy").header("retry-after", "0"),
         Answer::stream(text_answer(&["Hi"])),
@@ -844,7 +843,7 @@ fn requests_to_this_machine_use_no_proxy() {
     let home = home();
     let port = server.url.rsplit(':').next().unwrap();
     let mut urls = vec![format!("http://127.0.0.1:{port}"), format!("http://LocalHost:{port}")];
-    // Where there is IPv6.
+    // If the machine has IPv6.
     let v6 = TcpListener::bind("[::1]:0")
         .is_ok()
         .then(|| Server::listen("[::1]:0", [Answer::stream(text_answer(&["Hi"]))]));
@@ -1025,7 +1024,7 @@ fn a_key_in_the_path_of_an_endpoint_is_not_shown() {
             with_keys(&mut command).current_dir(home.path()).args(arguments);
             let said = said(command.args(["--config", "settings.json5"]).env("GATE_KEY", key));
             assert!(said.contains(shows), "{said}");
-            // A short one is hidden in what is pumice's own; in what a service says, it is a word.
+            // A short secret is redacted in pumice's own texts; in a service's texts it may be an ordinary word.
             assert!(!said.replace("no route", "\n").contains(&format!("{}/{key}", echo.url)), "{said}");
             if key.len() > 8 {
                 holds_no_secret(&said, &echo.signatures());

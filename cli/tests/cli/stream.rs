@@ -1,4 +1,4 @@
-//! `pumice stream` end to end: what it prints, when, and what it exits with.
+//! `pumice stream` end to end: its output, its timing and its exit codes.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use support::server;
 use serde_json::{Value, json};
 use support::server::{Answer, Server, text_answer};
 
-/// The program in an environment of its own: one attempt a call, and no credentials but a token.
+/// The program in a fake environment: one attempt per call, and only a token as credentials.
 fn pumice(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
     command.arg("stream").args(args).env_clear().env("HOME", "/nowhere").env("AWS_MAX_ATTEMPTS", "1");

@@ -1,4 +1,4 @@
-//! Which servers are trusted: certificates made here, and a server on loopback that shows them.
+//! Which servers are trusted: test certificates, and a loopback server that presents them.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io::{Read as _, Write as _};
@@ -19,7 +19,7 @@ use rustls::server::WebPkiClientVerifier;
 use support::server::text_answer;
 use tempfile::TempDir;
 
-/// An authority of the test's own, in a file as people keep it.
+/// A certificate authority for a test, with its certificate in a file.
 struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
@@ -39,14 +39,14 @@ impl Authority {
         self.folder.path().join("ca.pem").display().to_string()
     }
 
-    /// Serves one answer over TLS with a certificate of this authority's. Gives the port.
+    /// Serves one response over TLS with a certificate of this authority. Returns the port.
     fn serve(&self, params: &CertificateParams, end: End) -> u16 {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         serve(certificate.der().clone(), &key, None, end)
     }
 
-    /// The same as `localhost`, to clients with a certificate of another's alone.
+    /// The same as `localhost`, only for clients with a certificate of the other authority.
     fn serve_to(&self, clients: &Self) -> u16 {
         let key = KeyPair::generate().unwrap();
         let certificate = named("localhost").signed_by(&key, &self.issuer).unwrap();
@@ -54,18 +54,18 @@ impl Authority {
     }
 }
 
-/// How an answer ends, whose length its head does not say.
+/// How a response without a length ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// As TLS has it.
+    /// With a TLS close.
     Closed,
-    /// With the connection alone: anybody on the way may have closed it.
+    /// Only the connection is closed, which anyone on the way can do.
     CutOff,
-    /// In something that is no TLS.
+    /// With bytes that are not TLS.
     Garbage,
 }
 
-/// Serves one answer over TLS, to clients with a certificate of an authority alone, where one is given.
+/// Serves one response over TLS; if an authority is given, only to clients with a certificate of it.
 fn serve(certificate: CertificateDer<'static>, key: &KeyPair, clients: Option<&Authority>, end: End) -> u16 {
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -88,7 +88,7 @@ fn serve(certificate: CertificateDer<'static>, key: &KeyPair, clients: Option<&A
         let (mut stream, _) = listener.accept().unwrap();
         let mut connection = rustls::ServerConnection::new(Arc::new(config)).unwrap();
         let mut tls = rustls::Stream::new(&mut connection, &mut stream);
-        // A client that does not trust the server goes away here.
+        // A client that does not trust the server disconnects here.
         let mut request = Vec::new();
         while !request.ends_with(b"}]}]}") {
             let mut piece = [0; 4096];
@@ -125,7 +125,7 @@ fn valid(from: i32, until: i32) -> CertificateParams {
     params
 }
 
-/// The text of an answer, as far as it came.
+/// The text of a response, as far as it arrived.
 async fn call(url: String, context: Context) -> (String, pumice::Result<()>) {
     call_with(url, context, HttpConfig::default()).await
 }
@@ -172,7 +172,7 @@ async fn a_private_authority_is_trusted_if_it_is_named() {
         assert_eq!(text, "over TLS");
     }
 
-    // So is a certificate that is signed by itself, unless it is an authority's.
+    // A self-signed certificate is trusted too, unless it is an authority's.
     let key = KeyPair::generate().unwrap();
     let certificate = named("localhost").self_signed(&key).unwrap();
     let bundle = authority.folder.path().join("own.pem");
@@ -200,11 +200,11 @@ async fn a_wrong_certificate_is_a_clear_error_and_not_retried() {
     std::fs::write(&bundle, of_authority.pem()).unwrap();
     let shown_is_trusted = || Context::fake().with_env("AWS_CA_BUNDLE", bundle.display().to_string());
     let by = |authority: &Authority, params| authority.serve(&params, End::Closed);
-    // Each server takes one connection alone.
+    // Each server accepts only one connection.
     let cases = [
         // Neither the bundled roots nor the system's know it.
         ("unknown issuer", by(&authority, named("localhost")), Context::fake(), "AWS_CA_BUNDLE"),
-        // What is named takes the place of all others.
+        // A named authority replaces all others.
         ("another's", by(&other, named("localhost")), trusted(), "AWS_CA_BUNDLE"),
         (
             "its own",
@@ -260,12 +260,12 @@ async fn a_truncated_tls_stream_is_not_a_complete_response() {
         let context = Context::fake().with_env("AWS_CA_BUNDLE", authority.file());
         let (text, end) = call(format!("https://localhost:{port}"), context).await;
         assert_eq!(end.unwrap_err().kind(), kind);
-        // What came together with a record that is none is not given out.
+        // Data that arrived with an invalid record is not delivered.
         assert!(text == "over TLS" || end_is_garbage && text.is_empty(), "{text}");
     }
 }
 
-/// The server takes one connection alone: another attempt would find nobody.
+/// The server accepts only one connection, so another attempt would fail to connect.
 #[tokio::test]
 async fn a_server_without_tls_gets_a_hint() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -287,7 +287,7 @@ fn the_program_always_verifies_certificates_and_gives_a_hint() {
     let trusted = chat(serve()).env("AWS_CA_BUNDLE", authority.file()).output().unwrap();
     assert_eq!((trusted.status.code(), trusted.stdout.as_slice()), (Some(0), b"over TLS\n".as_slice()));
 
-    // What turns verification off elsewhere.
+    // Variables that turn verification off in other programs.
     let elsewhere = [
         ("AWS_CLI_NO_VERIFY_SSL", "true"),
         ("AWS_NO_VERIFY_SSL", "true"),
@@ -331,7 +331,7 @@ async fn authorities_and_client_certificate_from_the_configuration() {
         .await
         .1
         .unwrap();
-    // What the environment names counts first.
+    // The environment takes precedence.
     let other = Authority::new();
     let context = Context::fake().with_env("AWS_CA_BUNDLE", other.file());
     let port = authority.serve(&named("localhost"), End::Closed);

@@ -1,5 +1,5 @@
-//! What a model, a service, a recording or a settings file says is not trusted: it cannot make a terminal do
-//! or show something else, nor the program write, call or send anywhere, nor bring it down.
+//! Models, services, recordings and settings files are not trusted: they cannot control the terminal, make the program
+//! write, call or send anything, or crash it.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use support::server::{Answer, Server, event, exception, message_start, message_stop, text};
 use tempfile::TempDir;
 
-/// The title of the window, colours and the cursor, writing in the other direction, nothing to see, an
-/// 8-bit control, and a line that looks like the program's own.
+/// Window title, colours and cursor, a change of the writing direction, an invisible character, an 8-bit control, and a
+/// line that looks like the program's own.
 const HARM: &str =
     "a\u{1b}]0;title\u{7}\u{1b}[31m\u{1b}[2J\r\u{202e}b\u{200b}\u{feff}\u{9b}31m\u{e0041}\u{2066}c\u{8}";
 
@@ -50,7 +50,7 @@ fn with_input(command: &mut Command, input: &[u8]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// What a terminal got, but for the program's own styles, has nothing in it that a terminal acts on.
+/// Checks that the output, except for the program's own styles, has nothing that a terminal acts on.
 #[track_caller]
 fn is_harmless(got: &str) {
     let mut plain = got.to_owned();
@@ -75,7 +75,7 @@ fn delta(index: u32, delta: &Value) -> Vec<u8> {
     event("contentBlockDelta", &json!({"contentBlockIndex": index, "delta": delta}).to_string())
 }
 
-/// An answer in which everything that a model decides does harm.
+/// A response in which everything that a model controls is harmful.
 fn harmful_answer() -> Vec<Vec<u8>> {
     vec![
         message_start(),
@@ -103,7 +103,7 @@ fn a_model_cannot_do_anything_to_a_terminal() {
                 terminal::run(pumice(home.path()).args(arguments).args(["--endpoint-url", &server.url]));
             is_harmless(&got);
             assert!(got.contains("\\u{202e}") || got.contains("\\u202e"), "{got:?}");
-            // No link is followed, and nothing else is asked.
+            // No link is followed, and nothing else is requested.
             assert_eq!(server.requests().len(), 1, "{got:?}");
         }
         let request = home.path().join("request.json");
@@ -112,13 +112,13 @@ fn a_model_cannot_do_anything_to_a_terminal() {
         let arguments = ["converse", "--request", "request.json", "--endpoint-url", &server.url];
         let (_, got) = terminal::run(pumice(home.path()).args(arguments));
         is_harmless(&got);
-        // What is JSON stays what it says.
+        // JSON keeps its meaning.
         for line in got.lines().filter(|line| line.starts_with('{')) {
             serde_json::from_str::<Value>(line).unwrap();
         }
         fs::remove_file(request).unwrap();
     }
-    // Whatever is said of files, none is written.
+    // No file is written, whatever the response says.
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
@@ -129,7 +129,7 @@ fn scripts_and_emoji_survive_any_cut() {
     let mut frames = vec![message_start()];
     frames.extend(pieces.map(|piece| delta(0, &json!({"reasoningContent": {"text": piece}}))));
     frames.extend(pieces.map(|piece| text(1, piece)));
-    // What belongs to no letter, at the beginning of a piece, is escaped all the same.
+    // A stray combining character at the beginning of a piece is escaped too.
     frames.extend([text(1, " pass"), text(1, "\u{200d}word"), message_stop("end_turn")]);
     let server = Server::start([Answer::stream(frames)]);
     let (_, got) = terminal::run(pumice(home.path()).args(["chat", "Hi", "--endpoint-url", &server.url]));
@@ -145,7 +145,7 @@ fn output_to_a_pipe_is_not_escaped() {
     let output = pumice(home.path()).args(["chat", "Hi", "--endpoint-url", &server.url]).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(said, format!("[click](https://example.com/{HARM}) {HARM}\n"));
-    // What is said beside it is for people, wherever it goes.
+    // Messages on standard error are for people, wherever they go.
     is_harmless(std::str::from_utf8(&output.stderr).unwrap());
 }
 
@@ -161,7 +161,7 @@ fn a_refusal_cannot_do_anything_to_a_terminal() {
             terminal::run(pumice(home.path()).args(["chat", "-v", "Hi", "--endpoint-url", &server.url]));
         assert!(matches!(status.code(), Some(1 | 4)), "{got:?}");
         is_harmless(&got);
-        // A line of the service's does not look like one of the program's.
+        // A service's line cannot look like one of the program's.
         assert!(!got.contains("\nhint: run this"), "{got:?}");
     }
 }
@@ -275,7 +275,7 @@ fn settings_of_a_stranger_do_nothing_to_a_terminal_and_run_nothing() {
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
 }
 
-/// A recording whose exchange was with `url`, answered with this head and body.
+/// A recording of one exchange with `url` and this response.
 fn recording(url: &str, operation: &str, head: &Value, body: &str) -> String {
     [
         json!({"recording": {"version": 1}}),
@@ -385,7 +385,7 @@ fn files_and_lists_have_an_end() {
         let output = command.output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    // Pipes that never end. What is no file at all is in `files.rs`.
+    // Pipes that never end. Other kinds of file are in `files.rs`.
     #[cfg(unix)]
     for (arguments, longest) in [
         (["config", "show", "--config", "/dev/stdin"].as_slice(), "16777216"),
@@ -398,7 +398,7 @@ fn files_and_lists_have_an_end() {
         assert_eq!(code, Some(2), "{said}");
         assert!(said.contains(&format!("expected at most {longest} bytes, found more")), "{said}");
     }
-    // A list whose every page has another behind it.
+    // A list in which every page has a next page.
     let pages = (0..1002).map(|page| {
         Answer::whole(200, json!({"modelSummaries": [], "nextToken": page.to_string()}).to_string())
     });

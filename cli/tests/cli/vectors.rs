@@ -1,5 +1,5 @@
-//! What others wrote and what others read: the encoding's published vectors, streams with the events that
-//! botocore makes of them, bodies that Bedrock really sent, and signed requests.
+//! Vectors of others: the published ones of the encoding, streams with the events that botocore reads from them, bodies
+//! recorded from Bedrock, and signed requests.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -114,7 +114,7 @@ fn smithy_rs_frames() {
     }
 }
 
-/// Where botocore is content with less, or says less, we say what is wrong.
+/// Differences in which botocore accepts more, or reports less than we do.
 #[tokio::test]
 #[ignore = "needs ../shared: recordings and vectors beside the project"]
 async fn made_streams_give_the_events_and_errors_of_botocore() {
@@ -356,7 +356,7 @@ fn assert_damaged(stream: &[u8], file: &Path) -> Error {
     error
 }
 
-/// The answer that the JSON in these frames adds up to, in the form of a Converse response.
+/// Collects the JSON in these frames into a Converse response.
 fn fold(frames: &[Frame]) -> Value {
     let mut blocks = BTreeMap::<u64, Map<String, Value>>::new();
     let mut response = json!({ "output": { "message": {} } });
@@ -443,7 +443,7 @@ fn add(block: &mut Map<String, Value>, kind: &str, piece: &Value) {
     }
 }
 
-/// What the program said.
+/// The program's output.
 struct Output {
     code: Option<i32>,
     stdout: String,
@@ -478,7 +478,7 @@ impl Output {
         self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The exit code, and what is wrong and where.
+    /// The exit code, and the fault with its position.
     fn assert_end(&self, error: Option<&Error>) {
         let Some(error) = error else {
             assert_eq!((self.code, &*self.stderr), (Some(0), ""));

@@ -1,5 +1,5 @@
-//! The frame reader, held against frames that `aws-smithy-eventstream` writes and against what its decoder
-//! makes of damaged and forged ones.
+//! The frame reader, compared with frames that `aws-smithy-eventstream` writes, and with what its decoder makes of damaged
+//! and forged ones.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -29,7 +29,7 @@ proptest! {
 
         prop_assert_eq!(&read(cut(&stream, &sizes)).unwrap(), &whole);
         prop_assert_eq!(&read(stream.chunks(1)).unwrap(), &whole);
-        // All that has come, before any of it is read.
+        // Everything is pushed before anything is read.
         let mut decoder = FrameDecoder::new();
         for piece in cut(&stream, &sizes) {
             decoder.push(Bytes::copy_from_slice(piece));
@@ -52,7 +52,7 @@ proptest! {
         let mut chunks = Vec::new();
         let mut start = 0;
         for piece in cut(&stream, &sizes) {
-            // Memory of its own for each chunk, so that no two of them lie side by side.
+            // Separate memory for each chunk, so that no two are adjacent.
             let chunk = Bytes::copy_from_slice(piece);
             decoder.push(chunk.clone());
             start += piece.len();
@@ -143,7 +143,7 @@ proptest! {
         prop_assert_eq!(ours(&stream), judged(&stream));
     }
 
-    /// The checksums of these frames are right, so that what is inside them is looked at.
+    /// These frames have valid checksums, so their content is checked.
     #[test]
     fn the_judge_reads_the_same_of_forged_frames(frames in vec(forged_frame(), 1..4)) {
         let stream = frames.concat();
@@ -294,7 +294,7 @@ fn malformed_headers_are_named_with_their_place() {
         (b"\x02\xc3(\0".to_vec(), "expected a name in UTF-8"),
         (header("good", 0, &[]), r#"expected a new name, found "good" again"#),
     ] {
-        // What follows the headers must not be taken for the rest of one.
+        // The bytes after the headers must not be read as part of one.
         let stream =
             [raw(&[], b"first"), raw(&[good.clone(), bad].concat(), b"payload of the second")].concat();
         let (before, error) = read([&stream[..]]).unwrap_err();
@@ -322,7 +322,7 @@ fn a_name_found_again_is_an_error_among_few_and_among_many() {
     }
 }
 
-/// Were each name compared with each, it would take more than a billion comparisons.
+/// A quadratic check would need more than a billion comparisons.
 #[test]
 fn thousands_of_headers_are_read_in_linear_time() {
     let mut headers = Vec::new();
@@ -374,7 +374,7 @@ fn an_empty_stream_has_no_frames_and_ends_well() {
 
 type Headers = Vec<(String, Written)>;
 
-/// Pieces of these sizes, over and over.
+/// Cuts into pieces of these sizes, repeated.
 fn cut<'a>(mut stream: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     for size in sizes.iter().cycle() {
@@ -388,7 +388,7 @@ fn cut<'a>(mut stream: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
     pieces
 }
 
-/// What is to compare of a result.
+/// The part of a result that is compared.
 fn outcome(result: Result<Vec<Frame>, (Vec<Frame>, Error)>) -> (Vec<Frame>, Option<String>) {
     match result {
         Ok(frames) => (frames, None),
@@ -415,7 +415,7 @@ fn length(value: &HeaderValue<'_>) -> usize {
     }
 }
 
-/// A frame in the words of `aws-smithy-eventstream`.
+/// A frame as a message of `aws-smithy-eventstream`.
 fn as_written(frame: &Frame) -> (Headers, Vec<u8>) {
     let headers = frame.headers().map(|(name, value)| {
         let value = match value {
@@ -446,11 +446,9 @@ fn ends_well(stream: &[u8]) -> bool {
     ours(stream).1
 }
 
-/// The frames that the decoder of `aws-smithy-eventstream` finds before the first fault, and whether there
-/// is none up to the end.
+/// The frames that the decoder of `aws-smithy-eventstream` finds before the first fault, and whether there is no fault.
 ///
-/// It takes a header name that is empty, or that is there twice, for right, and it has no limits; for the
-/// first two it is corrected here.
+/// That decoder accepts empty and duplicate header names, which this function corrects, and has no limits.
 fn judged(stream: &[u8]) -> (Vec<(Headers, Vec<u8>)>, bool) {
     let mut decoder = MessageFrameDecoder::new();
     let mut left = Bytes::copy_from_slice(stream);
@@ -488,7 +486,7 @@ fn text_frame(text: &str) -> Vec<u8> {
     written(&[(headers, text.as_bytes().to_vec())])
 }
 
-/// A frame of any header bytes, with the right checksums.
+/// A frame of any header bytes, with valid checksums.
 fn raw(headers: &[u8], payload: &[u8]) -> Vec<u8> {
     checked(&prelude(u32_of(16 + headers.len() + payload.len()), u32_of(headers.len())), headers, payload)
 }
@@ -538,14 +536,14 @@ fn header_value() -> impl Strategy<Value = Written> {
     ]
 }
 
-/// Something that happens to a stream.
+/// A change to a stream.
 #[derive(Debug, Clone)]
 enum Mutation {
     Changed(Index, u8),
     Removed(Index),
     Added(Index, u8),
     CutOff(Index),
-    /// A part of it twice.
+    /// A part is repeated.
     Repeated(Index, Index),
 }
 
@@ -587,7 +585,7 @@ impl Mutation {
     }
 }
 
-/// A frame with right checksums, whose lengths and headers may be anything.
+/// A frame with valid checksums and any lengths and headers.
 fn forged_frame() -> impl Strategy<Value = Vec<u8>> {
     let value =
         prop_oneof![vec(any::<u8>(), 0..18), "[ -~]{0,12}".prop_map(|text| prefixed(text.as_bytes()))];

@@ -1,4 +1,4 @@
-//! What was really sent, read into the types and written back, is what it was.
+//! Recorded bodies, read into the types and written back, are unchanged.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -168,7 +168,7 @@ fn round_trip<T: DeserializeOwned + Serialize>(text: &str) -> Value {
     parse(&serde_json::to_string(&read::<T>(text)).unwrap())
 }
 
-/// `1` and `1.0` are one number, and two JSON values.
+/// Compares `1` and `1.0` as equal; as JSON values they differ.
 fn numbers_alike(value: Value) -> Value {
     match value {
         Value::Number(number) => json!(number.as_f64().unwrap()),
@@ -180,7 +180,7 @@ fn numbers_alike(value: Value) -> Value {
     }
 }
 
-/// A member that is `null` is one that is absent.
+/// A member that is `null` counts as absent.
 fn without_nulls(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(without_nulls).collect(),

@@ -1,7 +1,7 @@
-//! A call and what goes wrong with it, drawn from a seed; and what must come of it.
+//! A call with faults, drawn from a seed, and its expected outcome.
 //!
-//! [`Plan::expected`] is the judge. It knows the plan and the rules as they are promised (which failures are
-//! tried again, what an answer's end is, what counts as damaged), and none of the code under test.
+//! [`Plan::expected`] is the model. It knows the plan and the documented rules (which failures are retried, where a
+//! response ends, what counts as damaged), and shares no code with the client.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "part of tests")]
@@ -16,16 +16,16 @@ use pumice::ErrorKind;
 use crate::server;
 use stage::{Act, Mark};
 
-/// The longest that the head of an answer may take, and the longest silence after it, in the tests' clients.
+/// The tests' timeouts: for the head of a response, and for a silence after it.
 pub const FIRST_BYTE: Duration = Duration::from_secs(20);
 pub const IDLE: Duration = Duration::from_secs(30);
 pub const MILLISECOND: Duration = Duration::from_millis(1);
-/// The longest that is waited for the text of a refusal.
+/// The timeout for the body of an error response.
 const REFUSAL: Duration = Duration::from_secs(10);
-/// The longest that a container's credentials service may take.
+/// The timeout of a container's credentials service.
 const CONTAINER: Duration = Duration::from_secs(5);
 
-/// Numbers that a seed decides: `SplitMix64`.
+/// Random numbers from a seed: `SplitMix64`.
 pub struct Chance(u64);
 
 impl Chance {
@@ -40,7 +40,7 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0 to `end`, without it.
+    /// From 0 to below `end`.
     pub fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % end as u64).unwrap()
     }
@@ -57,22 +57,22 @@ impl Chance {
 /// One call.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// `None` where it is not drawn but given.
+    /// `None` if the plan is given, not drawn.
     pub seed: Option<u64>,
     pub streamed: bool,
     pub max_attempts: usize,
-    /// Nothing listens where the call goes.
+    /// Nothing listens at the endpoint.
     pub nowhere: bool,
-    /// What a container's service for credentials answers, or no such service: keys that are given.
+    /// The responses of a container's credentials service, or no such service: the keys are given.
     pub source: Option<Vec<Keys>>,
-    /// What each attempt meets. There are more than may be made.
+    /// What happens to each attempt. There are more than the client may make.
     pub answers: Vec<Answer>,
 }
 
-/// An answer of a service for credentials.
+/// A response of a credentials service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
-    /// The keys of this number.
+    /// The keys with this number.
     Good(usize),
     Refused(u16),
     NotJson,
@@ -81,10 +81,10 @@ pub enum Keys {
     Silent,
 }
 
-/// What an attempt meets.
+/// What happens to an attempt.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// No head of an answer, or none that is whole.
+    /// No complete response head.
     Headless(Headless),
     Refusal(Refusal),
     /// 200.
@@ -96,24 +96,24 @@ pub enum Headless {
     Closed,
     Reset,
     Silent,
-    /// This much of a head in percent, and then what the other says.
+    /// This percentage of a head, then the other fault.
     HalfThenClosed(usize),
     HalfThenReset(usize),
     HalfThenSilent(usize),
-    /// It arrives so slowly that the time is over first.
+    /// It arrives so slowly that the timeout comes first.
     TooSlow,
     /// Another protocol.
     Garbage(usize),
     /// Header after header, without end.
     Endless,
-    /// More headers than anybody sends.
+    /// Too many headers.
     TooMany,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub struct Refusal {
     pub status: u16,
-    /// The service's name for it, or none.
+    /// The service's error code, or none.
     pub code: &'static str,
     pub in_header: bool,
     kind: ErrorKind,
@@ -122,7 +122,7 @@ pub struct Refusal {
     pub body: RefusalBody,
 }
 
-/// The header that asks for a pause, and the pause that the rules make of it.
+/// The header that asks for a pause, and the pause that follows by the rules.
 #[derive(Debug, Clone, Copy)]
 pub struct Hint {
     pub header: &'static str,
@@ -148,29 +148,29 @@ pub struct Body {
     pub fault: Fault,
     /// How much is written at once.
     pub write: usize,
-    /// Waits this long before each of so many writes: no longer than is allowed.
+    /// Waits this long before each of this many writes: no longer than the timeout.
     pub pauses: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Head {
     Plain,
-    /// Byte by byte, and almost too late.
+    /// Byte by byte, each shortly before the timeout.
     Slow,
-    /// Behind 100 Continue and 103 Early Hints.
+    /// After 100 Continue and 103 Early Hints.
     Informed,
-    /// With a header of so many KiB.
+    /// With a header of this many KiB.
     Long(usize),
-    /// With so many headers.
+    /// With this many headers.
     Many(usize),
-    /// It says that this is a page of HTML.
+    /// Its content type is HTML.
     Html,
 }
 
 #[derive(Debug, Clone)]
 pub enum Content {
     Frames(Vec<Frame>),
-    /// Of the API's answer that comes whole: its text, and what is sent.
+    /// The API's response without a stream: its text, and the bytes.
     Whole {
         text: String,
         json: String,
@@ -192,61 +192,61 @@ impl fmt::Debug for Frame {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Gives {
-    /// Passed over.
+    /// Ignored.
     Nothing,
     Event,
     Text(String),
     MessageStop,
-    /// The end, and whether it is tried again where nothing was delivered before.
+    /// The end, and whether the call is retried if nothing was delivered before.
     Failure(ErrorKind, bool),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// Chunks of so many bytes.
+    /// Chunks of this many bytes.
     Chunked(usize),
     Length,
     /// The body ends with the connection.
     Close,
 }
 
-/// What goes wrong with a body, at a byte of it.
+/// A fault at a byte of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     None,
     /// The connection is closed.
     Cut(usize),
-    /// The body ends as it should, and too early.
+    /// The body ends regularly, but too early.
     End(usize),
     /// The connection is reset.
     Reset(usize),
-    /// Nothing more comes.
+    /// Nothing more is sent.
     Silent(usize),
-    /// These bits of the byte are turned.
+    /// These bits of the byte are flipped.
     Damage(usize, u8),
-    /// The same, and nothing comes behind the prelude that it is in.
+    /// The same, and nothing is sent after the prelude with the byte.
     DamageThenSilent {
         at: usize,
         bits: u8,
         prelude_end: usize,
     },
-    /// What follows is no chunk: which fault it is.
+    /// What follows is not a chunk.
     BadChunk(usize, usize),
-    /// The connection is closed behind the answer, which does not say so.
+    /// The connection is closed after the response, which does not announce it.
     ClosedBehind,
-    /// Text without end follows; the client goes away after so many events more.
+    /// Endless text follows. The client drops the stream after this many more events.
     Endless(usize),
 }
 
-/// What must come of a plan.
+/// The expected outcome of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
-    /// Of the whole call; where the client goes away, all is well.
+    /// Of the whole call. If the client drops the stream, there is no error.
     pub end: Result<(), ErrorKind>,
     /// The number of events that are delivered, and the text in them.
     pub delivered: Mark,
     pub text: String,
-    /// The client goes away when it has got so many events.
+    /// The client drops the stream after this many events.
     pub leaves_after: Option<usize>,
     /// The number of the keys that each attempt was signed with.
     pub attempts: Vec<usize>,
@@ -255,7 +255,7 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// The exit code, when `begun` says whether anything was printed.
+    /// The exit code. `begun` says whether anything was printed.
     pub fn exit_code(&self, begun: bool) -> i32 {
         let Err(kind) = self.end else { return 0 };
         if begun {
@@ -276,10 +276,10 @@ impl Expected {
     }
 }
 
-/// What comes of one attempt.
+/// The outcome of one attempt.
 struct Outcome {
     end: Result<(), ErrorKind>,
-    /// Whether it may be tried again: never once something was delivered.
+    /// Whether it may be retried: never after something was delivered.
     again: bool,
     expired: bool,
     pause: Duration,
@@ -307,7 +307,7 @@ impl Plan {
         let max_attempts = 1 + chance.below(3);
         let nowhere = chance.one_in(60);
         let source = chance.one_in(6).then(|| source(&mut chance));
-        // One more for keys that have expired, and one that must never be made.
+        // One more for expired keys, and one that must never be made.
         let mut answers = (0..max_attempts + 2)
             .map(|attempt| Answer::drawn(&mut chance, streamed, attempt))
             .collect::<Vec<_>>();
@@ -317,8 +317,8 @@ impl Plan {
         Self { seed: Some(seed), streamed, max_attempts, nowhere, source, answers }
     }
 
-    /// One answer with one fault: each failure there is in the place of every frame, and every byte of it cut
-    /// off, ended, reset, followed by silence or damaged, the first chunk ending there.
+    /// One response with one fault: every failure in place of every frame, and every byte cut off, ended, reset, followed
+    /// by silence or damaged, with the first chunk ending there.
     pub fn at_every_position() -> Vec<Self> {
         let text = |text: &str| Frame { bytes: server::text(0, text), gives: Gives::Text(text.to_owned()) };
         let frames = [
@@ -364,7 +364,7 @@ impl Plan {
         failures.chain(faults).collect()
     }
 
-    /// What the rules make of it.
+    /// The outcome by the rules.
     pub fn expected(&self) -> Expected {
         let mut expected = Expected {
             end: Ok(()),
@@ -392,7 +392,7 @@ impl Plan {
             let outcome = answer.outcome();
             expected.end = outcome.end;
             if outcome.expired && !renewed {
-                // Keys that have expired are asked for anew, once, which is no attempt among the others.
+                // Expired keys are replaced once, which does not count as an attempt.
                 let other = ask().filter(|other| *other != key);
                 let Some(other) = other else { return expected };
                 (key, renewed, counted) = (other, true, counted - 1);
@@ -413,17 +413,17 @@ impl Plan {
         self.answers.iter().map(Answer::acts).collect()
     }
 
-    /// What the server for credentials does each time.
+    /// What the server for credentials does for each request.
     pub fn source_acts(&self) -> Vec<Vec<Act>> {
         self.source.iter().flatten().map(|keys| keys.acts()).collect()
     }
 
-    /// Whether an attempt meets a silence that the client ends.
+    /// Whether an attempt has a silence that the client ends.
     pub fn is_ever_silent(&self) -> bool {
         self.acts().iter().flatten().any(|act| matches!(act, Act::Silence(_)))
     }
 
-    /// Whether it is over soon where time is not made: on a real clock with a timeout of a second.
+    /// Whether it ends soon on a real clock with a timeout of a second.
     pub fn is_short(&self) -> bool {
         let made = self.expected().attempts.len();
         let short = |answer: &Answer| match answer {
@@ -442,7 +442,7 @@ impl Plan {
     }
 }
 
-/// Asks a service for credentials, three times in all where it fails for a while.
+/// Asks a service for credentials: up to three times if it fails temporarily.
 fn asked_for_keys(source: &mut impl Iterator<Item = Keys>) -> Option<usize> {
     for _ in 0..3 {
         match source.next().unwrap() {
@@ -596,7 +596,7 @@ impl Headless {
     }
 }
 
-/// What is no head of an answer.
+/// Bytes that are not a response head.
 const GARBAGE: [&[u8]; 6] = [
     b"SSH-2.0-OpenSSH_9.9\r\n\r\n",
     b"HTTP/1.1 2000 OK\r\n\r\n",
@@ -622,7 +622,7 @@ impl Refusal {
         Self { status, code, in_header, kind, again, hint, body }
     }
 
-    /// Of keys whose time is over.
+    /// Of expired keys.
     fn expired() -> Self {
         let (status, code, kind, again) = REFUSALS[0];
         Self { status, code, in_header: true, kind, again, hint: None, body: RefusalBody::Json }
@@ -661,7 +661,7 @@ impl Refusal {
     }
 }
 
-/// Status, code; the kind of failure, and whether it is tried again.
+/// Status, code; the kind of failure, and whether it is retried.
 type Rule = (u16, &'static str, ErrorKind, bool);
 
 /// The service's failures and a gateway's, as AWS's standard retry mode sorts them.
@@ -693,7 +693,7 @@ const REFUSALS: [Rule; 25] = [
     (302, "", ErrorKind::Service, false),
 ];
 
-/// A hint lengthens a pause, which is nothing where chance says 0, by five seconds at most.
+/// The service's hint lengthens a pause by at most five seconds. With the random number 0, there is no other pause.
 const HINTS: [Hint; 7] = [
     Hint { header: "retry-after", value: "1", pause: Duration::from_secs(1) },
     Hint { header: "retry-after", value: "60", pause: Duration::from_secs(5) },
@@ -724,10 +724,10 @@ impl Body {
         };
         let fault = content.fault(chance, framing, length);
         let write = chance.pick(&[1, 5, 64, 1000, usize::MAX]);
-        // Each write then holds some of the body, which ends the silence; a chunk's head would not.
+        // Each write then has some of the body, which ends the silence. A chunk's head alone would not.
         let pauses = if write >= 64 && chance.one_in(6) { 1 + chance.below(3) } else { 0 };
-        // A connection that is closed behind a whole answer, of which the client has left a part unread, may or
-        // may not be the next attempt's.
+        // If a connection is closed after a whole response that the client has not read to its end, the next attempt may
+        // or may not use it.
         let unread = |frame: &Frame| matches!(frame.gives, Gives::Failure(..));
         let fault = match (&content, fault) {
             (Content::Frames(frames), Fault::ClosedBehind | Fault::Cut(_) | Fault::Reset(_))
@@ -737,7 +737,7 @@ impl Body {
             }
             _ => fault,
         };
-        // What is no stream is not read as one, whatever is wrong with it.
+        // A body that is not a stream is not read as one, whatever its faults.
         let (fault, pauses) = if head == Head::Html { (Fault::None, 0) } else { (fault, pauses) };
         Self { head, content, framing, fault, write, pauses }
     }
@@ -752,7 +752,7 @@ impl Body {
                 let length = self.content.bytes().len();
                 let mut outcome = Outcome::failed(ErrorKind::Damaged, false);
                 outcome.end = match self.ends(length) {
-                    // A part of a text in JSON is none.
+                    // A part of a JSON text is not JSON.
                     Ended::Body(reached) if reached < length || *fault => Err(ErrorKind::Damaged),
                     Ended::Body(_) => {
                         outcome.text.clone_from(text);
@@ -813,7 +813,7 @@ impl Body {
             return outcome;
         }
         let (end, again) = match self.ends(length) {
-            // A whole answer ends between two frames and behind `messageStop`.
+            // A whole response ends between two frames, after `messageStop`.
             Ended::Body(reached) if reached == at && stopped => (Ok(()), false),
             Ended::Body(_) => (Err(ErrorKind::BrokenOff), true),
             Ended::Failure(kind, again) => (Err(kind), again),
@@ -822,7 +822,7 @@ impl Body {
         outcome
     }
 
-    /// How a body of this length ends as HTTP has it.
+    /// How a body of this length ends in HTTP.
     fn ends(&self, length: usize) -> Ended {
         match (self.fault, self.framing) {
             (Fault::BadChunk(..), _) => Ended::Failure(ErrorKind::Damaged, false),
@@ -889,12 +889,12 @@ impl Body {
             }
         }
         let mut acts = self.head_acts(&head);
-        // What is cut into too many pieces takes its time and shows nothing new.
+        // Too many pieces take time and show nothing new.
         let write = self.write.min(wire.len()).max(wire.len() / 300).max(1);
         let pieces = wire.chunks(write).enumerate();
         let last = pieces.len().saturating_sub(1);
         for (number, piece) in pieces {
-            // The last one may be of a chunk's head alone.
+            // The last piece may have only a chunk's head.
             if number < self.pauses && number < last {
                 acts.push(Act::Pause(IDLE.saturating_sub(MILLISECOND)));
             }
@@ -947,15 +947,15 @@ impl Body {
 
 /// How a body ends.
 enum Ended {
-    /// As it should, after so many bytes.
+    /// Regularly, after this many bytes.
     Body(usize),
     Failure(ErrorKind, bool),
 }
 
-/// What follows without end.
+/// What is repeated without end.
 const ENDLESS: &str = ".";
 
-/// What is no chunk.
+/// Bytes that are not a chunk.
 const BAD_CHUNKS: [&[u8]; 6] = [
     b"zz\r\n",
     b"\r\n\r\n",
@@ -981,7 +981,7 @@ impl Content {
                 Some(*at)
             }));
         }
-        // Anywhere, or where frames meet.
+        // Anywhere, or between frames.
         let at = if chance.one_in(3) { chance.pick(&starts) } else { chance.below(length + 1) };
         let bits = 1 + u8::try_from(chance.below(255)).unwrap();
         match (chance.below(10), self) {
@@ -1033,7 +1033,7 @@ fn whole(chance: &mut Chance, attempt: usize) -> Content {
     }
 }
 
-/// An answer's frames, most often all that belong to it, sometimes with a failure among them.
+/// A response's frames: usually complete, sometimes with a failure among them.
 fn frames(chance: &mut Chance, attempt: usize) -> Vec<Frame> {
     let mut frames = Vec::new();
     let mut add = |bytes, gives| frames.push(Frame { bytes, gives });
@@ -1067,7 +1067,7 @@ fn frames(chance: &mut Chance, attempt: usize) -> Vec<Frame> {
     frames
 }
 
-/// Ends of lines, characters of several bytes, what JSON escapes, and nothing.
+/// Line ends, characters of several bytes, characters that JSON escapes, and an empty text.
 const TEXTS: [&str; 8] =
     ["", " ", "\n", "é", "漢字かな", "🙂\u{200d}🙂", "\"quoted\" \\ \t", "\u{202e}\u{7}"];
 
@@ -1103,7 +1103,7 @@ const ERRORS: [(&str, ErrorKind, bool); 3] = [
     ("SomethingNew", ErrorKind::Service, false),
 ];
 
-/// A frame whose checksums are right, and that is wrong otherwise.
+/// A frame with valid checksums and another fault.
 fn damaged(which: usize) -> Vec<u8> {
     let event = (":event-type", "contentBlockDelta");
     match which {
@@ -1111,14 +1111,14 @@ fn damaged(which: usize) -> Vec<u8> {
         1 => server::frame(&[(":message-type", "event"), event], b"{\"x\":\"\xff\"}".to_vec()),
         2 => server::frame(&[(":message-type", "telegram"), event], "{}"),
         3 => server::frame(&[(":message-type", "event")], "{}"),
-        // A header whose name is longer than all headers.
+        // A header name that is longer than the headers.
         4 => raw_frame(16 + 4, b"\xffabc"),
-        // A length that no frame may have.
+        // A length over the limit.
         _ => raw_frame(64 * 1024 * 1024, b""),
     }
 }
 
-/// A frame of these headers that says it is so long.
+/// A frame of these headers that announces this length.
 fn raw_frame(length: u32, headers: &[u8]) -> Vec<u8> {
     let mut bytes = length.to_be_bytes().to_vec();
     bytes.extend(u32::try_from(headers.len()).unwrap().to_be_bytes());

@@ -1,4 +1,4 @@
-//! The server that does what plans say, to the byte and without a clock of its own.
+//! The server that plays plans, exact to the byte. It has no clock of its own.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -17,38 +17,38 @@ use super::Keys;
 #[derive(Debug, Clone)]
 pub enum Act {
     Write(Vec<u8>),
-    /// This again and again, until the client goes away.
+    /// Repeats this until the client disconnects.
     Endless(Vec<u8>),
-    /// Waits until the client has delivered so much.
+    /// Waits until the client has delivered this much.
     Await(Mark),
-    /// Waits, and goes on.
+    /// Waits, then goes on.
     Pause(Duration),
-    /// Says no more: after this time, and no earlier, the client must go away.
+    /// Sends nothing more. The client must disconnect after this time, and no earlier.
     Silence(Duration),
     Close,
     Reset,
 }
 
-/// How much of an answer has been delivered: events, and bytes of text in them.
+/// How much of a response has been delivered: events, and bytes of text in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mark {
     pub events: usize,
     pub text: usize,
 }
 
-/// What passes time for the server: a pause, or a silence (`true`).
+/// Passes time for the server: a pause, or a silence (`true`).
 pub type Clock = Arc<dyn Fn(Duration, bool) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// What the server has to do, and what it has seen.
+/// What the server does, and what it has seen.
 pub struct Stage {
     calls: Mutex<VecDeque<Vec<Act>>>,
     sources: Mutex<VecDeque<Vec<Act>>>,
-    /// What is answered once the plan is over.
+    /// The response after the end of the plan.
     healthy: Vec<Act>,
     over: AtomicBool,
     /// The number of the keys of each call.
     seen: Mutex<Vec<usize>>,
-    /// How much was written of what has no end, at most.
+    /// The most that was written of an endless response.
     endless: AtomicUsize,
     delivered: watch::Receiver<Mark>,
     clock: Clock,
@@ -74,26 +74,27 @@ impl Stage {
         })
     }
 
-    /// From now on all is well.
+    /// From now on there are no faults.
     pub fn end_plan(&self) {
         self.over.store(true, Ordering::SeqCst);
     }
 
-    /// The numbers of the keys that the calls came with.
+    /// The numbers of the keys that the calls were signed with.
     pub fn seen(&self) -> Vec<usize> {
         self.seen.lock().unwrap().clone()
     }
 
-    /// How many bytes were written of what has no end.
+    /// How many bytes were written of an endless response.
     pub fn endless(&self) -> usize {
         self.endless.load(Ordering::SeqCst)
     }
 
-    /// Answers as the plan says; who asks behind its end is not answered, and must go away. Serves until the client has closed its last connection and this future is dropped.
+    /// Responds as the plan says. A request after its end gets no response, and the client must disconnect. Serves until
+    /// the client has closed its last connection and this future is dropped.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
         while let Ok((stream, _)) = listener.accept().await {
             let stage = Arc::clone(&self);
-            // A client that goes away ends it; what it should have got is the test's to judge.
+            // A client that disconnects ends it. The test checks what the client got.
             tokio::spawn(async move {
                 let _ = stage.converse(stream).await;
             });
@@ -108,7 +109,7 @@ impl Stage {
                 match act {
                     Act::Write(bytes) => {
                         stream.get_mut().write_all(&bytes).await?;
-                        // So that what follows is read by itself.
+                        // So that the client reads what follows separately.
                         tokio::task::yield_now().await;
                     }
                     Act::Endless(bytes) => {
@@ -125,7 +126,7 @@ impl Stage {
                             return Ok(());
                         }
                     }
-                    // A client that goes away meanwhile has no more use for the time.
+                    // If the client disconnects, the time need not pass.
                     Act::Pause(time) => tokio::select! {
                         () = (self.clock)(time, false) => {}
                         _ = stream.fill_buf() => return Ok(()),
@@ -164,7 +165,7 @@ impl Stage {
     }
 }
 
-/// Reads a request and gives back its head, or `None` where the client has closed the connection.
+/// Reads a request and returns its head, or `None` if the client has closed the connection.
 async fn request(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<String>> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
