@@ -145,14 +145,20 @@ capabilities! {
 pub struct Family {
     patterns: Vec<String>,
     says: Vec<(usize, u32)>,
+    /// Betas that the service refused by name, of what was learnt.
+    refused_betas: Vec<String>,
 }
 
 impl Family {
     /// A row of its text: `thinking=adaptive toolChoices=auto,any images=20 status`, where a capability without a
-    /// value is `true`.
+    /// value is `true`. `betas=!NAME` is one beta that is refused.
     fn row(text: &str) -> Option<Self> {
         let mut family = Self::default();
         for member in text.split_whitespace() {
+            if let Some(beta) = member.strip_prefix("betas=!") {
+                family.refused_betas.push(beta.to_owned());
+                continue;
+            }
             let (name, value) = member.split_once('=').unwrap_or((member, "true"));
             let (at, form) = capability(name)?;
             let value = match form {
@@ -170,7 +176,14 @@ impl Family {
     /// Takes in what a row says. Says whether that changes anything.
     pub(super) fn learn(&mut self, text: &str) -> bool {
         let mut changed = false;
-        for (at, value) in Self::row(text).unwrap_or_default().says {
+        let row = Self::row(text).unwrap_or_default();
+        for beta in row.refused_betas {
+            if !self.refused_betas.contains(&beta) {
+                self.refused_betas.push(beta);
+                changed = true;
+            }
+        }
+        for (at, value) in row.says {
             match self.says.iter_mut().find(|(known, _)| *known == at) {
                 Some((_, known)) if *known == value => continue,
                 Some((_, known)) => *known = value,
@@ -255,6 +268,8 @@ pub(super) struct Takes {
     said: [Option<u32>; Capability::ALL.len()],
     /// Whether a row matched that does not match every model.
     pub(super) known: bool,
+    /// Betas that the service refused by name.
+    pub(super) refused_betas: Vec<String>,
 }
 
 impl Takes {
@@ -263,8 +278,9 @@ impl Takes {
         let info = &target.info;
         let names = [Some(model_id), info.name.as_deref(), info.base.as_deref()];
         let mut candidates = names.into_iter().flatten().flat_map(candidates).collect::<Vec<_>>();
-        let mut takes = Self { said: [None; _], known: false };
+        let mut takes = Self { said: [None; _], known: false, refused_betas: Vec::new() };
         if let Some(learnt) = learnt {
+            takes.refused_betas.clone_from(&learnt.refused_betas);
             takes.add(learnt, &mut candidates);
         }
         for family in families {

@@ -174,7 +174,8 @@ fn mend_sampling(
 /// Adds members to `additionalModelRequestFields`.
 fn add_fields(request: &mut ConverseRequest, added: Map<String, Value>, takes: &Takes) -> Result<()> {
     let drops_betas = !takes.says(Capability::Betas);
-    if !added.is_empty() || drops_betas && request.additional_model_request_fields.is_some() {
+    let drops_any = drops_betas || !takes.refused_betas.is_empty();
+    if !added.is_empty() || drops_any && request.additional_model_request_fields.is_some() {
         let given = request.additional_model_request_fields.take();
         let mut all = given.map_or(Ok(Members::default()), |given| given.read::<Members>())?;
         for (name, value) in added {
@@ -189,8 +190,16 @@ fn add_fields(request: &mut ConverseRequest, added: Map<String, Value>, takes: &
             };
             all.insert(name, value);
         }
-        if drops_betas {
-            all.remove("anthropic_beta");
+        if drops_any
+            && let Some(mut betas) =
+                all.remove("anthropic_beta").and_then(|betas| betas.read::<Vec<Value>>().ok())
+        {
+            betas.retain(|beta| {
+                !drops_betas && !takes.refused_betas.iter().any(|refused| beta == refused.as_str())
+            });
+            if !betas.is_empty() {
+                all.insert("anthropic_beta", Document::write(&betas)?);
+            }
         }
         request.additional_model_request_fields =
             if all.is_empty() { None } else { Some(Document::write(&all)?) };

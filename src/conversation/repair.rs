@@ -2,6 +2,7 @@
 
 use super::family::Family;
 use crate::converse::{ConverseRequest, ServiceTierType};
+use crate::shape::Members;
 use crate::{Error, ErrorKind};
 
 /// What the service's words teach.
@@ -22,8 +23,14 @@ pub(super) fn learn(error: &Error, request: &ConverseRequest, learnt: &mut Famil
     let limit = message.split_once("exceeds the model limit of ").map(|(_, rest)| rest);
     let limit = limit.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
     let limit = limit.filter(|digits| !digits.is_empty()).map(|digits| format!("maxTokens={digits}"));
+    // The service may name the beta that it refuses.
+    let fields = request.additional_model_request_fields.as_ref().filter(|_| message.contains("beta"));
+    let betas = fields.and_then(|fields| fields.read::<Members>().ok()?.named("anthropic_beta")?.read().ok());
+    let named = betas.into_iter().flat_map(|betas: Vec<String>| betas);
+    let named =
+        named.filter(|beta| message.contains(&beta.to_lowercase())).map(|beta| format!("betas=!{beta}"));
     let known = LESSONS.iter().filter(|(words, _)| words.split('|').all(|word| message.contains(word)));
-    let rows = limit.into_iter().chain(known.map(|(_, row)| (*row).to_owned()));
+    let rows = limit.into_iter().chain(named).chain(known.map(|(_, row)| (*row).to_owned()));
     // The service may not name the tier that it refuses.
     let of_tier = ["tier", "model identifier is invalid"].iter().any(|words| tier && message.contains(words));
     let mut rows = rows.chain(of_tier.then(|| "tiers=default".to_owned()));
@@ -63,6 +70,7 @@ const LESSONS: &[(&str, &str)] = &[
     ("with a length of 9", "toolIds=nine"),
     ("at the top level|anyof", "schemaRoot=noChoices"),
     ("invalid beta flag", "betas=false"),
+    ("unexpected value|anthropic-beta", "betas=false"),
     ("ttl|extra inputs are not permitted", "cacheTtls=5m"),
     ("cache_control|extra inputs are not permitted", "cachePoints=0"),
     ("cachepoint", "cachePoints=0"),

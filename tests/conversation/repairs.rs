@@ -2,13 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
+use std::fs;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use pumice::context::Context as World;
+use pumice::conversation::{self, Target};
 use pumice::pi::{
     self, AssistantEvent, AssistantMessage, Context, Input, Message, Model, Options, Tool, ToolChoice,
 };
 use pumice::{Client, Config};
 use serde_json::{Value, json};
 use support::server::{self, Answer, Server};
+use support::shared;
 
 fn client(server: &Server) -> Client {
     let world = World::fake().with_env("AWS_ENDPOINT_URL_BEDROCK", &server.url);
@@ -71,6 +77,25 @@ async fn a_request_that_is_refused_is_mended_once_for_each_reason_and_that_is_re
 }
 
 #[tokio::test]
+async fn of_several_betas_the_one_that_is_refused_is_left_out() {
+    let named = "The model returned the following errors: Unexpected value(s) `fine-2025-01-01` for the `anthropic-beta` header.";
+    let server = Server::start([refusal(named), ok(), ok(), refusal("invalid beta flag"), ok()]);
+    let client = client(&server);
+    let model = "anthropic.claude-3-7-sonnet-20250219-v1:0";
+    let options = || Options::new().betas(["context-1m", "fine-2025-01-01"].map(str::to_owned));
+    for _ in 0..3 {
+        assert_eq!(ask(&client, &question(model, options())).await.0["type"], "done");
+    }
+    let requests = server.requests();
+    let sent = requests.iter().map(|request| request.json()["additionalModelRequestFields"].clone());
+    let (both, one) = (
+        json!({"anthropic_beta": ["context-1m", "fine-2025-01-01"]}),
+        json!({"anthropic_beta": ["context-1m"]}),
+    );
+    assert_eq!(sent.collect::<Vec<_>>(), [both, one.clone(), one.clone(), one, Value::Null]);
+}
+
+#[tokio::test]
 async fn no_call_is_mended_for_ever_or_where_that_is_not_wanted() {
     let server = Server::start([refusal(TEMPERATURE)]);
     let unwanted = Options::new().temperature(0.5).repair(false);
@@ -93,6 +118,45 @@ async fn no_call_is_mended_for_ever_or_where_that_is_not_wanted() {
     let (last, ..) = ask(&client(&server), &question("newcomer.one", options)).await;
     assert_eq!((last["type"].as_str(), server.requests().len()), (Some("error"), 4));
     assert_eq!(server.requests()[3].json()["inferenceConfig"]["maxTokens"], 64);
+}
+
+/// Recorded refusals of what no change of the request mends, after which it is not sent again.
+#[tokio::test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
+async fn a_recorded_refusal_that_cannot_be_mended_is_passed_on() {
+    let folder = shared::path("captures/errors");
+    let mut compared = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let capture = fs::read_to_string(file.unwrap().path()).unwrap();
+        let capture = serde_json::from_str::<Value>(&capture).unwrap();
+        let (response, operation) = (&capture["response"], capture["operation"].as_str().unwrap());
+        let status = u16::try_from(response["status"].as_u64().unwrap()).unwrap();
+        // What is temporary is retried as it is.
+        if !operation.starts_with("converse") || status == 429 || status >= 500 {
+            continue;
+        }
+        let body = STANDARD.decode(response["body_b64"].as_str().unwrap()).unwrap();
+        let message = serde_json::from_slice::<Value>(&body).unwrap()["message"].as_str().unwrap().to_owned();
+        let headers = response["headers"].as_object().unwrap();
+        let code = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-amzn-errortype"));
+        let code = code.map_or("ValidationException", |(_, code)| code.as_str().unwrap());
+        let server = Server::start([Answer::whole(status, body).header("x-amzn-errortype", code)]);
+        let mut request = capture["request"]["body"].clone();
+        request["modelId"] = capture["model"].clone();
+        // All that a repair could take out.
+        request["inferenceConfig"] = json!({"temperature": 0.5, "topP": 0.5, "maxTokens": 9000});
+        request["additionalModelRequestFields"] = json!({"anthropic_beta": ["context-1m"]});
+        let request = serde_json::from_value(request).unwrap();
+        let options = conversation::Options::default();
+        let client = client(&server);
+        let call = conversation::converse_stream(&client, request, Target::default(), &options);
+        let call = call.await.unwrap();
+        assert_eq!(call.response.unwrap_err().message(), message);
+        let posts = server.requests().into_iter().filter(|request| request.line.starts_with("POST"));
+        assert_eq!(posts.count(), 1, "{message}");
+        compared += 1;
+    }
+    assert!(compared >= 7, "{compared}");
 }
 
 #[tokio::test]
