@@ -131,7 +131,7 @@ fn the_package_holds_sources_fixtures_and_texts() {
                 true
             }
             "" => ends(&[".md"]) || name.starts_with("LICENSE-"),
-            "src" => ends(&[".rs", ".tsv", ".txt", ".json"]),
+            "src" => ends(&[".rs", ".pem", ".tsv", ".txt", ".json"]),
             "examples" => ends(&[".rs", ".md", ".py", ".mjs", ".js"]),
             "docs" => ends(&[".md"]),
             "fixtures" => ends(&[".md", ".jsonl"]),

@@ -587,7 +587,7 @@ fn a_message_about_a_response_quotes_no_secret() {
     for secret in [SECRET_KEY, SESSION_TOKEN] {
         for (answer, exit) in [
             (start(secret), 1),
-            ([start("assistant"), stop(secret)].concat(), 0),
+            ([start("assistant"), stop(secret)].concat(), 1),
             ([start("assistant"), tool_call(secret), stop("tool_use")].concat(), 0),
             ([start("assistant"), event(secret, "not JSON")].concat(), 1),
         ] {
