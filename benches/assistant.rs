@@ -63,7 +63,7 @@ fn pieces(count: u64) -> Vec<Event> {
     events
 }
 
-/// Folds an answer as a program does that looks at the arguments with each piece.
+/// Collects a response like a program that reads the partial arguments with each piece.
 fn fold(events: &[Event]) {
     let mut answer = ResponseBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
     let mut told = VecDeque::new();

@@ -1,4 +1,4 @@
-//! A whole call, from the request to the last event, answered from a recording.
+//! A whole call, from the request to the last event, replayed from a recording.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
 

@@ -27,7 +27,7 @@ pub struct ModelInfo {
     pub provider: Option<String>,
     /// Whether it reads images, beside text.
     pub images: Option<bool>,
-    /// Whether it can think before it answers.
+    /// Whether it can think before it responds.
     pub reasoning: Option<bool>,
     /// Prompt and response together, in tokens.
     pub context_window: Option<u64>,
@@ -35,7 +35,7 @@ pub struct ModelInfo {
     pub max_tokens: Option<u64>,
     /// The prices.
     pub cost: Option<Cost>,
-    /// Whether it can be held to the schemas of tools.
+    /// Whether it supports strict tools, whose arguments must follow the schema.
     pub strict_tools: Option<bool>,
     /// Levels of thinking that the model calls by another name; `None` for a level that it does not have.
     pub thinking_levels: Vec<(String, Option<String>)>,
@@ -123,7 +123,7 @@ pub struct Model {
     pub provider: String,
     /// Whether it reads images, beside text.
     pub images: bool,
-    /// Whether it can think before it answers.
+    /// Whether it can think before it responds.
     pub reasoning: bool,
     /// Prompt and response together, in tokens.
     pub context_window: u64,

@@ -122,7 +122,7 @@ pub struct Discovery {
     pub region: Option<String>,
     /// The providers whose models are listed, by [`Model::is_of`](crate::models::Model::is_of); all if there is none.
     pub provider_filter: Vec<String>,
-    /// For how long a list is kept, in whole seconds. 0: not at all; [`Duration::MAX`]: for ever.
+    /// How long a list is cached, in whole seconds: 0 turns the cache off, [`Duration::MAX`] keeps it for ever.
     pub refresh_interval: Duration,
     /// The limits of models of which nothing is known.
     pub default_limits: Limits,
@@ -373,7 +373,7 @@ const UNUSED_AUTHORIZATION: &str = "the header authorization has no effect: the 
 const API: &str = "bedrock-converse-stream";
 /// The provider's name, as it is written.
 const OUR_NAME: &str = "amazon-bedrock";
-/// All names of the provider; the first counts before the others.
+/// All names of the provider. The first takes precedence.
 const PROVIDERS: [&str; 3] = [OUR_NAME, "bedrock", "aws-bedrock"];
 /// How much a model can be asked to think. `adaptive` is OpenClaw's word for as much as the model sees fit.
 const LEVELS: &[&[&str]] = &[&["off"], ThinkingLevel::NAMES, &["adaptive"]];

@@ -1,5 +1,5 @@
-//! What other programs make of the same input: botocore's signatures, requests, endpoints, credentials and
-//! events, pi-ai's requests and events.
+//! Comparison with other programs on the same input: botocore's signatures, requests, endpoints, credentials and events,
+//! and pi-ai's requests and events.
 //!
 //! The files in `tests/conformance/` are made by `tools/conformance/make.sh`. Nothing else is needed to run this.
 
@@ -75,7 +75,7 @@ fn endpoints_are_those_of_botocore() {
         let name = case["name"].as_str().unwrap();
         let (endpoint, expected) = (capture::configured_endpoint(&case), &case["result"]);
         if let Some(error) = expected["error"].as_str() {
-            // What is wrong in the AWS files, and what is wrong in the call.
+            // A fault in the AWS files, or in the call.
             let kind =
                 if error == "InvalidConfigError" { ErrorKind::Credentials } else { ErrorKind::InvalidInput };
             assert_eq!(endpoint.err().map(|error| error.kind()), Some(kind), "{name}");
@@ -160,7 +160,7 @@ async fn events_are_those_of_botocore() {
         for (event, expected) in events.iter().map(frames::event_json).zip(expected) {
             assert!(frames::covers(&event, expected), "{name}: {event} is not {expected}");
         }
-        // What has no type is kept as it came, and would be the same JSON.
+        // A payload without a type is kept unchanged, so comparing it would prove nothing.
         let untyped = format!("{events:?}");
         let untyped = untyped.contains("Unknown") || untyped.contains("Members([(");
         let of_later = ["later versions of the API", "model in its own form"].map(Value::from).contains(name);

@@ -1,8 +1,8 @@
-//! Many streams at once, endless ones, the largest frame there may be, and readers that do not read: what is
-//! delivered, and what it takes.
+//! Many streams at once, endless streams, the largest frame, and readers that do not read: what is delivered, and how much
+//! memory it takes.
 //!
-//! `PUMICE_LOAD_EVENTS=2000 cargo test --release --test load` has the streams as long as `benches/load.rs`,
-//! which tells figures.
+//! `PUMICE_LOAD_EVENTS=2000 cargo test --release --test load` makes the streams as long as those of `benches/load.rs`,
+//! which prints figures.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::future::Future;
@@ -20,7 +20,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Barrier;
 
-/// The memory is the process's: one test at a time, with all that it prepares.
+/// Memory is measured for the whole process, so tests run one at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -40,7 +40,7 @@ fn hundreds_of_streams_at_once_are_all_complete_and_equal() {
             count.fetch_add(1, Ordering::SeqCst);
             async move {
                 stream.write_all(&first).await.unwrap();
-                // None goes on before all have begun.
+                // No stream goes on before all have begun.
                 waiting.wait().await;
                 stream.write_all(&rest).await.unwrap();
             }
@@ -75,10 +75,10 @@ fn a_slow_reader_makes_the_server_wait_and_dropping_the_stream_closes_the_connec
         })
         .await;
         let mut events = begin(&client(&url)).await;
-        // Nothing is read: what the server could write comes to an end.
+        // Nothing is read, so the server soon cannot write more.
         let waits = || settled(|| written.load(Ordering::SeqCst));
         let before = resident_kib();
-        // What is read makes room for as much, and for no more.
+        // Reading makes room for exactly as much.
         for read in (0..=10_000).step_by(2000) {
             let unread = waits().await - read * length;
             assert!((1..LONGEST_UNREAD).contains(&unread), "{unread} bytes after {read} events");
@@ -97,7 +97,7 @@ fn a_slow_reader_makes_the_server_wait_and_dropping_the_stream_closes_the_connec
 #[test]
 fn a_stream_of_tiny_frames_without_end_takes_no_memory() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    // As many as one write holds; the smallest events there are.
+    // As many of the smallest events as fit into one write.
     let frames = server::frame(&[(":event-type", "x")], "{}").repeat(1000);
     run(async {
         let url = serve(move |mut stream| {
@@ -127,7 +127,7 @@ fn the_largest_frame_is_read_and_a_larger_one_is_refused_at_its_length() {
     assert_eq!(payload.len(), MAX_PAYLOAD);
     let headers = [(":message-type", "event"), (":event-type", "contentBlockDelta")];
     let largest = server::frame(&headers, payload);
-    // One byte more, and nothing behind the prelude.
+    // One byte too long, and nothing after the prelude.
     let mut prelude = (u32::try_from(largest.len()).unwrap() + 1).to_be_bytes().to_vec();
     prelude.extend_from_slice(&largest[4..8]);
     prelude.extend(crc32fast::hash(&prelude).to_be_bytes());
@@ -145,7 +145,7 @@ fn the_largest_frame_is_read_and_a_larger_one_is_refused_at_its_length() {
         let before = resident_kib();
         let mut events = begin(&client(&url)).await;
         let event = events.next_event().await.unwrap();
-        // The frame, its text, the server's copy and what lies in between; no more.
+        // At most the frame, its text, the server's copy and the sockets' buffers.
         assert!(resident_kib() < before + 4 * 24 * 1024, "{before} KiB, then {} KiB", resident_kib());
         let Some(Event::ContentBlockDelta(event)) = event else { panic!("expected a delta") };
         assert!(event.delta.as_text() == Some(text.as_str()));
@@ -154,12 +154,13 @@ fn the_largest_frame_is_read_and_a_larger_one_is_refused_at_its_length() {
     });
 }
 
-/// Time is not what is tested: none runs out.
+/// Timeouts are not tested here, so there are none.
 fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }
 
-/// Answers each request with the head of an event stream and what `answer` writes, whose end is the stream's.
+/// Responds to each request with the head of an event stream and with what `answer` writes. When it ends, so does the
+/// stream.
 async fn serve<F: Future<Output = ()> + Send>(
     answer: impl Fn(BufReader<TcpStream>) -> F + Clone + Send + Sync + 'static,
 ) -> String {
@@ -210,7 +211,7 @@ async fn read_to_end(client: Client) -> (usize, String) {
     (count, text)
 }
 
-/// Waits until a number has stayed the same for a while of nothing else to do.
+/// Waits until a number has not changed for a while in which nothing else ran.
 async fn settled(number: impl Fn() -> usize) -> usize {
     let (mut last, mut same) = (number(), 0);
     while same < 500 {
@@ -222,9 +223,9 @@ async fn settled(number: impl Fn() -> usize) -> usize {
     last
 }
 
-/// Each has two sockets here. Elsewhere a process may often have 256 files open, and no more.
+/// Each stream has two sockets here. Other systems often limit a process to 256 open files.
 const STREAMS: usize = if cfg!(target_os = "linux") { 500 } else { 100 };
 const CLOSED: usize = usize::MAX;
-/// What may be under way to a reader that does not read, in bytes: the buffers of two sockets above all, which
-/// Linux lets grow to 36 MiB.
+/// The most bytes that may be on the way to a reader that does not read: mainly the buffers of two sockets, which Linux
+/// lets grow to 36 MiB.
 const LONGEST_UNREAD: usize = 40 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! Ten thousand calls, a tenth of which fail in one way or another: nothing of them is left behind.
+//! Ten thousand calls, of which a tenth fail in various ways, leave nothing behind.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use pumice::context::Context;
@@ -60,11 +60,11 @@ fn ten_thousand_calls_leave_nothing_behind() {
     server.forget_requests();
     let after = resident_kib();
     assert!((800..1200).contains(&failed), "{failed} of {CALLS} failed");
-    // The server's script is of this process too; it gets shorter, and nothing here may get longer.
+    // The server's script is in this process too. It shrinks, and nothing else may grow.
     assert!(after < before + 16 * 1024, "{before} KiB, then {after} KiB");
 
     drop(client);
-    // What runs on after the last answer is the end of a connection.
+    // After the last response, only the end of a connection is still running.
     runtime.block_on(async {
         while runtime.metrics().num_alive_tasks() > 0 {
             tokio::task::yield_now().await;

@@ -1,6 +1,6 @@
-//! Rounds of many streams at once, of one client and on one server, among which are dropped, reset and silent
-//! ones, while credentials expire, are revoked and are refreshed for callers who give up, and the wall clock jumps
-//! by hours and days: what is left of memory, files and tasks is as before.
+//! Rounds of many streams at once, of one client on one server, some of them dropped, reset or silent. Meanwhile
+//! credentials expire, are revoked and are refreshed for callers who give up, and the wall clock jumps by hours and days.
+//! Memory, files and tasks stay as before.
 //!
 //! `cargo test` does a few small rounds. For an hour of rounds of up to 1,000 streams:
 //! `ulimit -n 4096; PUMICE_SOAK_SECONDS=3600 cargo test --release --test soak -- --nocapture`.
@@ -26,27 +26,27 @@ use tokio::sync::{Barrier, watch};
 use tokio::task::JoinSet;
 use tokio::time::advance;
 
-/// What becomes of a stream. It is the name of the model that is asked.
+/// What happens to a stream. It is also the model's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     /// It is read to its end.
     Ends,
-    /// It has no end, and is dropped in its middle.
+    /// It is endless, and is dropped in the middle.
     IsDropped,
     /// The server resets the connection.
     IsReset,
-    /// The server says no more.
+    /// The server sends nothing more.
     FallsSilent,
-    /// The server never answers.
+    /// The server never responds.
     NeverBegins,
-    /// The server never answers, and the caller gives up.
+    /// The server never responds, and the caller gives up.
     IsGivenUp,
 }
 
 const FATES: [Fate; 6] =
     [Fate::Ends, Fate::IsDropped, Fate::IsReset, Fate::FallsSilent, Fate::NeverBegins, Fate::IsGivenUp];
 
-/// Numbers that follow from a seed.
+/// Random numbers from a seed.
 struct Random(u64);
 
 impl Random {
@@ -60,24 +60,24 @@ impl Random {
     }
 }
 
-/// What client and services share: the wall clock, and what the services know.
+/// What client and services share: the wall clock, and the state of the services.
 #[derive(Default)]
 struct World {
-    /// The clock, in seconds from the start on, and the last second at which anything that was given out ends.
+    /// The clock, in seconds from the start, and the latest expiry of any credentials.
     clock: AtomicI64,
     latest: AtomicI64,
-    /// The number of the last keys that were given out, and of the last that are good no more.
+    /// The number of the last keys that were issued, and of the last that were revoked.
     given: AtomicUsize,
     revoked: AtomicUsize,
-    /// What refreshes the SSO session, which is good once.
+    /// The refresh token of the SSO session, which works once.
     refresh: AtomicUsize,
-    /// Requests to the services for credentials: how many came in all.
+    /// How many requests the credential services got.
     asked: watch::Sender<usize>,
-    /// Whether those are answered.
+    /// Whether the credential services respond.
     open: watch::Sender<bool>,
-    /// Calls that wait for an answer that never comes.
+    /// Calls that wait for a response that never arrives.
     waiting: watch::Sender<usize>,
-    /// Whether what is to be reset is reset: before that, its beginning is to arrive.
+    /// Whether connections are reset now: before that, the beginning of the response must arrive.
     resets: watch::Sender<bool>,
     connections: AtomicUsize,
 }
@@ -88,14 +88,14 @@ impl World {
         UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
-    /// When what is given out now ends, in seconds since 1970.
+    /// When credentials that are issued now expire, in seconds since 1970.
     fn end(&self) -> i64 {
         let end = self.clock.load(Ordering::SeqCst) + LIFE;
         self.latest.fetch_max(end, Ordering::SeqCst);
         START + end
     }
 
-    /// Lets the clock jump, counted from the end of all that has been given out.
+    /// Lets the clock jump, counted from the latest expiry.
     fn jump(&self, seconds: i64) {
         self.clock.store(self.latest.load(Ordering::SeqCst) + seconds, Ordering::SeqCst);
     }
@@ -116,7 +116,7 @@ fn a_soak_leaves_everything_as_it_was() {
     let before = open_files();
     let begun = Instant::now();
     let (rounds, calls) = runtime.block_on(async {
-        // It would go on by itself while all wait for the server, but not while a thread is at work.
+        // It would advance by itself while all wait for the server, but not while a thread is at work.
         let (over, wait) = std::sync::mpsc::channel::<()>();
         let waiting = tokio::task::spawn_blocking(move || wait.recv());
         let clients = clients(&world, &url);
@@ -128,7 +128,7 @@ fn a_soak_leaves_everything_as_it_was() {
             round(&world, &clients, count, &mut random).await;
             calls += count;
             rounds += 1;
-            // What waits for the next call is kept alive: a task for each connection, and some for the pools.
+            // Idle connections have a task each, and the pools have some.
             let left = || (alive_tasks(), world.connections.load(Ordering::SeqCst));
             eventually(left, |(tasks, connections)| *tasks <= connections + 8).await;
             let memory = resident_kib();
@@ -187,10 +187,10 @@ fn clients(world: &Arc<World>, url: &str) -> [Client; 2] {
     })
 }
 
-/// Everything at once, each stream with a fate of its own.
+/// All streams at once, each with its own fate.
 async fn round(world: &World, clients: &[Client; 2], count: usize, random: &mut Random) {
     match random.below(4) {
-        // Hours and days ahead or back, or by minutes, to where keys are near their end.
+        // By hours and days, ahead or back, or by minutes, to just before an expiry.
         0 => world.jump(random.between(-72, 72) * 3600),
         1 => world.jump(random.between(-600, 10)),
         2 => world.revoked.store(world.given.load(Ordering::SeqCst), Ordering::SeqCst),
@@ -204,7 +204,7 @@ async fn round(world: &World, clients: &[Client; 2], count: usize, random: &mut 
 
     let fates = (0..count).map(|_| FATES[random.below(FATES.len())]).collect::<Vec<_>>();
     let is_answered = |fate: &Fate| !matches!(fate, Fate::NeverBegins | Fate::IsGivenUp);
-    // One more: the clock jumps when all have begun.
+    // One more, for the jump of the clock after all have begun.
     let begun = Arc::new(Barrier::new(fates.iter().filter(|fate| is_answered(fate)).count() + 1));
     let (mut ending, mut silent, mut given_up) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
     let mut wait_for_ever = 0;
@@ -250,13 +250,13 @@ async fn round(world: &World, clients: &[Client; 2], count: usize, random: &mut 
             assert_eq!(got, Err(ErrorKind::Timeout), "{fate:?}");
         }
     }
-    // Two clients, each of which asks once in its turn, and once more for what has been revoked or on the side;
-    // an SSO session in two requests.
+    // Two clients: each asks once per round, and once more after a revocation or in the background. An SSO session takes
+    // two requests.
     let asked = *world.asked.borrow() - asked;
     assert!(asked <= 9, "{asked} requests for credentials");
 }
 
-/// Callers who wait for new credentials give up in the middle of it. What they waited for is not lost.
+/// Callers who wait for new credentials give up. The refresh is not lost.
 async fn cancelled_refresh(world: &World, clients: &[Client; 2], random: &mut Random) {
     let client = &clients[random.below(clients.len())];
     let asked = *world.asked.borrow();
@@ -276,7 +276,7 @@ async fn cancelled_refresh(world: &World, clients: &[Client; 2], random: &mut Ra
     world.open.send_replace(true);
 }
 
-/// Makes a call, and gives back its text, if it is one that ends.
+/// Makes a call, and returns its text if the call ends.
 async fn call(client: Client, fate: Fate, begun: Option<Arc<Barrier>>) -> Result<String, ErrorKind> {
     let request = ConverseRequest::new(format!("{fate:?}")).message(Message::user("Hi"));
     let made = async {
@@ -302,7 +302,7 @@ async fn call(client: Client, fate: Fate, begun: Option<Arc<Barrier>>) -> Result
     })
 }
 
-/// All services, on a thread of their own.
+/// All services, on one separate thread.
 fn serve(world: &Arc<World>) -> String {
     let (world, (sender, receiver)) = (Arc::clone(world), std::sync::mpsc::channel());
     thread::spawn(move || {
@@ -314,7 +314,7 @@ fn serve(world: &Arc<World>) -> String {
                 let world = Arc::clone(&world);
                 world.connections.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(async move {
-                    // A client that goes away is an error here.
+                    // A client that disconnects is an error here.
                     let _ = respond(stream, &world).await;
                     world.connections.fetch_sub(1, Ordering::SeqCst);
                 });
@@ -378,7 +378,7 @@ async fn respond(stream: TcpStream, world: &World) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Head and body of a request; `None` where the client has closed the connection.
+/// Head and body of a request. `None` if the client has closed the connection.
 async fn request(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<(String, Vec<u8>)>> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -395,7 +395,7 @@ async fn request(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<(S
     Ok(Some((head, body)))
 }
 
-/// The answer of a service for credentials.
+/// The response of a credential service.
 async fn credentials(path: &str, body: &[u8], world: &World) -> Vec<u8> {
     let end = world.end();
     let answer = if path == "/token" {
@@ -437,14 +437,14 @@ fn alive_tasks() -> usize {
     tokio::runtime::Handle::current().metrics().num_alive_tasks()
 }
 
-/// Lets everything be done that can be done now.
+/// Runs all tasks that can run now.
 async fn settle() {
     for _ in 0..30 {
         tokio::task::yield_now().await;
     }
 }
 
-/// Waits until something is as it should be, which the server may have a part in.
+/// Waits for a condition that may depend on the server.
 async fn eventually<T: std::fmt::Debug>(found: impl Fn() -> T, is_right: impl Fn(&T) -> bool) {
     let begun = Instant::now();
     while !is_right(&found()) {
@@ -453,7 +453,7 @@ async fn eventually<T: std::fmt::Debug>(found: impl Fn() -> T, is_right: impl Fn
     }
 }
 
-/// How many files the process has open; 0 where the system does not say.
+/// How many files the process has open; 0 if the system does not say.
 fn open_files() -> usize {
     std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
 }
@@ -475,12 +475,12 @@ fn session(refresh: &str) -> String {
 const TEXT: &str = "all is well";
 /// 2026-01-02T03:04:05Z.
 const START: i64 = 1_767_323_045;
-/// How long keys and tokens are good, in seconds.
+/// How long keys and tokens are valid, in seconds.
 const LIFE: i64 = 3600;
 const SILENCE: Duration = Duration::from_secs(3);
-/// How many rounds grow what the process keeps for the next.
+/// After how many rounds the process stops growing.
 const WARM_UP: usize = 4;
-/// What the process may grow by after those.
+/// How much the process may grow after those.
 const SLACK_KIB: usize = 16 * 1024;
 const SSO: &str = "[default]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Dev\n\
      [sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://corp.awsapps.com/start\n";

@@ -1,5 +1,5 @@
-//! What the package is made of and what it brings along, by the files of the repository. This test is not in the
-//! published package, where some of those files are missing.
+//! The package's dependencies and contents, by the files of the repository. This test is not in the published package,
+//! which lacks some of those files.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -65,7 +65,7 @@ fn no_banned_package_is_in_the_tree() {
         assert!(packages.iter().any(|(name, _)| *name == known), "{known} in {packages:?}");
     }
     for (name, _) in packages {
-        // Rules of `cargo deny` are for whole names.
+        // `cargo deny` matches whole names.
         assert!(!banned.contains(&name) && !name.starts_with("aws-sdk-"), "{name}");
     }
 }
@@ -88,7 +88,7 @@ fn no_version_with_an_advisory_is_locked_or_allowed() {
             }
         }
     }
-    // What is compared above is what is written there.
+    // The reader of the manifests found every requirement.
     let [(_, manifest), _, (_, codec), ..] = &manifests;
     assert_eq!(["time", "tokio", "bytes"].map(|name| floors(manifest, name).len()), [1, 2, 1]);
     assert_eq!(floors(codec, "bytes").len(), 1);

@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::ErrorKind;
 
-    /// A file is the name of a session and the second in which it ends; it is refreshed where that is even.
+    /// A file has the name of a session and the second of its expiry. It is refreshable if that second is even.
     fn read(text: &[u8]) -> Result<Session<String>> {
         let text = std::str::from_utf8(text).unwrap();
         let (name, end) =
@@ -130,8 +130,8 @@ mod tests {
         Ok(Session { value: name.to_owned(), expires, refreshable: end % 2 == 0 })
     }
 
-    /// What is used of a file at the second 10,000, when its refresh comes to this after this many seconds; and
-    /// whether it was refreshed.
+    /// The value of a file at the second 10,000, if its refresh has this result after this many seconds; and whether a
+    /// refresh was requested.
     async fn current_after(
         cx: &ProviderContext,
         path: &str,
@@ -158,7 +158,7 @@ mod tests {
         ProviderContext::new(context)
     }
 
-    fn made(file: &str) -> Context {
+    fn fake(file: &str) -> Context {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(10_000);
         Context::fake().with_clock(move || now).with_file("f", file)
     }
@@ -178,7 +178,7 @@ mod tests {
             ("old 10000", Err(400), Err("refused"), true),
             ("old", Ok("new"), Err("half written"), false),
         ] {
-            let context = made(text);
+            let context = fake(text);
             let got = current_after(&cx(context.clone()), "f", (1, refresh)).await;
             assert_eq!(got, (value.map(str::to_owned).map_err(str::to_owned), asked), "{text}");
             let kept = if got.0.is_ok_and(|value| value == "new") { "new 20000" } else { text };
@@ -188,21 +188,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_session_written_by_a_tool_without_locks_is_used_and_kept() {
-        // What is in the file after a time, with a refresh of a second that ends in this.
+        // The first content, the result of a refresh that takes a second, a later content and its time, the value.
         for (text, refresh, (milliseconds, later), value) in [
-            // It came first, and ours is refused.
+            // The other tool was first, so our refresh is refused.
             ("old 10000", Err(400), (500, "theirs 20002"), Ok("theirs")),
             ("old 10000", Err(401), (1300, "theirs 20002"), Ok("theirs")),
             ("old 10000", Err(400), (1300, "theirs 9998"), Err("refused")),
             ("old 10000", Err(400), (2000, "theirs 20002"), Err("refused")),
-            // A service that is out of order says nothing of the session.
+            // A failing service says nothing about the session.
             ("old 10000", Err(503), (1300, "theirs 20002"), Err("refused")),
-            // Somebody has signed in anew.
+            // A new sign-in during the refresh.
             ("old 10000", Ok("new"), (500, "theirs 20002"), Ok("new")),
-            // It is half written.
+            // A file that is half written.
             ("theirs", Ok("new"), (10, "theirs 20002"), Ok("theirs")),
         ] {
-            let context = made(text);
+            let context = fake(text);
             let given = cx(context.clone());
             let write = async {
                 sleep(Duration::from_millis(milliseconds)).await;
@@ -228,13 +228,13 @@ mod tests {
             let (value, asked) = current_after(&given, path, (3, Ok("new"))).await;
             refreshed.borrow_mut().extend(asked.then_some(number));
             assert_eq!(value.unwrap(), "new");
-            // It is still at its end, by the clock of this test; by another, a program after it would be as well.
+            // By the real clock the refreshed session has expired too, so the next caller would refresh it again.
             fs::write(path, format!("new {long}")).unwrap();
         };
         join!(one(1), one(2), one(3));
         assert_eq!(refreshed.borrow().len(), 1, "{refreshed:?}");
 
-        // Who signs out meanwhile stays so.
+        // A sign-out during the refresh stays in effect.
         fs::write(path, "old 10000").unwrap();
         let sign_out = async {
             sleep(Duration::from_secs(1)).await;
@@ -243,7 +243,7 @@ mod tests {
         let ((got, _), ()) = join!(current_after(&given, path, (3, Ok("new"))), sign_out);
         assert_eq!((got.as_deref(), fs::read_dir(folder.path()).unwrap().count()), (Ok("new"), 0));
 
-        // While it is good, nobody waits for who refreshes it; after its end, for a while.
+        // While a session is valid, nobody waits for another's refresh; after its expiry, for a limited time.
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         let _lock = Context::real().lock(Path::new(path), Duration::ZERO).unwrap();
         let begun = Instant::now();

@@ -22,8 +22,8 @@ impl Settings {
     }
 
     /// The configuration with these settings where it has none of its own, except for its
-    /// [fallback region](Config::fallback_region), which the settings override. With a `model`, what the file says of
-    /// that model's calls counts before what it says of all calls.
+    /// [fallback region](Config::fallback_region), which the settings override. With a `model`,
+    /// its own settings take precedence over those for all calls.
     pub fn under(&self, mut config: Config, model: Option<&str>) -> Config {
         config.project = config.project.or_else(|| self.params(model.unwrap_or_default()).project);
         let model = model.and_then(|id| self.model(id));
