@@ -66,14 +66,14 @@ fn pieces(count: u64) -> Vec<Event> {
 /// Collects a response like a program that reads the partial arguments with each piece.
 fn fold(events: &[Event]) {
     let mut answer = ResponseBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
-    let mut told = VecDeque::new();
+    let mut reported = VecDeque::new();
     for event in events {
-        answer.push(event.clone(), &mut told).unwrap();
-        for told in told.drain(..) {
-            if let AssistantEvent::ToolCallEnd { tool_call, .. } = &told {
+        answer.push(event.clone(), &mut reported).unwrap();
+        for reported in reported.drain(..) {
+            if let AssistantEvent::ToolCallEnd { tool_call, .. } = &reported {
                 assert_eq!(tool_call.arguments_error, None);
             }
-            black_box(told);
+            black_box(reported);
         }
         black_box(answer.arguments(0));
     }

@@ -66,11 +66,11 @@ fn stops(size: usize) -> Box<dyn FnMut()> {
     events.extend((0..size).map(|_| event("stop", r#"{"contentBlockIndex":0}"#)));
     Box::new(move || {
         let mut answer = ResponseBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
-        let mut told = VecDeque::new();
+        let mut reported = VecDeque::new();
         for event in &events {
-            answer.push(event.clone(), &mut told).unwrap();
+            answer.push(event.clone(), &mut reported).unwrap();
         }
-        black_box(told);
+        black_box(reported);
     })
 }
 

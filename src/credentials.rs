@@ -196,19 +196,19 @@ pub struct Deferred {
     pub link: String,
 }
 
-/// What came of asking one source.
+/// The outcome of asking one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempt {
     /// The source's name.
     pub source: String,
-    /// What came of it.
+    /// The outcome.
     pub outcome: AttemptOutcome,
     /// Why it was skipped or failed; for the one that is used, its link.
     pub reason: String,
 }
 
-/// What came of a source.
+/// The outcome of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AttemptOutcome {

@@ -84,7 +84,7 @@ pub struct Settings {
     pub allow_plain_http: bool,
     /// How to connect: proxy, authorities and client certificate of `request`.
     pub http: HttpConfig,
-    /// The longest silence of a call; [`Duration::MAX`] where there is no limit.
+    /// The longest silence of a call; [`Duration::MAX`] means no limit.
     pub timeout: Option<Duration>,
     /// The output limit of models without one of their own, in tokens.
     pub max_tokens: Option<u64>,

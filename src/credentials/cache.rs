@@ -70,7 +70,7 @@ impl Cache {
         Self(Arc::new(Inner { provider, context, state, flight }))
     }
 
-    /// Asks anew, whatever is cached.
+    /// Asks again, whatever is cached.
     pub(crate) async fn search(&self, files: &AwsFiles) -> Search {
         let (inner, files) = (Arc::clone(&self.0), files.clone());
         let searched = tokio::spawn(async move { inner.search(&files).await }).await;
@@ -84,7 +84,7 @@ impl Cache {
             Due::Nothing(resolved) => return Ok(resolved),
             Due::InBackground(resolved) => {
                 if let Ok(flight) = Arc::clone(&self.0.flight).try_lock_owned() {
-                    // A failure is kept for those who have to wait.
+                    // A failure is stored for the callers that wait.
                     drop(self.load(flight, files.clone()));
                 }
                 return Ok(resolved);

@@ -159,7 +159,7 @@ impl Chain {
         let error = Error::new(ErrorKind::Credentials, message);
         let error = match instance {
             Some(hint) if !is_whole => error.with_hint(hint),
-            // What other sources need is no advice for one alone.
+            // A hint about other sources does not help if only one is asked.
             None if !is_whole => error,
             instance => error.with_hint(Hint::SetCredentials { instance }),
         };

@@ -120,8 +120,8 @@ async fn a_token_goes_in_the_clear_to_this_machine_alone() {
 #[tokio::test]
 async fn plain_http_is_reported_and_never_carries_a_bearer_token() {
     let config = |context: Context| {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let tell = Arc::clone(&told);
+        let reported = Arc::new(Mutex::new(Vec::new()));
+        let tell = Arc::clone(&reported);
         let config = Config::new().context(context).endpoint_url("http://gate.example:8080/v1").watch(
             move |progress| {
                 if let Progress::PlainHttp { host, secrets } = progress {
@@ -129,34 +129,34 @@ async fn plain_http_is_reported_and_never_carries_a_bearer_token() {
                 }
             },
         );
-        (config, told)
+        (config, reported)
     };
     let session = || keys(context()).with_env("AWS_SESSION_TOKEN", "sekret-session");
 
-    let (signed, told) = config(keys(context()));
+    let (signed, reported) = config(keys(context()));
     assert_signed("signed", authorisation(signed, Operation::Converse).await);
-    assert_eq!(*told.lock().unwrap(), ["gate.example:8080 "]);
+    assert_eq!(*reported.lock().unwrap(), ["gate.example:8080 "]);
 
-    let (refused, told) = config(session());
+    let (refused, reported) = config(session());
     let error = authorisation(refused, Operation::Converse).await.unwrap_err();
-    assert_eq!((error.kind(), told.lock().unwrap().len()), (ErrorKind::InvalidInput, 0));
+    assert_eq!((error.kind(), reported.lock().unwrap().len()), (ErrorKind::InvalidInput, 0));
     let (refused, _) = config(keys(context()));
     authorisation(refused.header("x-key", "sekret"), Operation::Converse).await.unwrap_err();
     // The `accept` header is no secret.
     let (harmless, _) = config(keys(context()));
     authorisation(harmless.header("Accept", "application/json"), Operation::Converse).await.unwrap();
 
-    let (allowed, told) = config(session());
+    let (allowed, reported) = config(session());
     let allowed = allowed.header("x-key", "sekret").allow_plain_http();
     assert_signed("allowed", authorisation(allowed, Operation::Converse).await);
-    assert_eq!(*told.lock().unwrap(), ["gate.example:8080 x-key x-amz-security-token"]);
+    assert_eq!(*reported.lock().unwrap(), ["gate.example:8080 x-key x-amz-security-token"]);
 
     for (token, header) in [(true, "x-key"), (false, "authorization")] {
-        let (refused, told) = config(context());
+        let (refused, reported) = config(context());
         let refused = refused.header(header, "BEARER sekret").allow_plain_http();
         let refused = if token { refused.bearer_token("sekret") } else { refused.without_credentials() };
         let error = authorisation(refused, Operation::Converse).await.unwrap_err();
-        assert_eq!((error.kind(), told.lock().unwrap().len()), (ErrorKind::InvalidInput, 0), "{error}");
+        assert_eq!((error.kind(), reported.lock().unwrap().len()), (ErrorKind::InvalidInput, 0), "{error}");
         assert!(error.message().contains("bearer token"), "{error}");
     }
 }

@@ -354,8 +354,8 @@ async fn a_model_that_needs_a_profile_gets_a_hint_or_is_called_through_it() {
     assert!(server.requests()[1].line.starts_with("GET /inference-profiles?maxResults=1000 "));
 
     let server = Server::start([refusal(), profiles(), Answer::stream(text_answer(&["ok"]))]);
-    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let watcher = std::sync::Arc::clone(&told);
+    let reported = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let watcher = std::sync::Arc::clone(&reported);
     let config = Config::new().context(context(&server)).auto_profile().watch(move |progress| {
         if let pumice::Progress::ProfileUsed { model_id, profile_id } = progress {
             watcher.lock().unwrap().push(format!("{model_id} as {profile_id}"));
@@ -363,7 +363,7 @@ async fn a_model_that_needs_a_profile_gets_a_hint_or_is_called_through_it() {
     });
     Client::new(config).converse_stream(&asked).await.unwrap();
     assert_eq!(server.requests()[2].line, "POST /model/us.deepseek.r1-v1%3A0/converse-stream HTTP/1.1");
-    assert_eq!(*told.lock().unwrap(), ["deepseek.r1-v1:0 as us.deepseek.r1-v1:0"]);
+    assert_eq!(*reported.lock().unwrap(), ["deepseek.r1-v1:0 as us.deepseek.r1-v1:0"]);
 
     // If profiles cannot be listed, the error is the refusal.
     let server = Server::start([refusal(), Answer::refusal(403, "AccessDeniedException", "no")]);

@@ -277,11 +277,11 @@ async fn pauses_are_those_that_the_service_asks_for() {
             ..Capture::default()
         };
         let pauses = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&pauses);
+        let reported = Arc::clone(&pauses);
         let config = Config::new().context(keys(context())).transport(Arc::new(capture));
         let client = Client::new(config.watch(move |progress| {
             if let Progress::Retrying { delay, .. } = progress {
-                told.lock().unwrap().push(delay.as_millis());
+                reported.lock().unwrap().push(delay.as_millis());
             }
         }));
         let params = json!({"modelId": "m"}).to_string();

@@ -543,8 +543,8 @@ async fn a_recording_that_ends_anywhere_replays_as_broken_off() {
 #[tokio::test]
 async fn a_call_survives_a_failed_recording_if_on_error_is_set() {
     let server = Server::start([Answer::stream(text_answer(&["Hel", "lo"]))]);
-    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let list = Arc::clone(&told);
+    let reported = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let list = Arc::clone(&reported);
     let recorder = Recorder::new(http(), "/dev/full");
     let recorder = recorder.on_error(move |error| list.lock().unwrap().push(error.to_string()));
     let config = Config::new().context(keys()).endpoint_url(&server.url);
@@ -553,7 +553,7 @@ async fn a_call_survives_a_failed_recording_if_on_error_is_set() {
         let (events, error) = read(&client).await;
         assert!(events.len() > 2 && error.is_none(), "{error:?}");
     }
-    assert_eq!(*told.lock().unwrap(), ["the recording /dev/full cannot be written"]);
+    assert_eq!(*reported.lock().unwrap(), ["the recording /dev/full cannot be written"]);
 
     let client = Client::new(config.transport(Arc::new(Recorder::new(http(), "/dev/full"))));
     for _ in 0..2 {

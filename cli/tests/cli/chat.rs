@@ -679,14 +679,14 @@ fn changes_to_the_request_are_reported() {
     };
     for json in [&[][..], &["--json"]] {
         let args = ["--think", "low", "--max-tokens", "500", "--temperature", "0.5", "Hi"];
-        let told = said(&[json, &args].concat());
+        let reported = said(&[json, &args].concat());
         let limit = "--max-tokens raised from 500 to 2548: thinking counts toward it";
-        assert!(told.contains(limit), "{told}");
+        assert!(reported.contains(limit), "{reported}");
         let temperature = "--temperature 0.5 not sent: the model refuses it with thinking at level low";
-        assert!(told.contains(temperature), "{told}");
+        assert!(reported.contains(temperature), "{reported}");
     }
-    let told = said(&["-m", "meta.llama3-70b-instruct-v1:0", "--think", "low", "Hi"]);
+    let reported = said(&["-m", "meta.llama3-70b-instruct-v1:0", "--think", "low", "Hi"]);
     let thinking = "--think low not sent: meta.llama3-70b-instruct-v1:0 is not known to support thinking";
-    assert!(told.contains(thinking), "{told}");
+    assert!(reported.contains(thinking), "{reported}");
     assert_eq!(asked(&server)[0]["inferenceConfig"], json!({"maxTokens": 2548}));
 }

@@ -98,10 +98,10 @@ fn auth_tells_of_an_instance() {
     let proxy = [("HTTP_PROXY", "http://127.0.0.1:9"), ("ALL_PROXY", "http://127.0.0.1:9")];
     let (code, stdout, said) = run(&home(&[]), &imds.url, &proxy, &["auth", "--json"]);
     assert_eq!(code, Some(0), "{said}");
-    let mut told: Value = serde_json::from_str(&stdout).unwrap();
-    let tried = told.as_object_mut().unwrap().remove("tried").unwrap();
+    let mut reported: Value = serde_json::from_str(&stdout).unwrap();
+    let tried = reported.as_object_mut().unwrap().remove("tried").unwrap();
     assert_eq!(
-        told,
+        reported,
         json!({
             "source": "default chain",
             "link": "instance role my-role",
@@ -154,9 +154,9 @@ fn a_refreshed_sso_token_is_kept_from_others() {
         ("AWS_ENDPOINT_URL_SSO_OIDC", &*oidc.url),
     ];
     let (code, stdout, said) = run(&home, "http://127.0.0.1:9", &env, &["auth", "--offline", "--json"]);
-    let told: Value = serde_json::from_str(&stdout).unwrap();
+    let reported: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(
-        (code, &told["source"], &told["link"], &told["kind"], &told["accessKeyId"]),
+        (code, &reported["source"], &reported["link"], &reported["kind"], &reported["accessKeyId"]),
         (
             Some(0),
             &json!("env: AWS_PROFILE"),
@@ -240,7 +240,7 @@ fn a_process_ends_with_the_program_that_is_killed() {
             pipe.display()
         );
         let mut shell = start(&home, &command, at_terminal.then_some(pts));
-        let (sender, told) = channel();
+        let (sender, reported) = channel();
         std::thread::spawn(move || {
             let (mut pipe, mut line) = (BufReader::new(std::fs::File::open(pipe).unwrap()), String::new());
             pipe.read_line(&mut line).unwrap();
@@ -248,9 +248,9 @@ fn a_process_ends_with_the_program_that_is_killed() {
             pipe.read_to_end(&mut Vec::new()).unwrap();
             sender.send(String::new()).unwrap();
         });
-        let program = told.recv_timeout(Duration::from_mins(1)).unwrap();
+        let program = reported.recv_timeout(Duration::from_mins(1)).unwrap();
         assert!(Command::new("kill").args(["-KILL", program.trim()]).status().unwrap().success());
-        let ended = told.recv_timeout(Duration::from_mins(1));
+        let ended = reported.recv_timeout(Duration::from_mins(1));
         ended.unwrap_or_else(|_| panic!("a process lives on, at a terminal: {at_terminal}"));
         drop(pty);
         shell.wait().unwrap();

@@ -93,14 +93,14 @@ fn try_all(
 
 /// Fails with the faults and the command that repeats them, alone if there is a seed.
 fn report(failures: Vec<(Plan, String)>, test: &str) {
-    let mut told = String::new();
+    let mut reported = String::new();
     for (plan, fault) in failures {
         let alone = plan.seed.map(|seed| format!("PUMICE_FAULT_SEED={seed} PUMICE_FAULT_PLANS=1 "));
         let alone = alone.unwrap_or_default();
-        writeln!(told, "\n{fault}\n{plan:?}\n{alone}cargo test -p pumice-cli --test cli faults::{test}")
+        writeln!(reported, "\n{fault}\n{plan:?}\n{alone}cargo test -p pumice-cli --test cli faults::{test}")
             .unwrap();
     }
-    assert!(told.is_empty(), "{told}");
+    assert!(reported.is_empty(), "{reported}");
 }
 
 fn number(variable: &str, default: u64) -> u64 {
@@ -322,9 +322,9 @@ async fn run(plan: &Plan) -> Result<(), String> {
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
 
     let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-    let told = tokio::task::spawn_blocking(move || {
-        let mut told = String::new();
-        stderr.read_to_string(&mut told).map(|_| told).unwrap()
+    let reported = tokio::task::spawn_blocking(move || {
+        let mut reported = String::new();
+        stderr.read_to_string(&mut reported).map(|_| reported).unwrap()
     });
     let output = tokio::task::spawn_blocking(move || {
         let (mut output, mut piece) = (Vec::new(), [0; 4096]);
@@ -342,7 +342,7 @@ async fn run(plan: &Plan) -> Result<(), String> {
         child.wait().unwrap();
         return Err(format!("the program is not over after {LONGEST_PLAN:?}"));
     };
-    let (output, told) = (output.unwrap(), told.await.unwrap());
+    let (output, reported) = (output.unwrap(), reported.await.unwrap());
     let code = child.wait().unwrap().code();
 
     if chats {
@@ -360,8 +360,8 @@ async fn run(plan: &Plan) -> Result<(), String> {
         same("text", &lines.iter().map(text).collect::<String>(), &expected.text)?;
     }
     same("exit code", &code, &Some(expected.exit_code(!output.is_empty())))
-        .map_err(|fault| format!("{fault}, after {output:?} and {told}"))?;
-    same("whether an error is told", &told.contains("error: "), &expected.end.is_err())?;
+        .map_err(|fault| format!("{fault}, after {output:?} and {reported}"))?;
+    same("whether an error is reported", &reported.contains("error: "), &expected.end.is_err())?;
     same("attempts", &stage.seen(), &expected.attempts)
 }
 

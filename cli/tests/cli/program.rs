@@ -718,9 +718,9 @@ fn a_stream_that_is_used_wrongly_has_an_error_event() {
     for arguments in cases {
         let output = pumice(&home).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        let told = only_error(&output);
-        let first = told.lines().next().unwrap();
-        assert!(stderr(&output).starts_with(&format!("error: {first}")), "{arguments:?}: {told}");
+        let reported = only_error(&output);
+        let first = reported.lines().next().unwrap();
+        assert!(stderr(&output).starts_with(&format!("error: {first}")), "{arguments:?}: {reported}");
     }
     let output = pumice(&home).args(["stream", "--bogus"]).output().unwrap();
     assert!(only_error(&output).ends_with("\nhint: run pumice stream --help"), "{output:?}");
@@ -728,7 +728,7 @@ fn a_stream_that_is_used_wrongly_has_an_error_event() {
     assert_eq!(output.status.code(), Some(2));
     assert!(only_error(&output).contains(": missing field `model`"), "{output:?}");
     // The input that the hint shows works.
-    let told = only_error(&output);
-    let (_, least) = told.split_once("\nhint: the smallest input is ").unwrap();
+    let reported = only_error(&output);
+    let (_, least) = reported.split_once("\nhint: the smallest input is ").unwrap();
     pumice::pi::Input::from_json(least).unwrap();
 }

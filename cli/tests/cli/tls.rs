@@ -297,10 +297,13 @@ fn the_program_always_verifies_certificates_and_gives_a_hint() {
         ("GIT_SSL_NO_VERIFY", "1"),
     ];
     let refused = chat(serve()).envs(elsewhere).output().unwrap();
-    let told = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!((refused.status.code(), refused.stdout.as_slice()), (Some(4), b"".as_slice()), "{told}");
-    assert!(told.contains("the server's certificate is not accepted"), "{told}");
-    assert!(told.lines().any(|line| line.starts_with("hint: ") && line.contains("AWS_CA_BUNDLE")), "{told}");
+    let reported = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!((refused.status.code(), refused.stdout.as_slice()), (Some(4), b"".as_slice()), "{reported}");
+    assert!(reported.contains("the server's certificate is not accepted"), "{reported}");
+    assert!(
+        reported.lines().any(|line| line.starts_with("hint: ") && line.contains("AWS_CA_BUNDLE")),
+        "{reported}"
+    );
 
     for switch in ["--insecure", "-k", "--no-verify-ssl", "--no-check-certificate"] {
         let refused = chat(1).arg(switch).output().unwrap();

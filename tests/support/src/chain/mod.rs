@@ -199,10 +199,10 @@ impl Secrets {
     /// Fails if `Debug` of a value shows one of them.
     pub async fn are_kept(&self, case: &str, config: &Config, identity: &Identity) {
         let log = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&log);
+        let reported = Arc::clone(&log);
         let bedrock = Services::new(|_| Answer { status: 400, headers: Vec::new(), body: "{}".into() });
         let config = config.clone().transport(bedrock).watch(move |progress| {
-            told.lock().unwrap().push(format!("{progress:?}"));
+            reported.lock().unwrap().push(format!("{progress:?}"));
         });
         let client = Client::new(config);
         let request = ConverseRequest::new("m").message(Message::user("Hi"));

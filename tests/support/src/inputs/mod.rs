@@ -88,7 +88,7 @@ fn read_frames<'a>(
 ) -> (Vec<(u64, String, Vec<u8>)>, Option<(ErrorKind, String, Option<u64>)>) {
     let mut decoder = FrameDecoder::new();
     let mut frames = Vec::new();
-    let told = |error: pumice::Error| Some((error.kind(), error.to_string(), error.offset()));
+    let reported = |error: pumice::Error| Some((error.kind(), error.to_string(), error.offset()));
     for piece in pieces {
         decoder.push(piece.to_vec());
         loop {
@@ -101,12 +101,12 @@ fn read_frames<'a>(
                 Err(error) => {
                     let again = decoder.next_frame().unwrap_err();
                     assert_eq!(again.to_string(), error.to_string());
-                    return (frames, told(error));
+                    return (frames, reported(error));
                 }
             }
         }
     }
-    (frames, decoder.finish().err().and_then(told))
+    (frames, decoder.finish().err().and_then(reported))
 }
 
 /// Reads frames with valid checksums as events of every kind, and collects them into replies. For each frame the input
@@ -114,7 +114,7 @@ fn read_frames<'a>(
 pub fn events(data: &[u8]) {
     let mut reply = ReplyBuilder::new();
     let mut answer = ResponseBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
-    let mut told = VecDeque::new();
+    let mut reported = VecDeque::new();
     for frame in framed(data) {
         // Frames that are not messages, and payloads of another form, are errors.
         let _ = ResponseStreamEvent::from_frame(&frame);
@@ -125,9 +125,9 @@ pub fn events(data: &[u8]) {
         let Ok(event) = Event::from_frame(&frame) else { continue };
         reply.push(event.clone());
         // A user's message is an error and gives no events.
-        let _ = answer.push(event, &mut told);
-        for told in told.drain(..) {
-            serde_json::to_string(&told).unwrap();
+        let _ = answer.push(event, &mut reported);
+        for reported in reported.drain(..) {
+            serde_json::to_string(&reported).unwrap();
         }
     }
     written_and_read(&reply.finish());
@@ -347,7 +347,7 @@ pub fn arguments(data: &[u8]) {
     whole.push(&text);
     let mut pieces = PartialArguments::new();
     let mut answer = ResponseBuilder::unprepared(&Model::new("m"), SystemTime::UNIX_EPOCH);
-    let mut told = VecDeque::new();
+    let mut reported = VecDeque::new();
     let mut tell = |event: Value| {
         let (name, payload) = event.as_object().and_then(|event| event.iter().next()).unwrap();
         let event = match name.as_str() {
@@ -355,7 +355,7 @@ pub fn arguments(data: &[u8]) {
             "contentBlockDelta" => Event::ContentBlockDelta(read_json(&payload.to_string()).unwrap()),
             _ => Event::MessageStop(read_json(&payload.to_string()).unwrap()),
         };
-        answer.push(event, &mut told).unwrap();
+        answer.push(event, &mut reported).unwrap();
     };
     tell(serde_json::json!({"contentBlockStart": {"contentBlockIndex": 0, "start": {"toolUse": {
         "toolUseId": "t", "name": "n"}}}}));

@@ -72,12 +72,12 @@ pub async fn assert_answer<'a>(
     assert_eq!(json!(server.requests().len()), case["attempts"], "{name}");
 
     let last = serde_json::to_value(events.last_mut().unwrap()).unwrap();
-    let told = events.iter().map(|event| {
+    let reported = events.iter().map(|event| {
         let mut event = serde_json::to_value(event).unwrap();
         event.as_object_mut().unwrap().retain(|member, _| !["message", "error"].contains(&member.as_str()));
         event
     });
-    assert_eq!(told.collect::<Vec<_>>(), *case["events"].as_array().unwrap(), "{name}");
+    assert_eq!(reported.collect::<Vec<_>>(), *case["events"].as_array().unwrap(), "{name}");
 
     let message = last.get("message").or(last.get("error")).unwrap();
     assert_eq!(message["role"], "assistant", "{name}");
