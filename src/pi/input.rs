@@ -217,7 +217,7 @@ structure! {
             /// to. `off`: a model that thinks by itself is told not to.
             reasoning: String = "reasoning",
             /// The tokens to think with, by level; for models that count them.
-            thinking_budgets: BTreeMap<String, u64> = "thinkingBudgets",
+            thinking_budgets: crate::shape::Members = "thinkingBudgets",
             /// Whether to think between tool calls too. Absent: yes.
             interleaved_thinking: bool = "interleavedThinking",
             /// What is shown of the thoughts: `summarized` (the default) or `omitted`.

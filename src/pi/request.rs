@@ -112,9 +112,9 @@ fn options(given: &Options) -> Result<conversation::Options> {
         options.thinking = ThinkingLevel::parse(level).map_err(named("reasoning"))?;
         options.thinking_off = options.thinking.is_none();
     }
-    for (level, tokens) in given.thinking_budgets.iter().flatten() {
+    for (level, tokens) in given.thinking_budgets.iter().flat_map(Members::iter) {
         if let Ok(Some(level)) = ThinkingLevel::parse(level) {
-            options.thinking_budgets.push((level, *tokens));
+            options.thinking_budgets.push((level, tokens.read().map_err(named("thinkingBudgets"))?));
         }
     }
     options.thinking_display.clone_from(&given.thinking_display);
