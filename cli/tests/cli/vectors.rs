@@ -47,7 +47,7 @@ fn aws_sdk_go_frames() {
         let said = fs::read_to_string(said).unwrap();
         let checksum = said.split_once(" checksum mismatch").unwrap().0.to_lowercase();
         let error = assert_damaged(&fs::read(&file).unwrap(), &file);
-        assert!(error.message().contains(&format!(": {checksum} checksum ")), "{error}");
+        assert!(error.message().contains(&format!("expected the {checksum} checksum ")), "{error}");
     }
 }
 
@@ -67,7 +67,7 @@ fn botocore_frames() {
             }
             let fault = match error {
                 "ChecksumMismatch" => " checksum ",
-                "DuplicateHeader" => "found again",
+                "DuplicateHeader" => "expected a new name, found ",
                 "InvalidHeadersLength" => "bytes of headers",
                 other => panic!("{other} is unknown"),
             };
@@ -154,7 +154,7 @@ async fn made_streams_give_the_events_and_errors_of_botocore() {
         if name == "message_type_unknown" {
             let error = error.unwrap();
             assert_eq!((error.kind(), error.offset(), events.len()), (ErrorKind::Damaged, Some(0), 0));
-            assert!(error.message().contains(r#""telegram" found"#), "{error}");
+            assert!(error.message().contains(r#"found "telegram""#), "{error}");
             continue;
         }
         let yielded = made["botocore_events"].as_array().unwrap();
