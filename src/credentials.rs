@@ -28,6 +28,7 @@ mod chain;
 mod container;
 mod environment;
 mod imds;
+mod instance;
 mod login;
 mod process;
 mod profile;

@@ -1,4 +1,5 @@
-//! Escapes characters in foreign text that can make a terminal do or show something else.
+//! Foreign text as it may be shown: without characters that can make a terminal do or show something else, and not too
+//! long.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -101,6 +102,14 @@ fn joins(before: char) -> bool {
 /// Whether a character is an ideograph, which may have variants in Chinese, Japanese and Korean names.
 fn is_ideograph(character: char) -> bool {
     matches!(character, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+/// The first characters of a text, with `…` in place of the rest.
+pub(crate) fn beginning(text: &str, characters: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(characters).and_then(|(at, _)| text.get(..at)) {
+        Some(beginning) => Cow::Owned(format!("{beginning}…")),
+        None => Cow::Borrowed(text),
+    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use pumice::{Error, ErrorKind};
 
+use crate::escape::beginning;
 use crate::hint;
-use crate::output::beginning;
 
 /// Why the program ends early; as a number, its exit code. 130, after Ctrl-C, is [`INTERRUPTED`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use std::task::Poll;
 use pumice::Progress;
 
 use crate::args::Args;
-use crate::escape::{Escaper, Form, escaped};
+use crate::escape::{Escaper, Form, beginning, escaped};
 use crate::failure::{Exit, Failure};
 
 /// Standard output, buffered. It must be [flushed](Self::flush) before the program waits for anything.
@@ -312,14 +312,6 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(line)
-}
-
-/// The first characters of a text, with `…` in place of the rest.
-pub(crate) fn beginning(text: &str, characters: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(characters).and_then(|(at, _)| text.get(..at)) {
-        Some(beginning) => Cow::Owned(format!("{beginning}…")),
-        None => Cow::Borrowed(text),
-    }
 }
 
 /// The longest line, in characters: room for the message of an error with its code.

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use pumice::pi::{AssistantEvent, AssistantMessage, AssistantStream, Content, StopReason, Usage};
 
-use crate::escape::Escaper;
+use crate::escape::{Escaper, beginning};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::output::{Output, Report, beginning};
+use crate::output::{Output, Report};
 
 /// Shows one response.
 pub(crate) struct ResponsePrinter<'a> {

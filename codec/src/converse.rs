@@ -24,11 +24,13 @@
 //! [Converse]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
 //! [`ConverseStream`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
 
+mod block;
 mod citation;
 mod content;
 mod stream;
 mod tool;
 
+pub use block::*;
 pub use citation::*;
 pub use content::*;
 pub use stream::*;

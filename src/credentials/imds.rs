@@ -9,43 +9,21 @@
 //! [IMDS credential provider](https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html) and
 //! [static stability](https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html).
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ::http::response::Parts;
 use ::http::{Method, Uri};
 use aws_credential_types::Credentials as Keys;
 use bytes::Bytes;
 
+use super::instance::{Absent, Imds};
 use super::provider_context::{CallPolicy, Fault, SearchContext, build_request, failed, refused};
 use super::secret::{Fields, Secret};
 use super::{Credentials, Deferred, Outcome, Resolved};
 use crate::region::is_region;
 use crate::url::{BaseUrl, encode_label};
 use crate::{Error, ErrorKind, Result};
-
-/// What the service gave.
-#[derive(Default)]
-pub(super) struct Imds(Mutex<Cached>);
-
-#[derive(Default)]
-struct Cached {
-    /// The session token, and when to ask for another.
-    token: Option<(Secret, SystemTime)>,
-    /// The last role and its keys.
-    last: Option<(String, Keys)>,
-    /// Why there is no service here, and until when not to ask again.
-    absent: Option<(Absent, SystemTime)>,
-}
-
-/// Why there is no such service here.
-#[derive(Clone)]
-struct Absent {
-    reason: String,
-    hint: Option<&'static str>,
-}
 
 /// Why there are no keys.
 enum Trouble {
@@ -254,16 +232,6 @@ impl Imds {
         };
         self.cached().absent = Some((absent.clone(), now + ABSENCE));
         Err(Trouble::Absent(absent))
-    }
-
-    fn cached(&self) -> MutexGuard<'_, Cached> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Imds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Imds")
     }
 }
 

@@ -24,6 +24,7 @@ use super::provider_context::{
 };
 use super::secret::{Fields, Secret, hashed_name};
 use super::session::{self, Session};
+use super::sts;
 use crate::date::rfc3339;
 use crate::region::is_govcloud;
 use crate::{Error, ErrorKind, Hint, Result};
@@ -93,7 +94,7 @@ impl<'a> Cached<'a> {
     ) -> Result<(Keys, Zeroizing<Vec<u8>>), Fault> {
         let region = match &self.region {
             Some(region) => region.text().to_owned(),
-            None => cx.sts_region().await?,
+            None => sts::region(cx).await?,
         };
         let base = cx.service("signin", &region, |suffix| host(&region, suffix))?;
         let url = base.join("/v1/token", &[])?;

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use aws_credential_types::Credentials as Keys;
 
 use super::assume_role::Role;
-use super::provider_context::{Fault, SearchContext};
+use super::provider_context::{Fault, SearchContext, ignored_lines};
 use super::secret::{self, Secret};
 use super::sso::Sso;
 use super::web_identity::WebIdentity;
@@ -258,11 +258,6 @@ fn static_keys(profile: &Section) -> Result<Option<Keys>> {
         (Some(_), None) => Err(missing("aws_secret_access_key", "aws_access_key_id")),
         (None, Some(_)) => Err(missing("aws_access_key_id", "aws_secret_access_key")),
     }
-}
-
-/// What was wrong with a section of this name that was ignored, for the end of a message.
-pub(super) fn ignored_lines(profiles: &Profiles, name: &str) -> String {
-    profiles.warning_about(name).map(|warning| format!(": {warning}")).unwrap_or_default()
 }
 
 /// The two files, for messages.

@@ -13,7 +13,7 @@ use futures_core::Stream as _;
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
-use super::imds::Imds;
+use super::instance::Imds;
 use super::secret::Fields;
 use crate::aws_files::{Profiles, Section};
 use crate::context::{AwsFiles, Context};
@@ -24,7 +24,7 @@ use crate::retry::Retry;
 use crate::service_url::configured_url;
 use crate::transport::{Http, HttpConfig, Transport, proxy_secrets, too_long};
 use crate::url::BaseUrl;
-use crate::{Error, ErrorKind, Hint, Result};
+use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::shortened;
 
 /// What the sources of the [`Chain`](super::Chain) read, and the services they ask: environment and files, the profile, the
@@ -250,18 +250,6 @@ impl<'a> SearchContext<'a> {
         Region::resolve(&RegionSettings { profile: self.section()?, ..settings }, env)
     }
 
-    /// The region to ask for credentials in: the named one, or else the instance's.
-    pub(super) async fn sts_region(&self) -> Result<String> {
-        if let Some(region) = self.named_region()? {
-            // FIPS in the name is meant for Bedrock only.
-            return Ok(region.signing_name());
-        }
-        self.imds.region(self).await.ok_or_else(|| {
-            Error::new(ErrorKind::Credentials, "expected a region to ask STS in, found none")
-                .with_hint(Hint::SetRegion)
-        })
-    }
-
     /// The URL of a service for credentials: the one configured under this id in the AWS files, or else of the
     /// host for the region and its DNS suffix.
     pub(super) fn service(
@@ -295,6 +283,11 @@ impl Deref for SearchContext<'_> {
     fn deref(&self) -> &ProviderContext {
         self.shared
     }
+}
+
+/// What was wrong with a section of this name that was ignored, for the end of a message.
+pub(super) fn ignored_lines(profiles: &Profiles, name: &str) -> String {
+    profiles.warning_about(name).map(|warning| format!(": {warning}")).unwrap_or_default()
 }
 
 /// Sends once, and reads the whole response.

@@ -14,8 +14,9 @@ use ring::digest::SHA1_FOR_LEGACY_USE_ONLY;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::profile::ignored_lines;
-use super::provider_context::{CallPolicy, Fault, SearchContext, build_request, refusal, secret_body};
+use super::provider_context::{
+    CallPolicy, Fault, SearchContext, build_request, ignored_lines, refusal, secret_body,
+};
 use super::secret::{Fields, Secret, hashed_name};
 use super::session::{self, Session};
 use crate::aws_files::{Profiles, Section};

@@ -17,7 +17,19 @@ use crate::date::read_rfc3339;
 use crate::redaction;
 use crate::sign::{Scope, sign};
 use crate::url::encode_label;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Hint, Result};
+
+/// The region to ask for credentials in: the named one, or else the instance's.
+pub(super) async fn region(cx: &SearchContext<'_>) -> Result<String> {
+    if let Some(region) = cx.named_region()? {
+        // FIPS in the name is meant for Bedrock only.
+        return Ok(region.signing_name());
+    }
+    cx.imds.region(cx).await.ok_or_else(|| {
+        Error::new(ErrorKind::Credentials, "expected a region to ask STS in, found none")
+            .with_hint(Hint::SetRegion)
+    })
+}
 
 /// Asks for the keys of a role. The request is signed if there are keys to sign with.
 ///
@@ -30,7 +42,7 @@ pub(super) async fn assume(
     parameters: &[(&str, &str)],
     signed_with: Option<&Keys>,
 ) -> Result<Keys, Fault> {
-    let region = cx.sts_region().await?;
+    let region = region(cx).await?;
     let base = cx.service("sts", &region, |suffix| format!("sts.{region}.{suffix}"))?;
     let mut form = Zeroizing::new(format!("Action={action}&Version=2011-06-15").into_bytes());
     for (name, value) in parameters {

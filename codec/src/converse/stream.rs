@@ -8,8 +8,8 @@
 //! The service adds a member `p` of random length to each event, so that the length of the encrypted event does not
 //! reveal its content. It is dropped.
 
+use crate::converse::block::{ErrorBlock, ImageFormat, ImageSource};
 use crate::converse::citation::{Citation, CitationLocation, CitationSourceContent};
-use crate::converse::content::{ErrorBlock, ImageFormat, ImageSource};
 use crate::converse::tool::{ToolResultStatus, ToolUseType};
 use crate::converse::{
     ConversationRole, ConverseMetrics, PerformanceConfiguration, ServiceTier, StopReason, TokenUsage,

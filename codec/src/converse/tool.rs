@@ -1,6 +1,6 @@
 //! Tools: their definitions, the model's calls, and the results.
 
-use crate::converse::content::{CachePointBlock, DocumentBlock, ImageBlock, SearchResultBlock, VideoBlock};
+use crate::converse::block::{CachePointBlock, DocumentBlock, ImageBlock, SearchResultBlock, VideoBlock};
 use crate::shape::Document;
 use crate::{enumeration, structure, union};
 
