@@ -3,7 +3,6 @@
 //! `cargo run -p pumice-tools --bin catalog -- TABLE` creates the data file again. The prices are list prices: your
 //! account may pay others.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::{Cost, ModelInfo, PriceTier};
@@ -23,7 +22,30 @@ pub struct Entry {
 /// All entries, by id.
 pub fn entries() -> &'static [Entry] {
     static ENTRIES: OnceLock<Vec<Entry>> = OnceLock::new();
-    ENTRIES.get_or_init(|| include_str!("catalog.tsv").lines().skip(1).filter_map(entry).collect())
+    ENTRIES.get_or_init(|| DATA.lines().skip(1).filter_map(entry).collect())
+}
+
+/// A line of the data file. A call needs one of them, so each is read only when it is needed: all of them take twice as
+/// many instructions as the whole start of a call over HTTP.
+struct Line {
+    id: &'static str,
+    text: &'static str,
+    entry: OnceLock<Option<Entry>>,
+}
+
+impl Line {
+    fn entry(&self) -> Option<&Entry> {
+        self.entry.get_or_init(|| entry(self.text)).as_ref()
+    }
+}
+
+fn lines() -> &'static [Line] {
+    static LINES: OnceLock<Vec<Line>> = OnceLock::new();
+    LINES.get_or_init(|| {
+        let line =
+            |text: &'static str| Some(Line { id: text.split_once('\t')?.0, text, entry: OnceLock::new() });
+        DATA.lines().skip(1).filter_map(line).collect()
+    })
 }
 
 /// The entry for the id or ARN of a model or of a cross-region inference profile.
@@ -87,16 +109,8 @@ pub(crate) fn provider_of(id: &str) -> &str {
 }
 
 fn of_model(base: &str, region: &str) -> Option<&'static Entry> {
-    // A map, because listing models looks up every one of them.
-    static STEMS: OnceLock<HashMap<&str, Vec<&Entry>>> = OnceLock::new();
-    let stems = STEMS.get_or_init(|| {
-        let mut stems = HashMap::<_, Vec<_>>::new();
-        for entry in entries() {
-            stems.entry(stem(entry.id)).or_default().push(entry);
-        }
-        stems
-    });
-    let versions = stems.get(stem(base))?;
+    let versions = lines().iter().filter(|line| stem(line.id) == stem(base)).filter_map(Line::entry);
+    let versions = versions.collect::<Vec<_>>();
     let among = |fits: &dyn Fn(&Entry) -> bool| {
         let all = || versions.iter().copied().filter(|entry| fits(entry));
         let of = |region: &str| all().find(|entry| entry.regions.contains(&region));
@@ -163,6 +177,8 @@ fn prices_of(prices: &str) -> [Option<f64>; 4] {
     [(); 4].map(|()| prices.next().flatten())
 }
 
+const DATA: &str = include_str!("catalog.tsv");
+
 /// Among an entry's regions, stands for the id without a region.
 const NO_REGION: &str = "-";
 
@@ -212,7 +228,7 @@ mod tests {
 
     #[test]
     fn every_line_of_the_data_file_is_an_entry() {
-        assert_eq!(entries().len() + 1, include_str!("catalog.tsv").lines().count());
+        assert_eq!(entries().len() + 1, DATA.lines().count());
         for entry in entries() {
             let found = entry.regions.iter().map(|region| match *region {
                 NO_REGION => find(entry.id),
