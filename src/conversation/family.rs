@@ -154,7 +154,7 @@ impl Family {
     /// value is `true`. `betas=!NAME` is one beta that is refused.
     fn row(text: &str) -> Option<Self> {
         let mut family = Self::default();
-        for member in text.split_whitespace() {
+        for member in text.split_ascii_whitespace() {
             if let Some(beta) = member.strip_prefix("betas=!") {
                 family.refused_betas.push(beta.to_owned());
                 continue;
@@ -356,7 +356,7 @@ fn bits<'a>(words: &[&str], said: impl IntoIterator<Item = &'a str>) -> Result<u
 
 /// Whether all words of a pattern occur in one candidate.
 fn has_all(candidates: &[String], pattern: &str) -> bool {
-    candidates.iter().any(|candidate| pattern.split_whitespace().all(|word| candidate.contains(word)))
+    candidates.iter().any(|candidate| pattern.split_ascii_whitespace().all(|word| candidate.contains(word)))
 }
 
 /// The forms of an id or a name that patterns are looked for in.

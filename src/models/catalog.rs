@@ -109,19 +109,18 @@ pub(crate) fn provider_of(id: &str) -> &str {
 }
 
 fn of_model(base: &str, region: &str) -> Option<&'static Entry> {
-    let versions = lines().iter().filter(|line| stem(line.id) == stem(base)).filter_map(Line::entry);
-    let versions = versions.collect::<Vec<_>>();
+    // An id without its version.
+    let stem = base.split_once(':').map_or(base, |(stem, _)| stem);
+    let is_version = |line: &&Line| {
+        line.id.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+    };
+    let versions = lines().iter().filter(is_version).filter_map(Line::entry).collect::<Vec<_>>();
     let among = |fits: &dyn Fn(&Entry) -> bool| {
         let all = || versions.iter().copied().filter(|entry| fits(entry));
         let of = |region: &str| all().find(|entry| entry.regions.contains(&region));
         of(region).or_else(|| of(NO_REGION)).or_else(|| all().next())
     };
     among(&|entry| entry.id == base).or_else(|| among(&|_| true))
-}
-
-/// An id without its version.
-fn stem(id: &str) -> &str {
-    id.split_once(':').map_or(id, |(stem, _)| stem)
 }
 
 /// Whether a text has these words, and not as the beginning of a longer name: `sonnet 4.5` does not have
