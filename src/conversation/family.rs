@@ -277,7 +277,12 @@ impl Takes {
     pub(super) fn of(model_id: &str, target: &Target, families: &[Family], learnt: Option<&Family>) -> Self {
         let info = &target.info;
         let names = [Some(model_id), info.name.as_deref(), info.base.as_deref()];
-        let mut candidates = names.into_iter().flatten().flat_map(candidates).collect::<Vec<_>>();
+        let lower = names.into_iter().flatten().map(str::to_lowercase).collect::<Vec<_>>();
+        let mut candidates = lower.iter().map(|name| hyphenated(name)).collect::<Vec<_>>();
+        if !families.is_empty() {
+            // Their patterns may have what is a hyphen in those of the program.
+            candidates.extend(lower);
+        }
         let mut takes = Self { said: [None; _], known: false, refused_betas: Vec::new() };
         if let Some(learnt) = learnt {
             takes.refused_betas.clone_from(&learnt.refused_betas);
@@ -359,19 +364,21 @@ fn has_all(candidates: &[String], pattern: &str) -> bool {
     candidates.iter().any(|candidate| pattern.split_ascii_whitespace().all(|word| candidate.contains(word)))
 }
 
-/// The forms of an id or a name that patterns are looked for in.
-fn candidates(name: &str) -> [String; 2] {
-    let lower = name.to_lowercase();
+/// The form of an id or a name that patterns are looked for in.
+fn hyphenated(lower: &str) -> String {
     let mut hyphenated = String::with_capacity(lower.len());
     for character in lower.chars() {
-        if !(character.is_whitespace() || "_.:".contains(character)) {
+        if !(character.is_whitespace() || SEPARATORS.contains(character)) {
             hyphenated.push(character);
         } else if !hyphenated.ends_with('-') {
             hyphenated.push('-');
         }
     }
-    [lower, hyphenated]
+    hyphenated
 }
+
+/// What a hyphen stands for, beside white space.
+const SEPARATORS: &str = "_.:";
 
 /// The rows of the program: patterns between `|`, and what they say, in the form of [`Family::row`]. A row that says
 /// nothing makes its models known. `docs/models.md` has the sources.
@@ -413,7 +420,7 @@ const ROWS: &[(&str, &str)] = &[
     // Amazon.
     ("nova-2", "thinking=reasoningConfig"),
     (
-        "amazon.nova|amazon-nova|nova-2|nova-pro|nova-lite|nova-micro|nova-premier",
+        "amazon-nova|nova-2|nova-pro|nova-lite|nova-micro|nova-premier",
         "promptCache=onRequest cachePlaces=system,messages cacheTtls=5m schemaRoot=plain \
          resultMedia=image,text topK=inferenceConfig largeDocuments=pdf,docx",
     ),
@@ -476,6 +483,7 @@ mod tests {
         for (patterns, row) in ROWS {
             assert!(Family::row(row).is_some(), "{patterns}: {row}");
             assert_eq!(*patterns, patterns.to_lowercase());
+            assert!(!patterns.contains(|character| SEPARATORS.contains(character)), "{patterns}");
         }
         let (last, row) = ROWS.last().unwrap();
         assert_eq!(*last, "", "the last row is that of every model");

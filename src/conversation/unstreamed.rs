@@ -1,4 +1,4 @@
-//! A response of Converse as the events of ConverseStream, for what a model does only without streaming.
+//! A response of Converse as the events of ConverseStream: some models respond, or take tools, only without streaming.
 
 use std::fmt::Write as _;
 
