@@ -114,6 +114,10 @@ impl Package {
         let mut command = Command::new("cargo");
         // Not `--locked`: what pumice comes to need goes into the lock files here with the next run.
         command.args([subcommand, "--quiet"]).current_dir(root().join(self.folder));
+        if self.folder != CLI.folder {
+            // `.cargo/config.toml` counts for the program alone: the others are built as they are elsewhere.
+            command.env("RUSTFLAGS", "");
+        }
         command
     }
 }
