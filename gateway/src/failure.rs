@@ -1,0 +1,130 @@
+//! What failed, in the words of each dialect.
+
+use http::StatusCode;
+use pumice::{Error, ErrorKind};
+use serde_json::json;
+
+/// A call that failed: its status, and what the dialects say of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    /// The HTTP status. Anthropic's is 529 where this is 503.
+    pub(crate) status: StatusCode,
+    /// OpenAI's `type`.
+    pub(crate) openai: &'static str,
+    /// OpenAI's `code`.
+    pub(crate) code: Option<&'static str>,
+    /// Anthropic's `type`.
+    pub(crate) anthropic: &'static str,
+    /// The service's own message, and the hint behind it.
+    pub(crate) message: String,
+    /// The member of the request that is at fault, if it is one.
+    pub(crate) param: Option<String>,
+    /// Bedrock's id of the request.
+    pub(crate) request_id: Option<String>,
+    /// How many seconds to wait.
+    pub(crate) retry_after: Option<u64>,
+}
+
+impl Failure {
+    /// A request that cannot be translated. `param` names the member at fault: `messages[2].content`.
+    pub(crate) fn invalid(param: impl Into<Option<String>>, message: impl Into<String>) -> Self {
+        Self { param: param.into(), ..Self::new(StatusCode::BAD_REQUEST, message) }
+    }
+
+    /// A failure of this status.
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        let (openai, anthropic) = match status.as_u16() {
+            401 => ("authentication_error", "authentication_error"),
+            403 => ("permission_error", "permission_error"),
+            404 => ("not_found_error", "not_found_error"),
+            408 => ("timeout", "api_error"),
+            413 => ("invalid_request_error", "request_too_large"),
+            429 => ("rate_limit_error", "rate_limit_error"),
+            503 => ("server_error", "overloaded_error"),
+            424 | 500.. => ("server_error", "api_error"),
+            _ => ("invalid_request_error", "invalid_request_error"),
+        };
+        Self {
+            status,
+            openai,
+            code: None,
+            anthropic,
+            message: message.into(),
+            param: None,
+            request_id: None,
+            retry_after: None,
+        }
+    }
+
+    /// `{"error": …}` of OpenAI.
+    pub(crate) fn openai(&self) -> Vec<u8> {
+        let Self { openai, code, message, param, .. } = self;
+        let error = json!({"error": {"message": message, "type": openai, "param": param, "code": code}});
+        error.to_string().into()
+    }
+
+    /// `{"type": "error", …}` of Anthropic.
+    pub(crate) fn anthropic(&self) -> Vec<u8> {
+        let Self { anthropic, message, request_id, .. } = self;
+        let error = json!({"type": anthropic, "message": message});
+        json!({"type": "error", "error": error, "request_id": request_id}).to_string().into()
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let (status, code) = match error.kind() {
+            ErrorKind::InvalidInput | ErrorKind::Validation => (400, None),
+            ErrorKind::Credentials => (401, None),
+            ErrorKind::AccessDenied if is_of_credentials(error) => (401, None),
+            ErrorKind::AccessDenied => (403, None),
+            ErrorKind::NotFound => (404, Some("model_not_found")),
+            ErrorKind::ModelTimeout => (408, None),
+            ErrorKind::ModelError => match error.code() {
+                Some(code) if code.to_ascii_lowercase().contains("stream") => (500, None),
+                _ => (424, None),
+            },
+            ErrorKind::QuotaExceeded => (429, Some("insufficient_quota")),
+            ErrorKind::Throttled | ErrorKind::ModelNotReady => (429, None),
+            ErrorKind::Unavailable => (503, None),
+            ErrorKind::Connect | ErrorKind::BrokenOff | ErrorKind::Damaged => (502, None),
+            ErrorKind::Timeout => (504, None),
+            _ => (500, None),
+        };
+        let mut message = error.message().to_owned();
+        let context = is_context_length(&message);
+        if let Some(hint) = error.hint() {
+            message.push_str("; ");
+            message.push_str(&hint.to_string());
+        }
+        let mut failure = Self::new(StatusCode::from_u16(status).unwrap_or_default(), message);
+        failure.code = if status == 400 && context { Some("context_length_exceeded") } else { code };
+        if code == Some("insufficient_quota") {
+            failure.openai = "insufficient_quota";
+        }
+        failure.request_id = error.request_id().map(str::to_owned);
+        failure.retry_after = match error.retry_after() {
+            Some(wait) => Some(wait.as_secs().max(1)),
+            None => [429, 503].contains(&status).then_some(1),
+        };
+        failure
+    }
+}
+
+/// Whether the service refused who calls rather than what is called.
+fn is_of_credentials(error: &Error) -> bool {
+    let code = error.code().unwrap_or_default();
+    error.status() == Some(401)
+        || ["ExpiredToken", "UnrecognizedClient", "InvalidSignature", "MissingAuthenticationToken"]
+            .iter()
+            .any(|begin| code.starts_with(begin))
+        || ["IncompleteSignature", "InvalidClientTokenId", "SignatureDoesNotMatch"].contains(&code)
+}
+
+/// Whether the service says that the prompt is too long for the model.
+fn is_context_length(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    ["too long", "context length", "context window", "maximum number of tokens", "too many input tokens"]
+        .iter()
+        .any(|said| message.contains(said))
+}

@@ -1,0 +1,1 @@
+//! OpenAI's Responses: its request as Converse's, the events of a response as its events.
