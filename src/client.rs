@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::response::Parts;
@@ -22,7 +23,7 @@ use self::dispatch::Shared;
 use crate::config::Config;
 use crate::converse::{ConverseRequest, ConverseResponse};
 use crate::count_tokens::{CountTokensRequest, CountTokensResponse};
-use crate::credentials::Search;
+use crate::credentials::{Credentials, Search, Token};
 use crate::endpoint::Endpoint;
 use crate::foundation_model::{
     GetFoundationModelRequest, GetFoundationModelResponse, ListFoundationModelsRequest,
@@ -349,6 +350,37 @@ impl Client {
     /// Only the credentials of [`identify`](Self::identify), even if region or endpoint are invalid.
     pub async fn search_credentials(&self) -> Search {
         self.search(&self.config.context.aws_files()).await
+    }
+
+    /// A short-term Bedrock API key for programs that take only a key, as [`sign::api_key`](crate::sign::api_key)
+    /// makes it of the client's access keys, for its region. Bedrock is not called.
+    ///
+    /// Fails with [`ErrorKind::Credentials`] if the credentials are an API key themselves.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// # async fn example(client: pumice::Client) -> pumice::Result<()> {
+    /// let key = client.api_key(Duration::from_hours(1)).await?;
+    /// println!("{}, until {:?}", key.token(), key.expiration());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn api_key(&self, ttl: Duration) -> Result<Token> {
+        let identity = self.identify().await?;
+        let found = identity.search.result?;
+        match &found.credentials {
+            Credentials::Bearer(_) => {
+                let message =
+                    format!("expected access keys to make an API key of, found an API key: {}", found.link);
+                Err(Error::new(ErrorKind::Credentials, message)
+                    .with_hint("use that key as it is, or name a profile that has access keys or a role"))
+            }
+            Credentials::Keys(keys) => {
+                let now = self.config.context.now();
+                crate::sign::api_key(keys, identity.runtime.region(), now, ttl)
+            }
+        }
     }
 
     /// The region that a call of this model goes to.

@@ -3,15 +3,21 @@
 //! The only importer of `aws_sigv4`. Its default settings are right for Bedrock: the path, already percent-encoded,
 //! is encoded again in the canonical request.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign as sigv4};
+use aws_credential_types::{Credentials, Token};
+use aws_sigv4::http_request::{
+    SignableBody, SignableRequest, SignatureLocation, SigningInstructions, SigningSettings, sign as sigv4,
+};
 use aws_sigv4::sign::v4;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use ring::digest::{Digest, SHA256, digest};
+use zeroize::Zeroizing;
 
+use crate::url::encode_label;
 use crate::{Error, ErrorKind, Hint, Result};
 
 /// What a signature is valid for, besides its day: `region/service/aws4_request`.
@@ -37,28 +43,6 @@ pub fn sign(
     scope: Scope<'_>,
     now: SystemTime,
 ) -> Result<HeaderMap> {
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
-        Error::new(ErrorKind::InvalidInput, "the request cannot be signed").with_source(source)
-    };
-    for (name, text) in
-        [("access key id", Some(credentials.access_key_id())), ("session token", credentials.session_token())]
-    {
-        if !text.unwrap_or_default().bytes().all(|byte| byte.is_ascii_graphic()) {
-            let message =
-                format!("the {name}: expected visible ASCII, found a character that no header can have");
-            return Err(Error::new(ErrorKind::Credentials, message).with_hint(Hint::CopyCredentials));
-        }
-    }
-    let identity = credentials.clone().into();
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(scope.region)
-        .name(scope.service)
-        .time(now)
-        .settings(SigningSettings::default())
-        .build()
-        .map_err(|error| failed(error.into()))?
-        .into();
     let headers = request
         .headers()
         .iter()
@@ -72,17 +56,12 @@ pub fn sign(
             )),
         })
         .collect::<Result<Vec<_>>>()?;
-    let signable = SignableRequest::new(
-        request.method().as_str(),
-        request.uri().to_string(),
-        headers.into_iter(),
-        // ring's SHA-256 takes less than half the instructions of the one in `aws_sigv4`.
-        SignableBody::Precomputed(hex(digest(&SHA256, request.body()))),
-    )
-    .map_err(|error| failed(error.into()))?;
-    let (instructions, _signature) =
-        sigv4(signable, &params).map_err(|error| failed(error.into()))?.into_parts();
-
+    // ring's SHA-256 takes less than half the instructions of the one in `aws_sigv4`.
+    let hash = hex(digest(&SHA256, request.body()));
+    let (method, uri) = (request.method().as_str(), request.uri().to_string());
+    let signable = SignableRequest::new(method, uri, headers.into_iter(), SignableBody::Precomputed(hash));
+    let signable = signable.map_err(|error| unsigned(error.into()))?;
+    let instructions = instructions(signable, credentials, scope, now, SigningSettings::default())?;
     let (signed, _query) = instructions.into_parts();
     signed
         .into_iter()
@@ -99,8 +78,95 @@ pub fn sign(
         .collect()
 }
 
+/// A short-term Bedrock API key: a bearer token, which is a request to `CallWithBearerToken` that these credentials
+/// have signed. No service is asked. It ends after this time, in whole seconds, or with the credentials if they end
+/// before, and is valid in this region only.
+///
+/// Fails with [`ErrorKind::InvalidInput`] unless the time is between a second and 12 hours, and with
+/// [`ErrorKind::Credentials`] if the credentials have expired.
+///
+/// Source: [API keys](https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html) and AWS's own
+/// `aws-bedrock-token-generator`.
+pub fn api_key(credentials: &Credentials, region: &str, now: SystemTime, ttl: Duration) -> Result<Token> {
+    let seconds = ttl.as_secs();
+    if !(1..=LONGEST_KEY).contains(&seconds) {
+        let message = format!("expected a key's time from 1 to {LONGEST_KEY} seconds, found {seconds}");
+        return Err(Error::new(ErrorKind::InvalidInput, message));
+    }
+    let left = |end: SystemTime| end.duration_since(now).map_or(0, |left| left.as_secs());
+    let seconds = credentials.expiry().map_or(seconds, |end| seconds.min(left(end)));
+    if seconds == 0 {
+        let message = "expected credentials that are still valid, found some that have expired";
+        return Err(Error::new(ErrorKind::Credentials, message));
+    }
+    let lifetime = Duration::from_secs(seconds);
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(lifetime);
+    let url = format!("https://{KEY_REQUEST}");
+    let empty = SignableBody::Precomputed(hex(digest(&SHA256, b"")));
+    let signable = SignableRequest::new("POST", url, std::iter::empty(), empty);
+    let signable = signable.map_err(|error| unsigned(error.into()))?;
+    let scope = Scope { region, service: "bedrock" };
+    let (_, mut query) = instructions(signable, credentials, scope, now, settings)?.into_parts();
+    // AWS's own generator puts the signature last. The service takes the parameters in any order.
+    query.sort_by_key(|(name, _)| *name == "X-Amz-Signature");
+    let mut request = Zeroizing::new(String::with_capacity(LONGEST_REQUEST));
+    request.push_str(KEY_REQUEST);
+    for (name, value) in &query {
+        request.extend(["&", name, "=", &Zeroizing::new(encode_label(value))]);
+    }
+    request.push_str("&Version=1");
+    let key = format!("{KEY_PREFIX}{}", *Zeroizing::new(STANDARD.encode(request.as_bytes())));
+    Ok(Token::new(key, Some(now + lifetime)))
+}
+
+fn instructions(
+    request: SignableRequest<'_>,
+    credentials: &Credentials,
+    scope: Scope<'_>,
+    now: SystemTime,
+    settings: SigningSettings,
+) -> Result<SigningInstructions> {
+    for (name, text) in
+        [("access key id", Some(credentials.access_key_id())), ("session token", credentials.session_token())]
+    {
+        if !text.unwrap_or_default().bytes().all(|byte| byte.is_ascii_graphic()) {
+            let message =
+                format!("the {name}: expected visible ASCII, found a character that no header can have");
+            return Err(Error::new(ErrorKind::Credentials, message).with_hint(Hint::CopyCredentials));
+        }
+    }
+    let identity = credentials.clone().into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(scope.region)
+        .name(scope.service)
+        .time(now)
+        .settings(settings)
+        .build()
+        .map_err(|error| unsigned(error.into()))?
+        .into();
+    let (instructions, _signature) =
+        sigv4(request, &params).map_err(|error| unsigned(error.into()))?.into_parts();
+    Ok(instructions)
+}
+
+fn unsigned(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::new(ErrorKind::InvalidInput, "the request cannot be signed").with_source(source)
+}
+
 /// A hash in hexadecimal digits.
 pub(crate) fn hex(hash: Digest) -> String {
     let digit = |digit: u8| char::from_digit(digit.into(), 16).unwrap_or_default();
     hash.as_ref().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
+
+/// What a short-term key begins with.
+const KEY_PREFIX: &str = "bedrock-api-key-";
+/// The request that a short-term key stands for, whatever its region.
+const KEY_REQUEST: &str = "bedrock.amazonaws.com/?Action=CallWithBearerToken";
+/// The longest time that a short-term key is valid, in seconds.
+const LONGEST_KEY: u64 = 12 * 3600;
+/// Room for the longest session tokens, so that the text does not move in memory as it grows.
+const LONGEST_REQUEST: usize = 8192;

@@ -31,6 +31,7 @@ pub(crate) enum Command {
     Decode,
     Models,
     Auth,
+    Token,
     Completions,
     Config,
 }
@@ -78,7 +79,7 @@ impl Flag {
     }
 }
 
-static COMMANDS: [Explained; 9] = [
+static COMMANDS: [Explained; 10] = [
     Explained {
         command: Command::Chat,
         name: "chat",
@@ -227,6 +228,19 @@ what named it, and the outcome of each source that was asked. Exit code 3 if the
             flag("json", "Print one line of JSON, without secrets"),
             flag("offline", "Ask no service and run no command; show which would be asked or run"),
         ],
+        calls: false,
+        takes_rest: false,
+    },
+    Explained {
+        command: Command::Token,
+        name: "token",
+        usage: "",
+        about: "Make a short-term Bedrock API key of the credentials, for programs that take only a key",
+        more: "\
+Prints the key alone, and on standard error when it ends: after --ttl, or with the credentials it is made
+of if they end before. No service is asked but those that give credentials. The key is valid in one region.
+AWS_BEARER_TOKEN_BEDROCK=$(pumice token) claude",
+        flags: &[flag("ttl", "How long the key is valid, at most 43200 [default: 43200]").value("SECONDS")],
         calls: false,
         takes_rest: false,
     },

@@ -19,6 +19,7 @@ mod prompt;
 mod response;
 mod session;
 mod stream;
+mod token;
 
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -62,6 +63,7 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Command::Config => config::run(args, report),
         Command::Models => block_on(Box::pin(models::run(args, report))),
         Command::Auth => block_on(Box::pin(auth::run(args, report))),
+        Command::Token => block_on(Box::pin(token::run(args, report))),
         Command::Chat => block_on(Box::pin(chat::run(args, report))),
         Command::Stream => block_on(Box::pin(stream::run(args, report))),
         Command::Converse => block_on(Box::pin(call::converse(args, report))),

@@ -7,10 +7,13 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 use support::shared;
 
 use pumice::context::Context;
+use pumice::credentials::{Credentials, Keys, Token};
 use pumice::operation::Operation;
+use pumice::sign::api_key;
 use pumice::transport::Transport;
 use pumice::{Client, Config, Error, ErrorKind, Progress};
 use support::capture::{Capture, call_by_members, context, keys, least_request};
@@ -208,4 +211,114 @@ async fn assert_token_wins(context: Context) {
     let context = context.with_env("AWS_BEARER_TOKEN_BEDROCK", "tok");
     let found = authorisation(Config::new().context(context), Operation::Converse).await;
     assert_eq!(found.unwrap().as_deref(), Some("Bearer tok"));
+}
+
+/// The key of AWS's example access keys at 2026-11-27T04:00:00Z.
+fn made(keys: &Credentials, region: &str, seconds: u64) -> Result<Token, Error> {
+    let Credentials::Keys(keys) = keys else { panic!("{keys:?}") };
+    api_key(keys, region, at(0), Duration::from_secs(seconds))
+}
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_752_000 + seconds)
+}
+
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+#[test]
+fn a_short_term_key_is_the_one_of_awss_own_generator() {
+    for (id, session, region, seconds, request) in [
+        (
+            "AKIDEXAMPLE",
+            None,
+            "us-east-1",
+            43_200,
+            "bedrock.amazonaws.com/?Action=CallWithBearerToken&X-Amz-Algorithm=AWS4-HMAC-SHA256\
+             &X-Amz-Credential=AKIDEXAMPLE%2F20261127%2Fus-east-1%2Fbedrock%2Faws4_request\
+             &X-Amz-Date=20261127T040000Z&X-Amz-Expires=43200&X-Amz-SignedHeaders=host\
+             &X-Amz-Signature=b6594598a0fb67f4cd0614b9640f003dd3517114db4d3cfaaee82eac016b730a&Version=1",
+        ),
+        (
+            "ASIAEXAMPLE",
+            Some("session/token+with=odd&chars"),
+            "eu-central-1",
+            3600,
+            "bedrock.amazonaws.com/?Action=CallWithBearerToken&X-Amz-Algorithm=AWS4-HMAC-SHA256\
+             &X-Amz-Credential=ASIAEXAMPLE%2F20261127%2Feu-central-1%2Fbedrock%2Faws4_request\
+             &X-Amz-Date=20261127T040000Z&X-Amz-Expires=3600&X-Amz-SignedHeaders=host\
+             &X-Amz-Security-Token=session%2Ftoken%2Bwith%3Dodd%26chars\
+             &X-Amz-Signature=4fb70c8aff9dd39040b7afa31101c1f6d56fcb9639959e2a2da1c9b746365d9c&Version=1",
+        ),
+    ] {
+        let keys = Credentials::keys(id, SECRET, session.map(str::to_owned));
+        let key = made(&keys, region, seconds).unwrap();
+        let encoded = key.token().strip_prefix("bedrock-api-key-").unwrap();
+        assert_eq!(String::from_utf8(base64(encoded)).unwrap(), request);
+        assert_eq!(key.expiration(), Some(at(seconds)));
+        assert!(!format!("{key:?}").contains(encoded));
+    }
+}
+
+#[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
+fn short_term_keys_are_those_of_the_vectors() {
+    let vectors = shared::json("vectors/sigv4-2.json");
+    let secret = vectors["secret"].as_str().unwrap();
+    let cases = vectors["bearer"].as_array().unwrap();
+    for case in cases {
+        let text = |name: &str| case[name].as_str().map(str::to_owned);
+        let keys = Credentials::keys(text("creds").unwrap(), secret, text("token"));
+        let key = made(&keys, &text("region").unwrap(), case["expires"].as_u64().unwrap()).unwrap();
+        assert_eq!(key.token(), text("bearer").unwrap());
+    }
+    assert_eq!(cases.len(), 2);
+}
+
+#[test]
+fn a_short_term_key_ends_with_its_credentials_and_within_half_a_day() {
+    let keys = |left: u64| Credentials::keys("AKID", "s", None).with_expiry(at(left));
+    for (left, asked, lasts) in [(7200, 3600, 3600), (1800, 3600, 1800), (100_000, 43_200, 43_200)] {
+        let key = made(&keys(left), "us-east-1", asked).unwrap();
+        assert_eq!(key.expiration(), Some(at(lasts)));
+        let encoded = key.token().strip_prefix("bedrock-api-key-").unwrap();
+        let request = String::from_utf8(base64(encoded)).unwrap();
+        assert!(request.contains(&format!("&X-Amz-Expires={lasts}&")), "{request}");
+    }
+    for seconds in [0, 43_201, u64::MAX] {
+        let error = made(&keys(100_000), "us-east-1", seconds).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
+    let error = made(&keys(0), "us-east-1", 60).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
+    let odd = Keys::new("AK\nID", "s", None, None, "test");
+    let error = api_key(&odd, "us-east-1", at(0), Duration::from_mins(1)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
+}
+
+#[tokio::test]
+async fn a_client_makes_keys_of_access_keys_alone_and_asks_nobody() {
+    let of = |context: Context| {
+        let capture = Arc::new(Capture::default());
+        let transport: Arc<dyn Transport> = capture.clone();
+        let config = Config::new().context(context).transport(Arc::clone(&transport));
+        (Client::new(config.credentials_transport(transport).region("eu-west-1")), capture)
+    };
+    let (client, capture) = of(keys(context()));
+    let key = client.api_key(Duration::from_mins(1)).await.unwrap();
+    let encoded = key.token().strip_prefix("bedrock-api-key-").unwrap();
+    let request = String::from_utf8(base64(encoded)).unwrap();
+    assert!(request.contains("%2Feu-west-1%2Fbedrock%2F"), "{request}");
+    assert_eq!(capture.count(), 0);
+
+    let (client, _) = of(context().with_env("AWS_BEARER_TOKEN_BEDROCK", "sekret-key"));
+    let error = client.api_key(Duration::from_mins(1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Credentials);
+    let said = format!("{error} {}", error.hint().unwrap());
+    for part in ["found an API key: AWS_BEARER_TOKEN_BEDROCK", "use that key as it is"] {
+        assert!(said.contains(part) && !said.contains("sekret"), "{said}");
+    }
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    serde_json::from_value::<pumice::shape::Blob>(text.into()).unwrap().0.to_vec()
 }

@@ -15,5 +15,6 @@ mod program;
 mod secrets;
 mod stream;
 mod tls;
+mod token;
 mod untrusted;
 mod vectors;
