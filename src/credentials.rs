@@ -167,7 +167,7 @@ pub struct Resolved {
     /// What authorises a call.
     pub credentials: Credentials,
     /// The kind of source, in the words that `pumice auth` prints: `env: AWS_BEARER_TOKEN_BEDROCK`,
-    /// `env: AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY`, `env: AWS_PROFILE`, `default chain`, or
+    /// `env: AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY`, `env: AWS_PROFILE` (or `AWS_DEFAULT_PROFILE`), `default chain`, or
     /// `credentials provider` for one of your own.
     pub source: &'static str,
     /// The provider's name, for messages: `profile work (sso-session corp)`, `container`, `instance role NAME`.

@@ -27,9 +27,10 @@ impl AwsFiles {
 }
 
 impl Context {
-    /// The profile to use: the named one, else `AWS_PROFILE`, else `default`.
+    /// The profile to use: the named one, else that of `AWS_PROFILE` or `AWS_DEFAULT_PROFILE`, else `default`.
     pub fn profile_name(&self, named: Option<&str>) -> String {
-        named.map(str::to_owned).or_else(|| self.env("AWS_PROFILE")).unwrap_or_else(|| "default".into())
+        let in_env = || self.env("AWS_PROFILE").or_else(|| self.env("AWS_DEFAULT_PROFILE"));
+        named.map(str::to_owned).or_else(in_env).unwrap_or_else(|| "default".into())
     }
 
     /// Where the AWS config file is: `AWS_CONFIG_FILE`, or `~/.aws/config`.

@@ -70,7 +70,7 @@ impl Chain {
         Self::of(cx, &[Source::Environment])
     }
 
-    /// Only the profile that the context or else `AWS_PROFILE` names, or `default`, with everything that the
+    /// Only the profile that the context or else the environment names, or `default`, with everything that the
     /// profile leads to.
     pub fn profile(cx: ProviderContext) -> Self {
         Self::of(cx, &[Source::Profile])

@@ -20,9 +20,10 @@ use super::web_identity::WebIdentity;
 use super::{Outcome, container, environment, login, process};
 use crate::aws_files::{Profiles, Section};
 use crate::context::Context;
+use crate::spelling::near_miss;
 use crate::{Error, ErrorKind, Hint, Result};
 
-/// The keys of the profile that code names, or else `AWS_PROFILE`, or else of `default`.
+/// The keys of the profile that code names, or else the environment, or else of `default`.
 pub(super) async fn load(cx: &SearchContext<'_>) -> Result<Outcome> {
     let context = &cx.context;
     let name = cx.profile_name();
@@ -42,11 +43,21 @@ pub(super) async fn load(cx: &SearchContext<'_>) -> Result<Outcome> {
         let hint = Hint::SetProfile { known: profiles.names().map(str::to_owned).collect() };
         return Err(Error::new(ErrorKind::Credentials, message).with_hint(hint));
     }
-    let Some(plan) = Plan::of(profiles, &name)? else {
+    let plan = Plan::of(profiles, &name).map_err(|error| {
+        let hint = profiles.profile(&name).and_then(misspelt).map(|(found, meant)| {
+            format!("{found} in the profile {name} is not a setting: did you mean {meant}?").into()
+        });
+        error.or_hint(hint)
+    });
+    let Some(plan) = plan? else {
         return Ok(Outcome::not_applicable(format!("the profile {name} names no credentials")));
     };
-    let named = cx.profile.is_some() || context.env("AWS_PROFILE").is_none();
-    let source = if named { "default chain" } else { "env: AWS_PROFILE" };
+    let is_set = |variable| cx.profile.is_none() && context.env(variable).is_some();
+    let source = match () {
+        () if is_set("AWS_PROFILE") => "env: AWS_PROFILE",
+        () if is_set("AWS_DEFAULT_PROFILE") => "env: AWS_DEFAULT_PROFILE",
+        () => "default chain",
+    };
     let mut outcome = Outcome::of(source, plan.link(&name), plan.load(cx).await)?;
     if let (Outcome::Resolved(found), Base::Instance) = (&mut outcome, &plan.base) {
         found.region = cx.imds.region_if_not_named(cx).await?;
@@ -116,7 +127,13 @@ impl Plan {
             if profile.non_blank("web_identity_token_file").is_some() {
                 break Base::of(profiles, profile)?;
             }
-            let Some(role) = Role::of(profile)? else { break Base::of(profiles, profile)? };
+            let Some(role) = Role::of(profile)? else {
+                match misspelt(profile) {
+                    // Without the role it would be another identity, whatever else the profile has.
+                    Some((found, "role_arn")) => return Err(unfinished(profile, "role_arn", found)),
+                    _ => break Base::of(profiles, profile)?,
+                }
+            };
             roles.push(role);
             match (profile.non_blank("source_profile"), profile.non_blank("credential_source")) {
                 (Some(_), Some(_)) => {
@@ -134,14 +151,15 @@ impl Plan {
                 _ => break Base::of(profiles, profile)?,
             }
         };
-        let base = match base {
-            None if roles.is_empty() => return Ok(None),
-            base => base.ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Credentials,
-                    format!("the profile {name}, a source_profile, names no credentials"),
-                )
-            })?,
+        let Some(base) = base else {
+            profiles.profile(name).map_or(Ok(()), check_finished)?;
+            if roles.is_empty() {
+                return Ok(None);
+            }
+            return Err(Error::new(
+                ErrorKind::Credentials,
+                format!("the profile {name}, a source_profile, names no credentials"),
+            ));
         };
         let base_profile = name.to_owned();
         roles.reverse();
@@ -260,9 +278,75 @@ fn static_keys(profile: &Section) -> Result<Option<Keys>> {
     }
 }
 
+/// Refuses a profile without credentials that has a part of a way to them: the next source could be the wrong
+/// identity.
+fn check_finished(profile: &Section) -> Result<()> {
+    if let Some((found, meant)) = misspelt(profile) {
+        return Err(unfinished(profile, meant, found));
+    }
+    let needs = [
+        ("sso_session", "sso_account_id and sso_role_name"),
+        ("source_profile", "role_arn"),
+        ("aws_session_token", "aws_access_key_id and aws_secret_access_key"),
+        ("aws_security_token", "aws_access_key_id and aws_secret_access_key"),
+    ];
+    if let Some((found, needed)) = needs.into_iter().find(|(found, _)| profile.non_blank(found).is_some()) {
+        return Err(unfinished(profile, needed, &format!("only {found}")));
+    }
+    match SETTINGS.into_iter().find(|key| profile.property(key).is_some()) {
+        Some(blank) => Err(unfinished(profile, &format!("a value of {blank}"), "none")),
+        None => Ok(()),
+    }
+}
+
+fn unfinished(profile: &Section, expected: &str, found: &str) -> Error {
+    let message = format!("the profile {}: expected {expected}, found {found}", profile.name());
+    Error::new(ErrorKind::Credentials, message).with_hint(
+        "correct the profile, or name another one; other sources are not asked, since they could give a wrong identity",
+    )
+}
+
+/// A setting of a profile that is likely one of [`SETTINGS`], misspelt; and that one.
+fn misspelt(profile: &Section) -> Option<(&str, &'static str)> {
+    let words = |key: &str| {
+        let key = key.strip_prefix("aws").unwrap_or(key).trim_start_matches(['_', '-']);
+        key.split(['_', '-']).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let is_meant = |key: &str, known: &str| {
+        let (found, known) = (words(key), words(known));
+        // `sso_account`, `secret_key`, `profile_source`
+        let is_part = found.len() > 1
+            && (found.first() == known.first() || found.len() == known.len())
+            && found.iter().all(|word| known.contains(word));
+        is_part || near_miss(&found.concat(), std::iter::once(&*known.concat())).is_some()
+    };
+    profile.keys().filter(|key| !KNOWN.contains(key) && !SETTINGS.contains(key)).find_map(|key| {
+        let known = SETTINGS.into_iter().find(|known| is_meant(key, known))?;
+        Some((key, known))
+    })
+}
+
 /// The two files, for messages.
 fn searched(context: &Context) -> String {
     let shown =
         |path: Option<PathBuf>| path.map_or("(no home folder)".into(), |path| path.display().to_string());
     format!("{} and {}", shown(context.config_file()), shown(context.credentials_file()))
 }
+
+/// The settings that lead to credentials.
+const SETTINGS: [&str; 12] = [
+    "role_arn",
+    "source_profile",
+    "credential_source",
+    "web_identity_token_file",
+    "sso_session",
+    "sso_start_url",
+    "sso_account_id",
+    "sso_role_name",
+    "login_session",
+    "credential_process",
+    "aws_access_key_id",
+    "aws_secret_access_key",
+];
+/// Settings that are not misspelt, though similar.
+const KNOWN: [&str; 3] = ["aws_session_token", "sso_region", "role_session_name"];

@@ -13,6 +13,7 @@ mod examples;
 mod imports;
 mod model;
 mod models;
+mod profiles;
 mod providers;
 mod recording;
 mod requests;
