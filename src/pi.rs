@@ -36,6 +36,7 @@ mod failure;
 mod info;
 mod input;
 mod message;
+mod other;
 mod request;
 mod response;
 

@@ -8,7 +8,7 @@ use http::response::Parts;
 use crate::date::read_http_date;
 use crate::shape::Members;
 use crate::{Error, ErrorKind, Hint};
-use pumice_codec::internal::{from_json, shortened};
+use pumice_codec::internal::{from_json, shortened, with_original};
 
 /// The service's id of the request, by which AWS support finds it.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
@@ -39,7 +39,7 @@ pub(crate) fn error(head: &Parts, body: &[u8], now: SystemTime) -> Error {
     };
     let error =
         if kind == ErrorKind::Internal && status != 500 { error.with_retryable(false) } else { error };
-    error
+    with_original(error, body)
         .with_status(status)
         .with_request_id(request_id(&head.headers))
         .with_retry_after(retry_after(&head.headers, now))

@@ -256,9 +256,9 @@ impl FrameStream {
                     return Ok(Some(frame));
                 }
                 Ok(FrameContent::Exception { exception_type, message }) => {
-                    service_error(exception_type, message)
+                    service_error(exception_type, message, &frame)
                 }
-                Ok(FrameContent::Error { code, message }) => service_error(code, message),
+                Ok(FrameContent::Error { code, message }) => service_error(code, message, &frame),
                 Err(error) => error,
             };
             return self.fail(error);

@@ -86,6 +86,8 @@ struct Inner {
     code: Option<String>,
     status: Option<u16>,
     request_id: Option<String>,
+    original_status: Option<u16>,
+    original_message: Option<String>,
     hint: Option<Hint>,
     retry_after: Option<Duration>,
     retryable: bool,
@@ -113,6 +115,8 @@ impl Error {
             code: None,
             status: None,
             request_id: None,
+            original_status: None,
+            original_message: None,
             hint: None,
             retry_after: None,
             retryable,
@@ -214,6 +218,16 @@ impl Error {
         self.0.request_id.as_deref()
     }
 
+    /// The model's own status, if the service quotes it.
+    pub fn original_status(&self) -> Option<u16> {
+        self.0.original_status
+    }
+
+    /// The model's own message, if the service quotes it.
+    pub fn original_message(&self) -> Option<&str> {
+        self.0.original_message.as_deref()
+    }
+
     /// The next thing to try: a command, a setting, a permission.
     pub fn hint(&self) -> Option<&Hint> {
         self.0.hint.as_ref()
@@ -255,11 +269,19 @@ impl Error {
         }
     }
 
+    /// Sets the [status](Self::original_status) and the [message](Self::original_message) of the model's own.
+    pub fn with_original(mut self, status: Option<u16>, message: Option<String>) -> Self {
+        let inner = self.inner();
+        inner.original_status = status;
+        inner.original_message = message.map(|message| shortened(message, LONGEST_MESSAGE));
+        self
+    }
+
     /// Replaces each text for which `replacement` returns another. If a cause is replaced, all causes become one text;
     /// if the hint is, it becomes [`Hint::Other`].
     pub fn replacing(mut self, replacement: &dyn Fn(&str) -> Option<String>) -> Self {
-        let Inner { message, code, request_id, hint, source, .. } = self.inner();
-        let texts = [code, request_id].into_iter().flatten();
+        let Inner { message, code, request_id, original_message, hint, source, .. } = self.inner();
+        let texts = [code, request_id, original_message].into_iter().flatten();
         for text in std::iter::once(message).chain(texts) {
             if let Some(new) = replacement(text) {
                 *text = new;

@@ -143,14 +143,24 @@ impl<'a> FrameContent<'a> {
 pub(crate) fn event_type(frame: &Frame) -> Result<&str> {
     match FrameContent::of(frame)? {
         FrameContent::Event { event_type } => Ok(event_type),
-        FrameContent::Exception { exception_type, message } => Err(service_error(exception_type, message)),
-        FrameContent::Error { code, message } => Err(service_error(code, message)),
+        FrameContent::Exception { exception_type, message } => {
+            Err(service_error(exception_type, message, frame))
+        }
+        FrameContent::Error { code, message } => Err(service_error(code, message, frame)),
     }
 }
 
 /// The error that an exception or error frame reports.
-pub fn service_error(code: &str, message: Cow<'_, str>) -> Error {
-    Error::new(ErrorKind::of_service(code, None), message).with_code(code)
+pub fn service_error(code: &str, message: Cow<'_, str>, frame: &Frame) -> Error {
+    with_original(Error::new(ErrorKind::of_service(code, None), message).with_code(code), frame.payload())
+}
+
+/// The error, with what this JSON quotes of the model's own failure.
+pub fn with_original(error: Error, json: &[u8]) -> Error {
+    let Ok(members) = from_json::<Members>(json) else { return error };
+    let status = members.named("originalStatusCode").and_then(|status| status.read().ok());
+    let message = members.named("originalMessage").and_then(|message| message.read().ok());
+    error.with_original(status, message)
 }
 
 /// The message of an exception, with the model's own if the service quotes it.

@@ -45,7 +45,7 @@ pub use hint::Hint;
 #[doc(hidden)]
 pub mod internal {
     pub use crate::error::shortened;
-    pub use crate::event::service_error;
+    pub use crate::event::{service_error, with_original};
     pub use crate::frame::seal;
     pub use crate::shape::read::{Text, from_json, next_name, optional, required};
     pub use crate::surrogate::lone_surrogates;

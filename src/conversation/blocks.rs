@@ -2,12 +2,12 @@
 
 use super::Options;
 use super::family::{Capability, Takes};
-use super::history::EMPTY;
+use super::history::{EMPTY, is_of_service};
 use super::name::{CallIds, ToolNames};
 use crate::Result;
 use crate::converse::{
-    ContentBlock, ConversationRole, DocumentFormat, Message, ReasoningContentBlock, ReasoningTextBlock,
-    ToolResultBlock, ToolResultContentBlock, ToolResultStatus, ToolUseBlock,
+    CitationGeneratedContent, ContentBlock, ConversationRole, DocumentFormat, Message, ReasoningContentBlock,
+    ReasoningTextBlock, ToolResultBlock, ToolResultContentBlock, ToolResultStatus, ToolUseBlock,
 };
 use crate::shape::Document;
 
@@ -56,6 +56,17 @@ impl<'a> Blocks<'a> {
                     }
                 }
                 block if !repairs => content.push(block),
+                ContentBlock::CitationsContent(block) if !same_model => {
+                    let texts = block.content.iter().flatten().filter_map(|piece| match piece {
+                        CitationGeneratedContent::Text(text) => Some(text.as_str()),
+                        _ => None,
+                    });
+                    content.extend(
+                        Some(texts.collect::<String>()).filter(|text| !text.is_empty()).map(Into::into),
+                    );
+                }
+                // What the service ran goes back as it came.
+                block if of_assistant && is_of_service(&block) => content.extend(same_model.then_some(block)),
                 ContentBlock::Text(text) if text.trim().is_empty() => {}
                 ContentBlock::Image(_) if omits && omitted => {}
                 ContentBlock::Image(_) if omits => content.push(OMITTED_IMAGE.into()),

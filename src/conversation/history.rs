@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use super::family::{Capability, Takes};
 use crate::converse::{
     ContentBlock, ConversationRole, Message, ToolResultBlock, ToolResultContentBlock, ToolResultStatus,
+    ToolUseBlock, ToolUseType,
 };
 
 /// Repairs the turns of a conversation for a request with or without tools. `prompt` is a system prompt that stands
@@ -20,7 +21,10 @@ pub(super) fn repair(turns: &mut Vec<Message>, has_tools: bool, prompt: Option<S
     let is_prefill_refused = !takes.takes(Capability::Prefill, "yes");
     for turn in turns.iter_mut() {
         match turn.role {
-            ConversationRole::Assistant => order_turn(turn, is_prefill_refused),
+            ConversationRole::Assistant => {
+                pair_service_calls(turn);
+                order_turn(turn, is_prefill_refused);
+            }
             _ => results_first(turn),
         }
     }
@@ -58,7 +62,7 @@ fn drop_orphan_results(turns: &mut Vec<Message>) {
     let mut open = HashSet::<String>::new();
     turns.retain_mut(|turn| {
         if turn.role == ConversationRole::Assistant {
-            open = turn.tool_uses().map(|call| call.tool_use_id.clone()).collect();
+            open = calls(turn).collect();
             return true;
         }
         let before = turn.content.len();
@@ -76,7 +80,7 @@ fn close_open_calls(turns: &mut Vec<Message>) {
     let mut open = Vec::<String>::new();
     for mut turn in turns.drain(..) {
         if turn.role == ConversationRole::Assistant {
-            open = turn.tool_uses().map(|call| call.tool_use_id.clone()).collect();
+            open = calls(&turn).collect();
         } else if !open.is_empty() {
             let results = turn.content.iter().filter_map(|block| match block {
                 ContentBlock::ToolResult(result) => Some(result.tool_use_id.as_str()),
@@ -95,6 +99,42 @@ fn close_open_calls(turns: &mut Vec<Message>) {
     *turns = closed;
 }
 
+/// The ids of a turn's tool calls that the caller is to answer.
+fn calls(turn: &Message) -> impl Iterator<Item = String> {
+    turn.tool_uses().filter(|call| !is_run_by_service(call)).map(|call| call.tool_use_id.clone())
+}
+
+/// Whether the service runs the tool itself: its result stands in the same turn.
+fn is_run_by_service(call: &ToolUseBlock) -> bool {
+    call.kind == Some(ToolUseType::ServerToolUse)
+}
+
+/// Whether a block of the model's is the call of a tool that the service ran, or its result.
+pub(super) fn is_of_service(block: &ContentBlock) -> bool {
+    match block {
+        ContentBlock::ToolUse(call) => is_run_by_service(call),
+        ContentBlock::ToolResult(_) => true,
+        _ => false,
+    }
+}
+
+/// Drops calls that the service ran and whose result the response does not hold, and the other way round.
+fn pair_service_calls(turn: &mut Message) {
+    let (mut calls, mut results) = (HashSet::new(), HashSet::new());
+    for block in &turn.content {
+        match block {
+            ContentBlock::ToolUse(call) if is_run_by_service(call) => calls.insert(call.tool_use_id.clone()),
+            ContentBlock::ToolResult(result) => results.insert(result.tool_use_id.clone()),
+            _ => false,
+        };
+    }
+    turn.content.retain(|block| match block {
+        ContentBlock::ToolUse(call) => !is_run_by_service(call) || results.contains(&call.tool_use_id),
+        ContentBlock::ToolResult(result) => calls.contains(&result.tool_use_id),
+        _ => true,
+    });
+}
+
 fn no_result(id: String) -> ContentBlock {
     ToolResultBlock::failure(id, NO_RESULT).into()
 }
@@ -111,7 +151,8 @@ fn results_first(turn: &mut Message) {
 /// beginning of a response.
 fn order_turn(turn: &mut Message, calls_last: bool) {
     let is_thought = |block: &ContentBlock| matches!(block, ContentBlock::ReasoningContent(_));
-    let is_call = |block: &ContentBlock| matches!(block, ContentBlock::ToolUse(_));
+    let is_call =
+        |block: &ContentBlock| matches!(block, ContentBlock::ToolUse(call) if !is_run_by_service(call));
     let begins_with_thought = turn.content.first().is_some_and(is_thought);
     let (mut thoughts, mut others, mut calls) = (Vec::new(), Vec::new(), Vec::new());
     // size: a stable sort of blocks takes 5 KB.
@@ -199,6 +240,7 @@ fn tools_as_text(turns: &mut [Message]) {
                     for block in result.content {
                         match block {
                             ToolResultContentBlock::Text(more) => text.extend([" ", more.as_str()]),
+                            ToolResultContentBlock::Json(json) => text.extend([" ", json.text()]),
                             ToolResultContentBlock::Image(image) => media.push(ContentBlock::Image(image)),
                             ToolResultContentBlock::Document(document) => {
                                 media.push(ContentBlock::Document(document));

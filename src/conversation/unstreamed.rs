@@ -57,15 +57,24 @@ fn frames(body: &[u8]) -> Option<Bytes> {
                     delta("citation", citation.text());
                 }
             }
-            "toolUse" => {
-                let mut call = members(content)?;
-                let input = serde_json::to_string(call.remove("input")?.text()).ok()?;
-                let start = Document::write(&call).ok()?;
+            "toolUse" | "toolResult" | "image" => {
+                let mut start = members(content)?;
+                let rest = match kind {
+                    "toolUse" => {
+                        let input = serde_json::to_string(start.remove("input")?.text()).ok()?;
+                        format!(r#"{{"input":{input}}}"#)
+                    }
+                    "toolResult" => start.remove("content")?.text().to_owned(),
+                    _ => {
+                        let source = start.remove("source").unwrap_or_default();
+                        format!(r#"{{"source":{}}}"#, source.text())
+                    }
+                };
+                let start = Document::write(&start).ok()?;
                 let payload =
-                    format!(r#"{{"contentBlockIndex":{index},"start":{{"toolUse":{}}}}}"#, start.text());
+                    format!(r#"{{"contentBlockIndex":{index},"start":{{"{kind}":{}}}}}"#, start.text());
                 event("contentBlockStart", &payload);
-                let payload =
-                    format!(r#"{{"contentBlockIndex":{index},"delta":{{"toolUse":{{"input":{input}}}}}}}"#);
+                let payload = format!(r#"{{"contentBlockIndex":{index},"delta":{{"{kind}":{rest}}}}}"#);
                 event("contentBlockDelta", &payload);
             }
             _ => {}
@@ -135,7 +144,11 @@ mod tests {
             {"reasoningContent": {"redactedContent": "AAEC"}},
             {"text": "a\nb"},
             {"toolUse": {"toolUseId": "1", "name": "t", "input": {"n": 12345678901234567890123, "s": "\""}}},
-            {"toolUse": {"toolUseId": "2", "name": "u", "input": {}}}
+            {"toolUse": {"toolUseId": "2", "name": "u", "input": {}}},
+            {"toolUse": {"toolUseId": "3", "name": "nova_grounding", "input": {}, "type": "server_tool_use"}},
+            {"toolResult": {"toolUseId": "3", "content": [{"json": {"n": 1}}, {"text": "t"}], "status": "success",
+                "type": "nova_grounding_result"}},
+            {"image": {"format": "png", "source": {"bytes": "AAEC"}}}
         ]}}, "stopReason": "tool_use", "additionalModelResponseFields": {"x": 1},
             "usage": {"inputTokens": 3, "outputTokens": 4, "totalTokens": 7}, "metrics": {"latencyMs": 5}}"#;
         let mut decoder = FrameDecoder::new();

@@ -10,6 +10,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::ErrorKind;
 use crate::Result;
 use crate::conversation::{Media, MediaFormat};
+use crate::converse::{Citation, CitationsConfig, ContentBlock};
 use crate::shape::{Blob, Document, Members};
 use pumice_codec::internal::next_name;
 use pumice_codec::structure;
@@ -71,6 +72,10 @@ structure! {
         required {
             /// The text.
             text: String = "text",
+        }
+        optional {
+            /// The sources of the text.
+            citations: Vec<Citation> = "citations",
         }
         ignored { "type", }
     }
@@ -137,8 +142,22 @@ structure! {
         optional {
             /// The name that the model is shown.
             name: String = "name",
+            /// Whether the model is to cite the document.
+            citations: CitationsConfig = "citations",
         }
         ignored { "type", }
+    }
+}
+
+structure! {
+    /// A block of a response that pi-ai has no form for, as Converse has it.
+    pub struct OtherContent {
+        required {
+            /// Before which block of the message's content it stands.
+            content_index: usize = "contentIndex",
+            /// The block: the call of a tool that the service runs, its result, citations without text, an image.
+            block: ContentBlock = "block",
+        }
     }
 }
 

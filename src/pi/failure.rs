@@ -53,6 +53,8 @@ pub(super) fn diagnostic(error: &Error, timestamp: u64) -> Option<Diagnostic> {
     details.status = error.status().filter(|status| !(200..300).contains(status));
     details.error_code = error.code().map(class_name);
     details.request_id = error.request_id().map(str::to_owned);
+    details.original_status_code = error.original_status();
+    details.original_message = error.original_message().map(str::to_owned);
     (details != DiagnosticDetails::new()).then(|| failure_diagnostic(details, timestamp))
 }
 
@@ -101,6 +103,15 @@ mod tests {
             said("ValidationException", "The data retention mode x")
                 .ends_with("supported data retention modes.")
         );
+    }
+
+    #[test]
+    fn the_models_own_message_has_a_member_of_its_own() {
+        let error = Error::new(ErrorKind::ModelError, "Failed").with_code("modelStreamErrorException");
+        let error = error.with_original(Some(424), Some("Invalid sequence".to_owned()));
+        let details = diagnostic(&error, 7).unwrap().details.unwrap();
+        assert_eq!(details.original_status_code, Some(424));
+        assert_eq!(details.original_message.as_deref(), Some("Invalid sequence"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Number;
 
-use super::content::{Content, Contents, ToolCall};
+use super::content::{Content, Contents, OtherContent, ToolCall};
 use crate::conversation::{Charge, cache_write_1h};
 use crate::converse::TokenUsage;
 use crate::models::Cost;
@@ -27,7 +27,7 @@ tagged! {
         Assistant(Box<AssistantMessage>) = "assistant",
         /// The result of a tool call.
         ToolResult(ToolResultMessage) = "toolResult",
-        /// Instructions in the middle of a conversation: they are appended to the system prompt.
+        /// Instructions in the middle of a conversation. They stay where they are.
         System(SystemMessage) = "system",
     }
 }
@@ -101,6 +101,9 @@ structure! {
         optional {
             /// Text, thoughts and tool calls, in the order in which they began.
             content: Contents = "content",
+            /// What else the response holds, in the order in which it began. A message that goes back to its model
+            /// takes it along.
+            other_content: Vec<OtherContent> = "otherContent",
             /// The protocol: `bedrock-converse-stream`.
             api: String = "api",
             /// Who served it: `amazon-bedrock`.
@@ -190,6 +193,10 @@ structure! {
             error_code: String = "errorCode",
             /// The service's id of the request.
             request_id: String = "requestId",
+            /// The model's own status, if the service quotes it.
+            original_status_code: u16 = "originalStatusCode",
+            /// The model's own message, if the service quotes it.
+            original_message: String = "originalMessage",
         }
     }
 }

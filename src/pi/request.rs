@@ -1,14 +1,14 @@
 //! An input as a request of Converse, without any repair.
 
-use super::content::{Content, Contents, DocumentContent, ImageContent, ThinkingContent};
+use super::content::{Content, Contents, DocumentContent, ImageContent, TextContent, ThinkingContent};
 use super::input::{Input, Model, Options, Tool, ToolChoice};
 use super::message::{AssistantMessage, Message, StopReason, ToolResultMessage};
 use super::{API, PROVIDER};
 use crate::conversation::{self, CacheRetention, Counted, MediaFormat, Target, ThinkingLevel};
 use crate::converse::{
-    AnyToolChoice, AutoToolChoice, ContentBlock, ConversationRole, ConverseRequest, DocumentBlock,
-    DocumentSource, ImageBlock, ImageFormat, ImageSource, InferenceConfiguration, Message as Turn,
-    ReasoningContentBlock, ReasoningTextBlock, ServiceTier, SpecificToolChoice, SystemTool,
+    AnyToolChoice, AutoToolChoice, CitationsContentBlock, ContentBlock, ConversationRole, ConverseRequest,
+    DocumentBlock, DocumentSource, ImageBlock, ImageFormat, ImageSource, InferenceConfiguration,
+    Message as Turn, ReasoningContentBlock, ReasoningTextBlock, ServiceTier, SpecificToolChoice, SystemTool,
     ToolConfiguration, ToolInputSchema, ToolResultBlock, ToolResultContentBlock, ToolResultStatus,
     ToolSpecification, ToolUseBlock,
 };
@@ -206,16 +206,35 @@ fn user(content: Option<&Contents>, reads_images: bool) -> Result<Vec<ContentBlo
 }
 
 fn assistant(message: &AssistantMessage) -> Vec<ContentBlock> {
-    let blocks = message.blocks().iter().filter_map(|block| match block {
-        Content::Text(text) => Some(ContentBlock::Text(text.text.clone())),
-        Content::Thinking(thinking) => reasoning(thinking).map(ContentBlock::from),
-        Content::ToolCall(call) => {
-            let arguments = call.arguments.clone().unwrap_or_default();
-            Some(ToolUseBlock::new(call.id.as_str(), call.name.as_str(), arguments).into())
+    let mut blocks = Vec::with_capacity(message.blocks().len());
+    let mut others = message.other_content.iter().flatten().peekable();
+    for (index, block) in message.blocks().iter().enumerate() {
+        while let Some(other) = others.next_if(|other| other.content_index <= index) {
+            blocks.push(other.block.clone());
         }
-        Content::Image(_) | Content::Document(_) | Content::Unknown(_) => None,
-    });
-    blocks.collect()
+        blocks.extend(match block {
+            Content::Text(text) => Some(cited(text)),
+            Content::Thinking(thinking) => reasoning(thinking).map(ContentBlock::from),
+            Content::ToolCall(call) => {
+                let arguments = call.arguments.clone().unwrap_or_default();
+                Some(ToolUseBlock::new(call.id.as_str(), call.name.as_str(), arguments).into())
+            }
+            Content::Image(_) | Content::Document(_) | Content::Unknown(_) => None,
+        });
+    }
+    blocks.extend(others.map(|other| other.block.clone()));
+    blocks
+}
+
+/// Text, with its sources if it has any.
+fn cited(text: &TextContent) -> ContentBlock {
+    match &text.citations {
+        Some(citations) if !citations.is_empty() => {
+            let content = vec![text.text.as_str().into()];
+            CitationsContentBlock::new().content(content).citations(citations.clone()).into()
+        }
+        _ => ContentBlock::Text(text.text.clone()),
+    }
 }
 
 /// Redacted thoughts lie in the signature, in base64; what is not base64 cannot go back.
@@ -280,7 +299,12 @@ fn image(image: &ImageContent, is_read: bool) -> Result<Media> {
 }
 
 fn document(document: &DocumentContent) -> Result<Media> {
-    media(&document.data, &document.mime_type, document.name.as_deref(), "Unknown document type")
+    let name = document.name.as_deref();
+    let mut media = media(&document.data, &document.mime_type, name, "Unknown document type")?;
+    if let Media::Document(block) = &mut media {
+        block.citations.clone_from(&document.citations);
+    }
+    Ok(media)
 }
 
 fn media(data: &str, media_type: &str, name: Option<&str>, unknown: &str) -> Result<Media> {

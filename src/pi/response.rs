@@ -10,12 +10,13 @@ use super::event::AssistantEvent;
 use super::failure::{diagnostic, failure_diagnostic, text};
 use super::input::Model;
 use super::message::{AssistantMessage, Diagnostic, DiagnosticDetails, StopReason, Usage};
+use super::other::OtherBlocks;
 use super::{API, PROVIDER};
 use crate::Event;
 use crate::conversation::{PartialArguments, Target, ToolNames, net_of_cache, parse_arguments};
 use crate::converse::{
-    ContentBlockDelta, ContentBlockStart, ConversationRole, ConverseStreamMetadataEvent,
-    ReasoningContentBlockDelta, StopReason as RawStopReason, TokenUsage, ToolUseBlockStart,
+    Citation, ContentBlockDelta, ConversationRole, ConverseStreamMetadataEvent, ReasoningContentBlockDelta,
+    StopReason as RawStopReason, TokenUsage, ToolUseBlockStart,
 };
 use crate::models::{Cost, catalog};
 use crate::shape::Blob;
@@ -52,6 +53,7 @@ pub struct ResponseBuilder {
     message: AssistantMessage,
     /// In the order in which they began.
     blocks: Vec<Block>,
+    others: OtherBlocks,
     /// The index in `blocks` of each block, by the service's index; `None` for one that has ended.
     open: BTreeMap<u32, Option<usize>>,
     names: ToolNames,
@@ -69,7 +71,10 @@ pub struct ResponseBuilder {
 /// A block as far as it has arrived.
 #[derive(Debug, Clone)]
 enum Block {
-    Text(String),
+    Text {
+        text: String,
+        citations: Vec<Citation>,
+    },
     Thinking {
         text: String,
         signature: Option<String>,
@@ -105,6 +110,7 @@ impl ResponseBuilder {
         Self {
             message,
             blocks: Vec::new(),
+            others: OtherBlocks::default(),
             open: BTreeMap::new(),
             names: ToolNames::default(),
             cost: model.cost.clone(),
@@ -153,14 +159,15 @@ impl ResponseBuilder {
                 events.push_back(AssistantEvent::Start);
             }
             Event::ContentBlockStart(event) => {
-                if let ContentBlockStart::ToolUse(start) = event.start {
+                let index = event.content_block_index;
+                if let Some(start) = self.others.begin(index, self.blocks.len(), event.start) {
                     let block = Block::ToolCall {
                         start: Box::new(start),
                         json: String::new(),
                         partial: Box::default(),
                         complete: None,
                     };
-                    let content_index = self.begin(event.content_block_index, block);
+                    let content_index = self.begin(index, block);
                     events.push_back(AssistantEvent::ToolCallStart { content_index });
                 }
             }
@@ -173,9 +180,12 @@ impl ResponseBuilder {
                     ContentBlockDelta::ReasoningContent(delta) => {
                         self.add_thinking(event.content_block_index, delta, events);
                     }
-                    ContentBlockDelta::ToolUse(delta) => {
+                    ContentBlockDelta::ToolUse(delta)
+                        if self.open.contains_key(&event.content_block_index) =>
+                    {
                         self.add_arguments(event.content_block_index, delta.input, events);
                     }
+                    delta if self.accumulates => self.add_other(event.content_block_index, delta),
                     _ => {}
                 }
             }
@@ -233,7 +243,9 @@ impl ResponseBuilder {
     /// A copy of the message as far as it has arrived.
     pub fn message(&self) -> AssistantMessage {
         let content = self.blocks.iter().map(|block| block.so_far(&self.names));
-        self.message.clone().content(content.collect::<Vec<_>>())
+        let mut message = self.message.clone().content(content.collect::<Vec<_>>());
+        message.other_content = self.others.clone().finish();
+        message
     }
 
     /// The last event of a response that has ended.
@@ -283,7 +295,8 @@ impl ResponseBuilder {
     }
 
     fn end_with(self, reason: StopReason) -> AssistantMessage {
-        let Self { message, blocks, names, .. } = self;
+        let Self { mut message, blocks, others, names, .. } = self;
+        message.other_content = others.finish();
         let content = blocks.into_iter().map(|block| block.finish(&names)).collect();
         message.content(Contents(content)).stop_reason(reason)
     }
@@ -300,11 +313,12 @@ impl ResponseBuilder {
     /// A delta of another kind than its block is ignored.
     fn add_text(&mut self, index: u32, delta: String, events: &mut VecDeque<AssistantEvent>) {
         let content_index = self.open.get(&index).copied().flatten().unwrap_or_else(|| {
-            let content_index = self.begin(index, Block::Text(String::new()));
+            let block = Block::Text { text: String::new(), citations: self.others.take_citations(index) };
+            let content_index = self.begin(index, block);
             events.push_back(AssistantEvent::TextStart { content_index });
             content_index
         });
-        if let Some(Block::Text(text)) = self.blocks.get_mut(content_index) {
+        if let Some(Block::Text { text, .. }) = self.blocks.get_mut(content_index) {
             if self.accumulates {
                 text.push_str(&delta);
             }
@@ -364,9 +378,21 @@ impl ResponseBuilder {
         }
     }
 
+    /// Adds a piece that pi-ai has no form for. A citation belongs to the text of its block.
+    fn add_other(&mut self, index: u32, delta: ContentBlockDelta) {
+        let open = self.open.get(&index).copied().flatten();
+        match (delta, open.and_then(|content_index| self.blocks.get_mut(content_index))) {
+            (ContentBlockDelta::Citation(citation), Some(Block::Text { citations, .. })) => {
+                citations.push((*citation).into());
+            }
+            (delta, None) => self.others.add(index, self.blocks.len(), delta),
+            _ => {}
+        }
+    }
+
     fn end(&mut self, content_index: usize) -> Option<AssistantEvent> {
         Some(match self.blocks.get_mut(content_index)? {
-            Block::Text(text) => AssistantEvent::TextEnd { content_index, content: text.clone() },
+            Block::Text { text, .. } => AssistantEvent::TextEnd { content_index, content: text.clone() },
             Block::Thinking { text, .. } => {
                 AssistantEvent::ThinkingEnd { content_index, content: text.clone() }
             }
@@ -392,7 +418,11 @@ impl Block {
 
     fn finish(self, names: &ToolNames) -> Content {
         match self {
-            Self::Text(text) => TextContent::new(text).into(),
+            Self::Text { text, citations } => {
+                let mut block = TextContent::new(text);
+                block.citations = Some(citations).filter(|citations| !citations.is_empty());
+                block.into()
+            }
             Self::Thinking { text, signature, redacted } => {
                 let mut thinking = ThinkingContent::new(text);
                 thinking.thinking_signature = signature;

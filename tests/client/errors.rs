@@ -254,6 +254,7 @@ async fn code_and_message_are_found_in_header_and_body() {
                 "{status} {body}"
             );
             assert!(error.message().contains(message), "{error}");
+            assert_eq!(error.original_status(), body.contains("originalStatusCode").then_some(500));
         }
     }
 }

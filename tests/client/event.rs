@@ -93,6 +93,9 @@ fn exceptions_keep_their_name_and_message() {
         let headers = [(":exception-type", exception_type), (":message-type", "exception")];
         let error = read(frame(&headers, payload)).unwrap_err();
         assert_eq!((error.kind(), error.code(), error.message()), (kind, Some(exception_type), message));
+        let quoted = message.contains("Overloaded");
+        assert_eq!(error.original_status(), quoted.then_some(529));
+        assert_eq!(error.original_message(), quoted.then_some("Overloaded"));
     }
     let long = "x".repeat(100_000);
     let headers = [(":exception-type", "e"), (":message-type", "exception")];

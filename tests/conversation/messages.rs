@@ -19,7 +19,7 @@ use pumice::pi::{
 use pumice::transport::Replay;
 use pumice::{Client, Config, Event};
 use serde_json::{Value, json};
-use support::server::{Answer, Server};
+use support::server::{Answer, Received, Server};
 
 #[test]
 fn real_traffic_gives_messages_of_what_was_sent() {
@@ -84,6 +84,16 @@ fn compare(file: &Path, body: &[u8]) {
     let message = last.get("message").or(last.get("error")).unwrap();
     let blocks = sent.order.iter().map(|index| sent.block(*index)).collect::<Vec<_>>();
     assert_eq!(message["content"], json!(blocks), "{name}");
+    let others = sent
+        .others
+        .values()
+        .map(|(at, block)| json!({"contentIndex": at, "block": block}))
+        .collect::<Vec<_>>();
+    assert_eq!(
+        message.get("otherContent"),
+        Some(json!(others)).filter(|_| !others.is_empty()).as_ref(),
+        "{name}"
+    );
     if let Some(usage) = &sent.usage {
         let count = |name: &str| usage[name].as_u64().unwrap_or(0);
         for (here, there) in [
@@ -130,6 +140,9 @@ struct Sent {
     thinking: BTreeSet<u64>,
     signatures: BTreeMap<u64, String>,
     redacted: BTreeMap<u64, Vec<u8>>,
+    citations: BTreeMap<u64, Vec<Value>>,
+    /// What pi-ai has no form for, with the number of blocks before it.
+    others: BTreeMap<u64, (usize, Value)>,
     usage: Option<Value>,
     stop: Option<Value>,
 }
@@ -138,6 +151,9 @@ impl Sent {
     fn take(&mut self, event_type: &str, event: &Value) {
         let index = event["contentBlockIndex"].as_u64().unwrap_or_default();
         let (start, delta) = (&event["start"]["toolUse"], &event["delta"]);
+        if event_type.starts_with("contentBlock") && self.take_other(index, event) {
+            return;
+        }
         let reasoning = &delta["reasoningContent"];
         let known = [start, &delta["text"], reasoning, &delta["toolUse"]].iter().any(|part| !part.is_null());
         let orphan = delta["toolUse"].is_object() && !self.tools.contains_key(&index);
@@ -167,6 +183,40 @@ impl Sent {
         }
     }
 
+    /// Takes what pi-ai has no form for.
+    fn take_other(&mut self, index: u64, event: &Value) -> bool {
+        let (start, delta) = (&event["start"], &event["delta"]);
+        if start["toolUse"]["type"] == "server_tool_use" || start["toolResult"].is_object() {
+            let mut block = start.clone();
+            for (kind, member) in [("toolUse", "input"), ("toolResult", "content")] {
+                if block[kind].is_object() {
+                    block[kind][member] = json!({});
+                }
+            }
+            self.others.insert(index, (self.order.len(), block));
+            return true;
+        }
+        if delta["citation"].is_object() {
+            self.citations.entry(index).or_default().push(delta["citation"].clone());
+            if !self.seen.contains(&index) {
+                let block = json!({"citationsContent": {"citations": self.citations[&index]}});
+                self.others.insert(index, (self.order.len(), block));
+            }
+            return true;
+        }
+        if delta["text"].is_string() {
+            // The text of citations that came before it.
+            self.others.remove(&index);
+        }
+        let Some((_, block)) = self.others.get_mut(&index) else { return false };
+        if let Some(input) = delta["toolUse"]["input"].as_str() {
+            block["toolUse"]["input"] = serde_json::from_str(input).unwrap();
+        } else if delta["toolResult"].is_array() {
+            block["toolResult"]["content"] = delta["toolResult"].clone();
+        }
+        true
+    }
+
     fn block(&self, index: u64) -> Value {
         let text = &self.texts[&index];
         if let Some(tool) = self.tools.get(&index) {
@@ -185,7 +235,11 @@ impl Sent {
             return block;
         }
         if !self.thinking.contains(&index) {
-            return json!({"type": "text", "text": text});
+            let mut block = json!({"type": "text", "text": text});
+            if let Some(citations) = self.citations.get(&index) {
+                block["citations"] = json!(citations);
+            }
+            return block;
         }
         let mut block = json!({"type": "thinking", "thinking": text});
         if let Some(signature) = self.signatures.get(&index) {
@@ -319,4 +373,126 @@ async fn without_content_the_events_are_the_same() {
             }
         }
     }
+}
+
+/// A response of a model that searches the web, cites a document and calls a tool of the caller's.
+fn answer_with_sources() -> Answer {
+    let web = json!({"location": {"web": {"url": "https://example.com", "domain": "example.com"}}});
+    let events = [
+        ("messageStart", json!({"role": "assistant"})),
+        (
+            "contentBlockStart",
+            json!({"contentBlockIndex": 0, "start": {"toolUse":
+                {"toolUseId": "s 1", "name": "nova_grounding", "type": "server_tool_use"}}}),
+        ),
+        ("contentBlockDelta", json!({"contentBlockIndex": 0, "delta": {"toolUse": {"input": "{\"query\""}}})),
+        ("contentBlockDelta", json!({"contentBlockIndex": 0, "delta": {"toolUse": {"input": ":\"x\"}"}}})),
+        ("contentBlockStop", json!({"contentBlockIndex": 0})),
+        (
+            "contentBlockStart",
+            json!({"contentBlockIndex": 1, "start": {"toolResult":
+                {"toolUseId": "s 1", "type": "nova_grounding_result", "status": "success"}}}),
+        ),
+        (
+            "contentBlockDelta",
+            json!({"contentBlockIndex": 1, "delta": {"toolResult": [{"text": "a"}, {"text": "b"}, {"json": {"n": 1}}]}}),
+        ),
+        ("contentBlockStop", json!({"contentBlockIndex": 1})),
+        ("contentBlockDelta", json!({"contentBlockIndex": 2, "delta": {"citation": source()}})),
+        ("contentBlockDelta", json!({"contentBlockIndex": 2, "delta": {"text": "20 "}})),
+        ("contentBlockDelta", json!({"contentBlockIndex": 2, "delta": {"text": "days"}})),
+        ("contentBlockStop", json!({"contentBlockIndex": 2})),
+        ("contentBlockDelta", json!({"contentBlockIndex": 3, "delta": {"citation": web}})),
+        ("contentBlockStop", json!({"contentBlockIndex": 3})),
+        (
+            "contentBlockStart",
+            json!({"contentBlockIndex": 4, "start": {"toolUse":
+                {"toolUseId": "1", "name": "t", "type": "tool_use"}}}),
+        ),
+        ("contentBlockDelta", json!({"contentBlockIndex": 4, "delta": {"toolUse": {"input": "{}"}}})),
+        ("contentBlockStop", json!({"contentBlockIndex": 4})),
+        (
+            "contentBlockStart",
+            json!({"contentBlockIndex": 5, "start": {"toolUse":
+                {"toolUseId": "s2", "name": "nova_grounding", "type": "server_tool_use"}}}),
+        ),
+        ("contentBlockDelta", json!({"contentBlockIndex": 5, "delta": {"toolUse": {"input": "{\"cut o"}}})),
+        ("messageStop", json!({"stopReason": "tool_use"})),
+    ];
+    Answer::stream(events.map(|(kind, payload)| server::event(kind, &payload.to_string())))
+}
+
+fn source() -> Value {
+    json!({
+        "title": "policy", "sourceContent": [{"text": "Employees get 20 days"}],
+        "location": {"documentChar": {"documentIndex": 0, "start": 0, "end": 21}}
+    })
+}
+
+#[tokio::test]
+async fn sources_and_tools_of_the_service_are_kept_and_go_back_as_they_came() {
+    let server = Server::start([answer_with_sources()]);
+    let config = Config::new().endpoint_url(&server.url).context(World::fake()).bearer_token("t");
+    let client = Client::new(config);
+    let context = json!({
+        "messages": [{"role": "user", "content": [
+            {"type": "text", "text": "Hi"},
+            {"type": "document", "data": "eA==", "mimeType": "text/plain", "citations": {"enabled": true}}
+        ]}],
+        "tools": [{"name": "t"}]
+    });
+    let mut context = serde_json::from_value::<Context>(context).unwrap();
+    let mut kinds = Vec::new();
+    let mut ask = async |model: &str, context: &Context| {
+        let options = pi::Options::new().cache_retention("none");
+        let input = Input::new(Model::new(model), context.clone()).options(options);
+        let mut stream = pi::stream(&client, &input).await;
+        kinds.clear();
+        loop {
+            let event = stream.next_event().await.unwrap();
+            kinds.push(serde_json::to_value(&event).unwrap()["type"].as_str().unwrap().to_owned());
+            match event {
+                AssistantEvent::Done { message } => return serde_json::to_value(message).unwrap(),
+                AssistantEvent::Error { error } => panic!("{error:?}"),
+                _ => {}
+            }
+        }
+    };
+    let model = "us.amazon.nova-2-lite-v1:0";
+    let mut message = ask(model, &context).await;
+    // An agent that runs all calls in `content` must not run those of the service.
+    let call = json!({"type": "toolCall", "id": "1", "name": "t", "arguments": {}});
+    let text = json!({"type": "text", "text": "20 days", "citations": [source()]});
+    assert_eq!(message["content"], json!([text, call]));
+    message["role"] = "assistant".into();
+    let result = json!({"role": "toolResult", "toolCallId": "1", "content": "r"});
+    let messages = context.messages.as_mut().unwrap();
+    messages.extend([message, result].map(|message| serde_json::from_value::<Message>(message).unwrap()));
+    ask(model, &context).await;
+    ask("us.amazon.nova-pro-v1:0", &context).await;
+    let expected =
+        ["start", "text_start", "text_delta", "text_delta", "text_end", "toolcall_start", "toolcall_delta"];
+    assert_eq!(kinds[..7], expected);
+
+    let requests = server.requests().iter().map(Received::json).collect::<Vec<_>>();
+    assert_eq!(requests[0]["messages"][0]["content"][1]["document"]["citations"], json!({"enabled": true}));
+    let call = json!({"toolUse": {"toolUseId": "1", "name": "t", "input": {}}});
+    let cited = json!([{"text": "20 days"}]);
+    let web = json!({"location": {"web": {"url": "https://example.com", "domain": "example.com"}}});
+    assert_eq!(
+        requests[1]["messages"][1]["content"],
+        json!([
+            {"toolUse": {"toolUseId": "s 1", "name": "nova_grounding", "input": {"query": "x"},
+                "type": "server_tool_use"}},
+            {"toolResult": {"toolUseId": "s 1", "content": [{"text": "ab"}, {"json": {"n": 1}}],
+                "status": "success", "type": "nova_grounding_result"}},
+            {"citationsContent": {"content": cited, "citations": [source()]}},
+            {"citationsContent": {"citations": [web]}},
+            call
+        ])
+    );
+    let results = requests[1]["messages"][2]["content"].as_array().unwrap();
+    assert_eq!(results.len(), 1, "no result is made up for what the service ran: {results:?}");
+    // Another model does not know those tools and sources.
+    assert_eq!(requests[2]["messages"][1]["content"], json!([{"text": "20 days"}, call]));
 }
