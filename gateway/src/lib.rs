@@ -2,10 +2,16 @@
 //! credentials, use Bedrock through it.
 
 #![allow(dead_code, reason = "the dialects are being written")]
+#![allow(clippy::result_large_err, reason = "a call fails once at most")]
 
 mod chat_completions;
 mod dialect;
 mod embeddings;
 mod failure;
+mod given;
+mod json;
+mod media;
 mod messages;
+#[cfg(test)]
+mod recorded;
 mod responses;
