@@ -13,6 +13,8 @@ mod roots;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::http::{Request, Response};
 use bytes::Bytes;
@@ -31,7 +33,9 @@ use crate::{Error, ErrorKind, Result};
 /// Dropping the future or the body closes the connection.
 ///
 /// An implementation makes its errors with [`Error::new`](crate::Error::new), or with `?` from [`std::io::Error`].
-/// The client retries those that are [retryable](crate::Error::is_retryable).
+/// [`Connect`](crate::ErrorKind::Connect) means that nothing was sent. After [`Timeout`](crate::ErrorKind::Timeout)
+/// and [`BrokenOff`](crate::ErrorKind::BrokenOff) a model may be working on the request, and the client does not send it
+/// again. It retries the other errors that are [retryable](crate::Error::is_retryable).
 ///
 /// # Examples
 ///
@@ -84,6 +88,21 @@ pub type TransportFuture<'a> = Pin<Box<dyn Future<Output = Result<Response<Body>
 
 /// The body of a response, in the chunks in which it arrives. Nothing follows an error.
 pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
+
+/// In a request's extensions: whether the transport knows that the body has not been sent. A transport that does not
+/// know leaves it alone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Unsent(Arc<AtomicBool>);
+
+impl Unsent {
+    fn set(&self, unsent: bool) {
+        self.0.store(unsent, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// The error of a body that is longer than this many bytes.
 pub(crate) fn too_long(longest: usize) -> Error {

@@ -18,6 +18,7 @@ pub(crate) fn text(hint: &Hint) -> String {
         Hint::LowerMaxTokens => " (--max-tokens); --patient waits",
         Hint::WaitForModel => ", or let --patient wait for it",
         Hint::UseInferenceProfile { ids, .. } if !ids.is_empty() => "; --auto-profile does so by itself",
+        Hint::MayBeCharged { late: true } => " (--timeout SECONDS)",
         _ => "",
     };
     let instead = match hint {

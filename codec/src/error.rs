@@ -45,12 +45,13 @@ pub enum ErrorKind {
     Internal,
     /// The service, or a gateway in front of it, is not available (502, 503, 504). Retried.
     Unavailable,
-    /// No connection could be made: name, network, TLS, proxy. Retried.
+    /// No connection could be made: name, network, TLS, proxy. Nothing was sent. Retried.
     Connect,
-    /// Nothing arrived for longer than a limit allows. Retried while nothing has been delivered.
+    /// The request was sent, and then nothing arrived for longer than a limit allows. Retried while nothing has been
+    /// delivered, unless a model may be working on the request: that would be paid twice.
     Timeout,
-    /// The connection broke, or the response ended before it was complete. Retried while nothing has
-    /// been delivered.
+    /// The connection broke after the request was sent, or the response ended before it was complete. Retried as
+    /// [`Timeout`](Self::Timeout) is.
     BrokenOff,
     /// What arrived violates the protocol: a wrong checksum, an impossible length, a body that is not the
     /// expected JSON. Not retried.

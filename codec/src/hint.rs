@@ -137,6 +137,12 @@ pub enum Hint {
         /// How far it is behind; negative if it is ahead.
         seconds: i64,
     },
+    /// The request was sent, but no response came. The call was not repeated: the model may be working on it, and it may
+    /// be charged.
+    MayBeCharged {
+        /// Whether a time limit ended the wait, and not the connection.
+        late: bool,
+    },
     /// No connection could be made.
     CheckNetwork,
     /// The response came from another server than Bedrock.
@@ -264,6 +270,10 @@ impl fmt::Display for Hint {
                 };
                 let side = if *seconds < 0 { "ahead" } else { "behind" };
                 write!(f, "this machine's clock is {amount} {unit} {side}: set it right")
+            }
+            Self::MayBeCharged { late } => {
+                f.write_str("the model may be working on this call, and it may be charged: it was not sent again")?;
+                f.write_str(if *late { "; a higher timeout waits longer" } else { "" })
             }
             Self::CheckNetwork => f.write_str("check the network, the region, the endpoint URL and HTTPS_PROXY"),
             Self::CheckEndpoint => f.write_str(

@@ -26,7 +26,7 @@ use super::{Client, Identity, Memory, unreadable};
 use crate::config::{Config, Target};
 use crate::context::AwsFiles;
 use crate::credentials::{Cache, Resolved, Search};
-use crate::endpoint::EndpointSource;
+use crate::endpoint::{EndpointSource, Service};
 use crate::frame::MEDIA_TYPE;
 use crate::hint::{self, Refused};
 use crate::inference_profile::{ListInferenceProfilesRequest, ListInferenceProfilesResponse};
@@ -37,7 +37,7 @@ use crate::refusal;
 use crate::retry::{Quota, RateLimit};
 use crate::skew::{self, ClockSkew};
 use crate::stream::{FrameStream, ResponseBody, in_seconds};
-use crate::transport::{Transport, TransportFuture};
+use crate::transport::{Transport, TransportFuture, Unsent};
 use crate::{Error, ErrorKind, Hint, Result};
 
 /// What a client and its clones share, including those with [overrides](super::Overrides).
@@ -206,16 +206,30 @@ impl Client {
         let transport = self.transport()?;
         let redaction = Arc::new(self.redaction(&request, found));
         request.extensions_mut().insert(Shown { url, redaction: Arc::clone(&redaction) });
-        let received = self.receive(transport.send(request), &redaction).await;
+        let unsent = Unsent::default();
+        request.extensions_mut().insert(unsent.clone());
+        let received = self.receive(transport.send(request), &redaction, &unsent).await;
         received.map_err(|error| redaction.error(error))
     }
 
     /// Waits for the head of the response.
-    async fn receive(&self, sending: TransportFuture<'_>, redaction: &Arc<Redaction>) -> Result<Received> {
+    async fn receive(
+        &self,
+        sending: TransportFuture<'_>,
+        redaction: &Arc<Redaction>,
+        unsent: &Unsent,
+    ) -> Result<Received> {
         let Self { config, shared } = self;
         let (sent, sent_at) = (Instant::now(), config.context.now());
-        let mut response =
-            within(config.first_byte_timeout, "first-byte timeout: no response", sending).await?;
+        let response = within(config.first_byte_timeout, "first-byte timeout: no response", sending).await;
+        let mut response = response.map_err(|error| match error.kind() {
+            ErrorKind::Timeout if unsent.get() => {
+                let limit = in_seconds(config.first_byte_timeout);
+                Error::new(ErrorKind::Connect, format!("first-byte timeout: no connection within {limit}"))
+                    .with_hint(Hint::CheckNetwork)
+            }
+            _ => error,
+        })?;
         redaction.headers(response.headers_mut());
         let (mut head, body) = response.into_parts();
         config.watcher.report(&Progress::ResponseHead {
@@ -370,7 +384,14 @@ impl<'a> Attempts<'a> {
                 link: self.found.as_ref().map(|found| found.link.as_str()),
             },
         );
-        let error = error.or_hint(hint);
+        let error = match error.kind() {
+            // The model may be working on it: the next attempt would be paid for too.
+            kind @ (ErrorKind::Timeout | ErrorKind::BrokenOff) if runs_a_model(&self.call) => {
+                let hint = Hint::MayBeCharged { late: kind == ErrorKind::Timeout };
+                error.with_retryable(false).with_hint(hint)
+            }
+            _ => error.or_hint(hint),
+        };
         let retry = self.target.retry;
         let chance = config.context.chance();
         let expired = !self.renewed && error.code().is_some_and(credentials_expired);
@@ -490,6 +511,20 @@ async fn beginning(mut body: ResponseBody) -> Bytes {
     // What has arrived by then is enough.
     let _ = timeout(LONGEST_WAIT_FOR_REFUSAL, reading).await;
     beginning.freeze()
+}
+
+/// Whether a model works on a call, as far as that is known.
+fn runs_a_model(call: &Call) -> bool {
+    match call.operation {
+        Some(
+            Operation::Converse
+            | Operation::ConverseStream
+            | Operation::InvokeModel
+            | Operation::InvokeModelWithResponseStream,
+        ) => true,
+        Some(_) => false,
+        None => call.service == Service::Runtime && call.method == Method::POST,
+    }
 }
 
 /// Whether a code says that the credentials have expired, over HTTP or in a stream.

@@ -292,11 +292,7 @@ pub(super) fn ignored_lines(profiles: &Profiles, name: &str) -> String {
 
 /// Sends once, and reads the whole response.
 async fn send(transport: &dyn Transport, request: Request<Bytes>) -> Result<(Parts, Zeroizing<Vec<u8>>)> {
-    let response = transport.send(request).await.map_err(|error| match error.kind() {
-        // The transport has a connect timeout only.
-        ErrorKind::Timeout => Error::new(ErrorKind::Connect, error.message()),
-        _ => error,
-    })?;
+    let response = transport.send(request).await?;
     let (head, mut body) = response.into_parts();
     // Full capacity from the start: growing would leave copies of secrets in memory.
     let mut whole = Zeroizing::new(Vec::with_capacity(LONGEST_RESPONSE));

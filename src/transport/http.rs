@@ -1,5 +1,6 @@
 //! HTTP over the network: reqwest on rustls.
 
+use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
@@ -16,7 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_core::Stream;
-use http_body::Body as _;
+use http_body::{Body as _, Frame, SizeHint};
 use percent_encoding::percent_decode_str;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{NoProxy, Proxy};
@@ -25,7 +26,7 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::roots::{self, Roots};
-use super::{Body, Transport, TransportFuture};
+use super::{Body, Transport, TransportFuture, Unsent};
 use crate::context::{Context, bounded, on_own_thread};
 use crate::url::is_loopback;
 use crate::{Error, ErrorKind, Hint, Result};
@@ -132,6 +133,14 @@ impl Transport for Http {
             if request.uri().scheme() == Some(&Scheme::HTTPS) {
                 self.roots.first()?;
             }
+            let unsent = request.extensions().get::<Unsent>().cloned();
+            let request = request.map(|body| match unsent {
+                Some(unsent) if !body.is_empty() => {
+                    unsent.set(true);
+                    reqwest::Body::wrap(Watched { body: Some(body), unsent })
+                }
+                _ => body.into(),
+            });
             let request = request.try_into().map_err(failure)?;
             let response = self.client.execute(request).await.map_err(failure)?;
             Ok(::http::Response::from(response).map(|body| Box::pin(Chunks(body)) as Body))
@@ -159,6 +168,33 @@ impl Resolve for Resolver {
             });
             Ok(Box::new(found.await?.into_iter()) as Addrs)
         })
+    }
+}
+
+/// The body of a request, which notes that it is sent.
+struct Watched {
+    body: Option<Bytes>,
+    unsent: Unsent,
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.unsent.set(false);
+        Poll::Ready(self.body.take().map(|body| Ok(Frame::data(body))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.body.as_ref().map_or(0, Bytes::len) as u64)
     }
 }
 
@@ -213,13 +249,13 @@ fn failure(error: reqwest::Error) -> Error {
         Error::new(ErrorKind::InvalidInput, "the request is not one that HTTP can carry")
     } else if error.is_connect() && error.is_timeout() {
         let message = format!("connecting to {} took longer than the connect timeout allows", server(&error));
-        Error::new(ErrorKind::Timeout, message)
+        Error::new(ErrorKind::Connect, message)
             .with_hint(Hint::CheckNetwork)
     } else if causes(&error).any(is_no_tls) {
         Error::new(ErrorKind::Damaged, "what came is not TLS").with_hint(
             "a server of plain HTTP needs a URL that begins with http://: check the endpoint URL and HTTPS_PROXY",
         )
-    } else if error.is_connect() {
+    } else if error.is_connect() || causes(&error).any(is_unsent) {
         Error::new(ErrorKind::Connect, format!("no connection to {}", server(&error)))
             .with_hint(Hint::CheckNetwork)
     } else if causes(&error).any(is_of_the_encoding) {
@@ -254,6 +290,11 @@ fn is_authority(fault: &rustls::OtherError) -> bool {
 /// Whether the server does not speak TLS.
 fn is_no_tls(cause: &(dyn StdError + 'static)) -> bool {
     matches!(cause.downcast_ref(), Some(rustls::Error::InvalidMessage(_)))
+}
+
+/// Whether the connection was closed before the request was written to it.
+fn is_unsent(cause: &(dyn StdError + 'static)) -> bool {
+    cause.downcast_ref().is_some_and(hyper::Error::is_canceled)
 }
 
 /// Whether the head of a response or the chunks of its body are not HTTP.
@@ -382,6 +423,6 @@ mod tests {
             drop(runtime);
             done.send(result.unwrap_err().kind())
         });
-        assert_eq!(ended.recv_timeout(Duration::from_mins(1)).unwrap(), ErrorKind::Timeout);
+        assert_eq!(ended.recv_timeout(Duration::from_mins(1)).unwrap(), ErrorKind::Connect);
     }
 }

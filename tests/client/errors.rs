@@ -8,6 +8,7 @@
 //! - The first pause for `ModelNotReadyException` is up to 1 s, not 50 ms: a model needs longer to become ready.
 //! - A plain `Retry-After` is heeded, within the same five seconds as `x-amz-retry-after`.
 //! - A code that is known for throttling or a failure keeps its kind whatever the status.
+//! - A request that a model may be working on is not sent again when its connection breaks or is silent.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -20,9 +21,10 @@ use std::time::Duration;
 use support::capture;
 use support::shared;
 
-use pumice::operation::Operation;
+use pumice::endpoint::Service;
+use pumice::operation::{Call, Operation};
 use pumice::retry::Retry;
-use pumice::{Client, Config, Error, ErrorKind, Progress};
+use pumice::{Client, Config, Error, ErrorKind, Hint, Progress};
 use serde_json::{Value, json};
 use support::capture::{Capture, call_by_members, call_either, context, keys, least_request};
 
@@ -134,26 +136,68 @@ fn kind(code: &str, status: u16) -> ErrorKind {
     }
 }
 
-/// Like `connection_reset`: the server closes without a response.
-#[tokio::test]
-async fn a_connection_closed_without_a_response_is_retried() {
+/// A server that takes connections and never responds, or closes them when something has arrived. Its address, and
+/// how many connections there were.
+fn speechless(closes: bool) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap().to_string();
     let connections = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&connections);
     thread::spawn(move || {
+        let mut open = Vec::new();
         for mut stream in listener.incoming().map_while(Result::ok) {
             counted.fetch_add(1, Ordering::SeqCst);
-            let _ = stream.read(&mut [0; 4096]);
+            if closes {
+                let _ = stream.read(&mut [0; 4096]);
+            } else {
+                open.push(stream);
+            }
         }
     });
-    let client = Client::new(Config::new().context(keys(context())).endpoint_url(url));
-    let params = json!({"modelId": "m"}).to_string();
-    let error = call_by_members(&client, Operation::Converse, &params).await.unwrap_err();
-    assert_eq!((error.kind(), error.code(), error.status()), (ErrorKind::BrokenOff, None, None));
-    assert_eq!(connections.load(Ordering::SeqCst), 3);
-    assert_eq!(Retry::standard().delay(&error, 1, 1.0), Some(Duration::from_millis(50)));
-    assert_eq!(Retry::standard().delay(&error, 2, 1.0), Some(Duration::from_millis(100)));
+    (address, connections)
+}
+
+#[tokio::test]
+async fn what_a_model_may_be_working_on_is_not_sent_again() {
+    let raw = |method| Call::to_path(Service::Runtime, method, "/openai/v1/x").unwrap().body("{}");
+    let is_charged = |kind| Some(Hint::MayBeCharged { late: kind == ErrorKind::Timeout });
+    for (closes, kind) in [(true, ErrorKind::BrokenOff), (false, ErrorKind::Timeout)] {
+        let (address, connections) = speechless(closes);
+        let config = Config::new().context(keys(context())).endpoint_url(format!("http://{address}"));
+        let client = Client::new(config.first_byte_timeout(Duration::from_millis(50)));
+        for operation in Operation::ALL.into_iter().filter(|one| one.service() == Service::Runtime) {
+            let params = least_request(operation).to_string();
+            let error = call_by_members(&client, operation, &params).await.unwrap_err();
+            assert_eq!((error.kind(), error.code(), error.status()), (kind, None, None));
+            let is_of_a_model = ["Converse", "InvokeModel"].iter().any(|of| operation.name().starts_with(of));
+            let expected = if is_of_a_model { (1, false, is_charged(kind)) } else { (3, true, None) };
+            let attempts = connections.swap(0, Ordering::SeqCst);
+            assert_eq!((attempts, error.is_retryable(), error.hint().cloned()), expected, "{operation:?}");
+            let is_numbered = error.message().contains("3 attempts failed");
+            assert_eq!(is_numbered, !is_of_a_model, "{error}");
+        }
+        for (method, expected) in [("POST", 1), ("GET", 3)] {
+            assert_eq!(client.send_raw(&raw(method)).await.unwrap_err().kind(), kind);
+            assert_eq!(connections.swap(0, Ordering::SeqCst), expected, "{method}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_never_sent_is_sent_again() {
+    // The handshake of TLS does not end.
+    let (address, connections) = speechless(false);
+    let config = Config::new().context(keys(context())).endpoint_url(format!("https://{address}"));
+    for config in [
+        config.clone().first_byte_timeout(Duration::from_millis(50)),
+        config.connect_timeout(Duration::from_millis(50)),
+    ] {
+        let params = least_request(Operation::Converse).to_string();
+        let client = Client::new(config);
+        let error = call_by_members(&client, Operation::Converse, &params).await.unwrap_err();
+        assert_eq!((error.kind(), error.hint()), (ErrorKind::Connect, Some(&Hint::CheckNetwork)), "{error}");
+        assert_eq!(connections.swap(0, Ordering::SeqCst), 3);
+    }
 }
 
 /// Status, headers, body; kind, code, text in the message, attempts.

@@ -250,12 +250,8 @@ fn silence_has_an_end() {
         "{}",
         stderr(&output)
     );
-    assert!(!stderr(&output).contains("attempts"), "{}", stderr(&output));
-    let mut command = pumice(&home);
-    command.env("AWS_MAX_ATTEMPTS", "3").args(["chat", "Hi", "--timeout", "0.05", "--endpoint-url", &url]);
-    let output = command.output().unwrap();
-    let expected = "no response within 0.05 seconds; 3 attempts failed\n";
-    assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    assert!(stderr(&output).contains("may be charged"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("--timeout SECONDS"), "{}", stderr(&output));
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let output = pumice(&home).args(["chat", "Hi", "--endpoint-url", &url]).output().unwrap();

@@ -390,6 +390,8 @@ impl Plan {
             counted += 1;
             expected.attempts.push(key);
             let outcome = answer.outcome();
+            // The request was sent, and the model may be working on it.
+            let charged = matches!(outcome.end, Err(ErrorKind::Timeout | ErrorKind::BrokenOff));
             expected.end = outcome.end;
             if outcome.expired && !renewed {
                 // Expired keys are replaced once, which does not count as an attempt.
@@ -397,7 +399,7 @@ impl Plan {
                 let Some(other) = other else { return expected };
                 (key, renewed, counted) = (other, true, counted - 1);
                 expected.pauses.push(Duration::ZERO);
-            } else if outcome.again && counted < self.max_attempts {
+            } else if outcome.again && !charged && counted < self.max_attempts {
                 expected.pauses.push(outcome.pause);
             } else {
                 expected.leaves_after = answer.leaves_after();
