@@ -287,6 +287,7 @@ impl Config {
         let mut cx = ProviderContext::new(self.context.clone()).fallback(fallback.0, fallback.1);
         cx = self.profile.iter().fold(cx, ProviderContext::profile);
         cx = self.region.iter().fold(cx, ProviderContext::region);
+        cx = cx.variant(self.use_fips, self.use_dual_stack);
         cx = self.endpoint_url.iter().cloned().fold(cx, ProviderContext::endpoint_url);
         cx = self.credentials_transport.iter().cloned().fold(cx, ProviderContext::transport);
         Chain::new(if self.offline { cx.offline() } else { cx })

@@ -38,9 +38,9 @@ use std::fmt;
 
 use crate::aws_files::{Profiles, Section};
 use crate::redaction::WITHHELD;
-use crate::region::{check_region, suffixes, without_fips};
+use crate::region::{Variant, check_region, suffixes, without_fips};
 pub use crate::service_url::EndpointSource;
-use crate::service_url::{RUNTIME, configured_url, given_url, is_true, set};
+use crate::service_url::{CONTROL, RUNTIME, configured_url, given_url};
 use crate::url::{BaseUrl, Origin};
 use crate::{Error, ErrorKind, Hint, Result};
 
@@ -67,7 +67,7 @@ impl Service {
     fn id(self) -> &'static str {
         match self {
             Self::Runtime => RUNTIME,
-            Self::Control => "bedrock",
+            Self::Control => CONTROL,
         }
     }
 }
@@ -124,15 +124,11 @@ impl Endpoint {
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Self> {
         let profile = settings.profile.map(|(_, profile)| profile);
-        let switch = |given: Option<bool>, variable: &str, key: &str| {
-            given.unwrap_or_else(|| is_true(set(&env, variable).as_deref(), profile, key))
-        };
         let named = settings.region.filter(|region| !region.trim().is_empty()).ok_or_else(no_region)?;
         let region = without_fips(named);
         check_region(named, &region)?;
-        let fips = region != named || switch(settings.use_fips, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
-        let dual_stack =
-            switch(settings.use_dual_stack, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
+        let Variant { fips, dual_stack } =
+            Variant::of(named, settings.use_fips, settings.use_dual_stack, profile, &env);
 
         let given = |url: Option<&str>, source: EndpointSource| {
             url.map(|url| given_url(url, &source).map(|base| (base, source))).transpose()

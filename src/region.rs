@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::aws_files::{Profiles, Section};
-use crate::service_url::{RUNTIME, configured_url, set};
+use crate::service_url::{CONTROL, RUNTIME, configured_url, is_true, set};
 use crate::url::is_digits;
 use crate::{Error, ErrorKind, Hint, Result};
 
@@ -46,13 +46,14 @@ impl Region {
         if let Some((name, profile)) = profile.and_then(|(profiles, profile)| of_profile(profiles, profile)) {
             return found(name, RegionSource::Profile(profile.to_owned()));
         }
-        let url = match endpoint_url {
-            Some(url) => Some(url.to_owned()),
-            None => configured_url(RUNTIME, profile, env)?.map(|(base, _)| base.text),
-        };
-        if let Some(name) = url.as_deref().and_then(region_of_url) {
-            // A FIPS endpoint is called as it is: nothing else has to ask for FIPS.
-            return found(&without_fips(&name), RegionSource::EndpointUrl);
+        for id in [RUNTIME, CONTROL] {
+            let url = match endpoint_url.filter(|_| id == RUNTIME) {
+                Some(url) => Some(url.to_owned()),
+                None => configured_url(id, profile, &env)?.map(|(base, _)| base.text),
+            };
+            if let Some(name) = url.as_deref().and_then(region_in_url) {
+                return found(&name, RegionSource::EndpointUrl);
+            }
         }
         Ok(fallback.map(|name| Self::new(name, RegionSource::Settings)))
     }
@@ -84,8 +85,9 @@ pub struct RegionSettings<'a> {
     pub given: Option<&'a str>,
     /// The AWS files and the profile chosen from them.
     pub profile: Option<(&'a Profiles, &'a Section)>,
-    /// The URL of the runtime, given in code or by a flag; otherwise the one of environment or profile. It names a
-    /// region if it is Amazon's own: `https://bedrock-runtime.eu-central-1.amazonaws.com`.
+    /// The URL of the runtime, given in code or by a flag; otherwise the one of environment or profile, and after it that
+    /// of the control plane. It names a region if it is Amazon's own: `https://bedrock-runtime.eu-central-1.amazonaws.com`,
+    /// also of FIPS, dual-stack and VPC endpoints.
     pub endpoint_url: Option<&'a str>,
     /// The region of a settings file.
     pub fallback: Option<&'a str>,
@@ -184,8 +186,77 @@ pub fn region_of_arn(model_id: &str) -> Option<&str> {
     (arn == "arn" && in_partition && service == "bedrock" && lower(region)).then_some(region)
 }
 
-/// The region in a URL of the runtime that is Amazon's own: one that the rules make from a region. `fips-REGION`
-/// for a FIPS endpoint. `None` for every other URL, which is an endpoint to call as it is.
+/// Which kind of endpoints to call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Variant {
+    pub(crate) fips: bool,
+    pub(crate) dual_stack: bool,
+}
+
+impl Variant {
+    /// What code asks for, or else the environment, or else the profile. The name of a region, as it was found, can ask
+    /// for FIPS.
+    pub(crate) fn of(
+        named: &str,
+        use_fips: Option<bool>,
+        use_dual_stack: Option<bool>,
+        profile: Option<&Section>,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let switch = |given: Option<bool>, variable: &str, key: &str| {
+            given.unwrap_or_else(|| is_true(set(&env, variable).as_deref(), profile, key))
+        };
+        Self {
+            fips: without_fips(named) != named
+                || switch(use_fips, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
+            dual_stack: switch(use_dual_stack, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
+        }
+    }
+}
+
+/// The host of STS, and the region that requests to it are signed for.
+///
+/// Source: the rule set that the AWS SDKs are generated from.
+pub(crate) fn sts(named: &str, variant: Variant) -> Result<(String, String)> {
+    let mut region = without_fips(named);
+    if region == "aws-global" {
+        "us-east-1".clone_into(&mut region);
+        if variant == (Variant { fips: false, dual_stack: false }) {
+            return Ok(("sts.amazonaws.com".to_owned(), region));
+        }
+    }
+    check_region(named, &region)?;
+    let suffixes = suffixes(&region);
+    let suffix = if variant.dual_stack { suffixes.dual_stack } else { suffixes.dns };
+    // GovCloud's own hosts are FIPS endpoints.
+    let is_marked = variant.fips && (variant.dual_stack || !is_govcloud(&region));
+    let infix = if is_marked { "-fips" } else { "" };
+    Ok((format!("sts{infix}.{region}.{suffix}"), region))
+}
+
+/// The region in the host name of a URL that is Amazon's own: a regional, FIPS, dual-stack or VPC endpoint of Bedrock.
+pub(crate) fn region_in_url(url: &str) -> Option<String> {
+    let (_, rest) = url.trim().split_once("://")?;
+    let host = rest.split(['/', '?', '#', ':']).next()?.trim_end_matches('.').to_ascii_lowercase();
+    let mut labels = host.splitn(2, '.');
+    let (service, rest) = match (labels.next()?, labels.next()?) {
+        // https://docs.aws.amazon.com/vpc/latest/privatelink/privatelink-access-aws-services.html
+        (endpoint, rest) if endpoint.starts_with("vpce-") => rest.split_once('.')?,
+        regional => regional,
+    };
+    let (region, suffix) = rest.split_once('.')?;
+    let known = suffixes(region);
+    let is_amazons = if host.starts_with("vpce-") {
+        suffix.strip_prefix("vpce.") == Some(known.dns)
+    } else {
+        [known.dns, known.dual_stack].contains(&suffix)
+    };
+    let is_bedrocks = service == "bedrock" || service.starts_with("bedrock-");
+    (is_bedrocks && is_amazons && is_region(region)).then(|| region.to_owned())
+}
+
+/// The region that gives this URL of the runtime by the rules, so that the URL need not be called as it is. `fips-REGION`
+/// for a FIPS endpoint.
 pub(crate) fn region_of_url(url: &str) -> Option<String> {
     let (_, host) = url.trim().trim_end_matches('/').split_once("://")?;
     let host = host.to_ascii_lowercase();
@@ -321,7 +392,69 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_of_amazons_own_holds_a_region() {
+    fn an_endpoint_of_amazons_own_names_a_region() {
+        for (url, region) in [
+            ("https://bedrock-runtime.eu-central-1.amazonaws.com", Some("eu-central-1")),
+            (" https://Bedrock-Runtime.EU-Central-1.amazonaws.com.:443/path?x ", Some("eu-central-1")),
+            ("https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com/", Some("us-gov-west-1")),
+            ("https://bedrock-runtime.eu-west-1.api.aws", Some("eu-west-1")),
+            ("https://bedrock-runtime-fips.us-east-2.api.aws", Some("us-east-2")),
+            ("https://bedrock.eu-west-3.amazonaws.com", Some("eu-west-3")),
+            ("https://bedrock-mantle.us-west-2.api.aws/v1", Some("us-west-2")),
+            ("https://bedrock-runtime.cn-north-1.amazonaws.com.cn", Some("cn-north-1")),
+            ("https://bedrock-runtime.cn-north-1.api.amazonwebservices.com.cn", Some("cn-north-1")),
+            ("https://bedrock-runtime.eusc-de-east-1.amazonaws.eu", Some("eusc-de-east-1")),
+            ("https://vpce-0abc-1.bedrock-runtime.eu-central-1.vpce.amazonaws.com", Some("eu-central-1")),
+            (
+                "https://vpce-0abc-1-us-east-1a.bedrock-runtime-fips.us-east-1.vpce.amazonaws.com",
+                Some("us-east-1"),
+            ),
+            ("https://vpce-0abc-1.bedrock.cn-north-1.vpce.amazonaws.com.cn", Some("cn-north-1")),
+            ("https://bedrock-runtime.cn-north-1.amazonaws.com", None),
+            ("https://bedrock-runtime.us-west-2.amazonaws.com.cn", None),
+            ("https://vpce-0abc-1.bedrock-runtime.eu-central-1.amazonaws.com", None),
+            ("https://vpce-0abc-1.bedrock-runtime.cn-north-1.vpce.amazonaws.com", None),
+            ("https://bedrock-runtime.eu-central-1.vpce.amazonaws.com", None),
+            ("https://bedrock-runtime.eu-central-1.amazonaws.com.example.com", None),
+            ("https://bedrockish.eu-central-1.amazonaws.com", None),
+            ("https://sts.eu-central-1.amazonaws.com", None),
+            ("https://bedrock-runtime..amazonaws.com", None),
+            ("https://example.com/bedrock-runtime.eu-central-1.amazonaws.com", None),
+            ("http://localhost:8080/bedrock", None),
+            ("bedrock-runtime.eu-central-1.amazonaws.com", None),
+        ] {
+            assert_eq!(region_in_url(url).as_deref(), region, "{url}");
+        }
+    }
+
+    /// The expected values are botocore's; of `aws-global`, only the first.
+    #[test]
+    fn sts_has_hosts_of_its_own() {
+        for (named, fips, dual_stack, host, region) in [
+            ("eu-central-1", false, false, "sts.eu-central-1.amazonaws.com", "eu-central-1"),
+            ("eu-central-1", true, false, "sts-fips.eu-central-1.amazonaws.com", "eu-central-1"),
+            ("eu-central-1", false, true, "sts.eu-central-1.api.aws", "eu-central-1"),
+            ("eu-central-1", true, true, "sts-fips.eu-central-1.api.aws", "eu-central-1"),
+            ("us-gov-west-1", true, false, "sts.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+            ("us-gov-west-1", true, true, "sts-fips.us-gov-west-1.api.aws", "us-gov-west-1"),
+            ("cn-north-1", false, true, "sts.cn-north-1.api.amazonwebservices.com.cn", "cn-north-1"),
+            ("us-iso-east-1", true, false, "sts-fips.us-iso-east-1.c2s.ic.gov", "us-iso-east-1"),
+            ("aws-global", false, false, "sts.amazonaws.com", "us-east-1"),
+            ("aws-global", true, false, "sts-fips.us-east-1.amazonaws.com", "us-east-1"),
+        ] {
+            let expected = (host.to_owned(), region.to_owned());
+            assert_eq!(sts(named, Variant { fips, dual_stack }).unwrap(), expected, "{named}");
+        }
+        let variant = |named| Variant::of(named, None, None, None, |_| None);
+        for named in ["fips-us-west-2", "us-west-2-fips"] {
+            let (host, region) = sts(named, variant(named)).unwrap();
+            assert_eq!((&*host, &*region), ("sts-fips.us-west-2.amazonaws.com", "us-west-2"));
+        }
+        assert!(sts("x.example.com/", variant("")).is_err());
+    }
+
+    #[test]
+    fn a_url_that_a_region_gives_is_known() {
         for (url, region) in [
             ("https://bedrock-runtime.us-west-2.amazonaws.com/", Some("us-west-2")),
             ("https://Bedrock-Runtime.US-West-2.amazonaws.com", Some("us-west-2")),

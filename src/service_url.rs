@@ -105,8 +105,11 @@ pub(crate) fn given_url(text: &str, source: &EndpointSource) -> Result<BaseUrl> 
             .with_hint("an endpoint URL is like https://vpce-1.example.com or http://localhost:8080/path")
     })
 }
+
 /// The runtime's name in the AWS files; in upper case the end of the environment variable's.
 pub(crate) const RUNTIME: &str = "bedrock_runtime";
+/// The same for the control plane.
+pub(crate) const CONTROL: &str = "bedrock";
 
 const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 

@@ -26,7 +26,7 @@ use super::secret::{Fields, Secret, hashed_name};
 use super::session::{self, Session};
 use super::sts;
 use crate::date::rfc3339;
-use crate::region::is_govcloud;
+use crate::region::{is_govcloud, without_fips};
 use crate::{Error, ErrorKind, Hint, Result};
 
 /// The keys of a session, refreshed if they are about to expire.
@@ -94,7 +94,7 @@ impl<'a> Cached<'a> {
     ) -> Result<(Keys, Zeroizing<Vec<u8>>), Fault> {
         let region = match &self.region {
             Some(region) => region.text().to_owned(),
-            None => sts::region(cx).await?,
+            None => without_fips(&sts::region(cx).await?),
         };
         let base = cx.service("signin", &region, |suffix| host(&region, suffix))?;
         let url = base.join("/v1/token", &[])?;

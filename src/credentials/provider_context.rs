@@ -19,7 +19,7 @@ use crate::aws_files::{Profiles, Section};
 use crate::context::{AwsFiles, Context};
 use crate::redaction::Redaction;
 use crate::refusal::error_code;
-use crate::region::{Region, RegionSettings, dns_suffix};
+use crate::region::{Region, RegionSettings, Variant, dns_suffix};
 use crate::retry::Retry;
 use crate::service_url::configured_url;
 use crate::transport::{Http, HttpConfig, Transport, proxy_secrets, too_long};
@@ -37,6 +37,8 @@ pub struct ProviderContext {
     pub(super) given_region: Option<String>,
     /// The runtime's URL that code names.
     pub(super) endpoint_url: Option<String>,
+    /// FIPS and dual-stack, as code asks for them.
+    variant: [Option<bool>; 2],
     /// The region of a settings file.
     pub(super) fallback_region: Option<String>,
     /// Whether no service may be asked.
@@ -90,6 +92,7 @@ impl ProviderContext {
             profile: None,
             given_region: None,
             endpoint_url: None,
+            variant: [None; 2],
             fallback_region: None,
             offline: false,
             transport: None,
@@ -129,6 +132,12 @@ impl ProviderContext {
     /// The runtime's URL, which may name a region.
     pub(crate) fn endpoint_url(mut self, url: String) -> Self {
         self.endpoint_url = Some(url);
+        self
+    }
+
+    /// FIPS and dual-stack endpoints, as code asks for them.
+    pub(crate) fn variant(mut self, use_fips: Option<bool>, use_dual_stack: Option<bool>) -> Self {
+        self.variant = [use_fips, use_dual_stack];
         self
     }
 
@@ -248,6 +257,13 @@ impl<'a> SearchContext<'a> {
             return Region::resolve(&settings, env);
         }
         Region::resolve(&RegionSettings { profile: self.section()?, ..settings }, env)
+    }
+
+    /// FIPS and dual-stack, for a region by its name as it was found.
+    pub(super) fn variant_in(&self, region: &str) -> Result<Variant> {
+        let [fips, dual_stack] = self.shared.variant;
+        let profile = self.section()?.map(|(_, profile)| profile);
+        Ok(Variant::of(region, fips, dual_stack, profile, |name| self.context.env(name)))
     }
 
     /// The URL of a service for credentials: the one configured under this id in the AWS files, or else of the

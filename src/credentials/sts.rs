@@ -15,15 +15,15 @@ use super::provider_context::{
 use super::secret::{Secret, keys};
 use crate::date::read_rfc3339;
 use crate::redaction;
+use crate::region;
 use crate::sign::{Scope, sign};
 use crate::url::encode_label;
 use crate::{Error, ErrorKind, Hint, Result};
 
-/// The region to ask for credentials in: the named one, or else the instance's.
+/// The region to ask for credentials in, by its name as it was found: the named one, or else the instance's.
 pub(super) async fn region(cx: &SearchContext<'_>) -> Result<String> {
     if let Some(region) = cx.named_region()? {
-        // FIPS in the name is meant for Bedrock only.
-        return Ok(region.signing_name());
+        return Ok(region.name().to_owned());
     }
     cx.imds.region(cx).await.ok_or_else(|| {
         Error::new(ErrorKind::Credentials, "expected a region to ask STS in, found none")
@@ -42,8 +42,9 @@ pub(super) async fn assume(
     parameters: &[(&str, &str)],
     signed_with: Option<&Keys>,
 ) -> Result<Keys, Fault> {
-    let region = region(cx).await?;
-    let base = cx.service("sts", &region, |suffix| format!("sts.{region}.{suffix}"))?;
+    let named = region(cx).await?;
+    let (host, region) = region::sts(&named, cx.variant_in(&named)?)?;
+    let base = cx.service("sts", &region, |_| host)?;
     let mut form = Zeroizing::new(format!("Action={action}&Version=2011-06-15").into_bytes());
     for (name, value) in parameters {
         let value = Zeroizing::new(encode_label(value));

@@ -4,7 +4,7 @@ use super::{ConfiguredModel, Params, Settings, is_our_provider, our_model};
 use crate::config::Config;
 use crate::converse::{ConverseRequest, InferenceConfiguration, ServiceTier, ServiceTierType};
 use crate::models::{Model, ModelInfo};
-use crate::region::region_of_url;
+use crate::region::{region_in_url, region_of_url};
 use crate::transport::HttpConfig;
 use crate::{Error, ErrorKind, Result};
 
@@ -12,7 +12,8 @@ impl Settings {
     /// The region of the file, which counts where neither code nor environment nor profile name one: that in
     /// a `baseUrl` of Amazon's own, else that of discovery.
     pub fn region(&self) -> Option<String> {
-        let of_url = self.base_url.as_deref().and_then(region_of_url);
+        let of_url =
+            self.base_url.as_deref().and_then(|url| region_of_url(url).or_else(|| region_in_url(url)));
         of_url.or_else(|| self.discovery.region.clone())
     }
 
@@ -28,7 +29,9 @@ impl Settings {
         config.project = config.project.or_else(|| self.params(model.unwrap_or_default()).project);
         let model = model.and_then(|id| self.model(id));
         let own_url = model.and_then(|model| model.base_url.as_deref());
-        let region = own_url.and_then(region_of_url).or_else(|| self.region());
+        let region = own_url
+            .and_then(|url| region_of_url(url).or_else(|| region_in_url(url)))
+            .or_else(|| self.region());
         let url = match own_url {
             Some(url) => Some(url).filter(|url| region_of_url(url).is_none()),
             None => self.endpoint_url(),

@@ -520,6 +520,11 @@ fn the_order_of_sources_for_a_region() {
         (RegionSettings { model_id: None, given: None, ..all }, ("X", ""), "of-profile (profile default)"),
         (url_only, ("X", ""), "of-url (endpoint URL)"),
         (RegionSettings { endpoint_url: None, ..url_only }, in_env, "of-url (endpoint URL)"),
+        (
+            RegionSettings { endpoint_url: Some("http://localhost"), ..url_only },
+            ("AWS_ENDPOINT_URL_BEDROCK", "https://vpce-1.bedrock.of-url.vpce.amazonaws.com"),
+            "of-url (endpoint URL)",
+        ),
         (RegionSettings { endpoint_url: Some(fips), ..url_only }, in_env, "us-gov-west-1 (endpoint URL)"),
         (
             RegionSettings { endpoint_url: Some("http://localhost"), ..url_only },

@@ -227,8 +227,9 @@ fn a_url_of_amazons_own_names_a_region_and_another_is_the_endpoint() {
         ("https://bedrock-runtime.us-west-2.amazonaws.com/", Some("us-west-2"), false),
         ("https://bedrock-runtime.cn-north-1.amazonaws.com.cn", Some("cn-north-1"), false),
         ("https://bedrock-runtime-fips.us-east-1.amazonaws.com", Some("fips-us-east-1"), false),
-        ("https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", None, true),
-        ("https://bedrock-runtime.us-east-1.amazonaws.com/path", None, true),
+        ("https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", Some("us-east-1"), true),
+        ("https://bedrock-runtime.us-east-1.amazonaws.com/path", Some("us-east-1"), true),
+        ("https://bedrock-runtime.eu-west-1.api.aws", Some("eu-west-1"), true),
         ("https://bedrock-runtime..amazonaws.com", None, true),
         ("http://localhost:8080/bedrock", None, true),
     ] {
