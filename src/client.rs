@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::converse::{ConverseRequest, ConverseResponse};
 use crate::count_tokens::{CountTokensRequest, CountTokensResponse};
 use crate::credentials::{Credentials, Search, Token};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Service};
 use crate::foundation_model::{
     GetFoundationModelRequest, GetFoundationModelResponse, ListFoundationModelsRequest,
     ListFoundationModelsResponse,
@@ -35,7 +35,9 @@ use crate::inference_profile::{
     ListInferenceProfilesResponse,
 };
 use crate::invoke_model::{InvokeModelRequest, InvokeModelResponse, ResponseStreamEvent};
-use crate::operation::{Call, NEXT_TOKEN, Operation, Request, ResponseForm, StreamRequest};
+use crate::operation::{
+    CLIENT_TOKEN, Call, MEMBERS_IN_HEADERS, NEXT_TOKEN, Operation, Request, ResponseForm, StreamRequest,
+};
 use crate::redaction::Redaction;
 use crate::refusal;
 use crate::region::Region;
@@ -286,21 +288,31 @@ impl Client {
     /// response, under their names in the service's model, with blobs in base64. JSON is returned unchanged, and all
     /// pages of a list as one.
     ///
+    /// An operation that takes a `clientRequestToken` is sent a new one if the request has none, so that a retry
+    /// creates nothing twice.
+    ///
     /// Fails with [`ErrorKind::InvalidInput`] if the response of the operation is a stream.
     pub async fn call(&self, operation: Operation, request: &Members) -> Result<Document> {
-        let (member, headers) = match operation.response_form() {
-            ResponseForm::Payload { member, headers } => (member, headers),
-            ResponseForm::Stream { .. } => return Err(operation.wrong_form("whole", "is a stream")),
-            ResponseForm::Json { .. } | ResponseForm::Pages { .. } => {
-                let (head, body) = self.all(&Call::new(operation, request)?).await?;
+        let member = match operation.response_form() {
+            ResponseForm::Payload(member) => member,
+            ResponseForm::Stream(_) => return Err(operation.wrong_form("whole", "is a stream")),
+            ResponseForm::Json(_) | ResponseForm::Pages(_) => {
+                let call = if operation.takes_client_token() && request.named(CLIENT_TOKEN).is_none() {
+                    let mut request = request.clone();
+                    request.insert(CLIENT_TOKEN, Value::from(self.config.context.uuid()));
+                    Call::new(operation, &request)?
+                } else {
+                    Call::new(operation, request)?
+                };
+                let (head, body) = self.all(&call).await?;
                 return operation.read_json(&body).map_err(|error| unreadable(error, &head));
             }
         };
         let (head, body) = self.whole(&Call::new(operation, request)?).await?;
         let mut members = Members::default();
-        for (name, _) in headers {
-            if let Some(value) = operation.member_in_headers(name, &head.headers) {
-                members.insert(*name, Value::from(value));
+        for (name, _) in MEMBERS_IN_HEADERS {
+            if let Some(value) = Operation::member_in_headers(name, &head.headers) {
+                members.insert(name, Value::from(value));
             }
         }
         members.insert(member, Document::write(&Blob(body))?);
@@ -385,7 +397,8 @@ impl Client {
 
     /// The region that a call of this model goes to.
     pub(crate) async fn region_of(&self, model_id: &str) -> Result<String> {
-        Ok(self.target(Some(model_id), &self.config.context.aws_files()).await?.region.signing_name())
+        let files = self.config.context.aws_files();
+        Ok(self.target(Service::Runtime, Some(model_id), &files).await?.region.signing_name())
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -415,7 +428,7 @@ impl Client {
     /// The whole response. For a list in pages: the first page with the items of all pages.
     async fn all(&self, call: &Call) -> Result<(Parts, Bytes)> {
         match call.operation.map(Operation::response_form) {
-            Some(ResponseForm::Pages { items }) => self.all_pages(call, items).await,
+            Some(ResponseForm::Pages(items)) => self.all_pages(call, items).await,
             _ => self.whole(call).await,
         }
     }
@@ -424,8 +437,8 @@ impl Client {
         let mut call = first.clone();
         let mut tokens = BTreeSet::new();
         // size: 4,000 bytes, because `collect` would bring sorting code along.
-        for (_, token) in call.query.iter().filter(|(key, _)| key == NEXT_TOKEN) {
-            tokens.insert(token.clone());
+        if let Some(token) = call.page() {
+            tokens.insert(token);
         }
         let mut all = Vec::<Document>::new();
         let (mut pages, mut bytes) = (0, 0);
@@ -463,7 +476,7 @@ impl Client {
             if !tokens.insert(token.clone()) {
                 return Err(unreadable(damaged(NEXT_TOKEN, "the token of a page that was not given yet")));
             }
-            call = call.of_page(token);
+            call = call.of_page(token)?;
         }
     }
 }

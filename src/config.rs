@@ -296,6 +296,7 @@ impl Config {
     /// Where calls go, by everything that has a say in it. `instance_region` is asked for when nothing else names a region.
     pub(crate) async fn target(
         &self,
+        service: Service,
         model_id: Option<&str>,
         files: &AwsFiles,
         instance_region: impl Future<Output = Result<Option<String>>>,
@@ -331,8 +332,11 @@ impl Config {
             let settings = EndpointSettings { url, region, use_fips, use_dual_stack, profile, fallback_url };
             Endpoint::resolve(service, &settings, env)
         };
-        let fallback_url = self.fallback_endpoint_url.as_deref();
-        let mut runtime = endpoint(Service::Runtime, self.endpoint_url.as_deref(), fallback_url)?;
+        let (service, urls) = match service {
+            Service::AgentRuntime => (service, (None, None)),
+            _ => (Service::Runtime, (self.endpoint_url.as_deref(), self.fallback_endpoint_url.as_deref())),
+        };
+        let mut runtime = endpoint(service, urls.0, urls.1)?;
         if *runtime.source() == EndpointSource::Settings {
             runtime.withhold(self.withheld.iter().map(Token::token));
         }
@@ -482,6 +486,7 @@ const OF_CONNECTION: [&str; 10] = [
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) region: Region,
+    /// Of the runtime, or of the agents' runtime where it is called.
     pub(crate) runtime: Endpoint,
     pub(crate) control: Endpoint,
     pub(crate) retry: Retry,
@@ -490,8 +495,8 @@ pub(crate) struct Target {
 impl Target {
     pub(crate) fn endpoint(&self, service: Service) -> &Endpoint {
         match service {
-            Service::Runtime => &self.runtime,
             Service::Control => &self.control,
+            Service::Runtime | Service::AgentRuntime => &self.runtime,
         }
     }
 }

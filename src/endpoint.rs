@@ -6,10 +6,10 @@
 //! The first of these that is set decides:
 //!
 //! 1. a URL given in code or by a flag,
-//! 2. `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`, or `AWS_ENDPOINT_URL_BEDROCK` for the control plane: neither
-//!    applies to the other service,
+//! 2. `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`, or `AWS_ENDPOINT_URL_BEDROCK` for the control plane, or
+//!    `AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME`: none applies to another service,
 //! 3. `AWS_ENDPOINT_URL`,
-//! 4. `endpoint_url` under `bedrock_runtime` or `bedrock` in the `[services NAME]` section that the
+//! 4. `endpoint_url` under `bedrock_runtime`, `bedrock` or `bedrock_agent_runtime` in the `[services NAME]` section that the
 //!    profile's `services` names,
 //! 5. `endpoint_url` of the profile,
 //! 6. the URL of a settings file,
@@ -44,7 +44,7 @@ use crate::service_url::{CONTROL, RUNTIME, configured_url, given_url};
 use crate::url::{BaseUrl, Origin};
 use crate::{Error, ErrorKind, Hint, Result};
 
-/// One of the two services that Bedrock consists of. Both sign as `bedrock`.
+/// One of the services that Bedrock consists of. All sign as `bedrock`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Service {
@@ -52,14 +52,17 @@ pub enum Service {
     Runtime,
     /// `bedrock`: the control plane. Models and inference profiles are listed here.
     Control,
+    /// `bedrock-agent-runtime`: documents are ranked here.
+    AgentRuntime,
 }
 
 impl Service {
-    /// The first part of the host name: `bedrock-runtime` or `bedrock`.
+    /// The first part of the host name: `bedrock-runtime`, `bedrock` or `bedrock-agent-runtime`.
     pub fn endpoint_prefix(self) -> &'static str {
         match self {
             Self::Runtime => "bedrock-runtime",
             Self::Control => "bedrock",
+            Self::AgentRuntime => "bedrock-agent-runtime",
         }
     }
 
@@ -68,6 +71,7 @@ impl Service {
         match self {
             Self::Runtime => RUNTIME,
             Self::Control => CONTROL,
+            Self::AgentRuntime => "bedrock_agent_runtime",
         }
     }
 }

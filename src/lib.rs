@@ -57,7 +57,8 @@
 
 #[doc(inline)]
 pub use pumice_codec::{
-    converse, count_tokens, foundation_model, frame, guardrail, inference_profile, invoke_model, reply, shape,
+    converse, count_tokens, foundation_model, frame, guardrail, inference_profile, invoke_model,
+    model_access, reply, shape,
 };
 
 #[cfg(feature = "http")]

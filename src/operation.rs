@@ -11,7 +11,7 @@ mod request;
 use http::header::{CONTENT_TYPE, HeaderMap};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use self::binding::Location;
+pub use self::binding::Operation;
 pub(crate) use self::binding::ResponseForm;
 pub use self::call::Call;
 pub use self::request::{Request, StreamRequest};
@@ -21,50 +21,7 @@ use crate::shape::Members;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
 
-/// An operation of the service.
-///
-/// Sources: the API references of [Amazon Bedrock Runtime](https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html)
-/// and of [Amazon Bedrock](https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock.html).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Operation {
-    /// A conversation with a model, with one response.
-    Converse,
-    /// A conversation with a model; the response is a stream of events.
-    ConverseStream,
-    /// A model called in its own format, with one response.
-    InvokeModel,
-    /// A model called in its own format; the response is a stream of events.
-    InvokeModelWithResponseStream,
-    /// How many tokens a request has.
-    CountTokens,
-    /// A guardrail's assessment of content, without a model.
-    ApplyGuardrail,
-    /// The foundation models of a region.
-    ListFoundationModels,
-    /// One foundation model.
-    GetFoundationModel,
-    /// The inference profiles of a region.
-    ListInferenceProfiles,
-    /// One inference profile.
-    GetInferenceProfile,
-}
-
 impl Operation {
-    /// All operations.
-    pub const ALL: [Self; 10] = [
-        Self::Converse,
-        Self::ConverseStream,
-        Self::InvokeModel,
-        Self::InvokeModelWithResponseStream,
-        Self::CountTokens,
-        Self::ApplyGuardrail,
-        Self::ListFoundationModels,
-        Self::GetFoundationModel,
-        Self::ListInferenceProfiles,
-        Self::GetInferenceProfile,
-    ];
-
     /// The operation of this name in the service's model.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|operation| operation.name() == name)
@@ -80,19 +37,9 @@ impl Operation {
         self.binding().service
     }
 
-    /// Whether a request names a model, in `modelId`.
-    pub fn takes_model(self) -> bool {
-        self.binding().location(MODEL_ID) == Location::Label
-    }
-
-    /// Whether a request can name a project, in `projectIdentifier`.
-    pub(crate) fn takes_project(self) -> bool {
-        !matches!(self, Self::CountTokens | Self::ApplyGuardrail)
-    }
-
     /// Whether the response is a stream of events.
     pub fn is_streamed(self) -> bool {
-        matches!(self.response_form(), ResponseForm::Stream { .. })
+        matches!(self.response_form(), ResponseForm::Stream(_))
     }
 
     /// The event without which a response in a stream is not complete.
@@ -100,7 +47,7 @@ impl Operation {
     /// Fails with [`ErrorKind::InvalidInput`] if the response of this operation is not a stream.
     pub(crate) fn closing_event(self) -> Result<Option<&'static str>> {
         match self.response_form() {
-            ResponseForm::Stream { closing_event } => Ok(Some(closing_event)),
+            ResponseForm::Stream(closing_event) => Ok(Some(closing_event)),
             _ => Err(self.wrong_form("a stream of events", "comes whole")),
         }
     }
@@ -117,10 +64,9 @@ impl Operation {
         self.binding().response
     }
 
-    /// A member of the response that is sent as a header.
-    pub(crate) fn member_in_headers<'a>(self, member: &str, headers: &'a HeaderMap) -> Option<&'a str> {
-        let ResponseForm::Payload { headers: listed, .. } = self.response_form() else { return None };
-        let (_, name) = listed.iter().find(|(listed, _)| *listed == member)?;
+    /// A member of InvokeModel's response that is sent as a header.
+    pub(crate) fn member_in_headers<'a>(member: &str, headers: &'a HeaderMap) -> Option<&'a str> {
+        let (_, name) = MEMBERS_IN_HEADERS.iter().find(|(listed, _)| *listed == member)?;
         headers.get(*name)?.to_str().ok()
     }
 
@@ -130,15 +76,11 @@ impl Operation {
     /// `null` counts as absent.
     pub(crate) fn expected_instead(self, headers: &HeaderMap, body: &[u8]) -> Option<String> {
         let name = self.name();
-        let only;
         let required = match self.response_form() {
-            ResponseForm::Json { required } => required,
-            ResponseForm::Pages { items } => {
-                only = [items];
-                &only[..]
-            }
+            ResponseForm::Json("") if body.trim_ascii().is_empty() => return None,
+            ResponseForm::Json(required) | ResponseForm::Pages(required) => required,
             // A model's response can have any format, but is never empty and never an HTML page.
-            ResponseForm::Payload { member, .. } => {
+            ResponseForm::Payload(member) => {
                 let may_be = |media_type| may_be(media_type, headers);
                 let fits = match headers.contains_key(CONTENT_TYPE) {
                     true if may_be("text/html") || may_be("application/xhtml+xml") => false,
@@ -147,20 +89,26 @@ impl Operation {
                 };
                 return (!fits).then(|| format!("a {member} in the {name} response"));
             }
-            ResponseForm::Stream { .. } => return None,
+            ResponseForm::Stream(_) => return None,
         };
         let Ok(members) = from_json::<Members>(body) else {
             return Some(format!("a JSON object as the {name} response"));
         };
         let has = |member: &str| members.named(member).is_some_and(|value| value.text() != "null");
-        let missing = required.iter().copied().filter(|member| !has(member)).collect::<Vec<_>>();
+        if required.is_empty() {
+            let is_error = ["message", "Message", "__type", "code", "Output"].into_iter().any(has);
+            return is_error.then(|| format!("no error in the {name} response"));
+        }
+        let missing = required.split(',').filter(|member| !has(member)).collect::<Vec<_>>();
         // A page whose items were all filtered out leads to the next one.
-        let is_page = matches!(self.response_form(), ResponseForm::Pages { .. }) && has(NEXT_TOKEN);
+        let is_page = matches!(self.response_form(), ResponseForm::Pages(_)) && has(NEXT_TOKEN);
         (!missing.is_empty() && !is_page).then(|| format!("{} in the {name} response", missing.join(", ")))
     }
 
     /// Reads the body of a response as its type.
     pub(crate) fn read_json<T: DeserializeOwned>(self, body: &[u8]) -> Result<T> {
+        // Of an operation whose response has no members.
+        let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
         from_json(body).map_err(|source| {
             let message = format!("expected a {} response, found JSON of another form", self.name());
             Error::new(ErrorKind::Damaged, message).with_source(source)
@@ -172,3 +120,11 @@ impl Operation {
 pub(crate) const NEXT_TOKEN: &str = "nextToken";
 const MODEL_ID: &str = "modelId";
 const PROJECT: &str = "projectIdentifier";
+/// What a request is recognised by when it is repeated.
+pub(crate) const CLIENT_TOKEN: &str = "clientRequestToken";
+/// The members of InvokeModel's response beside the body, and the headers that they are in.
+pub(crate) const MEMBERS_IN_HEADERS: [(&str, &str); 3] = [
+    ("contentType", "content-type"),
+    ("performanceConfigLatency", "x-amzn-bedrock-performanceconfig-latency"),
+    ("serviceTier", "x-amzn-bedrock-service-tier"),
+];

@@ -51,9 +51,8 @@ async fn requests_are_those_of_botocore() {
         capture::assert_request(&case, operation).await;
         *held.entry(operation).or_default() += 1;
     }
-    for operation in Operation::ALL {
-        assert!(held.get(&operation).is_some_and(|count| *count >= 2), "{operation:?}: {held:?}");
-    }
+    // The other operations are compared with the service's model, in `tests/client/model.rs`.
+    assert!(held.len() == 10 && held.values().all(|count| *count >= 2), "{held:?}");
 }
 
 #[test]

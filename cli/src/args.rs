@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use lexopt::Arg;
+use pumice::operation::Operation;
 use pumice::spelling::nearest;
 
 use crate::failure::Failure;
@@ -152,11 +153,9 @@ ConverseStream's: one line of JSON per event, under the API's own names.",
         usage: "OPERATION [--request FILE|-]",
         about: "Call an operation by name: a request as JSON in, the response as JSON out",
         more: "\
-OPERATION is Converse, ConverseStream, InvokeModel, InvokeModelWithResponseStream, CountTokens,
-ApplyGuardrail, ListFoundationModels, GetFoundationModel, ListInferenceProfiles or
-GetInferenceProfile. The request is one JSON object under the service model's own names
-(contentType, typeEquals), blobs in base64. The response has the same form, on one line; of a stream,
-each event is a line. All pages of a list are fetched.",
+The request is one JSON object under the service model's own names (contentType, typeEquals), blobs in
+base64. The response has the same form, on one line; of a stream, each event is a line. All pages of a
+list are fetched. OPERATION is one of these:",
         flags: &[
             flag("request", "The request; `-` for standard input [default: an empty request]")
                 .value("FILE|-"),
@@ -478,6 +477,16 @@ fn explain(text: &mut String, explained: &Explained) -> std::fmt::Result {
     if !explained.more.is_empty() {
         writeln!(text, "\n{}", explained.more)?;
     }
+    if explained.command == Command::Call {
+        let mut column = WIDEST;
+        for operation in Operation::ALL {
+            let name = operation.name();
+            let begin = if column + name.len() < WIDEST { " " } else { "\n  " };
+            column = if begin == " " { column + 1 + name.len() } else { 2 + name.len() };
+            text.extend([begin, name]);
+        }
+        text.push('\n');
+    }
     if !explained.flags.is_empty() {
         text.push_str("\nOptions:\n");
         list(text, explained.flags)?;
@@ -499,6 +508,9 @@ fn list(text: &mut String, flags: &[Flag]) -> std::fmt::Result {
     }
     Ok(())
 }
+
+/// The longest line of a list in a help, in characters.
+const WIDEST: usize = 100;
 
 #[cfg(test)]
 mod tests {

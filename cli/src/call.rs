@@ -41,12 +41,17 @@ fn named_operation(args: &Args) -> Result<Operation, Failure> {
 
 async fn call(args: &Args, report: &Report, operation: Operation) -> Result<(), Failure> {
     let mut request = read_request(args)?;
-    if operation.service() == Service::Control && args.has("endpoint-url") {
+    let elsewhere = match operation.service() {
+        Service::Control => Some(("the control plane", "AWS_ENDPOINT_URL_BEDROCK")),
+        Service::AgentRuntime => Some(("the runtime of agents", "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME")),
+        _ => None,
+    };
+    if let Some((service, variable)) = elsewhere.filter(|_| args.has("endpoint-url")) {
         let name = operation.name();
         return Err(Failure::usage(format!(
-            "--endpoint-url is for the runtime, and {name} is an operation of the control plane"
+            "--endpoint-url is for the runtime, and {name} is an operation of {service}"
         ))
-        .hint("set AWS_ENDPOINT_URL_BEDROCK to call another control plane"));
+        .hint(format!("set {variable} to call another server")));
     }
     let session = Session::new(args, report)?;
     if operation.takes_model() {

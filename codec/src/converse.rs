@@ -78,6 +78,9 @@ structure! {
             /// The guardrail of the call. It assesses the `guardContent` blocks, or everything if there
             /// are none.
             guardrail_config: GuardrailConfiguration = "guardrailConfig",
+            /// The project of the call, by its id or ARN. Without one, or with `default`, it is the account's default
+            /// project.
+            project_identifier: String = "projectIdentifier",
             /// Parameters of the model that `inference_config` does not have, such as
             /// `{"thinking": {"type": "enabled", "budget_tokens": 2048}}`.
             additional_model_request_fields: Document = "additionalModelRequestFields",

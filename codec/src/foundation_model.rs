@@ -22,6 +22,9 @@ structure! {
             by_output_modality: ModelModality = "byOutputModality",
             /// Those that can be called so.
             by_inference_type: InferenceType = "byInferenceType",
+            /// The project of the call, by its id or ARN. Without one, or with `default`, it is the account's default
+            /// project.
+            project_identifier: String = "projectIdentifier",
         }
     }
 }
@@ -42,6 +45,10 @@ structure! {
         label {
             /// The id of the model, or its ARN.
             model_identifier: String = "modelIdentifier",
+        }
+        optional {
+            /// The project, by its id or ARN: which models there are depends on it.
+            project_identifier: String = "projectIdentifier",
         }
     }
 }

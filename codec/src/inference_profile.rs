@@ -18,6 +18,9 @@ structure! {
             next_token: String = "nextToken",
             /// Only profiles of this type.
             type_equals: InferenceProfileType = "typeEquals",
+            /// The project of the call, by its id or ARN. Without one, or with `default`, it is the account's default
+            /// project.
+            project_identifier: String = "projectIdentifier",
         }
     }
 }
@@ -60,6 +63,10 @@ structure! {
         label {
             /// The id of the profile, or its ARN.
             inference_profile_identifier: String = "inferenceProfileIdentifier",
+        }
+        optional {
+            /// The project, by its id or ARN: which models there are depends on it.
+            project_identifier: String = "projectIdentifier",
         }
     }
 }

@@ -50,6 +50,9 @@ structure! {
             /// Labels that the invocation logs can be filtered by: a JSON object of strings as text of at
             /// most 8500 characters, all of them visible ASCII, since it is a header.
             request_metadata: String = "requestMetadata",
+            /// The project of the call, by its id or ARN. Without one, or with `default`, it is the account's default
+            /// project.
+            project_identifier: String = "projectIdentifier",
         }
     }
 }

@@ -35,6 +35,7 @@ mod event;
 pub mod foundation_model;
 pub mod inference_profile;
 pub mod invoke_model;
+pub mod model_access;
 pub mod reply;
 
 pub use error::{Error, ErrorKind, Result};

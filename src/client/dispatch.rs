@@ -115,15 +115,21 @@ impl Client {
         let search = self.search(&files).await;
         let found = search.result.as_ref().ok();
         let instance_region = found.and_then(|found| found.region.clone());
-        let target = self.config.target(None, &files, async { Ok(instance_region) }).await?;
+        let target =
+            self.config.target(Service::Runtime, None, &files, async { Ok(instance_region) }).await?;
         let Target { region, runtime, control, .. } = target;
         Ok(Identity { search, region, runtime, control })
     }
 
-    /// The target of a model's calls.
-    pub(super) async fn target(&self, model_id: Option<&str>, files: &AwsFiles) -> Result<Target> {
+    /// The target of a service's calls, of this model.
+    pub(super) async fn target(
+        &self,
+        service: Service,
+        model_id: Option<&str>,
+        files: &AwsFiles,
+    ) -> Result<Target> {
         let instance_region = async { Ok(self.found(files).await?.and_then(|found| found.region.clone())) };
-        self.config.target(model_id, files, instance_region).await
+        self.config.target(service, model_id, files, instance_region).await
     }
 
     /// Repeats a call until its response has been read or there is no further attempt.
@@ -326,7 +332,7 @@ impl<'a> Attempts<'a> {
         let files = config.context.aws_files();
         Ok(Self {
             client,
-            target: client.target(call.model_id.as_deref(), &files).await?,
+            target: client.target(call.service, call.model_id.as_deref(), &files).await?,
             call,
             substituted: false,
             invocation: config.context.uuid(),

@@ -6,8 +6,8 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::binding::{Location, label};
-use super::{MODEL_ID, Operation, PROJECT};
+use super::binding::{Location, MODEL_PATH, Others, label};
+use super::{MODEL_ID, NEXT_TOKEN, Operation, PROJECT};
 use crate::endpoint::Service;
 use crate::invoke_model::InvokeModelRequest;
 use crate::shape::{Blob, Document, Members};
@@ -64,14 +64,14 @@ impl Call {
             match binding.location(member) {
                 Location::Label => {}
                 Location::Query(key) => call.add_query(key, text(member, value)?),
-                Location::QueryByName => call.add_query(member, text(member, value)?),
+                Location::Other(Others::Query) => call.add_query(member, text(member, value)?),
                 Location::Header(name) => {
                     if let Some(value) = text(member, value)? {
                         call.headers
                             .insert(HeaderName::from_static(name), header_value(member, name, &value)?);
                     }
                 }
-                Location::Json => json.0.push((member, value)),
+                Location::Other(Others::Json) => json.0.push((member, value)),
                 Location::Payload => {
                     let blob = value.read::<Option<Blob>>().map_err(|_| {
                         invalid(member, "expected bytes in base64, as a string; found something else")
@@ -79,7 +79,7 @@ impl Call {
                     })?;
                     call.body = blob.unwrap_or_default().0;
                 }
-                Location::Nowhere => {
+                Location::Other(Others::Nowhere) => {
                     let known = binding.members.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
                     let name = binding.name;
                     return Err(invalid(member, &format!("{name} has no such member"))
@@ -87,7 +87,7 @@ impl Call {
                 }
             }
         }
-        if binding.others == Location::Json {
+        if binding.others == Others::Json {
             let body = serde_json::to_vec(&json).map_err(|source| {
                 Error::new(ErrorKind::InvalidInput, "expected members that can be written as JSON")
                     .with_source(source)
@@ -180,10 +180,8 @@ impl Call {
                     call.headers.insert(HeaderName::from_static(name), value);
                 }
             }
-            Location::Json => {
-                let members = from_json::<Members>(&call.body);
-                let mut members =
-                    members.map_err(|_| invalid(PROJECT, "expected a JSON body to put it in"))?;
+            Location::Other(Others::Json) => {
+                let mut members = call.members(PROJECT)?;
                 if members.named(PROJECT).is_none() {
                     members.insert(PROJECT, Value::from(project));
                     call.body = Document::write(&members)?.text().to_owned().into();
@@ -198,11 +196,28 @@ impl Call {
         Ok(call)
     }
 
+    /// The token of the page that the call names, if it names one.
+    pub(crate) fn page(&self) -> Option<String> {
+        let in_query = self.query.iter().find(|(key, _)| key == NEXT_TOKEN).map(|(_, token)| token.clone());
+        in_query.or_else(|| self.members(NEXT_TOKEN).ok()?.named(NEXT_TOKEN)?.read().ok())
+    }
+
     /// The same call for another page of a list.
-    pub(crate) fn of_page(mut self, token: String) -> Self {
-        self.query.retain(|(key, _)| key != super::NEXT_TOKEN);
-        self.add_query(super::NEXT_TOKEN, Some(token));
-        self
+    pub(crate) fn of_page(mut self, token: String) -> Result<Self> {
+        if self.body.is_empty() {
+            self.query.retain(|(key, _)| key != NEXT_TOKEN);
+            self.add_query(NEXT_TOKEN, Some(token));
+        } else {
+            let mut members = self.members(NEXT_TOKEN)?;
+            members.insert(NEXT_TOKEN, Value::from(token));
+            self.body = Document::write(&members)?.text().to_owned().into();
+        }
+        Ok(self)
+    }
+
+    /// The members of the JSON body, which another one is put into.
+    fn members(&self, another: &str) -> Result<Members> {
+        from_json(&self.body).map_err(|_| invalid(another, "expected a JSON body to put it in"))
     }
 
     /// A call with these labels and a JSON body, which is written only once, because it may be large.
@@ -239,7 +254,7 @@ impl Call {
             let found = match value_of(member)? {
                 Some(value) if !value.is_empty() => {
                     path.push_str(&encode_label(&value));
-                    if member == MODEL_ID {
+                    if member == MODEL_ID && operation.takes_model() {
                         model_id = Some(value);
                     }
                     continue;
@@ -253,7 +268,7 @@ impl Call {
             operation: Some(operation),
             service: binding.service,
             model_id,
-            method: binding.method,
+            method: binding.method(),
             path,
             query: Vec::new(),
             headers: HeaderMap::new(),
@@ -310,6 +325,3 @@ impl Serialize for JsonBody<'_> {
         serializer.collect_map(self.0.iter().copied())
     }
 }
-
-/// The beginning of the path of each operation that takes a model. The model follows.
-const MODEL_PATH: &str = "/model/";

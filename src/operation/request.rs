@@ -17,6 +17,14 @@ use crate::inference_profile::{
     ListInferenceProfilesResponse,
 };
 use crate::invoke_model::{InvokeModelRequest, InvokeModelResponse, ResponseStreamEvent};
+use crate::model_access::{
+    CreateFoundationModelAgreementRequest, CreateFoundationModelAgreementResponse,
+    DeleteFoundationModelAgreementRequest, DeleteFoundationModelAgreementResponse,
+    GetFoundationModelAvailabilityRequest, GetFoundationModelAvailabilityResponse,
+    GetUseCaseForModelAccessRequest, GetUseCaseForModelAccessResponse,
+    ListFoundationModelAgreementOffersRequest, ListFoundationModelAgreementOffersResponse,
+    PutUseCaseForModelAccessRequest, PutUseCaseForModelAccessResponse,
+};
 use crate::{Event, Result};
 
 /// A request with one response; see [`Client::send`](crate::Client::send).
@@ -51,7 +59,7 @@ pub trait StreamRequest: Sealed {
 pub trait Sealed {}
 
 /// `Operation: Request => Response, how the request is written`: `json` with the labels in the order of the path,
-/// `payload` for a body of any form, `members` for a request without a body.
+/// `payload` for a body of any form, `members` for one whose members the table of operations places.
 macro_rules! requests {
     ($( $operation:ident: $request:ident => $response:ident, $form:ident $(($($label:ident),+))?; )+) => { $(
         impl Sealed for $request {}
@@ -116,6 +124,12 @@ requests! {
     GetFoundationModel: GetFoundationModelRequest => GetFoundationModelResponse, members;
     ListInferenceProfiles: ListInferenceProfilesRequest => ListInferenceProfilesResponse, members;
     GetInferenceProfile: GetInferenceProfileRequest => InferenceProfileSummary, members;
+    GetFoundationModelAvailability: GetFoundationModelAvailabilityRequest => GetFoundationModelAvailabilityResponse, members;
+    ListFoundationModelAgreementOffers: ListFoundationModelAgreementOffersRequest => ListFoundationModelAgreementOffersResponse, members;
+    CreateFoundationModelAgreement: CreateFoundationModelAgreementRequest => CreateFoundationModelAgreementResponse, members;
+    DeleteFoundationModelAgreement: DeleteFoundationModelAgreementRequest => DeleteFoundationModelAgreementResponse, members;
+    PutUseCaseForModelAccess: PutUseCaseForModelAccessRequest => PutUseCaseForModelAccessResponse, members;
+    GetUseCaseForModelAccess: GetUseCaseForModelAccessRequest => GetUseCaseForModelAccessResponse, members;
 }
 
 stream_requests! {
@@ -125,7 +139,7 @@ stream_requests! {
 
 /// A response of InvokeModel: the body is in the model's format, the other members are headers.
 fn invoked(headers: &HeaderMap, body: Bytes) -> InvokeModelResponse {
-    let member = |name| Operation::InvokeModel.member_in_headers(name, headers);
+    let member = |name| Operation::member_in_headers(name, headers);
     let mut response = InvokeModelResponse::new(body);
     response.content_type = member("contentType").map(str::to_owned);
     response.performance_config_latency = member("performanceConfigLatency").map(Into::into);

@@ -176,13 +176,77 @@ async fn a_project_is_sent_to_operations_that_take_one() {
         let expected = match operation {
             Operation::Converse | Operation::ConverseStream => (None, Some(PROJECT), false),
             Operation::InvokeModel | Operation::InvokeModelWithResponseStream => (Some(PROJECT), None, false),
-            Operation::CountTokens | Operation::ApplyGuardrail => (None, None, false),
-            _ => (None, None, true),
+            Operation::ListFoundationModels
+            | Operation::GetFoundationModel
+            | Operation::ListInferenceProfiles
+            | Operation::GetInferenceProfile => (None, None, true),
+            _ => (None, None, false),
         };
         assert_eq!(found, expected, "{operation:?}");
     }
     let own = sent(Operation::Converse, r#"{"modelId":"m","projectIdentifier":"own","messages":[]}"#).await;
     assert_eq!(own.body()[..], *br#"{"projectIdentifier":"own","messages":[]}"#);
+}
+
+/// A retry of such a call creates nothing twice: all attempts have one token.
+#[tokio::test(start_paused = true)]
+async fn what_creates_something_is_sent_with_a_token() {
+    for operation in [
+        Operation::StartAsyncInvoke,
+        Operation::CreateModelInvocationJob,
+        Operation::CreateInferenceProfile,
+        Operation::CreatePromptRouter,
+    ] {
+        let mut capture = Capture::answering([r#"{"message":"busy"}"#]);
+        capture.status = 503;
+        let capture = Arc::new(capture);
+        let client = capture::client(&capture);
+        let tokens = async |params: &str| {
+            call_by_members(&client, operation, params).await.unwrap_err();
+            let mut requests = capture.requests.lock().unwrap();
+            let body = |request: &http::Request<bytes::Bytes>| {
+                serde_json::from_slice::<Value>(request.body()).unwrap()["clientRequestToken"].clone()
+            };
+            requests.drain(..).map(|request| body(&request)).collect::<Vec<_>>()
+        };
+        let made = tokens("{}").await;
+        assert!(made.len() == 3 && made.iter().all(|token| *token == made[0]), "{made:?}");
+        assert_eq!(made[0].as_str().unwrap().len(), 36, "{made:?}");
+        assert_eq!(tokens(r#"{"clientRequestToken":"mine"}"#).await[0], "mine");
+    }
+}
+
+/// It has a host of its own, and the token of its next page is in the body.
+#[tokio::test]
+async fn documents_are_ranked_by_the_runtime_of_agents() {
+    let page = |token: Value| json!({"results": [{"index": 1}], "nextToken": token}).to_string();
+    let capture = Arc::new(Capture::answering([page(json!("t")), page(Value::Null)]));
+    let client = capture::client(&capture);
+    let params = json!({"queries": [{"type": "TEXT"}], "nextToken": "first"}).to_string();
+    let ranked = call_by_members(&client, Operation::Rerank, &params).await.unwrap();
+    assert_eq!(ranked, json!({"results": [{"index": 1}, {"index": 1}]}));
+    let requests = std::mem::take(&mut *capture.requests.lock().unwrap());
+    for (request, token) in requests.iter().zip(["first", "t"]) {
+        assert_eq!(request.uri(), "https://bedrock-agent-runtime.us-east-1.amazonaws.com/rerank");
+        let signed = request.headers()["authorization"].to_str().unwrap();
+        assert!(signed.contains("/us-east-1/bedrock/aws4_request"), "{signed}");
+        let body = serde_json::from_slice::<Value>(request.body()).unwrap();
+        assert_eq!(body, json!({"queries": [{"type": "TEXT"}], "nextToken": token}));
+    }
+    assert_eq!(requests.len(), 2);
+
+    let url = |variable: &'static str| async move {
+        let capture = Arc::new(Capture::default());
+        let transport: Arc<dyn pumice::transport::Transport> = capture.clone();
+        let context = keys(context()).with_env(variable, "http://127.0.0.1:9/x");
+        let config = Config::new().region("eu-west-1").context(context).transport(transport);
+        call_by_members(&Client::new(config), Operation::Rerank, "{}").await.unwrap_err();
+        capture.only_request().uri().to_string()
+    };
+    let amazons = "https://bedrock-agent-runtime.eu-west-1.amazonaws.com/rerank";
+    assert_eq!(url("AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME").await, "http://127.0.0.1:9/x/rerank");
+    assert_eq!(url("AWS_ENDPOINT_URL").await, "http://127.0.0.1:9/x/rerank");
+    assert_eq!(url("AWS_ENDPOINT_URL_BEDROCK_RUNTIME").await, amazons);
 }
 
 #[tokio::test]

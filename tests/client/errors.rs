@@ -41,7 +41,7 @@ async fn refusals_are_read_and_tried_again_as_botocore_does() {
             continue;
         }
         let operation = operation_of(case["operation"].as_str().unwrap());
-        for typed in [false, true] {
+        for &typed in capture::ways(operation) {
             let capture = Arc::new(Capture::of_case(case));
             let client = capture::client(&capture);
             let params = least_request(operation).to_string();

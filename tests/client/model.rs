@@ -13,10 +13,12 @@ use support::capture;
 
 use pumice::ErrorKind;
 use pumice::operation::Operation;
+use pumice::shape::Members;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use support::capture::{Capture, call_either, least_request};
+use support::shared;
 
 /// Shapes that no type carries, and why not.
 const EXEMPT: &[(&str, &str)] = &[
@@ -130,6 +132,9 @@ fn types() -> BTreeMap<&'static str, Read> {
         invoke_model {
             InvokeModelRequest, InvokeModelResponse,
             InvokeModelWithResponseStreamRequest => InvokeModelRequest, PayloadPart, Trace,
+        }
+        model_access {
+            AgreementAvailability, AgreementStatus, AuthorizationStatus, CreateFoundationModelAgreementRequest, CreateFoundationModelAgreementResponse, DeleteFoundationModelAgreementRequest, DeleteFoundationModelAgreementResponse, DimensionalPriceRate, EntitlementAvailability, GetFoundationModelAvailabilityRequest, GetFoundationModelAvailabilityResponse, GetUseCaseForModelAccessRequest, GetUseCaseForModelAccessResponse, LegalTerm, ListFoundationModelAgreementOffersRequest, ListFoundationModelAgreementOffersResponse, Offer, OfferType, PricingTerm, PutUseCaseForModelAccessRequest, PutUseCaseForModelAccessResponse, RegionAvailability, SupportTerm, TermDetails, ValidityTerm,
         }
     }
 }
@@ -275,7 +280,68 @@ async fn a_response_without_a_required_member_is_damaged() {
             }
         }
     }
-    assert_eq!(checked, 4 * (4 + 1 + 4 + 1 + 1 + 1 + 1));
+    assert_eq!(checked, 4 * (4 + 1 + 4 + 1 + 1 + 1 + 1 + 5 + 2 + 1 + 1));
+}
+
+/// Each operation of the table, as the service's model binds it to HTTP.
+#[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
+fn operations_are_bound_as_in_the_model() {
+    let more = std::fs::read_to_string(shared::path("vectors/model/bedrock-1.44.8-more.txt")).unwrap();
+    let lines = more.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let lines = lines.collect::<Vec<_>>();
+    let mut compared = 0;
+    for words in &lines {
+        let [http, name, method, path, ..] = words[..] else { continue };
+        let Some(operation) = Operation::from_name(name).filter(|_| http == "http") else { continue };
+        let input = format!("{name}Request");
+        let shape =
+            lines.iter().find(|words| words.len() > 1 && words[0] == "structure" && words[1] == input);
+        let (mut request, mut query, mut body) = (Members::default(), Vec::new(), json!({}));
+        let mut expected = path.to_owned();
+        for word in &shape.unwrap()[2..] {
+            let (member, target) = word.split_once(':').unwrap();
+            let member = member.trim_end_matches('*');
+            let value = if target == "blob" { "e30=".to_owned() } else { format!("a/{member}") };
+            request.insert(member, json!(value));
+            match target.split_once('@') {
+                Some((_, "uri")) => {
+                    expected = expected.replace(&format!("{{{member}}}"), &format!("a%2F{member}"));
+                }
+                Some((_, "querystring")) => {
+                    let line = lines.iter().find(|words| words[0] == format!("{input}.{member}"));
+                    query.push((line.unwrap()[2].to_owned(), value));
+                }
+                _ => body[member] = json!(value),
+            }
+        }
+        let sent = sent(operation, &request);
+        let pairs = sent.uri().query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let decoded = |text: &str| percent_decode(text);
+        let pairs = pairs.map(|pair| pair.split_once('=').unwrap());
+        let pairs = pairs.map(|(name, value)| (decoded(name), decoded(value))).collect::<Vec<_>>();
+        assert_eq!((sent.method().as_str(), sent.uri().path()), (method, &*expected), "{name}");
+        assert_eq!(pairs, query, "{name}");
+        let has_body = body != json!({});
+        assert_eq!(serde_json::from_slice(sent.body()).ok(), has_body.then_some(body), "{name}");
+        let media_type = sent.headers().get("content-type").map(|value| value.to_str().unwrap());
+        assert_eq!(media_type, has_body.then_some("application/json"), "{name}");
+        compared += 1;
+    }
+    assert_eq!(compared, Operation::ALL.len() - 11, "all but the ten of `bedrock.txt` and Rerank");
+}
+
+/// The request of a call by members.
+fn sent(operation: Operation, request: &Members) -> http::Request<bytes::Bytes> {
+    let capture = Arc::new(Capture::default());
+    let client = capture::client(&capture);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _ = runtime.block_on(client.call(operation, request));
+    capture.only_request()
+}
+
+fn percent_decode(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned()
 }
 
 /// The part of a value that was kept as unknown, if there is one.

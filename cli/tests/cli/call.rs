@@ -148,6 +148,58 @@ fn a_list_is_one_line_with_all_pages() {
     );
 }
 
+/// Creates, gets and deletes: the path's members go into the path, the others into the body or into the query.
+#[test]
+fn operations_of_the_control_plane_are_called_by_their_names() {
+    for (operation, request, response, line, body) in [
+        (
+            "GetFoundationModelAvailability",
+            json!({"modelId": "m:0"}),
+            r#"{"modelId":"m:0","agreementAvailability":{},"authorizationStatus":"x","entitlementAvailability":"y","regionAvailability":"z"}"#,
+            "GET /foundation-model-availability/m%3A0 HTTP/1.1",
+            None,
+        ),
+        (
+            "CreateProject",
+            json!({"name": "p", "tags": []}),
+            r#"{"id":"proj_1","arn":"a"}"#,
+            "POST /projects HTTP/1.1",
+            Some(json!({"name": "p", "tags": []})),
+        ),
+        (
+            "DeletePromptRouter",
+            json!({"promptRouterArn": "a/b"}),
+            "",
+            "DELETE /prompt-routers/a%2Fb HTTP/1.1",
+            None,
+        ),
+        (
+            "StopModelInvocationJob",
+            json!({"jobIdentifier": "j"}),
+            "{}",
+            "POST /model-invocation-job/j/stop HTTP/1.1",
+            None,
+        ),
+        (
+            "PutAccountDataRetention",
+            json!({"mode": "none"}),
+            r#"{"mode":"none"}"#,
+            "PUT /data-retention HTTP/1.1",
+            Some(json!({"mode": "none"})),
+        ),
+    ] {
+        let server = Server::start([Answer::whole(200, response)]);
+        let line_out = answer(&[operation], &request, &server);
+        assert_eq!(line_out, format!("{}\n", if response.is_empty() { "{}" } else { response }));
+        let sent = &server.requests()[0];
+        assert_eq!(sent.line, line);
+        match body {
+            Some(body) => assert_eq!(sent.json(), body, "{operation}"),
+            None => assert!(sent.body.is_empty(), "{operation}"),
+        }
+    }
+}
+
 #[test]
 fn invalid_calls_are_refused_and_refusals_reported() {
     let server = Server::start([Answer::whole(200, "<html>Sign in")]);
@@ -155,7 +207,13 @@ fn invalid_calls_are_refused_and_refusals_reported() {
         (&[][..], "{}", 2, "expected one OPERATION"),
         (&["CountTokens", "Converse"], "{}", 2, "expected one OPERATION"),
         (&["InvokModel"], "{}", 2, "did you mean InvokeModel?"),
-        (&["StartAsyncInvoke"], "{}", 2, "no operation \"StartAsyncInvoke\""),
+        (&["DescribeEndpoints"], "{}", 2, "no operation \"DescribeEndpoints\""),
+        (
+            &["Rerank", "--endpoint-url", "http://127.0.0.1:9"],
+            "{}",
+            2,
+            "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME",
+        ),
         (&["Converse", "--raw"], "{}", 2, "--raw goes with InvokeModel"),
         (&["InvokeModel"], "[]", 2, "one JSON object"),
         (&["InvokeModel"], "{}", 2, "no model is named"),

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Digest the service's own model, as botocore ships it, into the shapes that this crate carries.
 
-    pip download --no-deps botocore==1.44.5 -d /tmp/botocore
-    python3 tests/model/digest.py /tmp/botocore/botocore-1.44.5-py3-none-any.whl > tests/model/bedrock.txt
+    pip download --no-deps botocore==1.44.8 -d /tmp/botocore
+    python3 tests/model/digest.py /tmp/botocore/botocore-1.44.8-py3-none-any.whl > tests/model/bedrock.txt
 """
 
 import gzip
@@ -24,6 +24,12 @@ MODELS = {
         "GetFoundationModel",
         "ListInferenceProfiles",
         "GetInferenceProfile",
+        "GetFoundationModelAvailability",
+        "ListFoundationModelAgreementOffers",
+        "CreateFoundationModelAgreement",
+        "DeleteFoundationModelAgreement",
+        "PutUseCaseForModelAccess",
+        "GetUseCaseForModelAccess",
     ],
 }
 

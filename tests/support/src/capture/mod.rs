@@ -12,13 +12,18 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{Request, Response};
+use http::Response;
 use percent_encoding::percent_decode_str;
 use pumice::aws_files::Profiles;
 use pumice::context::Context;
 use pumice::converse::ConverseRequest;
 use pumice::endpoint::{Endpoint, EndpointSettings, EndpointSource, Service};
-use pumice::operation::{Call, Operation};
+use pumice::model_access::{
+    CreateFoundationModelAgreementRequest, DeleteFoundationModelAgreementRequest,
+    GetFoundationModelAvailabilityRequest, GetUseCaseForModelAccessRequest,
+    ListFoundationModelAgreementOffersRequest, PutUseCaseForModelAccessRequest,
+};
+use pumice::operation::{Call, Operation, Request};
 use pumice::region::{Region, RegionSettings};
 use pumice::sign::{Scope, sign};
 use pumice::transport::{Transport, TransportFuture};
@@ -30,7 +35,7 @@ use serde_json::{Value, json};
 /// Keeps requests and responds to each in the same way: with status 400 and `{}` unless set.
 #[derive(Debug)]
 pub struct Capture {
-    pub requests: Mutex<Vec<Request<Bytes>>>,
+    pub requests: Mutex<Vec<http::Request<Bytes>>>,
     pub status: u16,
     pub headers: Vec<(String, String)>,
     /// The bodies of the first responses, in order. The last is repeated.
@@ -71,7 +76,7 @@ impl Capture {
     }
 
     /// The one request that was sent.
-    pub fn only_request(&self) -> Request<Bytes> {
+    pub fn only_request(&self) -> http::Request<Bytes> {
         let requests = self.requests.lock().unwrap();
         let [request] = requests.as_slice() else { panic!("{} requests", requests.len()) };
         request.clone()
@@ -79,7 +84,7 @@ impl Capture {
 }
 
 impl Transport for Capture {
-    fn send(&self, request: Request<Bytes>) -> TransportFuture<'_> {
+    fn send(&self, request: http::Request<Bytes>) -> TransportFuture<'_> {
         let mut requests = self.requests.lock().unwrap();
         let body = &self.bodies[requests.len().min(self.bodies.len() - 1)];
         requests.push(request);
@@ -156,8 +161,58 @@ pub async fn call_typed(client: &Client, operation: Operation, params: &str) -> 
         Operation::GetFoundationModel => written(client.get_foundation_model(&read(params)).await),
         Operation::ListInferenceProfiles => written(client.list_inference_profiles(&read(params)).await),
         Operation::GetInferenceProfile => written(client.get_inference_profile(&read(params)).await),
+        Operation::GetFoundationModelAvailability => {
+            sent::<GetFoundationModelAvailabilityRequest>(client, params).await
+        }
+        Operation::ListFoundationModelAgreementOffers => {
+            sent::<ListFoundationModelAgreementOffersRequest>(client, params).await
+        }
+        Operation::CreateFoundationModelAgreement => {
+            sent::<CreateFoundationModelAgreementRequest>(client, params).await
+        }
+        Operation::DeleteFoundationModelAgreement => {
+            sent::<DeleteFoundationModelAgreementRequest>(client, params).await
+        }
+        Operation::PutUseCaseForModelAccess => sent::<PutUseCaseForModelAccessRequest>(client, params).await,
+        Operation::GetUseCaseForModelAccess => sent::<GetUseCaseForModelAccessRequest>(client, params).await,
         _ => panic!("{operation:?}"),
     }
+}
+
+async fn sent<R: Request<Response: Serialize> + DeserializeOwned>(
+    client: &Client,
+    params: &str,
+) -> Result<Value> {
+    written(client.send(&read::<R>(params)).await.map(pumice::Response::into_inner))
+}
+
+/// Whether there is a type for the operation's requests; for it, [`call_typed`] makes the call.
+pub fn is_typed(operation: Operation) -> bool {
+    use Operation as O;
+    matches!(
+        operation,
+        O::Converse
+            | O::ConverseStream
+            | O::InvokeModel
+            | O::InvokeModelWithResponseStream
+            | O::CountTokens
+            | O::ApplyGuardrail
+            | O::ListFoundationModels
+            | O::GetFoundationModel
+            | O::ListInferenceProfiles
+            | O::GetInferenceProfile
+            | O::GetFoundationModelAvailability
+            | O::ListFoundationModelAgreementOffers
+            | O::CreateFoundationModelAgreement
+            | O::DeleteFoundationModelAgreement
+            | O::PutUseCaseForModelAccess
+            | O::GetUseCaseForModelAccess
+    )
+}
+
+/// The ways to call an operation: by members, and typed if there is a type.
+pub fn ways(operation: Operation) -> &'static [bool] {
+    if is_typed(operation) { &[false, true] } else { &[false] }
 }
 
 /// Calls with a typed request, or by its members.
@@ -184,9 +239,23 @@ pub fn least_request(operation: Operation) -> Value {
         Operation::ApplyGuardrail => {
             json!({"guardrailIdentifier": "g", "guardrailVersion": "1", "source": "INPUT", "content": []})
         }
-        Operation::ListFoundationModels | Operation::ListInferenceProfiles => json!({}),
         Operation::GetFoundationModel => json!({"modelIdentifier": "m"}),
-        Operation::GetInferenceProfile => json!({"inferenceProfileIdentifier": "p"}),
+        Operation::GetInferenceProfile | Operation::DeleteInferenceProfile => {
+            json!({"inferenceProfileIdentifier": "p"})
+        }
+        Operation::GetAsyncInvoke => json!({"invocationArn": "a"}),
+        Operation::CreateFoundationModelAgreement => json!({"offerToken": "t", "modelId": "m"}),
+        Operation::DeleteFoundationModelAgreement => json!({"modelId": "m"}),
+        Operation::PutUseCaseForModelAccess => json!({"formData": "e30="}),
+        Operation::GetProject | Operation::UpdateProject | Operation::ArchiveProject => {
+            json!({"projectIdentifier": "proj_x"})
+        }
+        Operation::GetPromptRouter | Operation::DeletePromptRouter => json!({"promptRouterArn": "r"}),
+        Operation::GetModelInvocationJob | Operation::StopModelInvocationJob => json!({"jobIdentifier": "j"}),
+        Operation::GetFoundationModelAvailability | Operation::ListFoundationModelAgreementOffers => {
+            json!({"modelId": "m"})
+        }
+        _ if !operation.takes_model() => json!({}),
         _ => json!({"modelId": "m"}),
     }
 }
@@ -212,7 +281,7 @@ pub async fn assert_request(case: &Value, operation: Operation) {
     let name = case["name"].as_str().unwrap();
     assert_eq!(operation.service().endpoint_prefix(), case["service"], "{name}");
     let params = case["params"].to_string();
-    for typed in [false, true] {
+    for &typed in ways(operation) {
         let capture = Arc::new(Capture::default());
         let client = client_of(case, &capture);
         let answer = call_either(typed, &client, operation, &params).await;
@@ -258,7 +327,7 @@ fn client_of(case: &Value, capture: &Arc<Capture>) -> Client {
     Client::new(config.region(case["region"].as_str().unwrap()))
 }
 
-fn compare(name: &str, expected: &Value, request: &Request<Bytes>) {
+fn compare(name: &str, expected: &Value, request: &http::Request<Bytes>) {
     assert_eq!(request.method().as_str(), expected["method"], "{name}");
     assert_eq!(request.uri().path(), expected["path"], "{name}");
     let mut query = query(request);
@@ -297,7 +366,7 @@ fn compare(name: &str, expected: &Value, request: &Request<Bytes>) {
 }
 
 /// The query as a list of pairs.
-pub fn query(request: &Request<Bytes>) -> Vec<Value> {
+pub fn query(request: &http::Request<Bytes>) -> Vec<Value> {
     let decode = |text: &str| percent_decode_str(text).decode_utf8().unwrap().into_owned();
     let pairs = request.uri().query().into_iter().flat_map(|query| query.split('&'));
     pairs
