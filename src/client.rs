@@ -76,7 +76,8 @@ use pumice_codec::internal::from_json;
 ///   [`invoke_model_with_response_stream`](Self::invoke_model_with_response_stream).
 /// - An operation by its name, with untyped members: [`call`](Self::call), or [`send_frames`](Self::send_frames)
 ///   for a stream.
-/// - Any path of the service, or a response that you decode yourself: [`send_raw`](Self::send_raw).
+/// - Any path of the service, or a response that you decode yourself: [`send_raw`](Self::send_raw), or for a gateway
+///   [`pass`](Self::pass).
 ///
 /// All fail with an [`Error`] whose [`kind`](Error::kind) says whether the service, the network or the input was
 /// at fault. [`ErrorKind::Damaged`] means that a response is not what the API promises.
@@ -105,7 +106,7 @@ pub struct Response<T> {
 }
 
 impl<T> Response<T> {
-    /// The HTTP status, which is always 2xx.
+    /// The HTTP status, which is 2xx unless the call was [passed](Client::pass).
     pub fn status(&self) -> StatusCode {
         self.head.status
     }
@@ -349,6 +350,24 @@ impl Client {
     pub async fn send_raw(&self, call: &Call) -> Result<Response<ResponseBody>> {
         let (head, inner) = self.raw(call).await?;
         Ok(Response { head, inner })
+    }
+
+    /// Any call, as [`send_raw`](Self::send_raw) sends it, and its response whatever the status is: for a gateway, which
+    /// passes both on. It is repeated only with new credentials or a corrected clock; retries are up to whoever made
+    /// it. It goes to no project and to no inference profile that it does not name.
+    ///
+    /// In a recording it is an exchange of the operation that has this method and path.
+    pub async fn pass(&self, call: &Call) -> Result<Response<ResponseBody>> {
+        let (head, inner) = self.passed(&call.clone().named()).await?;
+        Ok(Response { head, inner })
+    }
+
+    /// The inference profile that calls of this model go through, once [`Config::auto_profile`] has found one.
+    pub fn profile_of(&self, model_id: &str) -> Option<String> {
+        if !self.config.auto_profile {
+            return None;
+        }
+        self.memory().served_by.get(model_id)
     }
 
     /// Which credentials are used, where they come from, and where calls go. Does not call Bedrock. Searches the

@@ -8,6 +8,7 @@ mod binding;
 mod call;
 mod request;
 
+use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -25,6 +26,19 @@ impl Operation {
     /// The operation of this name in the service's model.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|operation| operation.name() == name)
+    }
+
+    /// The operation that has this method and path.
+    pub(crate) fn at(service: Service, method: &Method, path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operation| {
+            let binding = operation.binding();
+            let (mut expected, mut found) = (binding.path.split('/'), path.split('/'));
+            let fits = |segment: &str, found: &str| binding::label(segment).is_some() || segment == found;
+            binding.service == service
+                && binding.method == *method
+                && expected.by_ref().all(|segment| found.next().is_some_and(|found| fits(segment, found)))
+                && found.next().is_none()
+        })
     }
 
     /// The name in the service's model.

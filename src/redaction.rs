@@ -11,6 +11,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
@@ -91,6 +92,12 @@ impl Redaction {
             }
         }
         !found.is_empty()
+    }
+
+    /// The body of a response, unchanged unless it quotes a secret.
+    pub(crate) fn bytes(&self, body: Bytes) -> Bytes {
+        let mut bytes = body.to_vec();
+        if self.overwrite(&mut bytes) { bytes.into() } else { body }
     }
 
     /// The error without secrets in its texts.

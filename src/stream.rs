@@ -352,6 +352,12 @@ impl ResponseBody {
         Self { body: Some(body), idle_timeout, idle: None, waiting: false, redaction }
     }
 
+    /// A body that has arrived whole.
+    pub(crate) fn arrived(bytes: Bytes) -> Self {
+        let whole = Box::pin(Whole(Some(bytes)));
+        Self::new(whole, Duration::MAX, Arc::default())
+    }
+
     /// Waits for the next chunk. `None` means the end of the body.
     ///
     /// Cancel safe: dropping the future loses nothing.
@@ -408,6 +414,17 @@ impl Stream for ResponseBody {
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<Bytes>>> {
         self.poll_chunk(task).map(Result::transpose)
+    }
+}
+
+/// A body of one chunk.
+struct Whole(Option<Bytes>);
+
+impl Stream for Whole {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.take().map(Ok))
     }
 }
 

@@ -106,6 +106,21 @@ impl Client {
         spanned(call, self.retried(call, read))
     }
 
+    /// Sends a call and leaves the body of the response unread, whatever its status is. The call is repeated only with
+    /// new credentials or a corrected clock: everything else is for whoever made it.
+    pub(super) fn passed<'a>(&'a self, call: &'a Call) -> Boxed<'a, (Parts, ResponseBody)> {
+        spanned(call, async move {
+            let mut attempts = Attempts::new(self, call, false).await?;
+            match attempts.send().await {
+                Ok(Received { head, body }) => Ok((head, body)),
+                Err(error) => match attempts.refused.take() {
+                    Some((head, body)) => Ok((head, ResponseBody::arrived(body))),
+                    None => Err(error),
+                },
+            }
+        })
+    }
+
     pub(super) async fn search(&self, files: &AwsFiles) -> Search {
         self.shared.credentials.search(files).await
     }
@@ -138,7 +153,7 @@ impl Client {
         call: &Call,
         read: impl Fn(Received) -> R,
     ) -> Result<T> {
-        let mut attempts = Attempts::new(self, call).await?;
+        let mut attempts = Attempts::new(self, call, true).await?;
         loop {
             let received = attempts.send().await?;
             match read(received).await {
@@ -172,7 +187,7 @@ impl Client {
             let call = ListInferenceProfilesRequest::new().max_results(1000u32).to_call()?;
             let once = Attempt { invocation: "", number: 1, max: 1 };
             let found = self.found(&self.config.context.aws_files()).await?;
-            let received = self.attempt(&call, target, found.as_deref(), once).await?;
+            let received = self.attempt(&call, target, found.as_deref(), once, &mut None).await?;
             let (_, body) = received.whole(call.operation).await?;
             let listed: ListInferenceProfilesResponse = Operation::ListInferenceProfiles.read_json(&body)?;
             Ok(listed.serving(model_id))
@@ -184,13 +199,14 @@ impl Client {
         Ok(profiles)
     }
 
-    /// Sends the call once. A status other than 2xx is an error.
+    /// Sends the call once. A status other than 2xx is an error; then `refused` is the response.
     async fn attempt(
         &self,
         call: &Call,
         target: &Target,
         found: Option<&Resolved>,
         Attempt { invocation, number, max }: Attempt<'_>,
+        refused: &mut Option<(Parts, Bytes)>,
     ) -> Result<Received> {
         let config = &self.config;
         let endpoint = target.endpoint(call.service);
@@ -214,7 +230,7 @@ impl Client {
         request.extensions_mut().insert(Shown { url, redaction: Arc::clone(&redaction) });
         let unsent = Unsent::default();
         request.extensions_mut().insert(unsent.clone());
-        let received = self.receive(transport.send(request), &redaction, &unsent).await;
+        let received = self.receive(transport.send(request), &redaction, &unsent, refused).await;
         received.map_err(|error| redaction.error(error))
     }
 
@@ -224,6 +240,7 @@ impl Client {
         sending: TransportFuture<'_>,
         redaction: &Arc<Redaction>,
         unsent: &Unsent,
+        refused: &mut Option<(Parts, Bytes)>,
     ) -> Result<Received> {
         let Self { config, shared } = self;
         let (sent, sent_at) = (Instant::now(), config.context.now());
@@ -256,7 +273,9 @@ impl Client {
             head.extensions.insert(Arc::clone(redaction));
             return Ok(Received { head, body });
         }
-        let error = refusal::error(&head, &beginning(body).await, config.context.now());
+        let body = beginning(body).await;
+        let error = refusal::error(&head, &body, config.context.now());
+        *refused = Some((head, redaction.bytes(body)));
         Err(match news {
             // With the clock corrected, the same call can succeed.
             Some(seconds) if skew::may_be_due_to(&error) => {
@@ -304,6 +323,10 @@ struct Attempts<'a> {
     client: &'a Client,
     call: Cow<'a, Call>,
     target: Target,
+    /// Whether the call is repeated for other reasons than new credentials and a corrected clock.
+    repeats: bool,
+    /// The response of the last attempt, if the service refused it.
+    refused: Option<(Parts, Bytes)>,
     /// Whether `call` is of the inference profile that serves the model.
     substituted: bool,
     invocation: String,
@@ -323,18 +346,23 @@ struct Attempts<'a> {
 }
 
 impl<'a> Attempts<'a> {
-    async fn new(client: &'a Client, call: &'a Call) -> Result<Self> {
+    async fn new(client: &'a Client, call: &'a Call, repeats: bool) -> Result<Self> {
         let config = &client.config;
         let call = match &config.project {
-            Some(project) => Cow::Owned(call.in_project(project)?),
-            None => Cow::Borrowed(call),
+            Some(project) if repeats => Cow::Owned(call.in_project(project)?),
+            _ => Cow::Borrowed(call),
         };
+        let profile = if repeats { call.model_id.as_deref().and_then(|id| client.profile_of(id)) } else { None };
+        let substituted = profile.is_some();
+        let call = profile.map_or(call.clone(), |profile| Cow::Owned(call.of_model(&profile)));
         let files = config.context.aws_files();
         Ok(Self {
             client,
             target: client.target(call.service, call.model_id.as_deref(), &files).await?,
             call,
-            substituted: false,
+            repeats,
+            refused: None,
+            substituted,
             invocation: config.context.uuid(),
             files: Some(files),
             found: None,
@@ -361,7 +389,10 @@ impl<'a> Attempts<'a> {
             }
             let Self { client, call, target, number, invocation, found, .. } = &*self;
             let attempt = Attempt { invocation, number: *number, max: retry.max_attempts.max(*number) };
-            match client.attempt(call, target, found.as_deref(), attempt).await {
+            let mut refused = None;
+            let received = client.attempt(call, target, found.as_deref(), attempt, &mut refused).await;
+            self.refused = refused;
+            match received {
                 Ok(received) => return Ok(received),
                 Err(error) => self.failed(error).await?,
             }
@@ -408,6 +439,11 @@ impl<'a> Attempts<'a> {
             self.beside += 1;
             config.watcher.report(&Progress::Retrying { error: &error, delay: Duration::ZERO });
             Duration::ZERO
+        } else if !self.repeats {
+            match error.hint() {
+                Some(Hint::CheckClock { .. }) if error.is_retryable() && self.number < 3 => Duration::ZERO,
+                _ => return Err(error),
+            }
         } else if let Some(delay) = retry.patient_delay(&error, self.waits + 1, self.waited, chance) {
             self.waits += 1;
             self.beside += 1;
@@ -453,6 +489,7 @@ impl<'a> Attempts<'a> {
             Ok([profile, ..]) if client.config.auto_profile => {
                 let taken = Progress::ProfileUsed { model_id: &model_id, profile_id: profile };
                 client.config.watcher.report(&taken);
+                client.memory().served_by.insert(&model_id, profile);
                 self.call = Cow::Owned(self.call.of_model(profile));
                 self.substituted = true;
                 // It is a new call: its attempts count from 1.

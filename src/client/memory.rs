@@ -14,6 +14,8 @@ pub(crate) struct Memory {
     pub(crate) strict_refused: Notes,
     /// What refusals taught about models, by the model's id.
     pub(crate) learnt: Notes,
+    /// Models that only an inference profile serves, and that profile.
+    pub(crate) served_by: Notes,
 }
 
 /// Inference profiles that were looked up, and lookups that failed in the last seconds.

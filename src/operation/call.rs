@@ -157,6 +157,12 @@ impl Call {
         self.operation.map_or(&self.path, |operation| operation.name())
     }
 
+    /// The same call, of the operation that has its method and path.
+    pub(crate) fn named(mut self) -> Self {
+        self.operation = self.operation.or_else(|| Operation::at(self.service, &self.method, &self.path));
+        self
+    }
+
     /// The same call of another model.
     pub(crate) fn of_model(&self, model_id: &str) -> Self {
         let mut call = self.clone();

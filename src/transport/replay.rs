@@ -44,6 +44,7 @@ pub struct Replay {
     count: usize,
     model: Option<String>,
     strict: bool,
+    loops: bool,
     /// How much faster than recorded; `None` without any waiting.
     speed: Option<f64>,
 }
@@ -134,6 +135,7 @@ impl Replay {
             model: exchanges.iter().find_map(|exchange| model_id(&exchange.request.url)),
             exchanges: Mutex::new(exchanges.into()),
             strict: false,
+            loops: false,
             speed: None,
         })
     }
@@ -142,6 +144,12 @@ impl Replay {
     /// names the member. The endpoint and the headers may differ.
     pub fn strict(mut self) -> Self {
         self.strict = true;
+        self
+    }
+
+    /// Begins anew where the recording has no further exchange of an operation.
+    pub fn looped(mut self) -> Self {
+        self.loops = true;
         self
     }
 
@@ -173,6 +181,9 @@ impl Replay {
             );
             return Err(Error::new(ErrorKind::Recording, message).with_hint(Hint::CallRecordedOperation));
         };
+        if self.loops {
+            exchanges.push_back(exchange.clone());
+        }
         match self.strict.then(|| difference(&exchange.request, request)).flatten() {
             Some(difference) => Err(Error::new(
                 ErrorKind::Recording,
@@ -262,7 +273,7 @@ impl Clock {
 }
 
 /// A recorded exchange.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Exchange {
     request: RecordedRequest,
     response: Option<RecordedResponse>,
