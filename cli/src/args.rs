@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Token,
     Completions,
     Config,
+    #[cfg(feature = "gateway")]
+    Serve,
 }
 
 /// A command and its help.
@@ -80,7 +82,7 @@ impl Flag {
     }
 }
 
-static COMMANDS: [Explained; 10] = [
+static COMMANDS: &[Explained] = &[
     Explained {
         command: Command::Chat,
         name: "chat",
@@ -163,6 +165,32 @@ list are fetched. OPERATION is one of these:",
         ],
         calls: true,
         takes_rest: true,
+    },
+    #[cfg(feature = "gateway")]
+    Explained {
+        command: Command::Serve,
+        name: "serve",
+        usage: "",
+        about: "Serve Bedrock to programs that speak OpenAI's, Anthropic's or Bedrock's own form",
+        more: "\
+Programs call it in place of their maker's service: OPENAI_BASE_URL, ANTHROPIC_BASE_URL or
+AWS_ENDPOINT_URL_BEDROCK_RUNTIME name it. It finds credentials as every command does. ADDRESS is HOST:PORT
+(port 0 picks one) or unix:PATH. PUMICE_API_KEY or --api-key-file set the keys that callers need; without
+a key it listens on this machine only. A key file has a key per line, or name:key.
+Each call is a line on standard error, and nothing of what was said is in it. GET /healthz, /readyz and
+/metrics are for what runs it, and / is a page for people. SIGTERM and Ctrl-C let calls under way end, for
+30 seconds at most; a second one ends them.",
+        flags: &[
+            flag("listen", "Where to listen [default: 127.0.0.1:8790]").value("ADDRESS"),
+            flag("api-key-file", "File of the keys that callers need").value("FILE"),
+            flag("allow-host", "A name that callers use for it; repeatable").value("NAME"),
+            flag("allow-origin", "An origin whose web pages may call; repeatable").value("ORIGIN"),
+            flag("max-connections", "Most connections at a time [default: 1024]").value("N"),
+            flag("log", "Log as text or json [default: text]").value("FORM"),
+            flag("replay-loop", "Begin a replayed recording anew at its end"),
+        ],
+        calls: true,
+        takes_rest: false,
     },
     Explained {
         command: Command::Decode,
@@ -379,6 +407,15 @@ impl Args {
         self.flags.iter().filter(move |(flag, _)| *flag == long).map(|(_, value)| Path::new(value))
     }
 
+    /// The texts of a repeatable flag, in order.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn texts(&self, long: &str) -> Result<Vec<&str>, Failure> {
+        let texts =
+            self.paths(long).map(|value| value.to_str().map(str::trim).filter(|text| !text.is_empty()));
+        let texts = texts.collect::<Option<Vec<_>>>();
+        texts.ok_or_else(|| Failure::usage(format!("--{long}: expected a text in UTF-8 that is not empty")))
+    }
+
     pub(crate) fn text(&self, long: &str) -> Result<Option<&str>, Failure> {
         let Some(value) = self.value(long) else { return Ok(None) };
         let text = value.to_str().ok_or_else(|| Failure::usage(format!("--{long}: expected UTF-8")))?;
@@ -406,7 +443,7 @@ impl Args {
 
 /// All commands.
 pub(crate) fn commands() -> &'static [Explained] {
-    &COMMANDS
+    COMMANDS
 }
 
 /// The flags that are allowed after this command, or before any command.
@@ -448,7 +485,7 @@ pub(crate) fn help(topic: Option<&'static Explained>) -> String {
 
 fn overview(text: &mut String) -> std::fmt::Result {
     text.push_str("pumice: a lean Amazon Bedrock client\n\nUsage: pumice COMMAND [OPTIONS]\n\nCommands:\n");
-    for explained in &COMMANDS {
+    for explained in COMMANDS {
         writeln!(text, "  {:<12} {}", explained.name, explained.about)?;
     }
     text.push_str("\nGlobal options:\n");

@@ -68,6 +68,52 @@ pub(crate) async fn unless_terminated<T>(work: impl Future<Output = T>) -> Optio
     done
 }
 
+/// While this lives, Ctrl-C and SIGTERM end nothing by themselves.
+#[cfg(feature = "gateway")]
+pub(crate) struct Stops {
+    #[cfg(unix)]
+    signals: tokio::net::UnixStream,
+}
+
+#[cfg(feature = "gateway")]
+impl Stops {
+    #[cfg(unix)]
+    pub(crate) fn new() -> io::Result<Self> {
+        ENDS.store(false, Ordering::SeqCst);
+        let (signals, sender) = std::os::unix::net::UnixStream::pair()?;
+        signals.set_nonblocking(true)?;
+        signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, sender.try_clone()?)?;
+        signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, sender)?;
+        Ok(Self { signals: tokio::net::UnixStream::from_std(signals)? })
+    }
+
+    /// Waits for the next of them.
+    #[cfg(unix)]
+    pub(crate) async fn next(&self) {
+        loop {
+            if self.signals.readable().await.is_err() {
+                return pending().await;
+            }
+            if self.signals.try_read(&mut [0]).is_ok() {
+                return;
+            }
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn new() -> io::Result<Self> {
+        ENDS.store(false, Ordering::SeqCst);
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) async fn next(&self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            pending().await
+        }
+    }
+}
+
 /// While this lives, Ctrl-C ends only what [`unless`](Self::unless) waits for.
 pub(crate) struct Interrupt(Pin<Box<dyn Future<Output = ()>>>);
 

@@ -17,6 +17,8 @@ mod models;
 mod output;
 mod prompt;
 mod response;
+#[cfg(feature = "gateway")]
+mod serve;
 mod session;
 mod stream;
 mod token;
@@ -68,6 +70,8 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Command::Stream => block_on(Box::pin(stream::run(args, report))),
         Command::Converse => block_on(Box::pin(call::converse(args, report))),
         Command::Call => block_on(Box::pin(call::run(args, report))),
+        #[cfg(feature = "gateway")]
+        Command::Serve => block_on(Box::pin(serve::run(args, report))),
     }
 }
 

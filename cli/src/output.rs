@@ -203,6 +203,12 @@ impl Report {
         self.line(&self.styled("1;33", "warning:"), &text.to_string());
     }
 
+    /// Writes a line without a label.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn plain(&self, text: impl Display) {
+        self.write(&format!("{}\n", one_line(&text.to_string())));
+    }
+
     /// Reports a detail, with `-v` only.
     pub(crate) fn detail(&self, text: impl Display) {
         if self.verbose {

@@ -1,8 +1,12 @@
 //! What a command that calls Bedrock needs, from its flags and the settings: clients, recordings, the model of a call.
 
 use std::sync::Arc;
+#[cfg(feature = "gateway")]
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+#[cfg(feature = "gateway")]
+use pumice::Progress;
 use pumice::context::Context;
 use pumice::models::{Directory, is_unknown_model};
 use pumice::retry::Retry;
@@ -21,6 +25,9 @@ pub(crate) struct Session {
     replays: bool,
     /// Where the user can name a model.
     names_model: &'static str,
+    /// How many attempts of calls followed a failed one.
+    #[cfg(feature = "gateway")]
+    pub(crate) retries: Arc<AtomicU64>,
 }
 
 impl Session {
@@ -31,7 +38,26 @@ impl Session {
     /// Flags take precedence over this configuration, and it over the settings.
     pub(crate) fn over(config: Config, args: &Args, report: &Report) -> Result<Self, Failure> {
         let settings = load_settings(args, report)?;
-        let mut config = with_flags(config, args, &settings)?.watch(report.watcher());
+        let config = with_flags(config, args, &settings)?;
+        #[cfg(not(feature = "gateway"))]
+        let mut config = config.watch(report.watcher());
+        #[cfg(feature = "gateway")]
+        let retries = Arc::<AtomicU64>::default();
+        #[cfg(feature = "gateway")]
+        let mut config = {
+            let (watcher, retries) = (report.watcher(), Arc::clone(&retries));
+            config.watch(move |progress| {
+                if let Progress::Retrying { .. } | Progress::Waiting { .. } = progress {
+                    retries.fetch_add(1, Ordering::Relaxed);
+                }
+                watcher(progress);
+            })
+        };
+        // Programs name models that only an inference profile serves.
+        #[cfg(feature = "gateway")]
+        if args.command == Command::Serve {
+            config = config.auto_profile();
+        }
         if args.has("auto-profile") {
             config = config.auto_profile();
         }
@@ -65,7 +91,20 @@ impl Session {
             Command::Stream => "as the id of the input's model",
             _ => "with -m",
         };
-        Ok(Self { clients: Clients::new(config, settings), recorded_model, replays, names_model })
+        Ok(Self {
+            clients: Clients::new(config, settings),
+            recorded_model,
+            replays,
+            names_model,
+            #[cfg(feature = "gateway")]
+            retries,
+        })
+    }
+
+    /// Whether a recording is replayed, and its model.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn replayed(&self) -> (bool, Option<String>) {
+        (self.replays, self.recorded_model.clone())
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -176,15 +215,21 @@ fn open_replay(args: &Args) -> Result<Option<Replay>, Failure> {
     let speed = args
         .number("replay-speed", "a factor above 0", decimal, |factor| *factor > 0.0 && factor.is_finite())?;
     let strict = args.has("replay-strict");
+    let loops = args.has("replay-loop");
     let Some(path) = args.path("replay") else {
-        return match (strict, speed) {
+        return match (strict || loops, speed) {
             (false, None) => Ok(None),
-            _ => Err(Failure::usage("--replay-strict and --replay-speed go with --replay FILE")),
+            _ => {
+                Err(Failure::usage("--replay-strict, --replay-loop and --replay-speed go with --replay FILE"))
+            }
         };
     };
     let mut replay = Replay::open(path)?;
     if strict {
         replay = replay.strict();
+    }
+    if loops {
+        replay = replay.looped();
     }
     if let Some(speed) = speed {
         replay = replay.at_speed(speed);

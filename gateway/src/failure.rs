@@ -56,6 +56,33 @@ impl Failure {
         }
     }
 
+    /// The service knows no such model, which it says with 400.
+    pub(crate) fn become_unknown_model(&mut self) {
+        *self = Self {
+            code: Some("model_not_found"),
+            message: std::mem::take(&mut self.message),
+            param: Some("model".into()),
+            request_id: self.request_id.take(),
+            ..Self::new(StatusCode::NOT_FOUND, "")
+        };
+    }
+
+    /// The error as Bedrock says it, and the value of `x-amzn-errortype`.
+    pub(crate) fn native(&self) -> (Vec<u8>, &'static str) {
+        let code = match self.status.as_u16() {
+            401 => "UnrecognizedClientException",
+            403 => "AccessDeniedException",
+            404 => "ResourceNotFoundException",
+            408 => "ModelTimeoutException",
+            424 => "ModelErrorException",
+            429 => "ThrottlingException",
+            502..=504 => "ServiceUnavailableException",
+            500.. => "InternalServerException",
+            _ => "ValidationException",
+        };
+        (json!({"message": self.message}).to_string().into(), code)
+    }
+
     /// `{"error": …}` of OpenAI.
     pub(crate) fn openai(&self) -> Vec<u8> {
         let Self { openai, code, message, param, .. } = self;

@@ -352,7 +352,8 @@ impl<'a> Attempts<'a> {
             Some(project) if repeats => Cow::Owned(call.in_project(project)?),
             _ => Cow::Borrowed(call),
         };
-        let profile = if repeats { call.model_id.as_deref().and_then(|id| client.profile_of(id)) } else { None };
+        let profile =
+            if repeats { call.model_id.as_deref().and_then(|id| client.profile_of(id)) } else { None };
         let substituted = profile.is_some();
         let call = profile.map_or(call.clone(), |profile| Cow::Owned(call.of_model(&profile)));
         let files = config.context.aws_files();

@@ -89,6 +89,14 @@ pub struct Clients {
     own: Mutex<BTreeMap<String, Client>>,
 }
 
+/// The same client for every model, without settings.
+impl From<Client> for Clients {
+    fn from(client: Client) -> Self {
+        let config = client.config().clone();
+        Self { settings: Settings::default(), config, common: client, own: Mutex::default() }
+    }
+}
+
 impl Clients {
     /// Clients of this configuration, [under](Settings::under) which the settings are put.
     pub fn new(config: Config, settings: Settings) -> Self {

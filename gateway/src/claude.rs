@@ -1,0 +1,592 @@
+//! Anthropic's Messages for Claude: by InvokeModel, whose body and events are Anthropic's own.
+//!
+//! `model` and `stream` leave the body, `anthropic_version` and the betas of the header enter it. What Bedrock refuses
+//! of it, a beta or a member that it does not know, is taken out, and the call made again; that is remembered for the
+//! model.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream as _;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{StatusCode, request::Parts};
+use pumice::converse::ConverseRequest;
+use pumice::count_tokens::{CountTokensRequest, InvokeModelTokensRequest};
+use pumice::invoke_model::{InvokeModelRequest, ResponseStreamEvent, Trace};
+use pumice::shape::{Document, Members};
+use pumice::{Client, Error, ErrorKind, EventStream};
+use serde_json::json;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::body::{Outgoing, Pieces, Response};
+use crate::failure::Failure;
+use crate::handle::{Call, Gateway, json_response, respond, set_notes, set_request_id, whole};
+use crate::names::Names;
+use crate::record::Tally;
+use crate::route::Form;
+use crate::usage::tokens;
+
+impl Gateway {
+    /// `POST /v1/messages`.
+    pub(crate) async fn messages(&self, call: Call) -> Response {
+        let Call { head, body, mut tally } = call;
+        let (mut members, id) = match self.model(&body, &mut tally).await {
+            Ok(found) => found,
+            Err(failure) => return respond(Form::Anthropic, &failure, Some(tally)),
+        };
+        if !self.names.is_claude(&id).await {
+            return self.converse(crate::translated::TODO, Form::Anthropic, &body, tally).await;
+        }
+        let stream = members.remove("stream").is_some_and(|stream| stream.text() == "true");
+        add_betas(&mut members, &head.headers);
+        members.insert("anthropic_version", json!(VERSION));
+        let client = self.clients.of(&id);
+        let (id, notes, result) = self.invoke(&client, id, members, stream).await;
+        tally.edit(|record| record.model.clone_from(&id));
+        let names = Arc::clone(&self.names);
+        let (mut response, request_id) = match result {
+            Ok(Invoked::Stream(events)) => {
+                tally.answered(200);
+                let request_id = events.request_id().map(str::to_owned);
+                tally.edit(|record| record.request_id.clone_from(&request_id));
+                let last = Instant::now();
+                let streaming =
+                    Streaming { events: Some(*events), names, id: id.clone(), tally, last, silence: None };
+                let mut response = http::Response::new(Outgoing::Stream(Box::pin(streaming)));
+                let headers = response.headers_mut();
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+                (response, request_id)
+            }
+            Ok(Invoked::Whole(body, request_id)) => {
+                let tokens = tokens(&String::from_utf8_lossy(&body));
+                let cost = names.cost(&id, tokens);
+                tally.edit(|record| {
+                    (record.tokens, record.cost) = (tokens, cost);
+                    record.request_id.clone_from(&request_id);
+                });
+                (whole(StatusCode::OK, "application/json", body, Some(tally)), request_id)
+            }
+            Err(error) => {
+                let failure = self.names.failure(&id, &error).await;
+                (respond(Form::Anthropic, &failure, Some(tally)), None)
+            }
+        };
+        set_request_id(response.headers_mut(), Form::Anthropic, request_id.as_deref());
+        set_notes(response.headers_mut(), &id, &notes);
+        response
+    }
+
+    /// `POST /v1/messages/count_tokens`.
+    pub(crate) async fn count_tokens(&self, call: Call) -> Response {
+        let Call { head, body, mut tally } = call;
+        match self.count(&head, &body, &mut tally).await {
+            Ok(count) => json_response(StatusCode::OK, &json!({"input_tokens": count}), Some(tally)),
+            Err(failure) => respond(Form::Anthropic, &failure, Some(tally)),
+        }
+    }
+
+    async fn count(&self, head: &Parts, body: &[u8], tally: &mut Tally) -> Result<u64, Failure> {
+        let (mut members, id) = self.model(body, tally).await?;
+        // An inference profile has no tokens: the model behind it has.
+        let base = self.names.base(&id).await;
+        let client = self.clients.of(&id);
+        let counted = if self.names.is_claude(&id).await {
+            members.remove("stream");
+            add_betas(&mut members, &head.headers);
+            members.insert("anthropic_version", json!(VERSION));
+            if members.named("max_tokens").is_none() {
+                // A body of InvokeModel has it, a request to count has not.
+                members.insert("max_tokens", json!(1));
+            }
+            let mut tries = self.lessons.of(&base);
+            loop {
+                let body = tries.applied(&members);
+                let body = Document::write(&body).map_err(|error| Failure::from(&error))?;
+                let input = InvokeModelTokensRequest::new(Bytes::from(body.text().to_owned()));
+                let counted = client.count_tokens(&CountTokensRequest::new(&*base, input)).await;
+                match counted {
+                    Err(error) if tries.learn(&error, &members) => {}
+                    counted => {
+                        self.lessons.keep(&base, tries);
+                        break counted;
+                    }
+                }
+            }
+        } else {
+            // A request to count has no limit, which Messages needs.
+            if members.named("max_tokens").is_none() {
+                members.insert("max_tokens", json!(1));
+            }
+            let body = Document::write(&members).map_err(|error| Failure::from(&error))?;
+            let mut request: ConverseRequest = (crate::translated::TODO)(body.text().as_bytes())?.request;
+            request.model_id = base;
+            client.count_tokens(&CountTokensRequest::from(&request)).await
+        };
+        match counted {
+            Ok(counted) => Ok(counted.input_tokens.unwrap_or_default()),
+            // Clients take 404 for a service that cannot count, and estimate.
+            Err(error) if error.kind() == ErrorKind::Validation && cannot_count(error.message()) => {
+                Err(Failure::new(StatusCode::NOT_FOUND, error.message()))
+            }
+            Err(error) => Err(self.names.failure(&id, &error).await),
+        }
+    }
+
+    /// The members of a request, without its model, and the id of that.
+    async fn model(&self, body: &[u8], tally: &mut Tally) -> Result<(Members, String), Failure> {
+        let mut members = serde_json::from_slice::<Members>(body)
+            .map_err(|error| Failure::invalid(None, format!("the body: expected a JSON object: {error}")))?;
+        let named = members.remove("model").and_then(|model| model.read::<String>().ok());
+        let named = named.ok_or_else(|| {
+            Failure::invalid("model".to_owned(), "model: expected the name of a model, found none")
+        })?;
+        tally.edit(|record| record.model.clone_from(&named));
+        let id = self.names.resolve(&named).await?;
+        tally.edit(|record| record.model.clone_from(&id));
+        Ok((members, id))
+    }
+
+    /// Calls the model: once, and again for what it refuses. Returns the id that was called and what was changed.
+    async fn invoke(
+        &self,
+        client: &Client,
+        id: String,
+        members: Members,
+        stream: bool,
+    ) -> (String, Vec<String>, Result<Invoked, Error>) {
+        let mut tries = self.lessons.of(&id);
+        let result = loop {
+            match self.invoke_once(client, &id, &tries.applied(&members), stream).await {
+                Err(error) if tries.learn(&error, &members) => {}
+                result => break result,
+            }
+        };
+        let mut notes = tries.notes(&members);
+        self.lessons.keep(&id, tries);
+        let called = client.profile_of(&id);
+        if let Some(profile) = &called {
+            notes.push(format!("{id} is called through {profile}"));
+        }
+        (called.unwrap_or(id), notes, result)
+    }
+
+    async fn invoke_once(
+        &self,
+        client: &Client,
+        id: &str,
+        members: &Members,
+        stream: bool,
+    ) -> Result<Invoked, Error> {
+        let body = Document::write(members)?;
+        let mut request = InvokeModelRequest::new(id)
+            .content_type("application/json")
+            .accept("application/json")
+            .body(Bytes::from(body.text().to_owned()));
+        if let Some(guardrail) = &self.clients.settings().guardrail {
+            request.guardrail_identifier.clone_from(&guardrail.guardrail_identifier);
+            request.guardrail_version.clone_from(&guardrail.guardrail_version);
+            request.trace =
+                guardrail.trace.as_ref().map(|trace| Trace::from(&*trace.to_string().to_uppercase()));
+        }
+        if stream {
+            return client
+                .invoke_model_with_response_stream(&request)
+                .await
+                .map(|events| Invoked::Stream(Box::new(events)));
+        }
+        let response = client.send(&request).await?;
+        let request_id = response.request_id().map(str::to_owned);
+        Ok(Invoked::Whole(response.into_inner().body.0, request_id))
+    }
+}
+
+enum Invoked {
+    Stream(Box<EventStream<ResponseStreamEvent>>),
+    Whole(Bytes, Option<String>),
+}
+
+/// The betas of the header, behind those of the body.
+fn add_betas(members: &mut Members, headers: &HeaderMap) {
+    let given = members.named(BETAS).and_then(|betas| betas.read::<Vec<String>>().ok());
+    let mut betas = given.unwrap_or_default();
+    for header in headers.get_all("anthropic-beta") {
+        for beta in header.to_str().unwrap_or_default().split(',').map(str::trim) {
+            if !beta.is_empty() && !betas.iter().any(|known| known == beta) {
+                betas.push(beta.to_owned());
+            }
+        }
+    }
+    if !betas.is_empty() {
+        members.insert(BETAS, json!(betas));
+    }
+}
+
+fn cannot_count(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("count") && ["support", "not available"].iter().any(|part| message.contains(part))
+}
+
+/// What models refused, by the model's id.
+#[derive(Default)]
+pub(crate) struct Lessons(Mutex<BTreeMap<String, Refused>>);
+
+impl Lessons {
+    fn of(&self, id: &str) -> Tries {
+        let refused = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        Tries { refused: refused.unwrap_or_default(), number: 0 }
+    }
+
+    fn keep(&self, id: &str, tries: Tries) {
+        if tries.number > 0 {
+            let mut lessons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if lessons.len() >= MOST_LESSONS {
+                // A forgotten lesson costs a refused call.
+                lessons.clear();
+            }
+            lessons.insert(id.to_owned(), tries.refused);
+        }
+    }
+}
+
+/// What a model refused.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Refused {
+    betas: BTreeSet<String>,
+    /// Paths of members, with `*` for an index.
+    members: BTreeSet<String>,
+}
+
+/// The attempts of a call.
+struct Tries {
+    refused: Refused,
+    number: u32,
+}
+
+impl Tries {
+    /// The request without what is refused.
+    fn applied(&self, members: &Members) -> Members {
+        let mut members = members.clone();
+        if !self.refused.betas.is_empty()
+            && let Some(betas) = members.named(BETAS).and_then(|betas| betas.read::<Vec<String>>().ok())
+        {
+            let betas = betas.into_iter().filter(|beta| !self.refused.betas.contains(beta));
+            let betas = betas.collect::<Vec<_>>();
+            members.remove(BETAS);
+            if !betas.is_empty() {
+                members.insert(BETAS, json!(betas));
+            }
+        }
+        for path in &self.refused.members {
+            remove(&mut members, &path.split('.').collect::<Vec<_>>());
+        }
+        members
+    }
+
+    /// Learns from a refusal. Says whether that changes the request.
+    fn learn(&mut self, error: &Error, members: &Members) -> bool {
+        if error.kind() != ErrorKind::Validation || self.number >= MOST_TRIES {
+            return false;
+        }
+        let before = self.refused.clone();
+        let message = error.message();
+        if message.to_ascii_lowercase().contains("beta") {
+            let sent = self.applied(members).named(BETAS).and_then(|betas| betas.read::<Vec<String>>().ok());
+            let sent = sent.unwrap_or_default();
+            let named =
+                sent.iter().filter(|beta| message.contains(beta.as_str())).cloned().collect::<Vec<_>>();
+            // The message mostly does not say which: then it is any that Bedrock is not known to have.
+            let unknown = sent.iter().filter(|beta| !KNOWN_BETAS.contains(&beta.as_str())).cloned();
+            let unknown = unknown.collect::<Vec<_>>();
+            let refused = [named, unknown, sent].into_iter().find(|betas| !betas.is_empty());
+            self.refused.betas.extend(refused.unwrap_or_default());
+        }
+        for part in message.split([',', ';', '\n']) {
+            let Some((path, _)) = part.split_once(EXTRA) else { continue };
+            let path = path.trim().rsplit(' ').next().unwrap_or_default().trim_end_matches(':');
+            let is_index = |segment: &str| !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit());
+            let path = path.split('.').map(|segment| if is_index(segment) { "*" } else { segment });
+            let path = path.collect::<Vec<_>>().join(".");
+            // What makes the request what it is cannot be taken out.
+            if !path.is_empty() && !["messages", "max_tokens", "anthropic_version"].contains(&path.as_str()) {
+                self.refused.members.insert(path);
+            }
+        }
+        self.number += 1;
+        self.refused != before
+            && Document::write(&self.applied(members)).ok().map(|body| body.text().to_owned())
+                != Document::write(&Self { refused: before, number: 0 }.applied(members))
+                    .ok()
+                    .map(|body| body.text().to_owned())
+    }
+
+    /// What was taken out of this request.
+    fn notes(&self, members: &Members) -> Vec<String> {
+        let betas = members.named(BETAS).and_then(|betas| betas.read::<Vec<String>>().ok());
+        let betas = betas.unwrap_or_default().into_iter().filter(|beta| self.refused.betas.contains(beta));
+        let mut notes = betas
+            .map(|beta| format!("anthropic-beta {beta} not sent: the model refuses it"))
+            .collect::<Vec<_>>();
+        for path in &self.refused.members {
+            if remove(&mut members.clone(), &path.split('.').collect::<Vec<_>>()) {
+                notes.push(format!("{path} not sent: the model refuses it"));
+            }
+        }
+        notes
+    }
+}
+
+/// Removes the member at this path. Whether there was one. Names in the path that no object has are kinds of a value,
+/// which the service puts there: `tools.0.custom.input_examples`.
+fn remove(members: &mut Members, path: &[&str]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return false };
+    if rest.is_empty() {
+        return members.remove(first).is_some();
+    }
+    let Some(value) = members.named(first) else { return remove(members, rest) };
+    let mut value = value.clone();
+    let removed = remove_within(&mut value, rest);
+    if removed {
+        members.insert(*first, value);
+    }
+    removed
+}
+
+fn remove_within(value: &mut Document, path: &[&str]) -> bool {
+    let written = |value: &mut Document, written: pumice::Result<Document>| {
+        written.map(|written| *value = written).is_ok()
+    };
+    match path {
+        ["*", rest @ ..] => {
+            let Ok(mut list) = value.read::<Vec<Document>>() else { return false };
+            let mut removed = false;
+            for item in &mut list {
+                removed |= remove_within(item, rest);
+            }
+            removed && written(value, Document::write(&list))
+        }
+        path => match value.read::<Members>() {
+            Ok(mut members) => remove(&mut members, path) && written(value, Document::write(&members)),
+            Err(_) => false,
+        },
+    }
+}
+
+/// A response on its way. Each chunk is one of Anthropic's events.
+struct Streaming {
+    /// `None` after the end.
+    events: Option<EventStream<ResponseStreamEvent>>,
+    names: Arc<Names>,
+    id: String,
+    tally: Tally,
+    last: Instant,
+    silence: Option<Pin<Box<Sleep>>>,
+}
+
+impl Pieces for Streaming {
+    fn poll_piece(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<pumice::Result<Bytes>>> {
+        let Self { events, names, id, tally, last, silence } = &mut *self;
+        let mut out = Vec::new();
+        while let Some(stream) = events
+            && out.len() < LARGE
+        {
+            match Pin::new(stream).poll_next(task) {
+                Poll::Ready(Some(Ok(ResponseStreamEvent::Chunk(chunk)))) => {
+                    let event = chunk.bytes.unwrap_or_default().0;
+                    write_event(&event, &mut out);
+                    if let Ok(text) = std::str::from_utf8(&event)
+                        && text.contains("invocationMetrics")
+                    {
+                        let tokens = tokens(text);
+                        let cost = names.cost(id, tokens);
+                        tally.edit(|record| (record.tokens, record.cost) = (tokens, cost));
+                    }
+                    continue;
+                }
+                Poll::Ready(Some(Ok(_))) => continue,
+                Poll::Ready(Some(Err(error))) => {
+                    let failure = Failure::from(&error);
+                    out.extend_from_slice(b"event: error\ndata: ");
+                    out.extend(failure.anthropic());
+                    out.extend_from_slice(b"\n\n");
+                    tally.edit(|record| record.error = Some(failure.message));
+                }
+                Poll::Ready(None) => {}
+                Poll::Pending if !out.is_empty() => break,
+                Poll::Pending => {
+                    let silence = silence.get_or_insert_with(|| Box::pin(sleep_until(*last + SILENCE)));
+                    while silence.as_mut().poll(task).is_ready() {
+                        if last.elapsed() >= SILENCE {
+                            out.extend_from_slice(PING);
+                            *last = Instant::now();
+                        }
+                        silence.as_mut().reset(*last + SILENCE);
+                    }
+                    if out.is_empty() {
+                        return Poll::Pending;
+                    }
+                    break;
+                }
+            }
+            *events = None;
+        }
+        if out.is_empty() {
+            tally.complete();
+            return Poll::Ready(None);
+        }
+        *last = Instant::now();
+        tally.sent(out.len());
+        Poll::Ready(Some(Ok(out.into())))
+    }
+}
+
+/// An event of Anthropic's as its stream has it.
+fn write_event(json: &[u8], out: &mut Vec<u8>) {
+    let text = std::str::from_utf8(json).unwrap_or_default();
+    // The type comes first. Where it does not, the JSON is read.
+    let kind = text
+        .strip_prefix("{\"type\":\"")
+        .and_then(|rest| rest.split_once('"'))
+        .map(|(kind, _)| kind.to_owned());
+    let kind =
+        kind.or_else(|| serde_json::from_str::<Members>(text).ok()?.named("type")?.read::<String>().ok());
+    if let Some(kind) = kind {
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(kind.as_bytes());
+        out.push(b'\n');
+    }
+    out.extend_from_slice(b"data: ");
+    // A line end would end the line, and in JSON it is white space.
+    out.extend(json.iter().filter(|byte| !matches!(byte, b'\n' | b'\r')));
+    out.extend_from_slice(b"\n\n");
+}
+
+const VERSION: &str = "bedrock-2023-05-31";
+const BETAS: &str = "anthropic_beta";
+/// What the service says of a member that it does not know.
+const EXTRA: &str = "Extra inputs are not permitted";
+/// The betas that Claude has on Bedrock.
+///
+/// Source: [Request and response of Claude](https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html).
+const KNOWN_BETAS: [&str; 12] = [
+    "computer-use-2024-10-22",
+    "computer-use-2025-01-24",
+    "computer-use-2025-11-24",
+    "context-1m-2025-08-07",
+    "context-management-2025-06-27",
+    "dev-full-thinking-2025-05-14",
+    "effort-2025-11-24",
+    "fine-grained-tool-streaming-2025-05-14",
+    "interleaved-thinking-2025-05-14",
+    "output-128k-2025-02-19",
+    "token-efficient-tools-2025-02-19",
+    "tool-search-tool-2025-10-19",
+];
+const PING: &[u8] = b"event: ping\ndata: {\"type\":\"ping\"}\n\n";
+const SILENCE: std::time::Duration = std::time::Duration::from_secs(15);
+const LARGE: usize = 16 * 1024;
+/// How often a call is changed and made again.
+const MOST_TRIES: u32 = 4;
+const MOST_LESSONS: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(value: serde_json::Value) -> Members {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn refusal(message: &str) -> Error {
+        Error::new(ErrorKind::Validation, message)
+    }
+
+    fn body(tries: &Tries, members: &Members) -> serde_json::Value {
+        serde_json::to_value(tries.applied(members)).unwrap()
+    }
+
+    #[test]
+    fn what_is_refused_leaves_the_request_and_the_rest_stays_as_it_is() {
+        let lessons = Lessons::default();
+        let asked = members(json!({
+            "z": 1,
+            "context_management": {"edits": []},
+            "tools": [{"name": "a", "input_examples": [1], "input_schema": {"z": 1, "a": 2}}, {"name": "b"}],
+            "system": [{"type": "text", "cache_control": {"type": "ephemeral", "scope": "global"}}],
+        }));
+        let mut tries = lessons.of("m");
+        assert!(tries.learn(&refusal("context_management: Extra inputs are not permitted"), &asked));
+        assert!(
+            tries.learn(&refusal("tools.0.custom.input_examples: Extra inputs are not permitted"), &asked)
+        );
+        assert!(tries.learn(
+            &refusal("1 error: system.0.cache_control.ephemeral.scope: Extra inputs are not permitted"),
+            &asked
+        ));
+        let sent = body(&tries, &asked);
+        assert_eq!(
+            sent,
+            json!({
+                "z": 1,
+                "tools": [{"name": "a", "input_schema": {"z": 1, "a": 2}}, {"name": "b"}],
+                "system": [{"type": "text", "cache_control": {"type": "ephemeral"}}],
+            })
+        );
+        let text = Document::write(&tries.applied(&asked)).unwrap();
+        assert!(text.text().contains(r#""input_schema":{"a":2,"z":1}"#), "raw: {}", text.text());
+        assert_eq!(tries.notes(&asked).len(), 3);
+        // The same refusal again would change nothing.
+        assert!(!tries.learn(&refusal("context_management: Extra inputs are not permitted"), &asked));
+        lessons.keep("m", tries);
+        assert_eq!(body(&lessons.of("m"), &asked), sent);
+        assert!(lessons.of("m").notes(&members(json!({"z": 1}))).is_empty());
+    }
+
+    #[test]
+    fn betas_are_taken_out_by_name_or_else_those_that_bedrock_has_not() {
+        let mut asked = members(json!({}));
+        let mut headers = HeaderMap::new();
+        headers.append(
+            "anthropic-beta",
+            "claude-code-20250219,interleaved-thinking-2025-05-14".parse().unwrap(),
+        );
+        headers.append("anthropic-beta", "effort-2025-11-24".parse().unwrap());
+        add_betas(&mut asked, &headers);
+        let betas = |tries: &Tries| body(tries, &asked)[BETAS].clone();
+        let mut tries = Lessons::default().of("m");
+        assert!(tries.learn(&refusal("invalid beta flag"), &asked));
+        assert_eq!(betas(&tries), json!(["interleaved-thinking-2025-05-14", "effort-2025-11-24"]));
+        assert!(tries.learn(&refusal("beta effort-2025-11-24 is not supported"), &asked));
+        assert_eq!(betas(&tries), json!(["interleaved-thinking-2025-05-14"]));
+        assert!(tries.learn(&refusal("invalid beta flag"), &asked));
+        assert_eq!(betas(&tries), serde_json::Value::Null);
+        assert!(!tries.learn(&refusal("invalid beta flag"), &asked));
+        assert_eq!(tries.notes(&asked).len(), 3);
+    }
+
+    #[test]
+    fn other_refusals_change_nothing() {
+        let asked = members(json!({"messages": [], "max_tokens": 1}));
+        for error in [
+            refusal("messages: at least one message is required"),
+            refusal("messages: Extra inputs are not permitted"),
+            Error::new(ErrorKind::Throttled, "context_management: Extra inputs are not permitted"),
+        ] {
+            assert!(!Lessons::default().of("m").learn(&error, &asked), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_event_has_its_type_and_one_line_of_data() {
+        let mut out = Vec::new();
+        write_event(b"{\"type\":\"message_stop\"}", &mut out);
+        write_event(b"{\n\"x\": 1, \"type\": \"ping\"}", &mut out);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\nevent: ping\ndata: {\"x\": 1, \"type\": \"ping\"}\n\n"
+        );
+    }
+}

@@ -1,0 +1,260 @@
+//! A call in a translated dialect: repaired as every conversation is, sent by ConverseStream, and written in the
+//! dialect as it arrives.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use futures_core::Stream as _;
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use pumice::conversation::{self, CacheRetention, Target, ThinkingLevel};
+use pumice::converse::TokenUsage;
+use pumice::{Event, EventStream};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::body::{Outgoing, Pieces, Response};
+use crate::dialect::{Begin, Encoder, Read, Translated};
+use crate::failure::Failure;
+use crate::handle::{Call, Gateway, respond, set_notes, set_request_id, whole};
+use crate::names::Names;
+use crate::record::{Tally, Tokens};
+use crate::route::{Form, Route};
+
+impl Gateway {
+    /// A call of a dialect that is translated.
+    pub(crate) async fn converse(&self, read: Read, form: Form, body: &[u8], mut tally: Tally) -> Response {
+        let begun = match read(body) {
+            Ok(translated) => self.begin(translated, &mut tally).await,
+            Err(failure) => Err(failure),
+        };
+        let Begun { events, mut encoder, begin, stream, id, notes, cached_in_input } = match begun {
+            Ok(begun) => begun,
+            Err(failure) => return respond(form, &failure, Some(tally)),
+        };
+        let request_id = events.request_id().map(str::to_owned);
+        tally.edit(|record| record.request_id.clone_from(&request_id));
+        let mut response = if stream {
+            tally.answered(200);
+            let mut out = Vec::with_capacity(SMALL);
+            encoder.begin(begin, &mut out);
+            let names = Arc::clone(&self.names);
+            let watch = Watch { names, id: id.clone(), cached_in_input, tally };
+            let streaming =
+                Streaming { events: Some(events), encoder, out, last: Instant::now(), silence: None, watch };
+            let mut response = http::Response::new(Outgoing::Stream(Box::pin(streaming)));
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            response
+        } else {
+            let names = Arc::clone(&self.names);
+            let mut watch = Watch { names, id: id.clone(), cached_in_input, tally };
+            match events.reply_with(|event| watch.look_at(event)).await {
+                Ok(reply) => {
+                    let body = encoder.whole(begin, reply);
+                    whole(StatusCode::OK, "application/json", body.into(), Some(watch.tally))
+                }
+                Err(error) => {
+                    let failure = self.names.failure(&id, &error).await;
+                    respond(form, &failure, Some(watch.tally))
+                }
+            }
+        };
+        set_request_id(response.headers_mut(), form, request_id.as_deref());
+        set_notes(response.headers_mut(), &id, &notes);
+        response
+    }
+
+    /// The dialects of OpenAI.
+    pub(crate) async fn translate(&self, route: &Route, call: Call) -> Response {
+        let read = match route {
+            Route::Responses => TODO,
+            _ => crate::chat_completions::read,
+        };
+        self.converse(read, Form::OpenAi, &call.body, call.tally).await
+    }
+
+    async fn begin(&self, translated: Translated, tally: &mut Tally) -> Result<Begun, Failure> {
+        let Translated { mut request, mut options, stream, mut notes, encoder } = translated;
+        let named = std::mem::take(&mut request.model_id);
+        tally.edit(|record| record.model.clone_from(&named));
+        let id = self.names.resolve(&named).await?;
+        tally.edit(|record| record.model.clone_from(&id));
+        request.model_id.clone_from(&id);
+        let settings = self.clients.settings();
+        settings.complete(&mut request);
+        let params = settings.params(&id);
+        options.top_k = options.top_k.or(params.top_k);
+        options.thinking = options.thinking.or_else(|| {
+            params
+                .thinking
+                .as_deref()
+                .filter(|_| !options.thinking_off)
+                .and_then(|level| ThinkingLevel::parse(level).ok()?)
+        });
+        options.cache_retention = options
+            .cache_retention
+            .or_else(|| params.cache_retention.as_deref().and_then(|word| CacheRetention::parse(word).ok()));
+        options.families.extend_from_slice(&settings.families);
+        let client = self.clients.of(&id);
+        let target = Target::new(self.names.info(&id));
+        let call = conversation::converse_stream(&client, request, target, &options).await;
+        let call = call.map_err(|error| Failure::from(&error))?;
+        let events = match call.response {
+            Ok(events) => events,
+            Err(error) => return Err(self.names.failure(&id, &error).await),
+        };
+        notes.extend(call.prepared.warnings.iter().map(ToString::to_string));
+        let id = match client.profile_of(&id) {
+            Some(profile) => {
+                notes.push(format!("{id} is called through {profile}"));
+                tally.edit(|record| record.model.clone_from(&profile));
+                profile
+            }
+            None => id,
+        };
+        let begin = Begin {
+            model: named,
+            id: response_id(events.request_id()),
+            created: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            names: call.prepared.tool_names,
+        };
+        let cached_in_input = call.prepared.cached_in_input;
+        Ok(Begun { events, encoder, begin, stream, id, notes, cached_in_input })
+    }
+}
+
+/// A call whose first event has arrived.
+struct Begun {
+    events: EventStream,
+    encoder: Box<dyn Encoder>,
+    begin: Begin,
+    stream: bool,
+    id: String,
+    notes: Vec<String>,
+    cached_in_input: bool,
+}
+
+/// The id of a response: Bedrock's, so that it can be found there, or else one of the time.
+pub(crate) fn response_id(request_id: Option<&str>) -> String {
+    let fits = |id: &&str| {
+        !id.is_empty()
+            && id.len() <= 64
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    match request_id.filter(fits) {
+        Some(id) => id.to_owned(),
+        None => format!("{:x}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()),
+    }
+}
+
+/// What is recorded of a response.
+struct Watch {
+    names: Arc<Names>,
+    id: String,
+    cached_in_input: bool,
+    tally: Tally,
+}
+
+impl Watch {
+    fn look_at(&mut self, event: &Event) {
+        let Event::Metadata(metadata) = event else { return };
+        let Some(usage) = &metadata.usage else { return };
+        let tokens = tokens(usage, self.cached_in_input);
+        let cost = self.names.charge(&self.id, usage);
+        self.tally.edit(|record| (record.tokens, record.cost) = (tokens, cost));
+    }
+}
+
+fn tokens(usage: &TokenUsage, cached_in_input: bool) -> Tokens {
+    let cached = usage.cache_read_input_tokens;
+    let beside = if cached_in_input {
+        0
+    } else {
+        cached.unwrap_or_default().saturating_add(usage.cache_write_input_tokens.unwrap_or_default())
+    };
+    Tokens {
+        input: usage.input_tokens.map(|input| input.saturating_add(beside)),
+        output: usage.output_tokens,
+        cached,
+    }
+}
+
+/// A response on its way.
+struct Streaming {
+    /// `None` after the end.
+    events: Option<EventStream>,
+    encoder: Box<dyn Encoder>,
+    /// What is to be sent next.
+    out: Vec<u8>,
+    /// When something was sent last.
+    last: Instant,
+    silence: Option<Pin<Box<Sleep>>>,
+    watch: Watch,
+}
+
+impl Pieces for Streaming {
+    fn poll_piece(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<pumice::Result<Bytes>>> {
+        let Self { events, encoder, out, last, silence, watch } = &mut *self;
+        while let Some(stream) = events
+            && out.len() < LARGE
+        {
+            match Pin::new(stream).poll_next(task) {
+                Poll::Ready(Some(Ok(event))) => {
+                    watch.look_at(&event);
+                    encoder.push(&event, out);
+                    continue;
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    let failure = Failure::from(&error);
+                    encoder.error(&failure, out);
+                    watch.tally.edit(|record| record.error = Some(failure.message));
+                }
+                Poll::Ready(None) => encoder.finish(out),
+                Poll::Pending if !out.is_empty() => break,
+                Poll::Pending => {
+                    // The timer runs on, and is set anew only when it is due: events come much more often.
+                    let silence = silence.get_or_insert_with(|| Box::pin(sleep_until(*last + SILENCE)));
+                    while silence.as_mut().poll(task).is_ready() {
+                        if last.elapsed() >= SILENCE {
+                            out.extend_from_slice(encoder.ping());
+                            *last = Instant::now();
+                        }
+                        silence.as_mut().reset(*last + SILENCE);
+                    }
+                    if out.is_empty() {
+                        return Poll::Pending;
+                    }
+                    break;
+                }
+            }
+            *events = None;
+        }
+        if out.is_empty() {
+            if events.is_none() {
+                watch.tally.complete();
+                return Poll::Ready(None);
+            }
+            // Events without an equivalent alone: ask for more.
+            task.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        *last = Instant::now();
+        watch.tally.sent(out.len());
+        let next = Vec::with_capacity(SMALL);
+        Poll::Ready(Some(Ok(std::mem::replace(out, next).into())))
+    }
+}
+
+/// How long nothing may be sent.
+const SILENCE: Duration = Duration::from_secs(15);
+/// How much is gathered of what has arrived already.
+const LARGE: usize = 16 * 1024;
+/// What most events need.
+const SMALL: usize = 512;
+
+pub(crate) const TODO: Read = |_| Err(Failure::new(StatusCode::NOT_IMPLEMENTED, "soon"));
