@@ -35,7 +35,7 @@ impl Operation {
             let (mut expected, mut found) = (binding.path.split('/'), path.split('/'));
             let fits = |segment: &str, found: &str| binding::label(segment).is_some() || segment == found;
             binding.service == service
-                && binding.method == *method
+                && binding.method() == *method
                 && expected.by_ref().all(|segment| found.next().is_some_and(|found| fits(segment, found)))
                 && found.next().is_none()
         })

@@ -288,7 +288,7 @@ async fn refuse(stream: Stream) {
 }
 
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
-connection: close\r\ncontent-length: 123\r\n\r\n\
+connection: close\r\ncontent-length: 122\r\n\r\n\
 {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"too many connections; try again in a second\",\
 \"code\":null}}\r\n";
 const MOST_CONNECTIONS: usize = 1024;

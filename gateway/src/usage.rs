@@ -64,7 +64,9 @@ mod tests {
 
     fn of(chunks: &[&str]) -> Tokens {
         let mut tail = Tail::default();
-        chunks.iter().for_each(|chunk| tail.push(chunk.as_bytes()));
+        for chunk in chunks {
+            tail.push(chunk.as_bytes());
+        }
         tail.tokens()
     }
 
@@ -94,7 +96,7 @@ mod tests {
         for _ in 0..1000 {
             tail.push(&[b'x'; 1000]);
         }
-        tail.push(&[b'y'; 100_000]);
+        tail.push(&vec![b'y'; 100_000]);
         assert!(tail.0.len() <= 2 * LONGEST);
     }
 }
