@@ -11,7 +11,7 @@ use pumice::shape::{Blob, Document};
 
 use crate::dialect::{Begin, Encoder, Translated};
 use crate::failure::Failure;
-use crate::given::{FunctionTool, Given, cache_point, function};
+use crate::given::{FunctionTool, Given, NO_PLACE, PARALLEL, cache_point, function, json_schema, list};
 use crate::json::{Fault, Json, Object, escaped, string, whole};
 use crate::media;
 
@@ -86,10 +86,6 @@ fn translate(mut body: Object<'_>, notes: &mut Vec<Fault>) -> Result<Translated,
     Ok(given.translated(Chat { include_usage, legacy, ..Chat::default() }))
 }
 
-fn list<'a>(body: &mut Object<'a>, name: &str) -> Result<Vec<Json<'a>>, Fault> {
-    body.take(name).map_or(Ok(Vec::new()), Json::items)
-}
-
 /// The calls of functions, before there were tools: a result names the function, and has no id.
 #[derive(Default)]
 struct Functions {
@@ -149,18 +145,11 @@ fn add_message(
                 "tool" => object.need("tool_call_id", "the id of the call")?.text()?.into_owned(),
                 _ => functions.id(),
             };
-            let mut points = Vec::from_iter(point.map(ContentBlock::CachePoint));
             let mut result = ToolResultBlock::new(id, Vec::new()).status(ToolResultStatus::Success);
-            for block in content {
-                match block {
-                    ContentBlock::CachePoint(_) => points.push(block),
-                    block => result.content.push(media::in_result(block).ok_or_else(|| {
-                        message.fault("expected text, images and files in the result of a tool")
-                    })?),
-                }
-            }
+            let points = media::into_result(message, content, &mut result)?;
             let mut blocks = vec![ContentBlock::ToolResult(result)];
-            blocks.append(&mut points);
+            blocks.extend(points);
+            blocks.extend(point.map(ContentBlock::CachePoint));
             given.say(ConversationRole::User, blocks);
         }
         _ => return Err(role.expected("system, developer, user, assistant or tool")),
@@ -311,15 +300,6 @@ fn set_format(format: Json<'_>, given: &mut Given) -> Result<(), Fault> {
         }
         _ => return Err(kind.expected("text, json_object or json_schema")),
     }
-    Ok(())
-}
-
-/// Sets the schema of the response by an object of `name`, `schema` and `description`.
-pub(crate) fn json_schema(object: &mut Object<'_>, given: &mut Given) -> Result<(), Fault> {
-    let schema = object.need("schema", "a JSON schema")?.document()?;
-    let mut text = |name| object.take(name).map(|text| text.text().map(String::from)).transpose();
-    let (name, description) = (text("name")?, text("description")?);
-    given.json_output(&schema, name, description);
     Ok(())
 }
 
@@ -731,11 +711,6 @@ fn write_call(out: &mut Vec<u8>, number: Option<u64>, id: Option<&str>, name: &s
 
 /// What a delta begins with, behind the head.
 const DELTA: &[u8] = b"{\"index\":0,\"delta\":{";
-
-/// Said of what has no place in Converse.
-pub(crate) const NO_PLACE: &str = "not sent: Converse has no place for it";
-/// Said where a model should call one tool at most.
-pub(crate) const PARALLEL: &str = "not sent: Converse cannot keep a model from calling several tools at once";
 
 /// Members that change nothing that Bedrock knows of.
 const PASSED_OVER: [&str; 16] = [

@@ -260,6 +260,20 @@ pub(crate) fn function<'a>(object: &mut Object<'a>, schema: &str) -> Result<Func
     })
 }
 
+/// The items of a member, if it is there.
+pub(crate) fn list<'a>(body: &mut Object<'a>, name: &str) -> Result<Vec<Json<'a>>, Fault> {
+    body.take(name).map_or(Ok(Vec::new()), Json::items)
+}
+
+/// Sets the schema of the response by an object of `name`, `schema` and `description`.
+pub(crate) fn json_schema(object: &mut Object<'_>, given: &mut Given) -> Result<(), Fault> {
+    let schema = object.need("schema", "a JSON schema")?.document()?;
+    let mut text = |name| object.take(name).map(|text| text.text().map(String::from)).transpose();
+    let (name, description) = (text("name")?, text("description")?);
+    given.json_output(&schema, name, description);
+    Ok(())
+}
+
 /// The cache point that `cache_control` asks for.
 pub(crate) fn cache_point(object: &mut Object<'_>) -> Result<Option<CachePointBlock>, Fault> {
     let Some(control) = object.take("cache_control") else { return Ok(None) };
@@ -271,6 +285,11 @@ pub(crate) fn cache_point(object: &mut Object<'_>) -> Result<Option<CachePointBl
         _ => point,
     }))
 }
+
+/// Said of what has no place in Converse.
+pub(crate) const NO_PLACE: &str = "not sent: Converse has no place for it";
+/// Said where a model should call one tool at most.
+pub(crate) const PARALLEL: &str = "not sent: Converse cannot keep a model from calling several tools at once";
 
 /// The longest label that the service takes, and the longest name of one.
 const LONGEST_LABEL: usize = 256;

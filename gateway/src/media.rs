@@ -2,7 +2,7 @@
 
 use pumice::conversation::MediaFormat;
 use pumice::converse::{
-    ContentBlock, DocumentBlock, DocumentSource, ImageBlock, ImageSource, ToolResultContentBlock,
+    ContentBlock, DocumentBlock, DocumentSource, ImageBlock, ImageSource, ToolResultBlock,
 };
 use pumice::shape::Blob;
 
@@ -52,13 +52,29 @@ pub(crate) fn bytes(at: Json<'_>, data: &str) -> Result<Blob, Fault> {
     if blob.0.is_empty() { Err(at.fault("expected bytes in base64, found none")) } else { Ok(blob) }
 }
 
-/// A block as one of a tool's result; `None` for a block that a result cannot have.
-pub(crate) fn in_result(block: ContentBlock) -> Option<ToolResultContentBlock> {
-    Some(match block {
-        ContentBlock::Text(text) => text.into(),
-        ContentBlock::Image(image) => image.into(),
-        ContentBlock::Document(document) => document.into(),
-        ContentBlock::SearchResult(result) => result.into(),
-        _ => return None,
-    })
+/// Puts blocks into the result of a tool. Returns the cache points among them, which stand behind it.
+pub(crate) fn into_result(
+    at: Json<'_>,
+    blocks: Vec<ContentBlock>,
+    result: &mut ToolResultBlock,
+) -> Result<Vec<ContentBlock>, Fault> {
+    let mut points = Vec::new();
+    for block in blocks {
+        result.content.push(match block {
+            ContentBlock::Text(text) => text.into(),
+            ContentBlock::Image(image) => image.into(),
+            ContentBlock::Document(document) => document.into(),
+            ContentBlock::SearchResult(found) => found.into(),
+            ContentBlock::CachePoint(_) => {
+                points.push(block);
+                continue;
+            }
+            _ => {
+                return Err(at.fault(
+                    "expected texts, images and documents in the result of a tool, found another block",
+                ));
+            }
+        });
+    }
+    Ok(points)
 }
