@@ -1,7 +1,7 @@
 //! OpenAI's Chat Completions: its request as Converse's, the events of a response as its chunks.
 
 use pumice::Event;
-use pumice::conversation::{ToolNames, parse_arguments};
+use pumice::conversation::ToolNames;
 use pumice::converse::{
     AudioBlock, AudioSource, ContentBlock, ContentBlockDelta, ContentBlockStart, ConversationRole,
     ConverseResponse, ReasoningContentBlock, ReasoningContentBlockDelta, ReasoningTextBlock, StopReason,
@@ -11,7 +11,10 @@ use pumice::shape::{Blob, Document};
 
 use crate::dialect::{Begin, Encoder, Translated};
 use crate::failure::Failure;
-use crate::given::{FunctionTool, Given, NO_PLACE, PARALLEL, cache_point, function, json_schema, list};
+use crate::given::{
+    FunctionTool, Given, NO_PLACE, PARALLEL, arguments_of, cache_point, function, json_schema, list,
+    read_arguments,
+};
 use crate::json::{Fault, Json, Object, escaped, string, whole};
 use crate::media;
 
@@ -181,16 +184,7 @@ fn read_content(content: Json<'_>, blocks: &mut Vec<ContentBlock>) -> Result<(),
                 let url = if image.is_text() { image } else { image.object()?.need("url", "a data: URL")? };
                 media::of_url(url, None)?
             }
-            "file" => {
-                let mut file = object.need("file", "an object with file_data")?.object()?;
-                let name = file.take("filename").map(Json::text).transpose()?;
-                let data = file.need("file_data", "the file as a data: URL")?;
-                if data.raw().starts_with("\"data:") {
-                    media::of_url(data, name.as_deref())?
-                } else {
-                    media::of_base64(data, "", &data.text()?, name.as_deref())?
-                }
-            }
+            "file" => media::of_file_data(&mut object.need("file", "an object with file_data")?.object()?)?,
             "input_audio" => {
                 let mut audio = object.need("input_audio", "an object with data and format")?.object()?;
                 let data = audio.need("data", "the audio in base64")?;
@@ -243,17 +237,6 @@ fn tool_use(id: String, function: Json<'_>, notes: &mut Vec<Fault>) -> Result<Co
     Ok(ToolUseBlock::new(id, name, input).into())
 }
 
-/// The arguments of a call: JSON in a text. What a model wrote that is not JSON cannot be sent back to it.
-pub(crate) fn read_arguments(arguments: Json<'_>, notes: &mut Vec<Fault>) -> Result<Document, Fault> {
-    if arguments.is_object() {
-        return arguments.document();
-    }
-    Ok(parse_arguments(&arguments.text()?).unwrap_or_else(|_| {
-        notes.push(arguments.fault("sent as {}: it is not a JSON object"));
-        Document::default()
-    }))
-}
-
 fn add_tool(tool: Json<'_>, given: &mut Given) -> Result<(), Fault> {
     let mut object = tool.object()?;
     let kind = object.take("type");
@@ -293,7 +276,7 @@ fn set_format(format: Json<'_>, given: &mut Given) -> Result<(), Fault> {
     let kind = object.need("type", "text, json_object or json_schema")?;
     match &*kind.text()? {
         "text" => {}
-        "json_object" => given.json_output(&serde_json::json!({"type": "object"}).into(), None, None),
+        "json_object" => given.any_json(),
         "json_schema" => {
             let mut inner = object.need("json_schema", "an object with name and schema")?.object()?;
             json_schema(&mut inner, given)?;
@@ -675,14 +658,6 @@ impl Encoder for Chat {
         write_usage(&response.usage.unwrap_or_default(), &mut out);
         out.push(b'}');
         out
-    }
-}
-
-/// The arguments of a call as text. What a model did not finish is a JSON string of it.
-pub(crate) fn arguments_of(input: &Document) -> String {
-    match input.text().as_bytes().first() {
-        Some(b'"') => input.read().unwrap_or_default(),
-        _ => input.text().to_owned(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a request asks for beside its messages, in the members that the dialects have in common.
 
-use pumice::conversation::{Options, ThinkingLevel};
+use pumice::conversation::{Options, ThinkingLevel, parse_arguments};
 use pumice::converse::{
     AnyToolChoice, AutoToolChoice, CachePointBlock, ContentBlock, ConversationRole, ConverseRequest,
     InferenceConfiguration, JsonSchemaDefinition, Message, OutputFormat, ServiceTier, SpecificToolChoice,
@@ -123,8 +123,12 @@ impl Given {
 
     /// Adds a tool.
     pub(crate) fn tool(&mut self, tool: FunctionTool<'_>) -> Result<(), Fault> {
-        let FunctionTool { name, description, schema, strict, cache } = tool;
+        let FunctionTool { name, description, schema, strict, cache, text_alone } = tool;
         let schema = match schema {
+            _ if text_alone => serde_json::json!({
+                "type": "object", "properties": {INPUT: {"type": "string"}}, "required": [INPUT]
+            })
+            .into(),
             Some(schema) if schema.is_object() => schema.document()?,
             Some(schema) => return Err(schema.expected("a JSON schema, which is an object")),
             None => serde_json::json!({"type": "object", "properties": {}}).into(),
@@ -214,6 +218,11 @@ impl Given {
             Some(OutputFormat::json_schema(definition));
     }
 
+    /// Sets that the response is JSON, of whatever form.
+    pub(crate) fn any_json(&mut self) {
+        self.json_output(&serde_json::json!({"type": "object"}).into(), None, None);
+    }
+
     /// Adds labels, as far as the service takes them.
     pub(crate) fn label(&mut self, labels: Json<'_>, notes: &mut Vec<Fault>) -> Result<(), Fault> {
         for (name, value) in labels.object()?.rest() {
@@ -247,6 +256,8 @@ pub(crate) struct FunctionTool<'a> {
     pub(crate) schema: Option<Json<'a>>,
     pub(crate) strict: Option<bool>,
     pub(crate) cache: Option<CachePointBlock>,
+    /// Whether its input is a text: it is the member [`INPUT`] of what Converse takes.
+    pub(crate) text_alone: bool,
 }
 
 /// A tool of these members, whose schema is under this name.
@@ -257,6 +268,7 @@ pub(crate) fn function<'a>(object: &mut Object<'a>, schema: &str) -> Result<Func
         schema: object.take(schema),
         strict: object.take("strict").map(Json::bool).transpose()?,
         cache: cache_point(object)?,
+        text_alone: false,
     })
 }
 
@@ -272,6 +284,25 @@ pub(crate) fn json_schema(object: &mut Object<'_>, given: &mut Given) -> Result<
     let (name, description) = (text("name")?, text("description")?);
     given.json_output(&schema, name, description);
     Ok(())
+}
+
+/// The arguments of a call: JSON in a text. What a model wrote that is not JSON cannot be sent back to it.
+pub(crate) fn read_arguments(arguments: Json<'_>, notes: &mut Vec<Fault>) -> Result<Document, Fault> {
+    if arguments.is_object() {
+        return arguments.document();
+    }
+    Ok(parse_arguments(&arguments.text()?).unwrap_or_else(|_| {
+        notes.push(arguments.fault("sent as {}: it is not a JSON object"));
+        Document::default()
+    }))
+}
+
+/// The arguments of a call as text. What a model did not finish is a JSON string of it.
+pub(crate) fn arguments_of(input: &Document) -> String {
+    match input.text().as_bytes().first() {
+        Some(b'"') => input.read().unwrap_or_default(),
+        _ => input.text().to_owned(),
+    }
 }
 
 /// The cache point that `cache_control` asks for.
@@ -291,5 +322,7 @@ pub(crate) const NO_PLACE: &str = "not sent: Converse has no place for it";
 /// Said where a model should call one tool at most.
 pub(crate) const PARALLEL: &str = "not sent: Converse cannot keep a model from calling several tools at once";
 
+/// The one member of the input of a tool that takes text.
+pub(crate) const INPUT: &str = "input";
 /// The longest label that the service takes, and the longest name of one.
 const LONGEST_LABEL: usize = 256;

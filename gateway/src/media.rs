@@ -6,7 +6,7 @@ use pumice::converse::{
 };
 use pumice::shape::Blob;
 
-use crate::json::{Fault, Json};
+use crate::json::{Fault, Json, Object};
 
 /// An image or a document as its `data:` URL.
 pub(crate) fn of_url(url: Json<'_>, name: Option<&str>) -> Result<ContentBlock, Fault> {
@@ -43,6 +43,17 @@ pub(crate) fn of_base64(
             return Err(at.fault(format!("expected {expected}, found {media_type:?}")));
         }
     })
+}
+
+/// A file as OpenAI has it: `file_data`, a `data:` URL or base64, and `filename`.
+pub(crate) fn of_file_data(file: &mut Object<'_>) -> Result<ContentBlock, Fault> {
+    let name = file.take("filename").map(Json::text).transpose()?;
+    let data = file.need("file_data", "the file as a data: URL")?;
+    if data.raw().starts_with("\"data:") {
+        of_url(data, name.as_deref())
+    } else {
+        of_base64(data, "", &data.text()?, name.as_deref())
+    }
 }
 
 /// Bytes in base64, at least one.
