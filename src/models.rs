@@ -10,7 +10,7 @@ mod directory;
 mod discovery;
 mod fallback;
 
-pub use self::cost::{Cost, PriceTier};
+pub use self::cost::{Cost, PriceTier, TierFactors};
 pub(crate) use self::directory::base_model;
 pub use self::directory::{Directory, Listing};
 pub use self::discovery::{Candidate, Inventory, Reason};
@@ -37,6 +37,10 @@ pub struct ModelInfo {
     pub cost: Option<Cost>,
     /// Whether it supports strict tools, whose arguments must follow the schema.
     pub strict_tools: Option<bool>,
+    /// The fewest tokens that a cache point caches.
+    pub cache_minimum: Option<u64>,
+    /// The day on which the service takes the model away: `2027-04-08`.
+    pub end_of_life: Option<String>,
     /// Levels of thinking that the model calls by another name; `None` for a level that it does not have.
     pub thinking_levels: Vec<(String, Option<String>)>,
 }
@@ -68,8 +72,16 @@ impl ModelInfo {
             reasoning: self.reasoning.or(other.reasoning),
             context_window: self.context_window.or(other.context_window),
             max_tokens: self.max_tokens.or(other.max_tokens),
-            cost: self.cost.or(other.cost),
+            cost: match (self.cost, other.cost) {
+                (Some(mut cost), Some(other)) => {
+                    cost.service_tiers = cost.service_tiers.or(other.service_tiers);
+                    Some(cost)
+                }
+                (cost, other) => cost.or(other),
+            },
             strict_tools: self.strict_tools.or(other.strict_tools),
+            cache_minimum: self.cache_minimum.or(other.cache_minimum),
+            end_of_life: self.end_of_life.or(other.end_of_life),
             thinking_levels: self.thinking_levels,
         }
     }
@@ -88,6 +100,8 @@ impl ModelInfo {
             context_window,
             max_tokens: self.max_tokens.unwrap_or(default_limits.max_tokens).min(context_window),
             cost: self.cost,
+            cache_minimum: self.cache_minimum,
+            end_of_life: self.end_of_life,
             id,
         }
     }
@@ -131,6 +145,10 @@ pub struct Model {
     pub max_tokens: u64,
     /// The prices, where they are known.
     pub cost: Option<Cost>,
+    /// The fewest tokens that a cache point caches, where that is known.
+    pub cache_minimum: Option<u64>,
+    /// The day on which the service takes the model away, where that is known: `2027-04-08`.
+    pub end_of_life: Option<String>,
 }
 
 impl Model {

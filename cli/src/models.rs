@@ -184,6 +184,8 @@ fn in_json(row: &ListedModel) -> Value {
         let reason = reason.or_else(|| row.exclusion.map(|exclusion| exclusion.to_string()));
         add("reason", reason.map(|reason| json!(reason)));
         add("status", row.status.as_ref().map(|status| json!(status)));
+        add("cacheMinimum", model.cache_minimum.map(|tokens| json!(tokens)));
+        add("endOfLife", model.end_of_life.as_ref().map(|day| json!(day)));
         add("profiles", (!row.served_by.is_empty()).then(|| json!(row.served_by)));
         add("regions", (!row.regions.is_empty()).then(|| json!(row.regions)));
     }
@@ -213,9 +215,17 @@ fn in_text(row: &ListedModel) -> String {
                 let above = format!("{input} in, {output} out above {} tokens", tier.input_tokens_above);
                 lines.push(("long prompts", above));
             }
+            for tier in cost.service_tiers.iter().flatten().map(|(tier, _)| tier) {
+                let prices = cost.clone().of_service_tier(Some(tier));
+                let [input, output] = [prices.input, prices.output]
+                    .map(|price| (price.unwrap_or_default() * 1e4).round() / 1e4);
+                lines.push((tier, format!("{input} in, {output} out")));
+            }
         }
         None => lines.push(("price", "unknown".to_owned())),
     }
+    lines.extend(model.cache_minimum.map(|tokens| ("caches from", format!("{tokens} tokens"))));
+    lines.extend(model.end_of_life.clone().map(|day| ("end of life", day)));
     let source = match row.source {
         ModelSource::Settings => "settings",
         ModelSource::Service => "service",

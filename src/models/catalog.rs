@@ -1,11 +1,11 @@
 //! Limits and prices of models when this version was made. The service's API does not have them.
 //!
-//! `cargo run -p pumice-tools --bin catalog -- TABLE` creates the data file again. The prices are list prices: your
-//! account may pay others.
+//! `tools/catalog.sh` makes the data file again. The prices are list prices: your account may pay others.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::{Cost, ModelInfo, PriceTier};
+use super::{Cost, ModelInfo, PriceTier, TierFactors};
 
 /// A model's data at one price.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,7 +135,22 @@ fn has_words(text: &str, words: &str) -> bool {
 
 fn entry(line: &'static str) -> Option<Entry> {
     let cells = line.split('\t').collect::<Vec<_>>();
-    let [id, regions, name, reasoning, images, context, longest, prices, tiers, strict, levels] = cells[..]
+    let [
+        id,
+        regions,
+        name,
+        reasoning,
+        images,
+        context,
+        longest,
+        prices,
+        tiers,
+        strict,
+        levels,
+        service,
+        minimum,
+        end,
+    ] = cells[..]
     else {
         return None;
     };
@@ -148,6 +163,15 @@ fn entry(line: &'static str) -> Option<Entry> {
         let tier = PriceTier { input, output, cache_read, cache_write, ..tier };
         cost.tiers.get_or_insert_default().push(tier);
     }
+    let service_tier = |factors: &str| {
+        let (_, name) = SERVICE_TIERS.iter().find(|(letter, _)| factors.starts_with(*letter))?;
+        let factors = factors.get(1..)?;
+        let (input, output) = factors.split_once('/').unwrap_or((factors, factors));
+        let [input, output] = [input, output].map(|factor| serde_json::from_str(factor).ok());
+        Some(((*name).to_owned(), TierFactors { input, output, ..TierFactors::new() }))
+    };
+    let service_tiers = service.split_whitespace().filter_map(service_tier).collect::<BTreeMap<_, _>>();
+    cost.service_tiers = Some(service_tiers).filter(|tiers| !tiers.is_empty());
     let level = |level: &str| {
         let (level, value) = level.split_once('=')?;
         Some((level.to_owned(), Some(value.to_owned()).filter(|value| !value.is_empty())))
@@ -165,6 +189,8 @@ fn entry(line: &'static str) -> Option<Entry> {
             max_tokens: Some(longest.parse().ok()?),
             cost: Some(cost),
             strict_tools: Some(strict == "yes"),
+            cache_minimum: minimum.parse().ok(),
+            end_of_life: Some(end.to_owned()).filter(|end| !end.is_empty()),
             thinking_levels: levels.split_whitespace().filter_map(level).collect(),
         },
     })
@@ -177,6 +203,9 @@ fn prices_of(prices: &str) -> [Option<f64>; 4] {
 }
 
 const DATA: &str = include_str!("catalog.tsv");
+
+/// The letters of the service tiers in the data file.
+const SERVICE_TIERS: [(char, &str); 3] = [('f', "flex"), ('p', "priority"), ('b', "batch")];
 
 /// Among an entry's regions, stands for the id without a region.
 const NO_REGION: &str = "-";
@@ -269,6 +298,37 @@ mod tests {
         let tier = &cost.tiers.as_ref().unwrap()[0];
         assert_eq!(tier.input_tokens_above, 272_000);
         assert!(tier.output > cost.output);
+    }
+
+    #[test]
+    fn service_tiers_the_least_that_is_cached_and_the_last_day_are_known() {
+        let price = |id: &str, tier: &str| {
+            let cost = find(id).unwrap().info.cost.clone().unwrap().of_service_tier(Some(tier));
+            let prices = [cost.input, cost.output, cost.cache_read];
+            prices.map(|price| ((price.unwrap() * 1e4).round() / 1e4).to_string()).join(" ")
+        };
+        assert_eq!(price("us.amazon.nova-pro-v1:0", "flex"), "0.4 1.6 0.1");
+        assert_eq!(price("us.amazon.nova-pro-v1:0", "priority"), "1.4 5.6 0.35");
+        // Not the half and not three quarters more.
+        assert_eq!(price("mistral.ministral-3-8b-instruct", "flex"), "0.07 0.07 0");
+        assert_eq!(price("nvidia.nemotron-nano-9b-v2", "priority"), "0.11 0.4 0");
+        assert_eq!(price("nvidia.nemotron-nano-9b-v2", "batch"), "0.03 0.12 0");
+        let sonnet = &find("us.anthropic.claude-sonnet-4-5-20250929-v1:0").unwrap().info;
+        assert_eq!((sonnet.cache_minimum, sonnet.end_of_life.as_deref()), (Some(1024), Some("2027-04-08")));
+        let nova = &find("us.amazon.nova-2-lite-v1:0").unwrap().info;
+        assert_eq!((nova.cache_minimum, nova.end_of_life.as_deref()), (None, None));
+        let is_day = |day: &str| day.len() == 10 && day.split('-').map(str::len).eq([4, 2, 2]);
+        for entry in entries() {
+            assert!(entry.info.end_of_life.as_deref().is_none_or(is_day), "{}", entry.id);
+            let tiers = entry.info.cost.as_ref().unwrap().service_tiers.iter().flatten();
+            for factors in tiers.map(|(_, factors)| [factors.input, factors.output]) {
+                assert!(
+                    factors.iter().all(|factor| factor.is_some_and(|f| 0.3 < f && f < 2.5)),
+                    "{}",
+                    entry.id
+                );
+            }
+        }
     }
 
     #[test]

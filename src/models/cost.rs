@@ -1,5 +1,7 @@
 //! Prices of tokens.
 
+use std::collections::BTreeMap;
+
 use pumice_codec::structure;
 
 structure! {
@@ -26,6 +28,22 @@ structure! {
             cache_read: f64 = "cacheRead",
             /// Tokens written to the cache.
             cache_write: f64 = "cacheWrite",
+            /// What the [service tiers](https://aws.amazon.com/bedrock/service-tiers/) and batch inference cost, by
+            /// name: `flex`, `priority`, `batch`. One that is absent costs what it costs for most models: flex and
+            /// batch half, priority three quarters more.
+            service_tiers: BTreeMap<String, TierFactors> = "serviceTiers",
+        }
+    }
+}
+
+structure! {
+    /// What a service tier costs: multiples of the prices of the default tier. Absent counts as 1.
+    pub struct TierFactors {
+        optional {
+            /// Of the prices of the prompt, cached or not.
+            input: f64 = "input",
+            /// Of the price of the response.
+            output: f64 = "output",
         }
     }
 }
@@ -51,12 +69,28 @@ structure! {
 }
 
 impl Cost {
-    /// The prices in a [service tier](https://aws.amazon.com/bedrock/pricing/): `flex` and batch inference cost half,
-    /// `priority` three quarters more.
+    /// The prices in a [service tier](Self::service_tiers).
+    ///
+    /// ```
+    /// use pumice::models::{Cost, TierFactors};
+    ///
+    /// let tiers = [("priority".to_owned(), TierFactors::new().input(1.5).output(2.0))];
+    /// let cost = Cost::new().input(4.0).output(8.0).service_tiers(tiers);
+    /// assert_eq!(cost.clone().of_service_tier(Some("priority")).output, Some(16.0));
+    /// assert_eq!(cost.clone().of_service_tier(Some("flex")).output, Some(4.0));
+    /// assert_eq!(cost.of_service_tier(Some("default")).output, Some(8.0));
+    /// ```
     pub fn of_service_tier(mut self, tier: Option<&str>) -> Self {
-        let Some((_, factor)) = TIERS.iter().find(|(name, _)| Some(*name) == tier) else { return self };
-        let scale =
-            |prices: [&mut Option<f64>; 4]| prices.into_iter().flatten().for_each(|price| *price *= factor);
+        let Some(tier) = tier else { return self };
+        let own = self.service_tiers.as_ref().and_then(|tiers| tiers.get(tier));
+        let general = GENERAL.iter().find(|(name, _)| *name == tier).map(|(_, factor)| [Some(*factor); 2]);
+        let factors = own.map(|factors| [factors.input, factors.output]).or(general);
+        let [input, output] = factors.unwrap_or_default().map(|factor| factor.unwrap_or(1.0));
+        let scale = |prices: [&mut Option<f64>; 4]| {
+            for (price, factor) in prices.into_iter().zip([input, output, input, input]) {
+                *price = price.map(|price| price * factor);
+            }
+        };
         scale([&mut self.input, &mut self.output, &mut self.cache_read, &mut self.cache_write]);
         for tier in self.tiers.iter_mut().flatten() {
             scale([&mut tier.input, &mut tier.output, &mut tier.cache_read, &mut tier.cache_write]);
@@ -78,5 +112,5 @@ impl Cost {
     }
 }
 
-/// What the tiers cost, as multiples of the prices on demand.
-const TIERS: [(&str, f64); 3] = [("flex", 0.5), ("batch", 0.5), ("priority", 1.75)];
+/// What the tiers of most models cost, as multiples of the prices on demand.
+const GENERAL: [(&str, f64); 3] = [("flex", 0.5), ("priority", 1.75), ("batch", 0.5)];

@@ -10,7 +10,10 @@ impl Model {
         fill(&mut self.reasoning, info.reasoning);
         fill(&mut self.context_window, info.context_window);
         fill(&mut self.max_tokens, info.max_tokens);
-        fill(&mut self.cost, info.cost.clone());
+        match (&mut self.cost, &info.cost) {
+            (Some(cost), Some(known)) => fill(&mut cost.service_tiers, known.service_tiers.clone()),
+            (cost, known) => fill(cost, known.clone()),
+        }
         let kinds = |images: bool| {
             let image = images.then(|| "image".to_owned());
             std::iter::once("text".to_owned()).chain(image).collect()
@@ -75,6 +78,7 @@ fn fill<T>(gap: &mut Option<T>, value: Option<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::Cost;
     #[cfg(feature = "settings")]
     use serde_json::json;
 
@@ -86,6 +90,11 @@ mod tests {
         assert!(model.cost.unwrap().input.unwrap() > 0.0);
         assert!(model.input.unwrap().contains(&"image".to_owned()));
         assert_eq!(model.compat.unwrap().supports_strict_mode, Some(true));
+
+        // Prices of the caller's have the service tiers of the model.
+        let mut own = Model::new("mistral.ministral-3-8b-instruct").cost(Cost::new().input(30.0));
+        own.complete_from_catalog();
+        assert_eq!(own.cost.unwrap().of_service_tier(Some("flex")).input.map(f64::round), Some(14.0));
 
         let mut arn = Model::new("arn:aws:bedrock:eu-west-1:1:application-inference-profile/x")
             .name("My Claude Opus 4.8");

@@ -4,7 +4,8 @@ use super::kind::{Kind, Object, Others, object, one_of};
 use super::{OUR_NAME, is_our_provider, is_ours};
 use crate::conversation::{CacheRetention, Family, Form};
 use crate::converse::{OutputFormatType, PerformanceConfigLatency, ServiceTierType};
-use crate::guardrail::{GuardrailStreamProcessingMode, GuardrailTrace};
+use crate::guardrail::{GuardrailConfiguration, GuardrailStreamProcessingMode, GuardrailTrace};
+use crate::models::{Cost, PriceTier, TierFactors};
 
 /// The paths of all members that are read, such as `models.bedrockDiscovery.region`. `*` stands for any name, `[]` for
 /// each item of a list.
@@ -161,27 +162,39 @@ static MODEL: Kind = Kind::Object(Object {
     needs: &[],
 });
 
-const COST: &[(&str, Kind)] = &[
-    ("input", Kind::From(0.0)),
-    ("output", Kind::From(0.0)),
-    ("cacheRead", Kind::From(0.0)),
-    ("cacheWrite", Kind::From(0.0)),
-    ("tiers", Kind::List(&TIER)),
-];
+const COST: &[(&str, Kind)] = &members_of::<{ Cost::MEMBERS.len() }>(Cost::MEMBERS);
 
 static TIER: Kind = Kind::Object(Object {
-    members: &[
-        ("inputTokensAbove", Kind::Whole(0.0)),
-        ("input", Kind::From(0.0)),
-        ("output", Kind::From(0.0)),
-        ("cacheRead", Kind::From(0.0)),
-        ("cacheWrite", Kind::From(0.0)),
-    ],
+    members: &members_of::<{ PriceTier::MEMBERS.len() }>(PriceTier::MEMBERS),
     required: &["inputTokensAbove"],
     others: Others::Wrong,
     owner: None,
     needs: &[],
 });
+
+static FACTORS: Kind =
+    object(&members_of::<{ TierFactors::MEMBERS.len() }>(TierFactors::MEMBERS), Others::Wrong);
+
+/// The members of prices and of guardrails, by the names that their types have.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn members_of<const N: usize>(names: &[&'static str]) -> [(&'static str, Kind); N] {
+    let mut members = [const { ("", Kind::From(0.0)) }; N];
+    let mut at = 0;
+    while at < N {
+        let kind = match names[at].as_bytes() {
+            b"tiers" => Kind::List(&TIER),
+            b"serviceTiers" => Kind::Map(&FACTORS),
+            b"inputTokensAbove" => Kind::Whole(0.0),
+            b"guardrailIdentifier" | b"guardrailVersion" => Kind::Text,
+            b"streamProcessingMode" => one_of(GuardrailStreamProcessingMode::VALUES),
+            b"trace" => one_of(GuardrailTrace::VALUES),
+            _ => Kind::From(0.0),
+        };
+        members[at] = (names[at], kind);
+        at += 1;
+    }
+    members
+}
 
 static FAMILY: Kind = Kind::Object(Object {
     members: &FAMILY_MEMBERS,
@@ -281,12 +294,7 @@ static PLUGIN: Kind = object(
 );
 
 const GUARDRAIL: Kind = Kind::Object(Object {
-    members: &[
-        ("guardrailIdentifier", Kind::Text),
-        ("guardrailVersion", Kind::Text),
-        ("streamProcessingMode", one_of(GuardrailStreamProcessingMode::VALUES)),
-        ("trace", one_of(GuardrailTrace::VALUES)),
-    ],
+    members: &members_of::<{ GuardrailConfiguration::MEMBERS.len() }>(GuardrailConfiguration::MEMBERS),
     required: &["guardrailIdentifier", "guardrailVersion"],
     others: Others::Wrong,
     owner: None,

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pumice::context::Context as World;
 use pumice::conversation::{self, Target};
+use pumice::models::Cost;
 use pumice::pi::{
     self, AssistantEvent, AssistantMessage, Context, Input, Message, Model, Options, Tool, ToolChoice,
 };
@@ -234,6 +235,14 @@ async fn a_response_costs_what_its_model_and_its_tier_cost() {
         let message = charged(priced(), json!({"usage": usage, "serviceTier": {"type": tier}})).await;
         assert!((total(message) - cost).abs() < 1e-9, "{tier}");
     }
+    // The tier of a model that costs otherwise than those of most models, and one that the settings price.
+    let mut own = Model::new("nvidia.nemotron-nano-9b-v2");
+    own.complete_from_catalog();
+    let flex = json!({"usage": usage, "serviceTier": {"type": "flex"}});
+    assert!((total(charged(own, flex.clone()).await) - 0.15).abs() < 1e-6);
+    let cost = json!({"input": 1, "output": 1, "serviceTiers": {"flex": {"input": 0.25}}});
+    let own = Model::new("m").cost(serde_json::from_value::<Cost>(cost).unwrap());
+    assert!((total(charged(own, flex).await) - 1.25).abs() < 1e-9);
     // An application profile costs what its model costs, and a router what the model that it chose costs.
     let profile = Model::new("arn:aws:bedrock:us-east-1:1:application-inference-profile/p");
     assert!((total(charged(profile, json!({"usage": usage})).await) - 4.0).abs() < 1e-9);

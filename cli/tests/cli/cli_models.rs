@@ -192,7 +192,9 @@ fn callable_models_are_listed_in_each_format() {
             "input": ["text", "image"],
             "contextWindow": 200_000,
             "maxTokens": 64_000,
-            "cost": {"input": 1.1, "output": 5.5, "cacheRead": 0.11, "cacheWrite": 1.375},
+            "cost": {"input": 1.1, "output": 5.5, "cacheRead": 0.11, "cacheWrite": 1.375,
+                "serviceTiers": {"batch": {"input": 0.5, "output": 0.5}}},
+            "cacheMinimum": 4096,
             "source": "discovered",
             "callable": true,
             "status": "ACTIVE",
@@ -960,7 +962,8 @@ fn every_member() -> Vec<Row> {
     of_model("reasoning", "reasoning: true", PLAIN, LOCAL, r#""reasoning":true"#);
     of_model("input", "input: ['text', 'image']", PLAIN, LOCAL, r#""input":["text","image"]"#);
     let cost = "cost: { input: 1.5, output: 2.5, cacheRead: 3.5, cacheWrite: 4.5, tiers: [
-        { inputTokensAbove: 5, input: 6.5, output: 7.5, cacheRead: 8.5, cacheWrite: 9.5 }] }";
+        { inputTokensAbove: 5, input: 6.5, output: 7.5, cacheRead: 8.5, cacheWrite: 9.5 }],
+        serviceTiers: { flex: { input: 0.25, output: 0.75 } } }";
     for (name, shows) in [
         ("cost.input", r#""input":1.5"#),
         ("cost.output", r#""output":2.5"#),
@@ -971,6 +974,8 @@ fn every_member() -> Vec<Row> {
         ("cost.tiers[0].output", r#""output":7.5"#),
         ("cost.tiers[0].cacheRead", r#""cacheRead":8.5"#),
         ("cost.tiers[0].cacheWrite", r#""cacheWrite":9.5"#),
+        ("cost.serviceTiers.flex.input", r#""flex":{"input":0.25"#),
+        ("cost.serviceTiers.flex.output", r#""output":0.75"#),
     ] {
         of_model(name, cost, PLAIN, LOCAL, shows);
     }

@@ -1,15 +1,15 @@
-//! Makes `src/models/catalog.tsv`, what is known of models beforehand, from a table of pi-ai's catalogue:
+//! Makes `src/models/catalog.tsv`, what is known of models beforehand. `tools/catalog.sh` gets the two files and runs
+//! this:
 //!
-//!     cargo run -p pumice-tools --bin catalog -- catalog.tsv
+//!     cargo run -p pumice-tools --bin catalog -- MODELS PRICES
 //!
-//! The table has a head and a line for each id that a call takes: id, name, reasoning, input, ctx, max,
-//! `cost_in`, `cost_out`, `cache_read`, `cache_write`, tiers, strict, thinkingLevelMap (and more, which is
-//! left out). What is made of it has a line for each model and price: regions of one price stand on one
-//! line, and `-` among them is the id without any.
+//! MODELS is `amazon-bedrock.json` of pi-ai: the models by each id that a call takes. PRICES is
+//! `model_prices_and_context_window_backup.json` of litellm: what service tiers cost, the fewest tokens that are
+//! cached, and when models end. What is made of them has a line for each model and price: regions of one price stand
+//! on one line, and `-` among them is the id without any.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::error::Error;
-use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -17,40 +17,45 @@ use serde_json::Value;
 const REGIONS: [&str; 12] =
     ["amer", "ap", "apac", "au", "ca", "eu", "global", "in", "jp", "sa", "us", "us-gov"];
 
-const HEAD: &str = "id\tregions\tname\treasoning\timages\tcontext\toutput\tprices\ttiers\tstrict\tlevels";
+const HEAD: &str = "id\tregions\tname\treasoning\timages\tcontext\toutput\tprices\ttiers\tstrict\tlevels\tservice\t\
+                    minimum\tend";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args().nth(1).ok_or("expected the path of a table")?;
-    let text = std::fs::read_to_string(path)?;
-    let mut lines = text.lines().map(|line| line.split('\t').collect::<Vec<_>>());
-    let head = lines.next().ok_or("expected a head")?;
+    let mut files = std::env::args().skip(1);
+    let mut read = || -> Result<Value, Box<dyn Error>> {
+        let path = files.next().ok_or("expected two files: MODELS PRICES")?;
+        Ok(serde_json::from_str(&std::fs::read_to_string(path)?)?)
+    };
+    let (models, prices) = (read()?, read()?);
+    let more = more_of(&prices);
 
     let mut names = BTreeMap::<String, String>::new();
     let mut rows = BTreeMap::<(String, Vec<String>), Vec<String>>::new();
-    for line in lines {
-        let row = head.iter().copied().zip(line).collect::<HashMap<_, _>>();
-        let cell = |name: &str| row.get(name).copied().map(str::trim).ok_or(format!("expected {name}"));
-        let (region, base) = match cell("id")?.split_once('.') {
-            Some((region, base)) if REGIONS.contains(&region) => (region, base),
-            _ => ("-", cell("id")?),
-        };
+    let groups = models.as_object().into_iter().flatten();
+    let models = groups.flat_map(|(_, group)| group.as_object().into_iter().flatten());
+    for (_, model) in models.filter(|(_, model)| model["type"] == "chat") {
+        let (region, base) = parted(text(model, "id")?);
         // The name without a region, from the id without one where there is such an id.
-        let name = cell("name")?;
+        let name = text(model, "name")?;
         let short = name.rsplit_once(" (").filter(|_| region != "-").map_or(name, |(short, _)| short);
         if region == "-" || !names.contains_key(base) {
             names.insert(base.to_owned(), short.to_owned());
         }
-        let prices = ["cost_in", "cost_out", "cache_read", "cache_write"].map(&cell);
-        let facts = vec![
-            yes(cell("reasoning")?).to_owned(),
-            yes(if cell("input")?.contains("image") { "True" } else { "" }).to_owned(),
-            cell("ctx")?.to_owned(),
-            cell("max")?.to_owned(),
-            prices.into_iter().collect::<Result<Vec<_>, _>>()?.join("/"),
-            tiers(cell("tiers")?)?,
-            yes(cell("strict")?).to_owned(),
-            levels(cell("thinkingLevelMap")?)?,
+        let images = model["input"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "image"));
+        let tiers = model.pointer("/cost/tiers").and_then(Value::as_array).into_iter().flatten();
+        let tiers =
+            tiers.map(|tier| Ok(format!("{}:{}", number(tier, "inputTokensAbove")?, four_prices(tier)?)));
+        let mut facts = vec![
+            yes(model["reasoning"] == true).to_owned(),
+            yes(images).to_owned(),
+            number(model, "contextWindow")?,
+            number(model, "maxTokens")?,
+            four_prices(&model["cost"])?,
+            tiers.collect::<Result<Vec<_>, Box<dyn Error>>>()?.join(" "),
+            yes(model.pointer("/compat/supportsStrictMode") == Some(&Value::Bool(true))).to_owned(),
+            levels(&model["thinkingLevelMap"]),
         ];
+        facts.extend(more.get(base).cloned().unwrap_or_default());
         rows.entry((base.to_owned(), facts)).or_default().push(region.to_owned());
     }
 
@@ -68,31 +73,74 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn yes(cell: &str) -> &'static str {
-    if cell == "True" { "yes" } else { "" }
+/// The region and the rest of an id; `-` for an id without a region.
+fn parted(id: &str) -> (&str, &str) {
+    id.split_once('.').filter(|(region, _)| REGIONS.contains(region)).unwrap_or(("-", id))
 }
 
-/// `ABOVE:IN/OUT/READ/WRITE`, several with a space between.
-fn tiers(cell: &str) -> Result<String, Box<dyn Error>> {
-    let mut text = String::new();
-    if cell.is_empty() {
-        return Ok(text);
+/// By the id of the model: what its service tiers cost, the fewest tokens that are cached, its last day.
+fn more_of(prices: &Value) -> BTreeMap<String, [String; 3]> {
+    let mut more = BTreeMap::<String, [String; 3]>::new();
+    for (id, model) in prices.as_object().into_iter().flatten() {
+        let of_runtime = matches!(model["litellm_provider"].as_str(), Some("bedrock" | "bedrock_converse"));
+        if !of_runtime || id.contains('/') {
+            continue;
+        }
+        let [service, minimum, end] = more.entry(parted(id).1.to_owned()).or_default();
+        for (letter, name) in [("f", "flex"), ("p", "priority"), ("b", "batches")] {
+            let factor = |kind: &str| {
+                let of = |name: &str| model[format!("{kind}_cost_per_token{name}")].as_f64();
+                let factor = (of(&format!("_{name}"))? / of("")? * 1e6).round() / 1e6;
+                Some(factor.to_string())
+            };
+            if let (Some(input), Some(output)) = (factor("input"), factor("output"))
+                && !service.contains(letter)
+            {
+                let space = if service.is_empty() { "" } else { " " };
+                service.extend([space, letter, &input]);
+                if output != input {
+                    service.extend(["/", &output]);
+                }
+            }
+        }
+        if let Some(tokens) = model["prompt_cache_min_tokens"].as_u64() {
+            *minimum = tokens.to_string();
+        }
+        // A date without a source is not of the service.
+        if let (Some(date), true) =
+            (model["deprecation_date"].as_str(), model["deprecation_source"].is_string())
+        {
+            date.clone_into(end);
+        }
     }
-    for tier in serde_json::from_str::<Vec<Value>>(cell)? {
-        let price = |name: &str| tier.get(name).map(Value::to_string).ok_or(format!("expected {name}"));
-        let space = if text.is_empty() { "" } else { " " };
-        let (above, input, output) = (price("inputTokensAbove")?, price("input")?, price("output")?);
-        write!(text, "{space}{above}:{input}/{output}/{}/{}", price("cacheRead")?, price("cacheWrite")?)?;
-    }
-    Ok(text)
+    more
+}
+
+fn text<'a>(object: &'a Value, name: &str) -> Result<&'a str, Box<dyn Error>> {
+    Ok(object[name].as_str().ok_or_else(|| format!("expected {name}, found {object}"))?)
+}
+
+fn number(object: &Value, name: &str) -> Result<String, Box<dyn Error>> {
+    let number = object[name].as_number().ok_or_else(|| format!("expected {name}, found {object}"))?;
+    Ok(number.to_string())
+}
+
+/// `INPUT/OUTPUT/READ/WRITE`.
+fn four_prices(cost: &Value) -> Result<String, Box<dyn Error>> {
+    let prices = ["input", "output", "cacheRead", "cacheWrite"].map(|name| number(cost, name));
+    Ok(prices.into_iter().collect::<Result<Vec<_>, _>>()?.join("/"))
+}
+
+fn yes(is: bool) -> &'static str {
+    if is { "yes" } else { "" }
 }
 
 /// `LEVEL=VALUE`, several with a space between; a level that the model does not have has no value.
-fn levels(cell: &str) -> Result<String, Box<dyn Error>> {
-    if cell.is_empty() {
-        return Ok(String::new());
-    }
-    let levels = serde_json::from_str::<BTreeMap<String, Option<String>>>(cell)?;
-    let levels = levels.into_iter().map(|(level, value)| format!("{level}={}", value.unwrap_or_default()));
-    Ok(levels.collect::<Vec<_>>().join(" "))
+fn levels(levels: &Value) -> String {
+    let levels = levels.as_object().into_iter().flatten();
+    let mut levels = levels
+        .map(|(level, value)| format!("{level}={}", value.as_str().unwrap_or_default()))
+        .collect::<Vec<_>>();
+    levels.sort();
+    levels.join(" ")
 }
