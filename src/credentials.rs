@@ -51,7 +51,7 @@ pub use self::chain::Chain;
 use self::provider_context::Fault;
 pub use self::provider_context::ProviderContext;
 use crate::date::rfc3339;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Hint, Result};
 
 /// Gives credentials: what a client asks before it signs.
 ///
@@ -180,6 +180,28 @@ impl Resolved {
     /// Credentials of the provider with this name, which messages show.
     pub fn new(credentials: Credentials, link: impl Into<String>) -> Self {
         Self { credentials, source: PROVIDER, link: link.into(), region: None }
+    }
+
+    /// What seems to be wrong with the credentials, by their looks: quotation marks around them, which `docker
+    /// --env-file` and the AWS files keep, or a session token that does not go with the kind of the key id.
+    pub fn doubt(&self) -> Option<Hint> {
+        let is_quoted = |text: &str| text.contains(['"', '\'']);
+        let link = self.link.clone();
+        match &self.credentials {
+            Credentials::Bearer(token) => is_quoted(token.token()).then_some(Hint::UnquoteKeys { link }),
+            Credentials::Keys(keys) => {
+                let (id, token) = (keys.access_key_id(), keys.session_token());
+                let quoted =
+                    [id, keys.secret_access_key(), token.unwrap_or_default()].into_iter().any(is_quoted);
+                let needed = token.is_none();
+                let fits = id.get(..4) != Some(if needed { "ASIA" } else { "AKIA" });
+                if quoted {
+                    Some(Hint::UnquoteKeys { link })
+                } else {
+                    (!fits).then_some(Hint::SessionToken { link, needed })
+                }
+            }
+        }
     }
 
     fn from_chain(credentials: Credentials, link: impl Into<String>) -> Self {

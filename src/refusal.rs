@@ -1,5 +1,7 @@
 //! Makes an error of an HTTP response that is not a success, or not the expected one.
 
+pub(crate) mod wording;
+
 use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
@@ -22,7 +24,8 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
 pub(crate) fn error(head: &Parts, body: &[u8], now: SystemTime) -> Error {
     let status = head.status.as_u16();
     let (code, message) = code_and_message(&head.headers, body);
-    let kind = ErrorKind::of_service(code.as_deref().unwrap_or_default(), Some(status));
+    let words = message.as_deref().unwrap_or_default();
+    let kind = ErrorKind::of_service(code.as_deref().unwrap_or_default(), words, Some(status));
     let reason = head.status.canonical_reason().unwrap_or("no known status");
     let error = match (code, message) {
         (Some(code), Some(message)) => Error::new(kind, message).with_code(code),

@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub(crate) use self::rate::RateLimit;
+use crate::refusal::wording::lacks_capacity;
 use crate::{Error, ErrorKind};
 
 /// How many attempts a call has, and how long it waits between them.
@@ -19,7 +20,8 @@ use crate::{Error, ErrorKind};
 pub struct Retry {
     /// The most attempts of one call, including the first; at least 1.
     pub max_attempts: u32,
-    /// How long one call may wait in total while it is throttled. Such retries do not count as attempts. `None` by
+    /// How long one call may wait in total while it is throttled, the model is not ready, or the service has no capacity
+    /// (503). Such retries do not count as attempts. `None` by
     /// default; [`Duration::MAX`] means no limit.
     pub patience: Option<Duration>,
     /// Whether the client also limits its rate of requests once it has been throttled. Off by default.
@@ -43,8 +45,8 @@ impl Retry {
         Self { adaptive: true, ..Self::standard() }
     }
 
-    /// For agents, which prefer waiting to failing: three attempts, and up to `budget` in total to wait while the call is
-    /// throttled or the model is not ready; [`Duration::MAX`] means no limit.
+    /// For agents, which prefer waiting to failing: three attempts, and up to `budget` in total to wait, as
+    /// [`patience`](Self::patience) says; [`Duration::MAX`] means no limit.
     pub fn patient(budget: Duration) -> Self {
         Self { patience: Some(budget), ..Self::standard() }
     }
@@ -59,7 +61,12 @@ impl Retry {
     ///
     /// `random` is from 0 to 1. A time that the service asks for lengthens the pause by five seconds at most.
     pub fn delay(&self, error: &Error, attempt: u32, random: f64) -> Option<Duration> {
-        (error.is_retryable() && attempt < self.max_attempts).then(|| pause(error, attempt, random))
+        let base = match error.kind() {
+            // A model needs more than 50 ms to become ready.
+            ErrorKind::Throttled | ErrorKind::ModelNotReady => LONG_BASE,
+            _ => Duration::from_millis(50),
+        };
+        (error.is_retryable() && attempt < self.max_attempts).then(|| pause(base, error, attempt, random))
     }
 
     /// The pause before a retry that [`patience`](Self::patience) allows, after `attempt` attempts and the time
@@ -72,19 +79,15 @@ impl Retry {
         random: f64,
     ) -> Option<Duration> {
         let left = self.patience?.checked_sub(waited)?;
-        let waits = matches!(error.kind(), ErrorKind::Throttled | ErrorKind::ModelNotReady);
-        let delay = pause(error, attempt, 0.5 + random / 2.0);
+        let waits =
+            matches!(error.kind(), ErrorKind::Throttled | ErrorKind::ModelNotReady) || lacks_capacity(error);
+        let delay = pause(LONG_BASE, error, attempt, 0.5 + random / 2.0);
         (waits && error.is_retryable() && delay <= left).then_some(delay)
     }
 }
 
 /// The pause after this many attempts.
-fn pause(error: &Error, attempt: u32, random: f64) -> Duration {
-    let base = match error.kind() {
-        // A model needs more than 50 ms to become ready.
-        ErrorKind::Throttled | ErrorKind::ModelNotReady => Duration::from_secs(1),
-        _ => Duration::from_millis(50),
-    };
+fn pause(base: Duration, error: &Error, attempt: u32, random: f64) -> Duration {
     let longest = base.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(MAX_BACKOFF);
     let random = if random.is_nan() { 0.0 } else { random.clamp(0.0, 1.0) };
     let delay = longest.mul_f64(random);
@@ -131,6 +134,8 @@ impl Default for Quota {
     }
 }
 
+/// Where waiting is what helps.
+const LONG_BASE: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(20);
 /// How far a time that the service asks for may lengthen a pause.
 const MAX_EXTENSION: Duration = Duration::from_secs(5);

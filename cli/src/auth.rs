@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use pumice::context::Context;
-use pumice::credentials::{Attempt, AttemptOutcome, Credentials, Search};
+use pumice::credentials::{Attempt, AttemptOutcome, Credentials, Resolved, Search};
 use pumice::date::rfc3339;
 use pumice::endpoint::Endpoint;
 use pumice::region::{Region, RegionSource};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::args::Args;
 use crate::failure::Failure;
+use crate::hint;
 use crate::output::{Output, Report, one_line};
 use crate::session;
 
@@ -33,6 +34,9 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         // An invalid region or endpoint does not hide the credentials.
         Err(error) => (output.wait_for(client.search_credentials()).await?, Err(error)),
     };
+    if let Some(doubt) = search.result.as_ref().ok().and_then(Resolved::doubt) {
+        report.warning(hint::text(&doubt));
+    }
     if args.has("json") {
         output.json_line(&in_json(&search, target.as_ref().ok()).to_string());
     } else {
@@ -42,8 +46,15 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     match (search, target) {
         (_, Err(error)) => Err(error.into()),
         // --offline only asks which credentials they would be.
-        (Search { deferred: Some(_), .. }, _) => Ok(()),
-        (Search { result, .. }, _) => result.map(|_| ()).map_err(Failure::from),
+        (Search { deferred: Some(_), .. } | Search { result: Ok(_), .. }, _) => Ok(()),
+        (Search { result: Err(error), .. }, _) => {
+            let mut failure = Failure::from(error);
+            // The sources follow, which have been printed.
+            if !args.has("json") {
+                failure.message.truncate(failure.message.find('\n').unwrap_or(usize::MAX));
+            }
+            Err(failure)
+        }
     }
 }
 
@@ -98,7 +109,7 @@ fn in_text(search: &Search, target: Option<&Target>) -> String {
     }
     let lines = lines.iter().map(|(name, value)| format!("{name:<17}{}\n", one_line(value)));
     let mut text = lines.collect::<Vec<_>>().concat();
-    text.push_str("looked at:\n");
+    text.push_str("sources:\n");
     for attempt in &search.attempts {
         // Writing to a string cannot fail.
         let (source, reason) = (one_line(&attempt.source), one_line(&attempt.reason));

@@ -4,56 +4,67 @@ use pumice::Hint;
 
 /// What to do next, in one sentence. A hint that concerns no command or flag keeps the library's words.
 pub(crate) fn text(hint: &Hint) -> String {
-    let before = match hint {
-        Hint::CheckAccess { .. } => "pumice auth shows whose credentials these are; ",
-        Hint::CopyCredentials => "pumice auth shows where it comes from; ",
-        _ => "",
-    };
     let after = match hint {
-        Hint::RenewCredentials { .. } | Hint::CheckCredentials { .. } => "; pumice auth shows what is used",
-        Hint::SetCredentials { .. } => {
-            "; or name a profile with --profile; --replay FILE answers from a recording and needs no credentials"
+        Hint::RenewCredentials { .. } | Hint::CheckCredentials { .. } | Hint::CheckSecretKey { .. } => {
+            "; pumice auth shows what is used"
         }
-        Hint::SetProfile { known } if !known.is_empty() => " with --profile or AWS_PROFILE",
+        Hint::CopyCredentials => "; pumice auth shows where it comes from",
+        Hint::SetCredentials { .. } => "; --replay FILE needs no credentials",
+        Hint::SetProfile { known } if !known.is_empty() => "; with --profile or in AWS_PROFILE",
+        Hint::CheckNetwork | Hint::CheckEndpoint | Hint::CheckAuthority => {
+            "; pumice doctor shows how far a call gets"
+        }
+        Hint::CheckClock { seconds: 0 } => "; pumice doctor shows by how much",
         Hint::LowerMaxTokens => " (--max-tokens); --patient waits",
+        Hint::ShortenConversation { output: true } => " (--max-tokens sets the limit)",
         Hint::WaitForModel => ", or let --patient wait for it",
         Hint::UseInferenceProfile { ids, .. } if !ids.is_empty() => "; --auto-profile does so by itself",
         Hint::MayBeCharged { late: true } => " (--timeout SECONDS)",
         _ => "",
     };
-    let instead = match hint {
+    let named = |model: &Option<String>| model.clone().unwrap_or_else(|| "MODEL".into());
+    match hint {
         Hint::SetProfile { known } if known.is_empty() => {
-            "there are no profiles at all: leave out --profile and AWS_PROFILE, or write one into these files"
+            "leave out --profile and AWS_PROFILE, or write a profile into these files: there is none".into()
         }
-        Hint::CallWithoutStream => "call the model without streaming: pumice converse --no-stream",
+        Hint::CallWithoutStream => "call the model without streaming: pumice converse --no-stream".into(),
         Hint::SetRegion => {
             "name a region such as us-east-1: with --region, in AWS_REGION, as `region` in the profile, or in the \
              settings"
+                .into()
         }
-        Hint::WaitOut => "try --patient, or a cross-region profile, which has more capacity",
-        Hint::CheckNetwork => "check the network, --region, --endpoint-url and HTTPS_PROXY",
-        Hint::CheckEndpoint => {
-            "another server answered than the one expected, such as a proxy or a gateway: check --endpoint-url, \
-             --region and HTTPS_PROXY"
+        Hint::CheckSigningRegion { .. } => format!("{hint}; --region names it"),
+        Hint::WaitOut => "try --patient, or a cross-region profile, which has more capacity".into(),
+        Hint::ReplaceModel { region, retired } => {
+            let why = if *retired { "this version is retired" } else { "a Legacy model is kept for accounts that have called it lately" };
+            format!("call a newer model: {why}; pumice models list shows what can be called in {region}")
         }
         Hint::CallRecordedOperation => {
-            "pumice chat and converse call ConverseStream, pumice converse --no-stream calls Converse, and pumice \
-             call OPERATION any other"
+            "call an operation that is in the recording: pumice chat and converse call ConverseStream, pumice \
+             converse --no-stream calls Converse, and pumice call OPERATION any other"
+                .into()
         }
-        Hint::ListModels { region } => {
-            return format!(
-                "pumice models list shows what can be called in {region}; other models are in other regions"
-            );
+        Hint::ListModels { model, region } => {
+            let model = named(model);
+            format!(
+                "pumice models list shows what can be called in {region}; pumice doctor {model} looks for this model"
+            )
+        }
+        Hint::CheckAccess { model, .. } | Hint::ModelAccess { model, .. } => {
+            format!("{hint}; pumice doctor {} shows what is missing", named(model))
         }
         Hint::ListInferenceProfiles { failure, .. } => {
-            return format!(
+            format!(
                 "this model is called through an inference profile: pumice call ListInferenceProfiles lists them; \
                  here they could not be listed: {failure}"
-            );
+            )
         }
-        _ => return format!("{before}{hint}{after}"),
-    };
-    instead.into()
+        Hint::SetCredentials { .. } => {
+            let text = hint.to_string().replace("in AWS_PROFILE", "with --profile or in AWS_PROFILE");
+            format!("{text}{after}")
+        }
+        _ => format!("{hint}{after}"),
+    }
 }
 
 #[cfg(test)]
@@ -71,8 +82,11 @@ mod tests {
             (Hint::WaitOut, "try --patient"),
             (profile(&["eu.m"]), "in r this model is called as eu.m; --auto-profile"),
             (profile(&[]), "r has none that serves it"),
-            (Hint::ListModels { region: "r".into() }, "pumice models list"),
-            (Hint::SetProfile { known: vec!["a".into(), "b".into()] }, "a, b; name one with --profile"),
+            (
+                Hint::ListModels { model: None, region: "r".into() },
+                "pumice models list shows what can be called in r; pumice doctor MODEL",
+            ),
+            (Hint::SetProfile { known: vec!["a".into(), "b".into()] }, "name one of: a, b; with --profile"),
             (Hint::Other("as it is".into()), "as it is"),
         ] {
             assert!(text(&hint).contains(expected), "{}", text(&hint));

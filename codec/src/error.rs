@@ -29,8 +29,8 @@ pub enum ErrorKind {
     Validation,
     /// The model, profile or guardrail does not exist here (404). Not retried.
     NotFound,
-    /// A quota of the account is used up (`ServiceQuotaExceededException`, 400). Not retried: waiting a little
-    /// does not help.
+    /// A quota of the account is used up: `ServiceQuotaExceededException` (400), or the quota of a day (429). Not
+    /// retried: waiting a little does not help.
     QuotaExceeded,
     /// The model failed on this request (`ModelErrorException`, `ModelStreamErrorException`, 424). Not retried.
     ModelError,
@@ -346,9 +346,17 @@ impl From<io::Error> for Error {
 
 impl ErrorKind {
     /// The kind of a service's failure: from its code (over HTTP `ThrottlingException`, in an event
-    /// stream `throttlingException`), or, if the code is unknown, from the status.
+    /// stream `throttlingException`), or, if the code is unknown, from the status. Only the message tells the quota of
+    /// a day from one of a minute.
     #[doc(hidden)]
-    pub fn of_service(code: &str, status: Option<u16>) -> Self {
+    pub fn of_service(code: &str, message: &str, status: Option<u16>) -> Self {
+        match Self::of_code(code, status) {
+            Self::Throttled if is_of_a_day(message) => Self::QuotaExceeded,
+            kind => kind,
+        }
+    }
+
+    fn of_code(code: &str, status: Option<u16>) -> Self {
         let mut code = code.to_owned();
         if let Some(first) = code.get_mut(..1) {
             first.make_ascii_uppercase();
@@ -358,6 +366,7 @@ impl ErrorKind {
             | "ExpiredToken"
             | "ExpiredTokenException"
             | "IncompleteSignature"
+            | "IncompleteSignatureException"
             | "InvalidClientTokenId"
             | "InvalidSignatureException"
             | "MissingAuthenticationToken"
@@ -452,6 +461,12 @@ impl StdError for Error {
     }
 }
 
+/// Whether a message speaks of the quota of a day: "Too many tokens per day, please wait before trying again."
+fn is_of_a_day(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("per day") || message.contains("daily")
+}
+
 /// Cuts a text to this many characters, and marks the cut with `…`.
 pub fn shortened(mut text: String, characters: usize) -> String {
     // No text has more characters than bytes.
@@ -490,8 +505,8 @@ mod tests {
             "ModelTimeoutException",
         ] {
             let lower = format!("{}{}", code[..1].to_lowercase(), &code[1..]);
-            assert_eq!(ErrorKind::of_service(code, None), ErrorKind::of_service(&lower, None));
-            assert_ne!(ErrorKind::of_service(code, None), ErrorKind::Service, "{code}");
+            assert_eq!(ErrorKind::of_service(code, "", None), ErrorKind::of_service(&lower, "", None));
+            assert_ne!(ErrorKind::of_service(code, "", None), ErrorKind::Service, "{code}");
         }
     }
 
@@ -510,10 +525,34 @@ mod tests {
             (503, ErrorKind::Unavailable),
             (302, ErrorKind::Service),
         ] {
-            assert_eq!(ErrorKind::of_service("SomethingNew", Some(status)), kind, "{status}");
+            assert_eq!(ErrorKind::of_service("SomethingNew", "", Some(status)), kind, "{status}");
         }
-        assert_eq!(ErrorKind::of_service("", None), ErrorKind::Service);
-        assert_eq!(ErrorKind::of_service("é", Some(400)), ErrorKind::Validation);
+        assert_eq!(ErrorKind::of_service("", "", None), ErrorKind::Service);
+        assert_eq!(ErrorKind::of_service("é", "", Some(400)), ErrorKind::Validation);
+    }
+
+    #[test]
+    fn the_quota_of_a_day_is_not_waited_for() {
+        for (code, message, status, kind) in [
+            (
+                "ThrottlingException",
+                "Too many tokens per day, please wait before trying again.",
+                429,
+                ErrorKind::QuotaExceeded,
+            ),
+            ("throttlingException", "Too many requests per day", 200, ErrorKind::QuotaExceeded),
+            ("", "Your daily token limit has been reached.", 429, ErrorKind::QuotaExceeded),
+            (
+                "ThrottlingException",
+                "Too many tokens, please wait before trying again.",
+                429,
+                ErrorKind::Throttled,
+            ),
+            ("ValidationException", "at most 3 per day", 400, ErrorKind::Validation),
+        ] {
+            assert_eq!(ErrorKind::of_service(code, message, Some(status)), kind, "{message}");
+            assert_eq!(Error::new(kind, message).is_retryable(), kind == ErrorKind::Throttled);
+        }
     }
 
     #[test]

@@ -152,7 +152,10 @@ pub(crate) fn event_type(frame: &Frame) -> Result<&str> {
 
 /// The error that an exception or error frame reports.
 pub fn service_error(code: &str, message: Cow<'_, str>, frame: &Frame) -> Error {
-    with_original(Error::new(ErrorKind::of_service(code, None), message).with_code(code), frame.payload())
+    with_original(
+        Error::new(ErrorKind::of_service(code, &message, None), message).with_code(code),
+        frame.payload(),
+    )
 }
 
 /// The error, with what this JSON quotes of the model's own failure.

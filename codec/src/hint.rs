@@ -41,13 +41,33 @@ pub enum Hint {
         /// Where they came from.
         link: String,
     },
-    /// The signature is wrong: the secret key is not that of the key id, or the clock is wrong.
+    /// The signature is wrong: the secret key is not that of the key id.
     CheckSecretKey {
         /// Where the credentials came from.
         link: String,
     },
+    /// The keys are in quotation marks, which became a part of them.
+    UnquoteKeys {
+        /// Where they came from.
+        link: String,
+    },
+    /// Long-term keys have a session token, or temporary ones have none.
+    SessionToken {
+        /// Where the keys came from.
+        link: String,
+        /// Whether one is needed, rather than too much.
+        needed: bool,
+    },
     /// The service refused a Bedrock API key.
-    CheckApiKey,
+    CheckApiKey {
+        /// Where it came from.
+        link: String,
+    },
+    /// The request was signed for another region than the endpoint's.
+    CheckSigningRegion {
+        /// The region that it was signed for.
+        region: String,
+    },
     /// A key or a token has a character that no header can have, such as a line end: copy it again.
     CopyCredentials,
     /// No source has credentials.
@@ -64,9 +84,18 @@ pub enum Hint {
     SetRegion,
     /// The identity may lack a permission, or the account the model.
     CheckAccess {
+        /// The model, where the call named one.
+        model: Option<String>,
         /// The region that was called.
         region: String,
     },
+    /// AWS has not opened the model, or Bedrock, to the account.
+    AskSupport {
+        /// The region that was called.
+        region: String,
+    },
+    /// The account's data retention mode is not one that the model allows.
+    SetDataRetention,
     /// The account has no valid payment method, which a model sold through AWS Marketplace needs.
     AddPayment,
     /// The account has not told Anthropic what it uses the models for.
@@ -87,9 +116,24 @@ pub enum Hint {
         action: String,
         /// Where its credentials came from.
         identity: String,
+        /// The ARN of what it was refused for, where the service names it.
+        resource: Option<String>,
+    },
+    /// A policy that does not belong to the identity forbids what was called.
+    ChangePolicy {
+        /// The IAM action.
+        action: String,
+        /// The kind of the policy: `service control policy`, `permissions boundary`.
+        policy: String,
+        /// Whether it denies the action explicitly, rather than not allow it.
+        denied: bool,
+        /// The ARN of what it was refused for, where the service names it.
+        resource: Option<String>,
     },
     /// The model cannot be called in this region.
     ListModels {
+        /// The model, where the call named one.
+        model: Option<String>,
         /// The region that was called.
         region: String,
     },
@@ -109,8 +153,18 @@ pub enum Hint {
         /// Why they could not be listed.
         failure: String,
     },
+    /// The model is retired, or kept for accounts that have called it lately.
+    ReplaceModel {
+        /// The region that was called.
+        region: String,
+        /// Whether it is retired.
+        retired: bool,
+    },
     /// The conversation is longer than the model's context.
-    ShortenConversation,
+    ShortenConversation {
+        /// Whether the output limit was counted too.
+        output: bool,
+    },
     /// The model does not accept a parameter.
     DropParameter {
         /// Its name: `temperature`, `tools`.
@@ -134,7 +188,7 @@ pub enum Hint {
     },
     /// This machine's clock is wrong.
     CheckClock {
-        /// How far it is behind; negative if it is ahead.
+        /// How far it is behind; negative if it is ahead, 0 if that is not known.
         seconds: i64,
     },
     /// The request was sent, but no response came. The call was not repeated: the model may be working on it, and it may
@@ -166,34 +220,59 @@ impl fmt::Display for Hint {
             }
             Self::CheckCredentials { link } => write!(
                 f,
-                "AWS does not know the credentials of {link}: check the key id, the secret key and, for temporary \
-                 keys, the session token"
+                "AWS does not know the credentials of {link}: check the access key id and, for temporary keys, the \
+                 session token"
             ),
-            Self::CheckSecretKey { link } => write!(
+            Self::CheckSecretKey { link } => {
+                write!(f, "check that the secret access key of {link} belongs to its access key id")
+            }
+            Self::UnquoteKeys { link } => write!(
                 f,
-                "the secret access key of {link} does not belong to its key id, or this machine's clock is wrong"
+                "remove the quotation marks from the values of {link}: docker --env-file and the AWS files keep them"
             ),
-            Self::CheckApiKey => f.write_str(
-                "check AWS_BEARER_TOKEN_BEDROCK: the key may have expired, or belong to another region",
+            Self::SessionToken { link, needed: true } => {
+                let name = session_token_of(link);
+                write!(f, "set {name}: the access key id of {link} is that of temporary keys (ASIA…)")
+            }
+            Self::SessionToken { link, needed: false } => {
+                let name = session_token_of(link);
+                write!(f, "unset {name}: the access key id of {link} is that of long-term keys (AKIA…)")
+            }
+            Self::CheckApiKey { link } => write!(
+                f,
+                "check the API key of {link}: it may be incomplete or have expired, and a short-term key is for one region"
+            ),
+            Self::CheckSigningRegion { region } => write!(
+                f,
+                "name the region of the endpoint: the request was signed for {region}"
             ),
             Self::CopyCredentials => f.write_str("copy it again, without line ends"),
             Self::SetCredentials { instance } => {
                 f.write_str(
-                    "set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a \
-                     profile, for example in AWS_PROFILE; on EC2 attach a role to the instance",
+                    "set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile \
+                     in AWS_PROFILE; on EC2, attach a role to the instance",
                 )?;
                 instance.iter().try_for_each(|instance| write!(f, "; {instance}"))
             }
             Self::SetProfile { known } if known.is_empty() => {
-                f.write_str("there are no profiles at all: name none, or write one into these files")
+                f.write_str("name no profile, or write one into these files: there is none")
             }
-            Self::SetProfile { known } => write!(f, "there are: {}; name one", known.join(", ")),
+            Self::SetProfile { known } => write!(f, "name one of: {}", known.join(", ")),
             Self::SetRegion => {
                 f.write_str("name a region such as us-east-1, in AWS_REGION or as `region` in the profile")
             }
-            Self::CheckAccess { region } => write!(
+            Self::CheckAccess { region, .. } => write!(
                 f,
-                "the identity needs permissions for Bedrock, and the account access to the model in {region}"
+                "check that the identity has permissions for Bedrock, and the account access to the model in {region}"
+            ),
+            Self::AskSupport { region } => write!(
+                f,
+                "AWS refuses the account, not the identity: try another region than {region} or another model, or open \
+                 a case for the account with AWS Support"
+            ),
+            Self::SetDataRetention => f.write_str(
+                "set a data retention mode that the model allows, for the account or a project: the model's card in \
+                 AWS's documentation has them, and what is kept or shared in each",
             ),
             Self::AddPayment => f.write_str(
                 "add a valid payment method to the AWS account; access to the model then takes up to 15 minutes",
@@ -207,15 +286,32 @@ impl fmt::Display for Hint {
                 let model = model.as_deref().unwrap_or("the model");
                 write!(
                     f,
-                    "an identity with aws-marketplace:Subscribe and aws-marketplace:ViewSubscriptions that calls {model} \
-                     once in {region} gives the account access, within 15 minutes"
+                    "have {model} called once in {region} by an identity with aws-marketplace:Subscribe, \
+                     aws-marketplace:Unsubscribe and aws-marketplace:ViewSubscriptions: the account then has access \
+                     within 15 minutes"
                 )
             }
-            Self::MissingPermission { action, identity } => write!(
-                f,
-                "the identity behind {identity} needs the permission {action}: attach a policy that allows it"
-            ),
-            Self::ListModels { region } => write!(
+            Self::MissingPermission { action, identity, resource } => {
+                write!(f, "attach a policy that allows {action}")?;
+                resource.iter().try_for_each(|resource| write!(f, " on {resource}"))?;
+                write!(f, " to the identity of {identity}")?;
+                match resource {
+                    Some(resource) if resource.contains(":project/") => {
+                        f.write_str(": a call needs it on the project as well as on the model")
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Self::ChangePolicy { action, policy, denied, resource } => {
+                if *denied {
+                    write!(f, "a {policy} denies {action}, whatever another policy allows")?;
+                } else {
+                    write!(f, "the {policy} in force does not allow {action}")?;
+                }
+                resource.iter().try_for_each(|resource| write!(f, " on {resource}"))?;
+                f.write_str(": have it changed, or call a model in regions that it allows")
+            }
+            Self::ListModels { region, .. } => write!(
                 f,
                 "list the models and inference profiles of {region} to see what can be called there; other models \
                  are in other regions"
@@ -240,14 +336,22 @@ impl fmt::Display for Hint {
                 "this model is called through an inference profile, which ListInferenceProfiles lists; here the \
                  profiles could not be listed: {failure}"
             ),
-            Self::ShortenConversation => f.write_str(
-                "the conversation and the output limit (maxTokens) do not fit into the model's context: leave out the \
-                 oldest turns, lower the output limit, or use a model with a larger context",
+            Self::ReplaceModel { region, retired } => write!(
+                f,
+                "call a newer model: {}; list the models of {region} to see what can be called there",
+                if *retired { "this version is retired" } else { "a Legacy model is kept for accounts that have called it lately" }
+            ),
+            Self::ShortenConversation { output: false } => f.write_str(
+                "leave out the oldest turns, or use a model with a larger context: the conversation does not fit into \
+                 this model's",
+            ),
+            Self::ShortenConversation { output: true } => f.write_str(
+                "lower the output limit (maxTokens), leave out the oldest turns, or use a model with a larger \
+                 context: conversation and output limit together do not fit into this model's",
             ),
             Self::DropParameter { name } => write!(f, "this model does not accept {name}: leave it out"),
             Self::LowerMaxTokens => f.write_str(
-                "Bedrock takes the input and maxTokens off the quota before it answers: a lower maxTokens fits more \
-                 calls into it",
+                "lower maxTokens: Bedrock takes it off the quota, with the input, before the model responds",
             ),
             Self::WaitOut => {
                 f.write_str("wait, or use a cross-region inference profile, which has more capacity")
@@ -255,13 +359,16 @@ impl fmt::Display for Hint {
             Self::WaitForModel => f.write_str("the model is being prepared: try again later"),
             Self::DailyQuota { region } => write!(
                 f,
-                "the quota of a day is used up, and waiting a little does not help: another model or a cross-region \
-                 profile has a quota of its own; the Service Quotas console of {region} shows and raises them"
+                "use another model or a cross-region profile, which have quotas of their own: the quota of a day is \
+                 used up; the Service Quotas console of {region} shows it"
             ),
             Self::RaiseQuota { region } => write!(
                 f,
-                "a quota of the account is used up: the Service Quotas console of {region} shows and raises them"
+                "ask for more in the Service Quotas console of {region}: a quota of the account is used up"
             ),
+            Self::CheckClock { seconds: 0 } => {
+                f.write_str("set this machine's clock: the service's is more than five minutes off it")
+            }
             Self::CheckClock { seconds } => {
                 let (amount, unit) = match seconds.unsigned_abs() {
                     seconds @ 0..=119 => (seconds, "seconds"),
@@ -269,24 +376,25 @@ impl fmt::Display for Hint {
                     seconds => (seconds / 3600, "hours"),
                 };
                 let side = if *seconds < 0 { "ahead" } else { "behind" };
-                write!(f, "this machine's clock is {amount} {unit} {side}: set it right")
+                write!(f, "set this machine's clock: it is {amount} {unit} {side}")
+            }
+            Self::CheckNetwork => {
+                f.write_str("check the network, the region, HTTPS_PROXY and, if one is set, the endpoint URL")
             }
             Self::MayBeCharged { late } => {
                 f.write_str("the model may be working on this call, and it may be charged: it was not sent again")?;
                 f.write_str(if *late { "; a higher timeout waits longer" } else { "" })
             }
-            Self::CheckNetwork => f.write_str("check the network, the region, the endpoint URL and HTTPS_PROXY"),
             Self::CheckEndpoint => f.write_str(
-                "another server answered than the one expected, such as a proxy or a gateway: check the endpoint \
-                 URL, the region and HTTPS_PROXY",
+                "check the endpoint URL, the region and HTTPS_PROXY: the response is not from Bedrock, but from a proxy \
+                 or a gateway",
             ),
             Self::CheckAuthority => f.write_str(
-                "behind a private certificate authority or an inspecting proxy, name its certificates in \
-                 AWS_CA_BUNDLE (a PEM file)",
+                "name the certificates of a private authority or an inspecting proxy in AWS_CA_BUNDLE (a PEM file)",
             ),
             Self::CallRecordedOperation => f.write_str(
-                "a recording answers the operations that it holds: ConverseStream for a stream, Converse for a \
-                 whole response",
+                "call an operation that is in the recording: ConverseStream for a stream, Converse for a whole \
+                 response",
             ),
             Self::Other(text) => f.write_str(text),
         }
@@ -303,6 +411,11 @@ impl From<&str> for Hint {
     fn from(text: &str) -> Self {
         Self::Other(text.to_owned())
     }
+}
+
+/// What the session token of these keys is called.
+fn session_token_of(link: &str) -> &'static str {
+    if link.starts_with("AWS_") { "AWS_SESSION_TOKEN" } else { "aws_session_token" }
 }
 
 /// How many profiles are named beside the first.
@@ -327,7 +440,8 @@ mod tests {
     #[test]
     fn a_clock_is_off_by_a_round_amount() {
         let said = |seconds| Hint::CheckClock { seconds }.to_string();
-        assert_eq!(said(300), "this machine's clock is 5 minutes behind: set it right");
-        assert_eq!(said(-7300), "this machine's clock is 2 hours ahead: set it right");
+        assert_eq!(said(300), "set this machine's clock: it is 5 minutes behind");
+        assert_eq!(said(-7300), "set this machine's clock: it is 2 hours ahead");
+        assert!(!said(0).contains("behind"));
     }
 }

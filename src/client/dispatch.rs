@@ -25,7 +25,7 @@ use super::request::request;
 use super::{Client, Identity, Memory, unreadable};
 use crate::config::{Config, Target};
 use crate::context::AwsFiles;
-use crate::credentials::{Cache, Resolved, Search};
+use crate::credentials::{Cache, Credentials, Resolved, Search};
 use crate::endpoint::{EndpointSource, Service};
 use crate::frame::MEDIA_TYPE;
 use crate::hint::{self, Refused};
@@ -414,14 +414,16 @@ impl<'a> Attempts<'a> {
             return Err(last);
         }
         let Client { config, shared } = self.client;
-        let hint = hint::hint(
-            &error,
-            Refused {
-                model_id: self.call.model_id.as_deref(),
-                region: self.target.region.name(),
-                link: self.found.as_ref().map(|found| found.link.as_str()),
-            },
-        );
+        let found = self.found.as_deref();
+        let doubt = found.and_then(Resolved::doubt);
+        let refused = Refused {
+            model_id: self.call.model_id.as_deref(),
+            region: self.target.region.name(),
+            link: found.map(|found| found.link.as_str()),
+            is_bearer: found.is_some_and(|found| matches!(found.credentials, Credentials::Bearer(_))),
+            doubt: doubt.as_ref(),
+        };
+        let hint = hint::hint(&error, refused);
         let error = match error.kind() {
             // The model may be working on it: the next attempt would be paid for too.
             kind @ (ErrorKind::Timeout | ErrorKind::BrokenOff) if runs_a_model(&self.call) => {

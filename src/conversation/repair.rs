@@ -2,6 +2,7 @@
 
 use super::family::Family;
 use crate::converse::{ConverseRequest, ServiceTierType};
+use crate::refusal::wording::{Meaning, Words};
 use crate::shape::Members;
 use crate::{Error, ErrorKind};
 
@@ -18,21 +19,21 @@ pub(super) fn learn(error: &Error, request: &ConverseRequest, learnt: &mut Famil
     if error.kind() != ErrorKind::Validation {
         return None;
     }
-    let message = error.message().to_lowercase();
+    let words = Words::of(error);
+    let message = words.lower();
     let tier = request.service_tier.as_ref().is_some_and(|tier| tier.kind != ServiceTierType::Default);
-    let limit = message.split_once("exceeds the model limit of ").map(|(_, rest)| rest);
-    let limit = limit.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
-    let limit = limit.filter(|digits| !digits.is_empty()).map(|digits| format!("maxTokens={digits}"));
+    let limit = words.token_limit().map(|limit| format!("maxTokens={limit}"));
     // The service may name the beta that it refuses.
     let fields = request.additional_model_request_fields.as_ref().filter(|_| message.contains("beta"));
     let betas = fields.and_then(|fields| fields.read::<Members>().ok()?.named("anthropic_beta")?.read().ok());
     let named = betas.into_iter().flat_map(|betas: Vec<String>| betas);
     let named =
         named.filter(|beta| message.contains(&beta.to_lowercase())).map(|beta| format!("betas=!{beta}"));
-    let known = LESSONS.iter().filter(|(words, _)| words.split('|').all(|word| message.contains(word)));
-    let rows = limit.into_iter().chain(named).chain(known.map(|(_, row)| (*row).to_owned()));
+    let known = words.lessons().map(|lesson| lesson.row).filter(|row| !row.is_empty());
+    let rows = limit.into_iter().chain(named).chain(known.map(str::to_owned));
     // The service may not name the tier that it refuses.
-    let of_tier = ["tier", "model identifier is invalid"].iter().any(|words| tier && message.contains(words));
+    let of_tier =
+        tier && (message.contains("tier") || words.meaning(error.kind()) == Some(Meaning::UnknownModel));
     let mut rows = rows.chain(of_tier.then(|| "tiers=default".to_owned()));
     let row = rows.find(|row| learnt.learn(row))?;
     // Thoughts are those of one conversation.
@@ -40,52 +41,11 @@ pub(super) fn learn(error: &Error, request: &ConverseRequest, learnt: &mut Famil
     Some(Lesson { row, of_model })
 }
 
-/// Words of refusals, all of which must occur, in lower case, between `|`, and the row that each teaches. The wordings
-/// are of recorded traffic and of public reports: `docs/models.md`.
-const LESSONS: &[(&str, &str)] = &[
-    ("temperature|top_p|cannot both be specified", "topPWithTemperature=false"),
-    ("temperature|deprecated for this model", "temperature=never"),
-    ("top_p|deprecated for this model", "temperature=never"),
-    ("top_k|deprecated for this model", "temperature=never"),
-    ("temperature|not supported by this model", "temperature=never"),
-    ("temperature|may only be set to 1 when thinking", "temperature=notWithThinking"),
-    ("toolchoice", "toolChoices="),
-    ("tool_choice|thinking", "thinkingToolChoices="),
-    ("support the status field", "status=false"),
-    ("reasoningtext.signature field", "thoughts=plain"),
-    ("cannot contain reasoning content", "thoughts=none"),
-    ("invalid|signature|thinking", "thoughts=none"),
-    ("expected|thinking|redacted_thinking|but found", "thinking=none"),
-    ("thinking.type.enabled|not supported", "thinking=adaptive"),
-    ("thinking.type.disabled", "thinkingOff=never"),
-    ("thinking|disabled|not supported", "thinkingOff=never"),
-    ("effort|xhigh", "xhigh=false"),
-    ("conversation blocks and tool result blocks cannot", "besideResult="),
-    ("assistant message prefill", "prefill=no"),
-    ("pre-filling the", "prefill=withoutTools"),
-    ("final assistant content cannot end with trailing whitespace", "prefill=no"),
-    ("tool use in streaming mode", "tools=plain"),
-    ("unsupported for streaming", "streaming=false"),
-    ("doesn't support tool use", "tools=no"),
-    ("with a length of 9", "toolIds=nine"),
-    ("at the top level|anyof", "schemaRoot=noChoices"),
-    ("invalid beta flag", "betas=false"),
-    ("unexpected value|anthropic-beta", "betas=false"),
-    ("ttl|extra inputs are not permitted", "cacheTtls=5m"),
-    ("cache_control|extra inputs are not permitted", "cachePoints=0"),
-    ("cachepoint", "cachePoints=0"),
-    ("strict|extra inputs are not permitted", "strictTools=false"),
-    ("output_config|not supported", "strictTools=false"),
-    ("tools.|.custom: for '|supported", "strictTools=false"),
-    ("tools.|.custom: '|supported", "strictTools=false"),
-    ("tools.|.strict", "strictTools=false"),
-    ("doesn't support system", "system=false"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::converse::ServiceTier;
+    use crate::refusal::wording::LESSONS;
 
     fn lesson(message: &str, tier: Option<&str>) -> Option<String> {
         let mut request = ConverseRequest::new("m");
@@ -102,9 +62,8 @@ mod tests {
 
     #[test]
     fn each_row_is_one_of_the_table() {
-        for (words, row) in LESSONS {
-            assert!(Family::default().learn(row), "{words}: {row}");
-            assert_eq!(*words, words.to_lowercase());
+        for lesson in LESSONS.iter().filter(|lesson| !lesson.row.is_empty()) {
+            assert!(Family::default().learn(lesson.row), "{lesson:?}");
         }
     }
 

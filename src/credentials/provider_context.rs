@@ -367,7 +367,7 @@ pub(super) fn refusal(head: &Parts, body: &[u8]) -> Error {
 
 /// The error of a response with this status, code and message; either text may be empty.
 pub(super) fn refused(status: u16, code: &str, message: &str) -> Error {
-    let kind = ErrorKind::of_service(code, Some(status));
+    let kind = ErrorKind::of_service(code, message, Some(status));
     let message = match (code, message) {
         ("", "") => format!("HTTP {status}"),
         ("", message) => format!("HTTP {status}: {message}"),

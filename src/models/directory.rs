@@ -101,7 +101,7 @@ impl Directory {
         let Some(inventory) = self.kept().await else { return Vec::new() };
         let candidates = inventory.candidates();
         let callable = candidates.iter().filter(|candidate| candidate.reason.is_none());
-        let mut ids = callable.map(|candidate| candidate.id).collect::<Vec<_>>();
+        let mut ids = callable.map(|candidate| candidate.id).filter(|known| *known != id).collect::<Vec<_>>();
         let mut near = Vec::new();
         while let Some(found) = nearest(id, ids.iter().copied()).filter(|_| near.len() < 3) {
             near.push(found.to_owned());

@@ -1,5 +1,6 @@
 //! What an error says about the model that was called.
 
+use crate::refusal::wording::{Meaning, meaning};
 use crate::{Error, ErrorKind};
 
 /// Whether another model may serve the call that failed like this: the model does not exist here, is not open to
@@ -28,7 +29,9 @@ pub fn is_unavailable(error: &Error) -> bool {
         | ErrorKind::BrokenOff => true,
         // The service has one code for a wrong request and for a model that cannot be called like this.
         ErrorKind::Validation => {
-            says(error, &["model identifier", "inference profile", "on-demand throughput", "end of its life"])
+            let of_request =
+                matches!(meaning(error), None | Some(Meaning::TooLong | Meaning::TooLongWithOutput));
+            !of_request || error.message().to_lowercase().contains("inference profile")
         }
         _ => false,
     }
@@ -36,14 +39,5 @@ pub fn is_unavailable(error: &Error) -> bool {
 
 /// Whether there is no such model in the region.
 pub fn is_unknown_model(error: &Error) -> bool {
-    match error.kind() {
-        ErrorKind::NotFound => true,
-        ErrorKind::Validation => says(error, &["model identifier is invalid"]),
-        _ => false,
-    }
-}
-
-fn says(error: &Error, parts: &[&str]) -> bool {
-    let message = error.message().to_lowercase();
-    parts.iter().any(|part| message.contains(part))
+    meaning(error) == Some(Meaning::UnknownModel)
 }

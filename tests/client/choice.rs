@@ -230,9 +230,14 @@ fn errors_distinguish_a_faulty_model_from_a_faulty_request() {
         assert!(is_unavailable(&error), "{message}");
         assert_eq!(is_unknown_model(&error), is_unknown, "{message}");
     }
-    assert!(
-        is_unknown_model(&Error::new(NotFound, "m")) && !is_unknown_model(&Error::new(AccessDenied, "m"))
-    );
+    for (message, is_unknown) in [
+        ("Could not resolve the foundation model from the provided model identifier.", true),
+        ("Model use case details have not been submitted for this account.", false),
+        ("This Model is marked by provider as Legacy.", false),
+        ("The guardrail does not exist.", false),
+    ] {
+        assert_eq!(is_unknown_model(&Error::new(NotFound, message)), is_unknown, "{message}");
+    }
 }
 
 /// Provides the same keys each time, and counts the calls.

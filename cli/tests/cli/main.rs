@@ -9,6 +9,7 @@ mod decode;
 mod faults;
 mod files;
 mod fixtures;
+mod hints;
 mod killed;
 mod numbers;
 mod program;
