@@ -309,7 +309,7 @@ static GLOBAL_FLAGS: [Flag; 10] = [
         .value("FILE"),
     flag("timeout", "Give up after SECONDS without data [default: 300]").value("SECONDS"),
     flag("verbose", "Log each step to standard error").short('v'),
-    flag("color", "Colours on standard error: auto, always or never").value("WHEN"),
+    flag("color", "Colors on standard error: auto, always or never").value("WHEN"),
     flag("help", "Show help").short('h'),
     flag("version", "Print the version").short('V'),
 ];

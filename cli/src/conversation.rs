@@ -194,16 +194,16 @@ fn tag(part: &Document, name: &str) -> String {
 fn check_writable(file: &Path) -> Result<(), Failure> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let fault = if file.is_dir() {
-        "a folder"
+        ", found a folder"
     } else if file.metadata().is_ok_and(|found| !found.is_file()) {
-        "a pipe or a device"
+        ", found a pipe or a device"
     } else if !folder.is_dir() {
-        "a file in a folder that does not exist"
+        " in a folder that exists"
     } else {
         let refused = |fault| {
             Failure::usage(format!("the conversation cannot be saved in {}: {fault}", file.display()))
         };
         return System::real().try_private(file).map_err(refused);
     };
-    Err(Failure::usage(format!("{}: expected a file for the conversation, found {fault}", file.display())))
+    Err(Failure::usage(format!("{}: expected a file for the conversation{fault}", file.display())))
 }

@@ -152,13 +152,13 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 /// Reports on standard error.
 #[derive(Clone)]
 pub(crate) struct Report {
-    colour: bool,
+    color: bool,
     verbose: bool,
 }
 
 impl Report {
     pub(crate) fn new() -> Self {
-        Self { colour: wants_colour(), verbose: false }
+        Self { color: wants_color(), verbose: false }
     }
 
     /// Takes `--color` and `-v` into account.
@@ -166,8 +166,8 @@ impl Report {
         self.verbose = args.has("verbose");
         match args.text("color")? {
             None | Some("auto") => {}
-            Some("always") => self.colour = true,
-            Some("never") => self.colour = false,
+            Some("always") => self.color = true,
+            Some("never") => self.color = false,
             Some(_) => return Err(Failure::usage("--color: expected auto, always or never")),
         }
         Ok(())
@@ -287,7 +287,7 @@ impl Report {
     }
 
     fn styled(&self, style: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     #[allow(clippy::unused_self, reason = "only a report writes to standard error")]
@@ -297,8 +297,8 @@ impl Report {
     }
 }
 
-/// Colour is for terminals, unless `NO_COLOR` or `TERM=dumb` is set.
-fn wants_colour() -> bool {
+/// Color is for terminals, unless `NO_COLOR` or `TERM=dumb` is set.
+fn wants_color() -> bool {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     io::stderr().is_terminal() && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
 }

@@ -34,7 +34,7 @@ impl Prompter {
             .behavior(Behavior::PreferTerm)
             // A paste of many lines is one prompt.
             .bracketed_paste(true)
-            // Otherwise the highlighter, which removes unsafe characters, is not used where there is no colour.
+            // Otherwise the highlighter, which removes unsafe characters, is not used where there is no color.
             .color_mode(ColorMode::Forced)
             .build();
         let history = Context::real().state_folder().map(|folder| folder.join("chat-history.jsonl"));

@@ -174,11 +174,11 @@ impl Replay {
                 left.insert(exchange.request.operation.as_str());
             }
             let left = left.into_iter().collect::<Vec<_>>().join(", ");
-            let left = if left.is_empty() { "none".into() } else { left };
-            let count = self.count;
-            let message = format!(
-                "the recording has no further exchange of {operation} (it has {count} in all; those left are of: {left})"
-            );
+            let message = match (self.count, &*left) {
+                (0, _) => format!("the recording is empty: expected a call of {operation}"),
+                (_, "") => format!("the recording has no further call of {operation}, or of anything else"),
+                _ => format!("the recording has no further call of {operation}, only of {left}"),
+            };
             return Err(Error::new(ErrorKind::Recording, message).with_hint(Hint::CallRecordedOperation));
         };
         if self.loops {

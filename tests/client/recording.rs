@@ -416,11 +416,11 @@ async fn a_replay_without_further_exchanges_is_an_error() {
     let client = replaying_client(Replay::parse(&timed()).unwrap());
     let error = client.converse(&request()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Recording);
-    let expected = "the recording has no further exchange of Converse (it has 1 in all; those left are of: ConverseStream)";
+    let expected = "the recording has no further call of Converse, only of ConverseStream";
     assert_eq!(error.to_string(), expected);
     assert!(read(&client).await.1.is_none());
     let error = read(&client).await.1.unwrap();
-    assert!(error.to_string().contains("no further exchange of ConverseStream"), "{error}");
+    assert!(error.to_string().contains("no further call of ConverseStream, or of anything else"), "{error}");
 }
 
 #[test]

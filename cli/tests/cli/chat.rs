@@ -134,11 +134,12 @@ fn a_file_that_is_not_a_conversation_is_an_error_and_stays() {
     let absent = chat(&home, &server, &["--continue", "no.json", "Hi"]);
     assert_eq!(absent.status.code(), Some(2));
     assert!(stderr(&absent).contains("hint: use --save no.json to start a conversation"), "{absent:?}");
-    for place in ["no/c.json", "."] {
+    for (place, fault) in [("no/c.json", " in a folder that exists"), (".", ", found a folder")] {
         let output = chat(&home, &server, &["--save", place, "Hi"]);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(
-            stderr(&output).starts_with(&format!("error: {place}: expected a file for the conversation"))
+            stderr(&output)
+                .starts_with(&format!("error: {place}: expected a file for the conversation{fault}\n"))
         );
     }
     let empty = chat(&home, &server, &["--save", "", "Hi"]);
@@ -572,7 +573,7 @@ mod terminal {
         assert_eq!(bodies[0]["messages"][0]["content"][0]["text"], "fn main() {\n    日本\n}");
     }
 
-    /// A window title, a colour, an 8-bit control, a change of the writing direction, and an invisible character.
+    /// A window title, a color, an 8-bit control, a change of the writing direction, and an invisible character.
     const HARM: &str = "a\u{1b}]0;title\u{7}\u{1b}[35m\u{9b}35m\u{202e}b\u{200b}\u{e0041}c";
 
     #[test]

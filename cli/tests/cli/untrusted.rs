@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use support::server::{Answer, Server, event, exception, message_start, message_stop, text};
 use tempfile::TempDir;
 
-/// Window title, colours and cursor, a change of the writing direction, an invisible character, an 8-bit control, and a
+/// Window title, colors and cursor, a change of the writing direction, an invisible character, an 8-bit control, and a
 /// line that looks like the program's own.
 const HARM: &str =
     "a\u{1b}]0;title\u{7}\u{1b}[31m\u{1b}[2J\r\u{202e}b\u{200b}\u{feff}\u{9b}31m\u{e0041}\u{2066}c\u{8}";
