@@ -348,12 +348,6 @@ impl Config {
         })
     }
 
-    /// Whether signatures are to be dated by this machine's clock, whatever the service's says.
-    pub(crate) fn trusts_clock(&self) -> bool {
-        let set = self.context.env("AWS_DISABLE_CLOCK_SKEW_CORRECTION");
-        set.is_some_and(|value| value.eq_ignore_ascii_case("true"))
-    }
-
     fn retry_policy<'a>(&self, profile: impl Fn(&str) -> Option<&'a str>) -> Result<Retry> {
         if let Some(retry) = self.retry {
             return Ok(retry);

@@ -16,9 +16,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use http::HeaderMap;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
+use crate::skew::{self, ClockSkew};
+use crate::{Error, Hint};
 use command::Wait;
 
 pub(crate) use aws_files::AwsFiles;
@@ -41,8 +44,15 @@ pub use lock::Lock;
 #[derive(Clone, Default)]
 pub struct Context {
     world: World,
+    learned: Arc<Learned>,
+}
+
+/// What the context and its clones have learned.
+#[derive(Default)]
+struct Learned {
     /// What has been read from pipes, which cannot be read again.
-    pipes: Arc<Mutex<Vec<Pipe>>>,
+    pipes: Mutex<Vec<Pipe>>,
+    skew: ClockSkew,
 }
 
 /// The path of a pipe, and what came from it.
@@ -85,7 +95,7 @@ impl Context {
             clock: Arc::new(|| SystemTime::UNIX_EPOCH),
             commands: Arc::new(|_| Err(io::ErrorKind::NotFound.into())),
         };
-        Self { world: World::Fake(fake), pipes: Arc::default() }
+        Self { world: World::Fake(fake), learned: Arc::default() }
     }
 
     /// The paths that a fake context has read.
@@ -174,7 +184,7 @@ impl Context {
         if fs::metadata(path).is_ok_and(|found| found.is_file()) {
             return file::read(path, LONGEST_FILE);
         }
-        let mut pipes = self.pipes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pipes = self.learned.pipes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, content)) = pipes.iter().find(|(pipe, _)| pipe == path) {
             return Ok(content.to_vec());
         }
@@ -276,6 +286,49 @@ impl Context {
             World::Real => SystemTime::now(),
             World::Fake(fake) => (fake.clock)(),
         }
+    }
+
+    /// The time by AWS's clock, as far as responses have shown that this machine's is off.
+    pub(crate) fn service_time(&self) -> SystemTime {
+        self.by_service_clock(self.now())
+    }
+
+    /// A time of this machine's clock by AWS's.
+    pub(crate) fn by_service_clock(&self, time: SystemTime) -> SystemTime {
+        match self.learned.skew.seconds() {
+            0 => time,
+            _ if self.trusts_clock() => time,
+            seconds => skew::shifted(time, seconds),
+        }
+    }
+
+    /// Learns from a response of AWS how far this machine's clock is off; `sent` is when the request was. Returns the
+    /// difference in seconds if it is new and heeded from now on.
+    pub(crate) fn learn_clock(&self, headers: &HeaderMap, sent: SystemTime) -> Option<i64> {
+        self.learned.skew.learn(headers, sent, self.now()).filter(|_| !self.trusts_clock())
+    }
+
+    /// The error of a request, if it may be due to the clock. `learned`: what [`learn_clock`](Self::learn_clock)
+    /// returned for the response.
+    pub(crate) fn explained_by_clock(&self, error: Error, learned: Option<i64>) -> Error {
+        match learned {
+            Some(seconds) => skew::explained(error, seconds, true),
+            None if self.trusts_clock() => skew::explained(error, self.learned.skew.seconds(), false),
+            None => error,
+        }
+    }
+
+    /// The error of credentials that expired at `end` by this machine's clock, if not by AWS's.
+    pub(crate) fn explained_expiry(&self, error: Error, end: SystemTime) -> Error {
+        let seconds = self.learned.skew.seconds();
+        let is_valid = seconds < 0 && skew::shifted(self.now(), seconds) < end;
+        if is_valid { error.with_hint(Hint::CheckClock { seconds }) } else { error }
+    }
+
+    /// Whether signatures are dated by this machine's clock, whatever the service's says.
+    fn trusts_clock(&self) -> bool {
+        let set = self.env("AWS_DISABLE_CLOCK_SKEW_CORRECTION");
+        set.is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
     /// A random number for delays and ids, not for secrets.

@@ -50,6 +50,7 @@ pub(crate) use self::cache::Cache;
 pub use self::chain::Chain;
 use self::provider_context::Fault;
 pub use self::provider_context::ProviderContext;
+use crate::context::Context;
 use crate::date::rfc3339;
 use crate::{Error, ErrorKind, Hint, Result};
 
@@ -290,9 +291,12 @@ impl Outcome {
 }
 
 /// Refuses credentials that have expired already.
-fn check_expiry(resolved: &Resolved, now: SystemTime) -> Result<()> {
+fn check_expiry(resolved: &Resolved, context: &Context) -> Result<()> {
     match resolved.credentials.expires() {
-        Some(end) if end <= now => Err(expired(&resolved.link, end)),
+        Some(end) if end <= context.service_time() => {
+            let hint = Hint::RenewCredentials { link: resolved.link.clone() };
+            Err(context.explained_expiry(expired(&resolved.link, end), end).or_hint(Some(hint)))
+        }
         _ => Ok(()),
     }
 }

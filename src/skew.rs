@@ -10,22 +10,18 @@ use std::time::{Duration, SystemTime};
 use http::header::{AGE, DATE, HeaderMap};
 
 use crate::date::read_http_date;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Hint};
 
-/// The difference, for all calls of a client.
+/// The difference.
 #[derive(Debug, Default)]
 pub(crate) struct ClockSkew {
-    /// The service's clock minus this machine's, in seconds; 0 if the difference does not count.
     seconds: AtomicI64,
 }
 
 impl ClockSkew {
-    /// The time by the service's clock.
-    pub(crate) fn correct(&self, now: SystemTime) -> SystemTime {
-        let seconds = self.seconds.load(Ordering::Relaxed);
-        let by = Duration::from_secs(seconds.unsigned_abs());
-        let corrected = if seconds < 0 { now.checked_sub(by) } else { now.checked_add(by) };
-        corrected.unwrap_or(now)
+    /// The service's clock minus this machine's, in seconds; 0 if the difference does not count.
+    pub(crate) fn seconds(&self) -> i64 {
+        self.seconds.load(Ordering::Relaxed)
     }
 
     /// Learns from a response. The times are when the request was sent and the response arrived, by this machine's
@@ -44,21 +40,24 @@ impl ClockSkew {
     }
 }
 
-/// Whether a refusal can be due to a wrong clock.
-pub(crate) fn may_be_due_to(error: &Error) -> bool {
-    error.kind() == ErrorKind::AccessDenied
-        && matches!(
-            error.code(),
-            Some(
-                "InvalidSignatureException"
-                    | "SignatureDoesNotMatch"
-                    | "AuthFailure"
-                    | "RequestTimeTooSkewed"
-                    | "RequestExpired"
-                    | "RequestInTheFuture"
-                    | "AccessDeniedException"
-            )
-        )
+/// The time by a clock that is this many seconds ahead.
+pub(crate) fn shifted(time: SystemTime, seconds: i64) -> SystemTime {
+    let by = Duration::from_secs(seconds.unsigned_abs());
+    let shifted = if seconds < 0 { time.checked_sub(by) } else { time.checked_add(by) };
+    shifted.unwrap_or(time)
+}
+
+/// The error of a request that was dated by a clock which is this many seconds behind the service's. `corrected`: the
+/// next request is dated by the service's.
+pub(crate) fn explained(error: Error, seconds: i64, corrected: bool) -> Error {
+    let is_signature = error.code().is_some_and(|code| SIGNATURE_CODES.contains(&code));
+    // Of any other refusal a clock is the cause only now and then.
+    let may_be = is_signature || corrected && error.code() == Some("AccessDeniedException");
+    if error.kind() != ErrorKind::AccessDenied || !may_be || seconds == 0 && !corrected {
+        return error;
+    }
+    let error = if seconds == 0 { error } else { error.with_hint(Hint::CheckClock { seconds }) };
+    if corrected { error.with_retryable(true) } else { error }
 }
 
 fn seconds_between(from: SystemTime, to: SystemTime) -> i64 {
@@ -69,6 +68,14 @@ fn seconds_between(from: SystemTime, to: SystemTime) -> i64 {
     }
 }
 
+const SIGNATURE_CODES: [&str; 6] = [
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "AuthFailure",
+    "RequestTimeTooSkewed",
+    "RequestExpired",
+    "RequestInTheFuture",
+];
 /// Less than the five minutes by which a signature's date may differ.
 const TOLERANCE: Duration = Duration::from_mins(4);
 /// The year in a signature's date has four digits.
@@ -95,13 +102,13 @@ mod tests {
         let skew = ClockSkew::default();
         let response = dated("Fri, 02 Jan 2026 03:34:05 GMT");
         assert_eq!(skew.learn(&response, at(NOW), at(NOW)), Some(1800));
-        assert_eq!(skew.correct(at(NOW)), at(NOW + 1800));
+        assert_eq!(shifted(at(NOW), skew.seconds()), at(NOW + 1800));
         assert_eq!(skew.learn(&response, at(NOW), at(NOW)), None);
         // The clock has been corrected.
         assert_eq!(skew.learn(&response, at(NOW + 1800), at(NOW + 1802)), Some(0));
-        assert_eq!(skew.correct(at(NOW)), at(NOW));
+        assert_eq!(skew.seconds(), 0);
         assert_eq!(skew.learn(&response, at(NOW + 1800 + 7200), at(NOW + 1800 + 7202)), Some(-7201));
-        assert_eq!(skew.correct(at(NOW + 9000)), at(NOW + 1799));
+        assert_eq!(shifted(at(NOW + 9000), skew.seconds()), at(NOW + 1799));
     }
 
     #[test]

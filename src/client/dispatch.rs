@@ -35,7 +35,6 @@ use crate::progress::Progress;
 use crate::redaction::{Redaction, Shown};
 use crate::refusal;
 use crate::retry::{Quota, RateLimit};
-use crate::skew::{self, ClockSkew};
 use crate::stream::{FrameStream, ResponseBody, in_seconds};
 use crate::transport::{Transport, TransportFuture, Unsent};
 use crate::{Error, ErrorKind, Hint, Result};
@@ -45,7 +44,6 @@ use crate::{Error, ErrorKind, Hint, Result};
 pub(super) struct Shared {
     credentials: Cache,
     quota: Quota,
-    pub(super) skew: ClockSkew,
     rate: Mutex<RateLimit>,
     created: Instant,
     /// See [`proxy_secrets`](crate::transport::proxy_secrets); known when the transport is created.
@@ -60,7 +58,6 @@ impl Shared {
         Self {
             credentials: Cache::new(config.credentials.clone(), config.chain(), config.context.clone()),
             quota: Quota::new(),
-            skew: ClockSkew::default(),
             rate: Mutex::default(),
             created: Instant::now(),
             proxy_secrets: OnceLock::new(),
@@ -242,7 +239,7 @@ impl Client {
         unsent: &Unsent,
         refused: &mut Option<(Parts, Bytes)>,
     ) -> Result<Received> {
-        let Self { config, shared } = self;
+        let config = &self.config;
         let (sent, sent_at) = (Instant::now(), config.context.now());
         let response = within(config.first_byte_timeout, "first-byte timeout: no response", sending).await;
         let mut response = response.map_err(|error| match error.kind() {
@@ -261,8 +258,8 @@ impl Client {
             after: sent.elapsed(),
         });
         let mut news = None;
-        if config.uses_credentials && !config.trusts_clock() {
-            news = shared.skew.learn(&head.headers, sent_at, config.context.now());
+        if config.uses_credentials {
+            news = config.context.learn_clock(&head.headers, sent_at);
         }
         if let Some(seconds) = news {
             config.watcher.report(&Progress::ClockCorrected { seconds });
@@ -276,13 +273,8 @@ impl Client {
         let body = beginning(body).await;
         let error = refusal::error(&head, &body, config.context.now());
         *refused = Some((head, redaction.bytes(body)));
-        Err(match news {
-            // With the clock corrected, the same call can succeed.
-            Some(seconds) if skew::may_be_due_to(&error) => {
-                error.with_retryable(true).with_hint(Hint::CheckClock { seconds })
-            }
-            _ => error,
-        })
+        // With the clock corrected, the same call can succeed.
+        Err(if config.uses_credentials { config.context.explained_by_clock(error, news) } else { error })
     }
 
     fn transport(&self) -> Result<&Arc<dyn Transport>> {

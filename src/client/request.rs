@@ -23,7 +23,7 @@ impl Client {
         endpoint: &Endpoint,
         found: Option<&Resolved>,
     ) -> Result<Request<Bytes>> {
-        let Self { config, shared } = self;
+        let config = &self.config;
         let Some(found) = found else { return Ok(request) };
         config.watcher.report(&Progress::Credentials { link: &found.link });
         match &found.credentials {
@@ -41,7 +41,7 @@ impl Client {
             }
             Credentials::Keys(keys) => {
                 let scope = Scope { region: endpoint.region(), service: SIGNING_NAME };
-                let headers = sign::sign(&request, keys, scope, shared.skew.correct(config.context.now()))?;
+                let headers = sign::sign(&request, keys, scope, config.context.service_time())?;
                 request.headers_mut().extend(headers);
                 Ok(request)
             }

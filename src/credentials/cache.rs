@@ -129,7 +129,7 @@ impl Inner {
         if self.mark(files) != mark {
             return Due::Now;
         }
-        let now = self.context.now();
+        let now = self.context.service_time();
         match times {
             Some([_, due, _]) if due <= now => Due::Now,
             Some([early, ..]) if early <= now => Due::InBackground(resolved),
@@ -157,7 +157,7 @@ impl Inner {
             Provider::Own(provider) => provider,
         };
         let result = provider.provide().await.and_then(|resolved| {
-            check_expiry(&resolved, self.context.now())?;
+            check_expiry(&resolved, &self.context)?;
             Ok(resolved)
         });
         let (outcome, reason) = match &result {
@@ -172,7 +172,7 @@ impl Inner {
     async fn load(&self, files: &AwsFiles) -> Result<Arc<Resolved>> {
         let mark = self.mark(files);
         let result = self.search(files).await.result;
-        let now = self.context.now();
+        let now = self.context.service_time();
         let mut state = self.state();
         state.ended += 1;
         state.failure = None;

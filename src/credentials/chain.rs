@@ -127,7 +127,7 @@ impl Chain {
             };
             let loaded = loaded.and_then(|outcome| {
                 if let Outcome::Resolved(resolved) = &outcome {
-                    check_expiry(resolved, cx.context.now())?;
+                    check_expiry(resolved, &cx.context)?;
                 }
                 Ok(outcome)
             });

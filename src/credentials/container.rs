@@ -6,11 +6,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use ::http::response::Parts;
 use ::http::{Method, Uri};
 use aws_credential_types::Credentials as Keys;
 use bytes::Bytes;
 
-use super::provider_context::{CallPolicy, Fault, ProviderContext, build_request, refusal};
+use super::provider_context::{
+    CallPolicy, Fault, ProviderContext, build_request, one_line, refusal, refused,
+};
 use super::secret::{Fields, Secret};
 use super::{Outcome, web_identity};
 use crate::url::is_loopback;
@@ -42,10 +45,10 @@ async fn ask(cx: &ProviderContext, uri: &Uri) -> Result<Keys, Fault> {
     let request = build_request(Method::GET, &uri.to_string(), &headers, Bytes::new())?;
     // `uri` lets plain http through only to the container's own link.
     let link_local = uri.scheme_str() != Some("https");
-    let policy = CallPolicy { link_local, attempts: 3, timeout: Duration::from_secs(5) };
-    cx.ask("the container's credentials service", policy, &request, &[], |head, body| {
+    let policy = CallPolicy { link_local, attempts: 3, unanswered: 3, timeout: Duration::from_secs(5) };
+    cx.ask("the container's credentials service", policy, &|_| Ok(request.clone()), &[], |head, body| {
         if !head.status.is_success() {
-            return Err(refusal(head, body));
+            return Err(refused_by_agent(head, body).unwrap_or_else(|| refusal(head, body)));
         }
         let fields = Fields::read("its response", body)?;
         let expires = fields.time("Expiration")?;
@@ -61,6 +64,40 @@ async fn ask(cx: &ProviderContext, uri: &Uri) -> Result<Keys, Fault> {
         }
         fault => fault,
     })
+}
+
+/// The refusal of the agent of EKS Pod Identity, which is plain text: `[ID]: (CODE): MESSAGE, fault: client`, or a
+/// message alone. `None` for a response of another form.
+fn refused_by_agent(head: &Parts, body: &[u8]) -> Option<Error> {
+    let text = one_line(std::str::from_utf8(body).ok()?);
+    if text.is_empty() || text.starts_with(['{', '<']) {
+        return None;
+    }
+    let coded = || {
+        let (_, rest) = text.strip_prefix('[')?.split_once("]: (")?;
+        rest.split_once("): ")
+    };
+    let (code, message) = coded().unwrap_or(("", &text));
+    let error = refused(head.status.as_u16(), code, message.trim_end_matches(", fault: client"));
+    let says = |part: &str| text.contains(part);
+    let hint = match code {
+        _ if says("does not have permissions to assume") => {
+            "let the service pods.eks.amazonaws.com call sts:AssumeRole and sts:TagSession, in the trust policy of the \
+             role that is associated with the service account"
+        }
+        "ResourceNotFoundException" => {
+            "associate a role with the service account of this pod: aws eks create-pod-identity-association"
+        }
+        _ if code.starts_with("ExpiredToken") || says("ervice account token") => {
+            "the token in AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE is not valid: restart the pod, which gets a new one"
+        }
+        "AccessDeniedException" => {
+            "the role of the node needs eks-auth:AssumeRoleForPodIdentity, as in the managed policy \
+             AmazonEKSWorkerNodePolicy"
+        }
+        _ => return Some(error),
+    };
+    Some(error.with_hint(hint))
 }
 
 /// The URL of the service. `None` if none is set.

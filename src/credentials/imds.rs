@@ -9,16 +9,21 @@
 //! [IMDS credential provider](https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html) and
 //! [static stability](https://docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html).
 
+use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
+use ::http::header::{CONTENT_TYPE, LOCATION};
 use ::http::response::Parts;
 use ::http::{Method, Uri};
 use aws_credential_types::Credentials as Keys;
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use super::instance::{Absent, Imds};
-use super::provider_context::{CallPolicy, Fault, SearchContext, build_request, failed, refused};
+use super::provider_context::{CallPolicy, Fault, SearchContext, build_request, failed, one_line, refused};
 use super::secret::{Fields, Secret};
 use super::{Credentials, Deferred, Outcome, Resolved};
 use crate::region::is_region;
@@ -102,7 +107,7 @@ impl Imds {
 
     async fn role_and_keys(&self, cx: &SearchContext<'_>) -> Result<(String, Keys), Trouble> {
         let asked = self.ask_role_and_keys(cx).await;
-        let now = cx.context.now();
+        let now = cx.context.service_time();
         let mut cached = self.cached();
         let (role, keys) = match (asked, &cached.last) {
             (Ok(asked), _) => asked,
@@ -133,10 +138,13 @@ impl Imds {
             if let Some(code) = code.filter(|code| code.text() != "Success") {
                 let message = fields.string("Message");
                 let message = message.as_ref().map(Secret::text).unwrap_or_default();
-                let error = refused(200, code.text(), &super::provider_context::one_line(message));
-                return Err(
-                    error.with_hint("let the service ec2.amazonaws.com assume the role, in its trust policy")
-                );
+                let error = refused(200, code.text(), &one_line(message));
+                return Err(error.with_hint(match code.text() {
+                    "AssumeRoleUnauthorizedAccess" => {
+                        "let the service ec2.amazonaws.com assume the role, in its trust policy"
+                    }
+                    _ => "check the instance profile and its role; after a change, try again in a moment",
+                }));
             }
             let account = fields.string("AccountId");
             let expires = fields.time("Expiration")?;
@@ -163,16 +171,22 @@ impl Imds {
             let headers = [("x-aws-ec2-metadata-token", token.text())];
             let request =
                 build_request(Method::GET, &settings.base.join(path, &[])?, &headers, Bytes::new())?;
-            let response =
-                cx.try_asking(settings.policy, &request, &[], |head, body| match head.status.as_u16() {
-                    200 => Ok(Some(text(body)?)),
-                    404 => Ok(None),
-                    status => Err(refused(status, "", "")),
-                });
+            // It has given a token: what is slow now is busy.
+            let policy =
+                CallPolicy { unanswered: settings.policy.unanswered.max(settings.slow), ..settings.policy };
+            let request = |_| Ok(request.clone());
+            let response = cx.try_asking(policy, &request, &[], |head, body| {
+                match (head.status.as_u16(), instead(head, body)) {
+                    (_, Some(found)) => Err(Error::new(ErrorKind::Damaged, found).with_hint(INSTEAD)),
+                    (200, _) => Ok(Some(text(body)?)),
+                    (404, _) => Ok(None),
+                    (status, _) => Err(refused(status, "", "")),
+                }
+            });
             match response.await {
                 Ok(response) => return Ok(response),
                 Err(error) if error.status() == Some(401) && !last_try => self.cached().token = None,
-                Err(error) => return Err(failed(WHAT, &error).into()),
+                Err(error) => return Err(broken(&error).into()),
             }
         }
         Ok(None)
@@ -196,19 +210,38 @@ impl Imds {
         let headers = [(TTL_HEADER, TTL_SECONDS)];
         let url = settings.base.join("/latest/api/token", &[])?;
         let request = build_request(Method::PUT, &url, &headers, Bytes::new())?;
-        let asked = cx.try_asking(settings.policy, &request, &[], |head, body| match head.status.as_u16() {
-            200 => Ok((text(body)?, seconds_to_live(head))),
-            status => Err(refused(status, "", "")),
-        });
-        let error = match asked.await {
-            Ok((token, seconds)) => {
+        let request = |_| Ok(request.clone());
+        let ask = || {
+            cx.try_asking(settings.policy, &request, &[], |head, body| {
+                Ok(match (head.status.as_u16(), instead(head, body)) {
+                    (_, Some(found)) => Err(found),
+                    (200, _) => Ok((text(body)?, seconds_to_live(head))),
+                    (status, _) => return Err(refused(status, "", "")),
+                })
+            })
+        };
+        let mut first = pin!(ask());
+        let asked = match timeout(settings.policy.timeout / 2, first.as_mut()).await {
+            Ok(asked) => asked,
+            Err(_) if settings.slow == 0 => first.await,
+            // One slow response is not waited for; yet a machine outside AWS does not wait longer than for one.
+            Err(_) => first_success(first, pin!(ask())).await,
+        };
+        let at = settings.base.join("", &[])?;
+        let error = match asked {
+            Ok(Ok((token, seconds))) => {
                 let until = now + Duration::from_secs(seconds).saturating_sub(TOKEN_MARGIN);
                 self.cached().token = Some((token.clone(), until));
                 return Ok(token);
             }
+            Ok(Err(found)) => {
+                let absent = Absent { reason: format!("{at}: {found}"), hint: Some(INSTEAD) };
+                self.cached().absent = Some((absent.clone(), now + ABSENCE));
+                return Err(Trouble::Absent(absent));
+            }
             Err(error) => error,
         };
-        let (at, seconds) = (settings.base.join("", &[])?, settings.policy.timeout.as_secs());
+        let seconds = settings.policy.timeout.as_secs();
         let absent = |reason, hint| Absent { reason, hint };
         let absent = match (error.kind(), error.status()) {
             (ErrorKind::Timeout, _) => absent(
@@ -228,7 +261,7 @@ impl Imds {
                 ),
                 Some(TURNED_OFF),
             ),
-            _ => return Err(failed(WHAT, &error).into()),
+            _ => return Err(broken(&error).into()),
         };
         self.cached().absent = Some((absent.clone(), now + ABSENCE));
         Err(Trouble::Absent(absent))
@@ -239,6 +272,8 @@ impl Imds {
 struct Settings {
     base: BaseUrl,
     policy: CallPolicy,
+    /// The attempts of a service that has responded before and is slow; 0 if the number of attempts is set.
+    slow: u32,
 }
 
 impl Settings {
@@ -293,13 +328,61 @@ impl Settings {
                 .filter(|seconds| (0.001..=3600.0).contains(seconds))
                 .ok_or_else(|| fault("METADATA_SERVICE_TIMEOUT", "a number of seconds"))?,
         };
-        let attempts = match setting("METADATA_SERVICE_NUM_ATTEMPTS") {
-            None => 1,
-            Some(text) => text.parse().map_err(|_| fault("METADATA_SERVICE_NUM_ATTEMPTS", "a number"))?,
+        // The SDK for Rust has as many, and asks a machine outside AWS once.
+        let (attempts, unanswered, slow) = match setting("METADATA_SERVICE_NUM_ATTEMPTS") {
+            None => (4, 1, 3),
+            Some(text) => {
+                let set = text.parse().map_err(|_| fault("METADATA_SERVICE_NUM_ATTEMPTS", "a number"))?;
+                (set, set, 0)
+            }
         };
         let timeout = Duration::from_secs_f64(seconds) + CONNECTED;
-        Ok(Ok(Self { base, policy: CallPolicy { link_local: true, attempts, timeout } }))
+        Ok(Ok(Self { base, policy: CallPolicy { link_local: true, attempts, unanswered, timeout }, slow }))
     }
+}
+
+/// What responds in place of the service, if that is another: a redirect or a page, as of a captive portal.
+fn instead(head: &Parts, body: &[u8]) -> Option<String> {
+    let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if head.status.is_redirection() {
+        // The rest of the URL may hold a secret.
+        let to = header(LOCATION).parse::<Uri>().ok().and_then(|uri| uri.host().map(one_line));
+        let to = to.map(|host| format!(" to {host}")).unwrap_or_default();
+        return Some(format!(
+            "expected the metadata service, found a redirect{to} (HTTP {})",
+            head.status.as_u16()
+        ));
+    }
+    let is_page = header(CONTENT_TYPE).starts_with("text/html") && head.status.is_success()
+        || body.trim_ascii_start().starts_with(b"<") && head.status.is_success();
+    is_page.then(|| "expected the metadata service, found a web page".into())
+}
+
+/// The error of a service that responded, with the next step.
+fn broken(error: &Error) -> Error {
+    let hint = if error.is_retryable() {
+        "try again in a moment: the metadata service is busy, or limits the requests of this instance"
+    } else {
+        "check what responds at that address; elsewhere than on EC2 set AWS_EC2_METADATA_DISABLED=true"
+    };
+    failed(WHAT, error).or_hint(Some(hint.into()))
+}
+
+/// The first of two that succeeds, or else the result of the first.
+async fn first_success<T>(
+    mut first: Pin<&mut impl Future<Output = Result<T>>>,
+    second: Pin<&mut impl Future<Output = Result<T>>>,
+) -> Result<T> {
+    let mut second = Some(second);
+    poll_fn(|task| {
+        match second.as_mut().map(|second| second.as_mut().poll(task)) {
+            Some(Poll::Ready(Ok(found))) => return Poll::Ready(Ok(found)),
+            Some(Poll::Ready(Err(_))) => second = None,
+            _ => {}
+        }
+        first.as_mut().poll(task)
+    })
+    .await
 }
 
 /// The lifetime of a session token, in seconds.
@@ -320,6 +403,8 @@ const IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TTL_SECONDS: &str = "21600";
+const INSTEAD: &str = "it is probably a captive portal or a proxy: sign in to the network, or set AWS_EC2_METADATA_DISABLED=true \
+     if this is not an EC2 instance";
 const TURNED_OFF: &str = "an instance's metadata service is turned on by aws ec2 modify-instance-metadata-options --http-endpoint enabled";
 const HOPS: &str = "in a container on EC2, the instance's hop limit keeps the response away: raise it with \
      `aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2 --instance-id ID`; elsewhere set \

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use super::expired;
 use super::provider_context::{
-    CallPolicy, Fault, SearchContext, build_request, failed, refusal, secret_body,
+    CallPolicy, Fault, SearchContext, build_request, failed, hinted, refusal, secret_body,
 };
 use super::secret::{Fields, Secret, hashed_name};
 use super::session::{self, Session};
@@ -44,8 +44,9 @@ pub(super) async fn load(cx: &SearchContext<'_>, profile: &str, session: &str) -
     let path = folder.ok_or_else(|| fault("no home folder for its login session"))?.join(name);
     let unreadable = |why: &str| fault(&format!("the login session in {}: {why}", path.display()));
     let read = |text: &[u8]| {
-        let cached = Cached::read(text)?;
-        Ok(Session { value: cached.keys, expires: cached.expires, refreshable: true })
+        let Cached { mut keys, expires, .. } = Cached::read(text)?;
+        *keys.expiry_mut() = Some(context.by_service_clock(expires));
+        Ok(Session { value: keys, expires, refreshable: true })
     };
     let refresh = |text: Zeroizing<Vec<u8>>| async move { Cached::read(&text)?.refresh(cx, profile).await };
     session::current(cx, &path, unreadable, read, refresh).await.map_err(|fault| match fault {
@@ -104,28 +105,42 @@ impl<'a> Cached<'a> {
             ("refreshToken", &json(&self.refresh)),
             ("grantType", "\"refresh_token\""),
         ]);
-        let now = cx.context.now();
         let what = format!("the profile {profile}: the login session could not be refreshed");
-        let proof = dpop_proof(self.key.text(), &url, &cx.context.uuid(), now);
-        let proof = proof.map_err(|fault| {
-            failed(&what, &Error::new(ErrorKind::Damaged, format!("its dpopKey: {fault}")))
-        })?;
-        let headers = [("content-type", "application/json"), ("dpop", proof.text())];
-        let request = build_request(Method::POST, &url, &headers, secret_body(body))?;
-        cx.ask(&what, CallPolicy::NETWORK, &request, &[self.refresh.text(), self.key.text()], |head, body| {
+        let body = secret_body(body);
+        let request = |now| {
+            let proof = dpop_proof(self.key.text(), &url, &cx.context.uuid(), now);
+            let proof = proof.map_err(|fault| {
+                failed(&what, &Error::new(ErrorKind::Damaged, format!("its dpopKey: {fault}")))
+            })?;
+            let headers = [("content-type", "application/json"), ("dpop", proof.text())];
+            build_request(Method::POST, &url, &headers, body.clone())
+        };
+        let secrets = [self.refresh.text(), self.key.text()];
+        cx.ask(&what, CallPolicy::NETWORK, &request, &secrets, |head, body| {
             if !head.status.is_success() {
-                return Err(refusal(head, body));
+                // The code is in the header and says less.
+                let reason = Fields::read("", body).ok().and_then(|fields| fields.string("error"));
+                return Err(hinted(refusal(head, body), |_| match reason.as_ref().map(Secret::text) {
+                    Some("INSUFFICIENT_PERMISSIONS") => Some(
+                        "the identity that signed in needs the permission signin:CreateOAuth2Token, as in the managed \
+                         policy SignInLocalDevelopmentAccess"
+                            .into(),
+                    ),
+                    _ => Some(Hint::SignIn { profile: profile.to_owned(), sso: false }),
+                }));
             }
             let response = Fields::read("the response", body)?;
             let token = response.object("accessToken")?;
-            let expires = now + response.seconds("expiresIn")?;
+            let lifetime = response.seconds("expiresIn")?;
+            let expires = cx.context.service_time() + lifetime;
             let keys = token.keys(KEYS, self.account.as_ref().map(Secret::text), Some(expires))?;
-            if expires <= cx.context.now() {
+            if lifetime.is_zero() {
                 return Err(expired("the login session", expires));
             }
 
             let json = |text: &str| Zeroizing::new(json!(text).to_string());
-            let at = json(&rfc3339(expires).unwrap_or_default());
+            // By this machine's clock, as all tools write it.
+            let at = json(&rfc3339(cx.context.now() + lifetime).unwrap_or_default());
             let mut members = vec![("expiresAt", &**at)];
             let account = self.account.as_ref().map(|account| json(account.text()));
             members.extend(account.as_ref().map(|account| ("accountId", &***account)));

@@ -50,8 +50,8 @@ pub(super) async fn load(
         fields.keys(["AccessKeyId", "SecretAccessKey", "SessionToken"], account, fields.time("Expiration")?)
     };
     let keys = read().map_err(|error| failed(&what, &error))?;
-    match keys.expiry().filter(|expiry| *expiry <= cx.context.now()) {
-        Some(expiry) => Err(expired(&what, expiry).into()),
+    match keys.expiry().filter(|expiry| *expiry <= cx.context.service_time()) {
+        Some(expiry) => Err(cx.context.explained_expiry(expired(&what, expiry), expiry).into()),
         None => Ok(keys),
     }
 }

@@ -3,9 +3,10 @@
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ::http::Request;
+use ::http::header::AUTHORIZATION;
 use ::http::response::Parts;
 use aws_credential_types::Token;
 use bytes::Bytes;
@@ -24,7 +25,7 @@ use crate::retry::Retry;
 use crate::service_url::configured_url;
 use crate::transport::{Http, HttpConfig, Transport, proxy_secrets, too_long};
 use crate::url::BaseUrl;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Hint, Result};
 use pumice_codec::internal::shortened;
 
 /// What the sources of the [`Chain`](super::Chain) read, and the services they ask: environment and files, the profile, the
@@ -58,7 +59,10 @@ pub struct ProviderContext {
 pub(super) struct CallPolicy {
     /// Whether the service is on this machine's own link, where no proxy is used.
     pub(super) link_local: bool,
+    /// The most attempts, if the service responds in time.
     pub(super) attempts: u32,
+    /// The most attempts, if it does not.
+    pub(super) unanswered: u32,
     /// The limit for a response, from connecting to the last byte.
     pub(super) timeout: Duration,
 }
@@ -66,8 +70,11 @@ pub(super) struct CallPolicy {
 impl CallPolicy {
     /// A service in the cloud.
     pub(super) const NETWORK: Self =
-        Self { link_local: false, attempts: 3, timeout: Duration::from_secs(10) };
+        Self { link_local: false, attempts: 3, unanswered: 3, timeout: Duration::from_secs(10) };
 }
+
+/// Makes the request of an attempt, dated by this time.
+pub(super) type MakeRequest<'a> = &'a (dyn Fn(SystemTime) -> Result<Request<Bytes>> + Sync);
 
 /// Why a service gave nothing.
 #[derive(Debug)]
@@ -153,50 +160,91 @@ impl ProviderContext {
 
     /// Asks a service, with retries. `read` reads a response of any status. An error names `what` failed and is
     /// always of [`ErrorKind::Credentials`]; the request's sensitive headers and `secrets` are redacted in it.
-    pub(super) async fn ask<T>(
+    pub(super) async fn ask<T: Send>(
         &self,
         what: &str,
         policy: CallPolicy,
-        request: &Request<Bytes>,
+        request: MakeRequest<'_>,
         secrets: &[&str],
-        read: impl Fn(&Parts, &[u8]) -> Result<T>,
+        read: impl Fn(&Parts, &[u8]) -> Result<T> + Send + Sync,
     ) -> Result<T, Fault> {
         if self.offline {
-            return Err(Fault::Offline(origin(request)));
+            return Err(Fault::Offline(origin(&request(self.context.now())?)));
         }
-        self.try_asking(policy, request, secrets, read)
-            .await
-            .map_err(|error| Fault::Broken(failed(what, &error)))
+        self.try_asking(policy, request, secrets, read).await.map_err(|error| {
+            let hint = error.is_retryable().then(|| "try again in a moment: the failure is temporary".into());
+            Fault::Broken(failed(what, &error.or_hint(hint)))
+        })
     }
 
     /// [`ask`](Self::ask), with the error unchanged: [`ErrorKind::Timeout`] if there was a connection
     /// but no response, [`ErrorKind::Connect`] if there was no connection.
-    pub(super) async fn try_asking<T>(
+    pub(super) async fn try_asking<T: Send>(
         &self,
         policy: CallPolicy,
-        request: &Request<Bytes>,
+        request: MakeRequest<'_>,
         secrets: &[&str],
-        read: impl Fn(&Parts, &[u8]) -> Result<T>,
+        read: impl Fn(&Parts, &[u8]) -> Result<T> + Send + Sync,
     ) -> Result<T> {
-        let retry = Retry::standard().max_attempts(policy.attempts);
+        let mut found = None;
+        let mut keep = |head: &Parts, body: &[u8]| {
+            found = Some(read(head, body)?);
+            Ok(())
+        };
+        self.exchange(policy, request, secrets, &mut keep).await?;
+        // Never empty: `exchange` succeeds with `keep` only.
+        found.ok_or_else(|| Error::new(ErrorKind::Damaged, "expected a response, found none"))
+    }
+
+    // size: apart from `try_asking`, since it is the same code for all that is read.
+    async fn exchange(
+        &self,
+        policy: CallPolicy,
+        request: MakeRequest<'_>,
+        secrets: &[&str],
+        read: &mut (dyn FnMut(&Parts, &[u8]) -> Result<()> + Send),
+    ) -> Result<()> {
+        let Self { context, .. } = self;
         let transport = self.transport_for(policy)?;
-        for attempt in 1.. {
-            let response = timeout(policy.timeout, send(transport, request.clone())).await;
-            let response = response.unwrap_or_else(|_| {
-                let seconds = policy.timeout.as_secs();
-                Err(Error::new(ErrorKind::Timeout, format!("no response within {seconds} s")))
-            });
-            let error = match response.and_then(|(head, body)| read(&head, &body)) {
-                Ok(read) => return Ok(read),
-                Err(error) => self.redaction(request, secrets).error(error),
+        let mut attempt = 1;
+        loop {
+            let request = request(context.service_time())?;
+            let redaction = self.redaction(&request, secrets);
+            let is_dated =
+                request.headers().contains_key(AUTHORIZATION) || request.headers().contains_key("dpop");
+            let sent = context.now();
+            let error = match timeout(policy.timeout, send(transport, request)).await {
+                Err(_) => {
+                    let seconds = policy.timeout.as_secs();
+                    Error::new(ErrorKind::Timeout, format!("no response within {seconds} s"))
+                }
+                Ok(Err(error)) => error,
+                Ok(Ok((head, body))) => {
+                    let learn = || context.learn_clock(&head.headers, sent);
+                    // Outside AWS, any machine may have a link-local address.
+                    let learned = if policy.link_local { None } else { learn() };
+                    let Err(error) = read(&head, &body) else {
+                        if policy.link_local {
+                            learn();
+                        }
+                        return Ok(());
+                    };
+                    let error = context.explained_by_clock(error, learned);
+                    // With the clock corrected, the same request can succeed.
+                    let dated_wrong = learned.is_some() && is_dated && head.status.is_client_error();
+                    if dated_wrong { error.with_retryable(true) } else { error }
+                }
             };
-            match retry.delay(&error, attempt, self.context.chance()) {
-                Some(delay) => sleep(delay).await,
-                None => return Err(error),
-            }
+            let error = redaction.error(error);
+            let attempts = match error.kind() {
+                ErrorKind::Connect | ErrorKind::Timeout => policy.unanswered,
+                _ => policy.attempts,
+            };
+            let delay = Retry::standard().max_attempts(attempts).delay(&error, attempt, context.chance());
+            let Some(delay) = delay else { return Err(error) };
+            sleep(if policy.link_local { delay.min(LONGEST_PAUSE) } else { delay }).await;
+            attempt += 1;
         }
-        // Never reached: the loop returns.
-        Err(Error::new(ErrorKind::Service, "no attempt was made"))
     }
 
     /// What is redacted in the error of a request.
@@ -365,6 +413,17 @@ pub(super) fn refusal(head: &Parts, body: &[u8]) -> Error {
     refused(status, code.as_deref().unwrap_or_default(), message.as_deref().unwrap_or_default())
 }
 
+/// The error of a refusal, with a hint by its code. One without a code is not of the service that was asked, and a
+/// temporary one says nothing about the request.
+pub(super) fn hinted(error: Error, hint: impl FnOnce(&str) -> Option<Hint>) -> Error {
+    let hint = match error.code() {
+        _ if error.is_retryable() => None,
+        Some(code) => hint(code),
+        None => Some(Hint::CheckEndpoint),
+    };
+    error.or_hint(hint)
+}
+
 /// The error of a response with this status, code and message; either text may be empty.
 pub(super) fn refused(status: u16, code: &str, message: &str) -> Error {
     let kind = ErrorKind::of_service(code, message, Some(status));
@@ -404,6 +463,8 @@ fn origin(request: &Request<Bytes>) -> String {
     format!("{}://{}", uri.scheme_str().unwrap_or_default(), authority.unwrap_or_default())
 }
 
+/// The longest pause before a service on this machine's link is asked again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest response, in bytes. Credentials take a few thousand.
 const LONGEST_RESPONSE: usize = 256 * 1024;
 /// The longest foreign text that is shown, in characters.

@@ -15,7 +15,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::provider_context::{
-    CallPolicy, Fault, SearchContext, build_request, ignored_lines, refusal, secret_body,
+    CallPolicy, Fault, SearchContext, build_request, hinted, ignored_lines, refusal, secret_body,
 };
 use super::secret::{Fields, Secret, hashed_name};
 use super::session::{self, Session};
@@ -84,16 +84,18 @@ impl Sso {
         let url = base.join("/federation/credentials", &query)?;
         let request = build_request(Method::GET, &url, &headers, Bytes::new())?;
         let what = format!("the profile {}: IAM Identity Center gave no keys", self.profile);
-        cx.ask(&what, CallPolicy::NETWORK, &request, &[], |head, body| {
+        cx.ask(&what, CallPolicy::NETWORK, &|_| Ok(request.clone()), &[], |head, body| {
             if head.status == 401 {
                 return Err(refusal(head, body).with_hint(self.log_in()));
             }
             if !head.status.is_success() {
-                let hint = format!(
-                    "check sso_role_name ({}) and sso_account_id ({}), and that they are assigned to you",
-                    self.role, self.account
-                );
-                return Err(refusal(head, body).with_hint(hint));
+                return Err(hinted(refusal(head, body), |_| {
+                    let hint = format!(
+                        "check sso_role_name ({}) and sso_account_id ({}), and that they are assigned to you",
+                        self.role, self.account
+                    );
+                    Some(hint.into())
+                }));
             }
             let response = Fields::read("its response", body)?;
             let fields = response.object("roleCredentials")?;
@@ -117,7 +119,8 @@ impl Sso {
             let fields = Fields::read("the file", text)?;
             let (value, expires) = (fields.required("accessToken")?, fields.time("expiresAt")?);
             let expires = expires.ok_or_else(|| fields.expected("expiresAt", "a time"))?;
-            let registered = fields.time("registrationExpiresAt")?.is_some_and(|end| context.now() < end);
+            let registered =
+                fields.time("registrationExpiresAt")?.is_some_and(|end| context.service_time() < end);
             let refreshable = self.session.is_some()
                 && registered
                 && REFRESHING.iter().all(|name| fields.string(name).is_some());
@@ -129,11 +132,12 @@ impl Sso {
                 let at = rfc3339(session.expires).map(|end| format!(" at {end}")).unwrap_or_default();
                 return Err(fault(&format!("the SSO token in {file} expired{at}")).into());
             }
-            let now = context.now();
             let fields = Fields::read("the file", &text)?;
             let (token, seconds, refresh) = self.refresh(cx, &fields).await?;
             let json = |text: &str| Zeroizing::new(json!(text).to_string());
-            let (access, expires) = (json(token.text()), json(&rfc3339(now + seconds).unwrap_or_default()));
+            // By this machine's clock, as all tools write it.
+            let end = rfc3339(context.now() + seconds).unwrap_or_default();
+            let (access, expires) = (json(token.text()), json(&end));
             let refresh = refresh.as_ref().map(|refresh| json(refresh.text()));
             let mut changed = vec![("accessToken", &**access), ("expiresAt", &**expires)];
             changed.extend(refresh.as_ref().map(|refresh| ("refreshToken", &***refresh)));
@@ -163,9 +167,10 @@ impl Sso {
         let request = build_request(Method::POST, &base.join("/token", &[])?, &headers, secret_body(body))?;
         let what = format!("the profile {}: the SSO token could not be refreshed", self.profile);
         let [secret, refresh] = [fields.required("clientSecret")?, fields.required("refreshToken")?];
-        cx.ask(&what, CallPolicy::NETWORK, &request, &[secret.text(), refresh.text()], |head, body| {
+        let secrets = [secret.text(), refresh.text()];
+        cx.ask(&what, CallPolicy::NETWORK, &|_| Ok(request.clone()), &secrets, |head, body| {
             if !head.status.is_success() {
-                return Err(refusal(head, body).with_hint(self.log_in()));
+                return Err(hinted(refusal(head, body), |_| Some(self.log_in())));
             }
             let fields = Fields::read("the response", body)?;
             let seconds = fields.seconds("expiresIn")?;

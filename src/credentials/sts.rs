@@ -10,7 +10,7 @@ use aws_credential_types::Credentials as Keys;
 use zeroize::Zeroizing;
 
 use super::provider_context::{
-    CallPolicy, Fault, SearchContext, build_request, one_line, refused, secret_body,
+    CallPolicy, Fault, SearchContext, build_request, hinted, one_line, refused, secret_body,
 };
 use super::secret::{Secret, keys};
 use crate::date::read_rfc3339;
@@ -53,24 +53,32 @@ pub(super) async fn assume(
         form.extend_from_slice(value.as_bytes());
     }
     let headers = [("content-type", "application/x-www-form-urlencoded")];
-    let mut request = build_request(Method::POST, &base.join("/", &[])?, &headers, secret_body(form))?;
-    if let Some(keys) = signed_with {
-        let scope = Scope { region: &region, service: "sts" };
-        let signature = sign(&request, keys, scope, cx.context.now())?;
-        request.headers_mut().extend(signature);
-    }
+    let (url, form) = (base.join("/", &[])?, secret_body(form));
+    let request = |now| {
+        let mut request = build_request(Method::POST, &url, &headers, form.clone())?;
+        if let Some(keys) = signed_with {
+            let signature = sign(&request, keys, Scope { region: &region, service: "sts" }, now)?;
+            request.headers_mut().extend(signature);
+        }
+        Ok(request)
+    };
     let token = parameters.iter().find(|(name, _)| *name == "WebIdentityToken").map(|(_, token)| *token);
     let secrets = [token, signed_with.map(Keys::secret_access_key)].map(Option::unwrap_or_default);
-    cx.ask(what, CallPolicy::NETWORK, &request, &secrets, read).await
+    cx.ask(what, CallPolicy::NETWORK, &request, &secrets, |head, body| read(head, body, signed_with)).await
 }
 
-fn read(head: &Parts, body: &[u8]) -> Result<Keys> {
+fn read(head: &Parts, body: &[u8], signed_with: Option<&Keys>) -> Result<Keys> {
     let text = std::str::from_utf8(body).unwrap_or_default();
     if !head.status.is_success() {
         let element = |name| element(text, name).map(|text| one_line(text.text())).unwrap_or_default();
         let error = refused(head.status.as_u16(), &element("Code"), &element("Message"));
         let error = error.with_request_id(element_text(text, "RequestId").as_deref());
-        return Err(if error.is_retryable() { error } else { error.with_hint(HINT) });
+        // AWS could not ask the identity provider.
+        let temporary = error.code() == Some("IDPCommunicationError")
+            || error.code() == Some("InvalidIdentityToken") && error.message().contains("verification key");
+        let error = if temporary { error.with_retryable(true) } else { error };
+        let message = error.message().to_ascii_lowercase();
+        return Err(hinted(error, |code| hint(code, &message, signed_with)));
     }
     let required = |name| {
         element(text, name).ok_or_else(|| {
@@ -86,6 +94,57 @@ fn read(head: &Parts, body: &[u8]) -> Result<Keys> {
     let arn = element_text(text, "Arn").unwrap_or_default();
     let account = arn.split(':').nth(4).filter(|account| !account.is_empty());
     Ok(keys((id.text(), secret.text(), Some(token.text())), account, Some(expires)))
+}
+
+/// The next step after a refusal; the message is in lower case.
+fn hint(code: &str, message: &str, signed_with: Option<&Keys>) -> Option<Hint> {
+    let says = |part: &str| message.contains(part);
+    Some(Hint::from(match code {
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" if signed_with.is_some() => {
+            "the credentials that the role is assumed with have expired: get new ones"
+        }
+        "ExpiredToken" | "ExpiredTokenException" => {
+            "the web identity token has expired: have its file written anew by what makes it; in Kubernetes restart the pod"
+        }
+        "InvalidIdentityToken" => {
+            "the token's issuer must be an identity provider of the role's account, and its audience one that the \
+             provider lists (IAM console, Identity providers)"
+        }
+        "IDPRejectedClaim" => "the identity provider rejects the token: get a new one",
+        "RegionDisabledException" => {
+            "activate STS for this region in the account settings of the IAM console, or name another region in \
+             AWS_REGION or the profile"
+        }
+        _ if says("durationseconds") => {
+            "lower duration_seconds in the profile: at most 3600 for a role that is assumed with the keys of another \
+             role, otherwise the role's maximum session duration"
+        }
+        "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "IncompleteSignature"
+        | "SignatureDoesNotMatch" => match signed_with.map(Keys::access_key_id) {
+            Some(id) if id.starts_with(['"', '\'']) => {
+                "the access key id that the role is assumed with is in quotes: remove them"
+            }
+            _ => {
+                "check the access key id, the secret access key and, for temporary keys, the session token that the \
+                     role is assumed with"
+            }
+        },
+        _ if says("explicit deny") => {
+            "a policy denies it explicitly, which no permission overrides: ask who administers that policy"
+        }
+        "AccessDenied" | "AccessDeniedException" if signed_with.is_some() => {
+            "check the role's ARN, that its trust policy lets this identity in, and that the identity may call \
+             sts:AssumeRole on it"
+        }
+        "AccessDenied" | "AccessDeniedException" => {
+            "check the role's ARN, and that its trust policy allows sts:AssumeRoleWithWebIdentity for the issuer, the \
+             audience and the subject of this token"
+        }
+        "ValidationError" => "check role_arn, role_session_name and external_id",
+        _ => return None,
+    }))
 }
 
 fn element_text(xml: &str, name: &str) -> Option<String> {
@@ -121,9 +180,6 @@ pub(super) fn session_name(now: SystemTime) -> String {
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     format!("pumice-{seconds}")
 }
-
-const HINT: &str = "check the role's ARN, that its trust policy lets this identity in, and that the \
-     credentials it is assumed with are valid";
 
 #[cfg(test)]
 mod tests {

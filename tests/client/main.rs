@@ -18,6 +18,7 @@ mod providers;
 mod recording;
 mod requests;
 mod responses;
+mod services;
 mod settings;
 #[cfg(feature = "tracing")]
 mod tracing;
