@@ -64,13 +64,13 @@ mod unstreamed;
 
 pub use arguments::{PartialArguments, parse_arguments};
 pub use cache::CacheRetention;
-pub use cost::Charge;
+pub use cost::{Charge, net_of_cache};
 pub use family::Family;
 pub use media::{Media, MediaFormat, check_limits};
 pub use name::ToolNames;
 pub use thinking::ThinkingLevel;
 
-pub(crate) use cost::{cache_write_1h, net_of_cache};
+pub(crate) use cost::cache_write_1h;
 #[cfg(feature = "settings")]
 pub(crate) use family::Form;
 

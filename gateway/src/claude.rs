@@ -38,7 +38,7 @@ impl Gateway {
             Err(failure) => return respond(Form::Anthropic, &failure, Some(tally)),
         };
         if !self.names.is_claude(&id).await {
-            return self.converse(crate::translated::TODO, Form::Anthropic, &body, tally).await;
+            return self.converse(crate::messages::read, Form::Anthropic, &body, tally).await;
         }
         let stream = members.remove("stream").is_some_and(|stream| stream.text() == "true");
         add_betas(&mut members, &head.headers);
@@ -117,12 +117,9 @@ impl Gateway {
                 }
             }
         } else {
-            // A request to count has no limit, which Messages needs.
-            if members.named("max_tokens").is_none() {
-                members.insert("max_tokens", json!(1));
-            }
+            members.insert("model", json!(base));
             let body = Document::write(&members).map_err(|error| Failure::from(&error))?;
-            let mut request: ConverseRequest = (crate::translated::TODO)(body.text().as_bytes())?.request;
+            let mut request: ConverseRequest = crate::messages::read(body.text().as_bytes())?.request;
             request.model_id = base;
             client.count_tokens(&CountTokensRequest::from(&request)).await
         };

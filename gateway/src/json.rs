@@ -198,11 +198,6 @@ impl<'a> Object<'a> {
     pub(crate) fn rest(&self) -> impl Iterator<Item = (&str, Json<'a>)> {
         self.members.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (&**name, *value))
     }
-
-    /// The object itself.
-    pub(crate) fn whole(&self) -> Json<'a> {
-        self.whole
-    }
 }
 
 impl Fault {
@@ -404,7 +399,7 @@ mod tests {
 
     fn places(body: &str) -> Vec<String> {
         let all = |object: Object<'_>, notes: &mut Vec<Fault>| {
-            let mut open = vec![object.whole()];
+            let mut open = vec![object.whole];
             while let Some(value) = open.pop() {
                 notes.push(value.fault("x"));
                 if let Ok(object) = value.object() {

@@ -23,7 +23,6 @@
 //!
 //! `docs/gateway.md` has the set-ups of clients and what the gateway promises.
 
-#![allow(dead_code, reason = "the dialects are being written")]
 #![allow(clippy::result_large_err, reason = "a call fails once at most")]
 
 mod body;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_core::Stream as _;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use pumice::conversation::{self, CacheRetention, Target, ThinkingLevel};
+use pumice::conversation::{self, CacheRetention, Target, ThinkingLevel, net_of_cache};
 use pumice::converse::TokenUsage;
 use pumice::{Event, EventStream};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -53,8 +53,11 @@ impl Gateway {
         } else {
             let names = Arc::clone(&self.names);
             let mut watch = Watch { names, id: id.clone(), cached_in_input, tally };
-            match events.reply_with(|event| watch.look_at(event)).await {
-                Ok(reply) => {
+            match events.reply().await {
+                Ok(mut reply) => {
+                    if let Some(usage) = &mut reply.usage {
+                        watch.count(usage);
+                    }
                     let body = encoder.whole(begin, reply);
                     whole(StatusCode::OK, "application/json", body.into(), Some(watch.tally))
                 }
@@ -72,7 +75,7 @@ impl Gateway {
     /// The dialects of OpenAI.
     pub(crate) async fn translate(&self, route: &Route, call: Call) -> Response {
         let read = match route {
-            Route::Responses => TODO,
+            Route::Responses => crate::responses::read,
             _ => crate::chat_completions::read,
         };
         self.converse(read, Form::OpenAi, &call.body, call.tally).await
@@ -161,26 +164,20 @@ struct Watch {
 }
 
 impl Watch {
-    fn look_at(&mut self, event: &Event) {
-        let Event::Metadata(metadata) = event else { return };
-        let Some(usage) = &metadata.usage else { return };
-        let tokens = tokens(usage, self.cached_in_input);
+    /// Counts the tokens of a response, those of the cache apart, as the encoders and the prices have them.
+    fn count(&mut self, usage: &mut TokenUsage) {
+        if self.cached_in_input {
+            net_of_cache(usage);
+        }
+        let cached = usage.cache_read_input_tokens;
+        let beside = [cached, usage.cache_write_input_tokens].into_iter().flatten();
+        let tokens = Tokens {
+            input: usage.input_tokens.map(|input| beside.fold(input, u64::saturating_add)),
+            output: usage.output_tokens,
+            cached,
+        };
         let cost = self.names.charge(&self.id, usage);
         self.tally.edit(|record| (record.tokens, record.cost) = (tokens, cost));
-    }
-}
-
-fn tokens(usage: &TokenUsage, cached_in_input: bool) -> Tokens {
-    let cached = usage.cache_read_input_tokens;
-    let beside = if cached_in_input {
-        0
-    } else {
-        cached.unwrap_or_default().saturating_add(usage.cache_write_input_tokens.unwrap_or_default())
-    };
-    Tokens {
-        input: usage.input_tokens.map(|input| input.saturating_add(beside)),
-        output: usage.output_tokens,
-        cached,
     }
 }
 
@@ -204,8 +201,12 @@ impl Pieces for Streaming {
             && out.len() < LARGE
         {
             match Pin::new(stream).poll_next(task) {
-                Poll::Ready(Some(Ok(event))) => {
-                    watch.look_at(&event);
+                Poll::Ready(Some(Ok(mut event))) => {
+                    if let Event::Metadata(metadata) = &mut event
+                        && let Some(usage) = &mut metadata.usage
+                    {
+                        watch.count(usage);
+                    }
                     encoder.push(&event, out);
                     continue;
                 }
@@ -256,5 +257,3 @@ const SILENCE: Duration = Duration::from_secs(15);
 const LARGE: usize = 16 * 1024;
 /// What most events need.
 const SMALL: usize = 512;
-
-pub(crate) const TODO: Read = |_| Err(Failure::new(StatusCode::NOT_IMPLEMENTED, "soon"));

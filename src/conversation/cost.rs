@@ -65,8 +65,9 @@ pub(crate) fn cache_write_1h(usage: &TokenUsage) -> u64 {
     tokens.fold(0, u64::saturating_add).min(usage.cache_write_input_tokens.unwrap_or_default())
 }
 
-/// Takes the tokens of the cache out of those of the prompt, for a model that counts them there.
-pub(crate) fn net_of_cache(usage: &mut TokenUsage) {
+/// Takes the tokens of the cache out of those of the prompt, for a model that
+/// [counts them there](super::Prepared::cached_in_input). A [`Charge`] is of tokens that are counted apart.
+pub fn net_of_cache(usage: &mut TokenUsage) {
     let cached = [usage.cache_read_input_tokens, usage.cache_write_input_tokens];
     let cached = cached.into_iter().flatten().fold(0, u64::saturating_add);
     // A total that is too small for it shows that they are counted apart.
