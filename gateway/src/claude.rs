@@ -13,7 +13,6 @@ use bytes::Bytes;
 use futures_core::Stream as _;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{StatusCode, request::Parts};
-use pumice::converse::ConverseRequest;
 use pumice::count_tokens::{CountTokensRequest, InvokeModelTokensRequest};
 use pumice::invoke_model::{InvokeModelRequest, ResponseStreamEvent, Trace};
 use pumice::shape::{Document, Members};
@@ -119,8 +118,7 @@ impl Gateway {
         } else {
             members.insert("model", json!(base));
             let body = Document::write(&members).map_err(|error| Failure::from(&error))?;
-            let mut request: ConverseRequest = crate::messages::read(body.text().as_bytes())?.request;
-            request.model_id = base;
+            let request = crate::messages::read(body.text().as_bytes())?.request;
             client.count_tokens(&CountTokensRequest::from(&request)).await
         };
         match counted {

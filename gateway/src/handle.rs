@@ -24,7 +24,7 @@ use crate::guard::{Admission, Key, admit, check_host, check_origin, check_signat
 use crate::names::Names;
 use crate::record::{Ledger, Tally};
 use crate::route::{Form, Route};
-use crate::server::Options;
+use crate::server::{LARGEST_HEAD, Options};
 
 /// What all connections share.
 pub(crate) struct Gateway {
@@ -85,6 +85,12 @@ impl Gateway {
         let route = Route::of(head.method.as_str(), path);
         let form = route.form(path);
         let forbidden = |message| respond(form, &Failure::new(StatusCode::FORBIDDEN, message), None);
+        // hyper stops reading a head near the limit, and not at it.
+        let lengths = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+        if lengths.sum::<usize>() > LARGEST_HEAD {
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return respond(form, &Failure::new(status, "the headers are larger than 64 KiB"), None);
+        }
         if let Err(foreign) = check_host(&self.hosts, local, &head) {
             return forbidden(foreign);
         }

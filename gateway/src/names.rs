@@ -203,7 +203,7 @@ fn object(id: &str, name: &str, provider: &str) -> Value {
 
 fn unknown(named: &str, wanted: &str, list: &ModelList) -> Failure {
     let own = list.models.iter().map(|listed| own_name(&listed.model.id)).collect::<Vec<_>>();
-    let near = nearest(wanted, own.iter().map(String::as_str));
+    let near = nearest(wanted, own.iter().flat_map(|name| [name, without_date(name)]));
     let near = near.and_then(|near| best(list.models.iter().map(|listed| &*listed.model.id), near));
     let message = if let Some(near) = near {
         format!("there is no model {named:?} here; did you mean {near}?")

@@ -295,7 +295,7 @@ const MOST_CONNECTIONS: usize = 1024;
 /// How long the head of a request may take.
 const LONGEST_HEAD: Duration = Duration::from_secs(30);
 /// The most bytes of a request's head, and of a response that the client does not read.
-const LARGEST_HEAD: usize = 64 * 1024;
+pub(crate) const LARGEST_HEAD: usize = 64 * 1024;
 /// How long calls under way may take when the gateway stops.
 const LONGEST_STOP: Duration = Duration::from_secs(30);
 /// How long to wait when no connection can be accepted.

@@ -1,0 +1,179 @@
+//! Calls in the dialects that are translated.
+
+use std::io::{BufReader, Write as _};
+
+use serde_json::{Value, json};
+use support::server::{self, Answer, Server};
+
+use crate::setup::{Gate, Reply, chunk};
+
+/// A request of each dialect.
+fn requests(model: &str, stream: bool) -> [(&'static str, Value); 3] {
+    let messages = json!([{"role": "user", "content": "Hi"}]);
+    [
+        ("/v1/chat/completions", json!({"model": model, "stream": stream, "messages": messages})),
+        ("/v1/responses", json!({"model": model, "stream": stream, "input": "Hi", "store": false})),
+        ("/v1/messages", json!({"model": model, "stream": stream, "max_tokens": 100, "messages": messages})),
+    ]
+}
+
+#[test]
+fn each_dialect_gives_the_text_whole_and_as_it_arrives() {
+    let server = Server::start([Answer::stream(server::text_answer(&["Ha", "llo"]))]);
+    let gate = Gate::before(&server.url);
+    for stream in [true, false] {
+        for (path, request) in requests("amazon.nova-lite-v1:0", stream) {
+            let reply = gate.post(path, &request);
+            assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+            assert!(reply.is_whole && reply.text().contains("Ha"), "{path}");
+            assert_eq!(
+                reply.text().contains("Hallo"),
+                !stream || path.contains("responses"),
+                "{}",
+                reply.text()
+            );
+            assert_eq!(reply.header("x-pumice-model"), Some("amazon.nova-lite-v1:0"));
+            let id = if path.contains("messages") { "request-id" } else { "x-request-id" };
+            assert_eq!(reply.header(id), Some("test-request-id"), "{path}");
+            let call = gate.logged();
+            assert_eq!((&call["inputTokens"], &call["outputTokens"]), (&json!(12), &json!(7)), "{path}");
+            assert!(call["cost"].as_f64().is_some_and(|cost| cost > 0.0), "{call}");
+            let sent = server.requests().pop().unwrap();
+            assert_eq!(sent.line, "POST /model/amazon.nova-lite-v1%3A0/converse-stream HTTP/1.1");
+        }
+    }
+}
+
+#[test]
+fn refusals_have_the_status_and_type_of_the_dialect() {
+    for (status, code, message, expected, openai, anthropic) in [
+        (400, "ValidationException", "wrong", (400, 400), "invalid_request_error", "invalid_request_error"),
+        (403, "ExpiredTokenException", "old", (401, 401), "authentication_error", "authentication_error"),
+        (
+            403,
+            "UnrecognizedClientException",
+            "who",
+            (401, 401),
+            "authentication_error",
+            "authentication_error",
+        ),
+        (403, "InvalidSignatureException", "x", (401, 401), "authentication_error", "authentication_error"),
+        (403, "AccessDeniedException", "no", (403, 403), "permission_error", "permission_error"),
+        (404, "ResourceNotFoundException", "none", (404, 404), "not_found_error", "not_found_error"),
+        (408, "ModelTimeoutException", "slow", (408, 408), "timeout", "api_error"),
+        (424, "ModelErrorException", "bad", (424, 424), "server_error", "api_error"),
+        (429, "ThrottlingException", "slow down", (429, 429), "rate_limit_error", "rate_limit_error"),
+        (429, "ModelNotReadyException", "wait", (429, 429), "rate_limit_error", "rate_limit_error"),
+        (400, "ServiceQuotaExceededException", "quota", (429, 429), "insufficient_quota", "rate_limit_error"),
+        (500, "InternalServerException", "oops", (500, 500), "server_error", "api_error"),
+        (503, "ServiceUnavailableException", "away", (503, 529), "server_error", "overloaded_error"),
+    ] {
+        let server = Server::start([Answer::refusal(status, code, message)]);
+        let gate = Gate::before(&server.url);
+        for (path, request) in requests("amazon.nova-lite-v1:0", true) {
+            let reply = gate.post(path, &request);
+            let is_anthropic = path.contains("messages");
+            let (of_openai, of_anthropic) = expected;
+            assert_eq!(reply.status, if is_anthropic { of_anthropic } else { of_openai }, "{path} {code}");
+            let error = &reply.json()["error"];
+            assert_eq!(error["type"], if is_anthropic { anthropic } else { openai }, "{path} {code}");
+            assert!(error["message"].as_str().unwrap().starts_with(message), "{error}");
+            assert_eq!(
+                reply.header("retry-after").is_some(),
+                [429, 503].contains(&of_openai),
+                "{path} {code}"
+            );
+            assert_eq!(reply.header("x-should-retry").is_some(), of_openai == 401, "{path} {code}");
+        }
+    }
+}
+
+#[test]
+fn a_prompt_that_is_too_long_and_an_unknown_model_have_their_codes() {
+    let server = Server::start([
+        Answer::refusal(400, "ValidationException", "Input is too long for requested model.")
+            .only_for("long"),
+        Answer::refusal(400, "ValidationException", "The provided model identifier is invalid."),
+    ]);
+    let gate = Gate::before(&server.url);
+    for (model, status, code) in
+        [("m.long", 400, "context_length_exceeded"), ("m.none", 404, "model_not_found")]
+    {
+        let [(path, request), ..] = requests(model, false);
+        let reply = gate.post(path, &request);
+        assert_eq!((reply.status, &reply.json()["error"]["code"]), (status, &json!(code)));
+    }
+}
+
+#[test]
+fn what_fails_midway_is_said_in_the_stream() {
+    let frames =
+        [server::message_start(), server::text(0, "Ha"), server::exception("throttlingException", "slow")];
+    let server = Server::start([Answer::stream(frames)]);
+    let gate = Gate::before(&server.url);
+    for (path, request) in requests("amazon.nova-lite-v1:0", true) {
+        let reply = gate.post(path, &request);
+        assert!(reply.is_whole, "{path}");
+        let text = reply.text();
+        assert!(text.contains("Ha") && text.contains("slow") && !text.contains("[DONE]"), "{path}: {text}");
+        assert!(gate.logged()["error"].as_str().unwrap().contains("slow"));
+    }
+}
+
+#[test]
+fn a_client_that_leaves_ends_the_call_while_it_waits_and_midway() {
+    for before_head in [true, false] {
+        for (path, request) in requests("amazon.nova-lite-v1:0", true) {
+            let answer = if before_head {
+                Answer::stream([])
+            } else {
+                Answer::stream([server::message_start(), server::text(0, "Ha")])
+            };
+            let (answer, closed) = answer.await_close();
+            let server = Server::start([answer]);
+            let gate = Gate::before(&server.url);
+            let mut stream = gate.connect();
+            let body = request.to_string();
+            stream.write_all(&gate.request("POST", path, &[], body.as_bytes())).unwrap();
+            if before_head {
+                while server.requests().is_empty() {
+                    std::thread::yield_now();
+                }
+            } else {
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                assert_eq!(Reply::head(&mut reader).status, 200);
+                assert!(chunk(&mut reader).is_some());
+            }
+            drop(stream);
+            closed.recv_timeout(std::time::Duration::from_secs(30)).expect("the call to Bedrock ends");
+            let call = gate.logged();
+            assert_eq!(call["left"], true);
+            assert_eq!(call["status"], if before_head { 499 } else { 200 });
+        }
+    }
+}
+
+#[test]
+fn what_is_changed_is_said_and_settings_hold() {
+    let server = Server::start([Answer::stream(server::text_answer(&["Hi"]))]);
+    let settings = r#"{
+        agents: { defaults: { models: { "amazon-bedrock/amazon.nova-lite-v1:0": { alias: "small" } } } },
+        plugins: { entries: { "amazon-bedrock": { config: {
+            guardrail: { guardrailIdentifier: "g", guardrailVersion: "1" } } } } },
+    }"#;
+    let gate = Gate::with_settings(&server.url, settings);
+    let request = json!({
+        "model": "small",
+        "messages": [{"role": "assistant", "content": "Hi"}, {"role": "user", "content": "Hi"}],
+        "temperature": 0.5,
+        "reasoning_effort": "low",
+    });
+    let reply = gate.post("/v1/chat/completions", &request);
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(reply.json()["model"], "small");
+    assert_eq!(reply.header("x-pumice-model"), Some("amazon.nova-lite-v1:0"));
+    assert!(reply.header("x-pumice-note").is_some(), "{:?}", reply.headers);
+    let sent = server.requests().pop().unwrap().json();
+    assert_eq!(sent["guardrailConfig"]["guardrailIdentifier"], "g");
+    assert_eq!(sent["messages"][0]["role"], "user", "the history is repaired");
+}
