@@ -144,6 +144,7 @@ impl Gateway {
             Route::Model(name) => self.show_model(&name, call).await,
             Route::Messages => self.messages(call).await,
             Route::CountTokens => self.count_tokens(call).await,
+            Route::Embeddings => self.embed(call).await,
             route => self.translate(&route, call).await,
         }
     }
