@@ -1,5 +1,6 @@
 //! The client: the operations as methods. [`dispatch`] sends a call.
 
+mod diagnosis;
 mod dispatch;
 mod memory;
 mod overrides;
@@ -16,6 +17,7 @@ use http::response::Parts;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
+pub use self::diagnosis::{Reached, Unreached};
 pub(crate) use self::memory::{Lookup, Memory};
 pub use self::overrides::Overrides;
 

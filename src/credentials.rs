@@ -210,6 +210,16 @@ impl Resolved {
     }
 }
 
+/// Whose access keys are used, by STS: see [`Client::caller`](crate::Client::caller).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Caller {
+    /// The AWS account.
+    pub account: String,
+    /// The ARN of the user, or of the role and its session.
+    pub arn: String,
+}
+
 /// The source that would have been asked without [`Config::offline`](crate::Config::offline).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

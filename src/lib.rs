@@ -120,7 +120,7 @@ pub mod pi;
 pub use pumice_codec::{Error, ErrorKind, Event, FrameContent, Hint, Result};
 
 #[cfg(feature = "http")]
-pub use client::{Client, Identity, Overrides, Response};
+pub use client::{Client, Identity, Overrides, Reached, Response, Unreached};
 #[cfg(feature = "http")]
 pub use config::{Config, Headers};
 #[cfg(feature = "http")]

@@ -17,6 +17,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use ring::digest::{Digest, SHA256, digest};
 use zeroize::Zeroizing;
 
+use crate::date::read_rfc3339;
 use crate::url::encode_label;
 use crate::{Error, ErrorKind, Hint, Result};
 
@@ -119,6 +120,25 @@ pub fn api_key(credentials: &Credentials, region: &str, now: SystemTime, ttl: Du
     request.push_str("&Version=1");
     let key = format!("{KEY_PREFIX}{}", *Zeroizing::new(STANDARD.encode(request.as_bytes())));
     Ok(Token::new(key, Some(now + lifetime)))
+}
+
+/// The region and the end of a short-term Bedrock API key, as [`api_key`] makes them. `None` for another key.
+pub fn scope_of_api_key(key: &str) -> Option<(String, SystemTime)> {
+    let request = STANDARD.decode(key.strip_prefix(KEY_PREFIX)?).map(Zeroizing::new).ok()?;
+    let request = std::str::from_utf8(&request).ok()?;
+    let value = |name: &str| {
+        let pairs = request.split(['?', '&']).filter_map(|pair| pair.split_once('='));
+        pairs.into_iter().find_map(|(found, value)| (found == name).then_some(value))
+    };
+    let region = value("X-Amz-Credential")?.split("%2F").nth(2)?.to_owned();
+    // 20261127T040000Z
+    let date = value("X-Amz-Date")?;
+    let digits = |range: std::ops::Range<usize>| date.get(range);
+    let [year, month, day] = [digits(0..4)?, digits(4..6)?, digits(6..8)?];
+    let [hour, minute, second] = [digits(9..11)?, digits(11..13)?, digits(13..15)?];
+    let begin = read_rfc3339(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))?;
+    let lifetime = Duration::from_secs(value("X-Amz-Expires")?.parse().ok()?);
+    Some((region, begin.checked_add(lifetime)?))
 }
 
 fn instructions(

@@ -27,17 +27,23 @@ impl ClockSkew {
     /// Learns from a response. The times are when the request was sent and the response arrived, by this machine's
     /// clock. Returns the difference if it is new.
     pub(crate) fn learn(&self, headers: &HeaderMap, sent: SystemTime, arrived: SystemTime) -> Option<i64> {
-        let took = arrived.duration_since(sent).ok().filter(|took| *took < LONGEST_ATTEMPT)?;
-        if headers.contains_key(AGE) {
-            return None;
-        }
-        let date = read_http_date(headers.get(DATE)?.to_str().ok()?)?;
-        let difference = seconds_between(sent + took / 2, date);
+        let difference = difference(headers, sent, arrived)?;
         let counts = TOLERANCE.as_secs()..FARTHEST.as_secs();
         let counted = if counts.contains(&difference.unsigned_abs()) { difference } else { 0 };
         let before = self.seconds.swap(counted, Ordering::Relaxed);
         (counted.abs_diff(before) > TOLERANCE.as_secs()).then_some(counted)
     }
+}
+
+/// The service's clock minus this machine's, in seconds, if a response says it. The times are when the request was sent
+/// and the response arrived, by this machine's clock.
+pub(crate) fn difference(headers: &HeaderMap, sent: SystemTime, arrived: SystemTime) -> Option<i64> {
+    let took = arrived.duration_since(sent).ok().filter(|took| *took < LONGEST_ATTEMPT)?;
+    if headers.contains_key(AGE) {
+        return None;
+    }
+    let date = read_http_date(headers.get(DATE)?.to_str().ok()?)?;
+    Some(seconds_between(sent + took / 2, date))
 }
 
 /// The time by a clock that is this many seconds ahead.

@@ -32,6 +32,7 @@ pub(crate) enum Command {
     Decode,
     Models,
     Auth,
+    Doctor,
     Token,
     Completions,
     Config,
@@ -257,6 +258,24 @@ what named it, and the outcome of each source that was asked. Exit code 3 if the
         ],
         calls: false,
         takes_rest: false,
+    },
+    Explained {
+        command: Command::Doctor,
+        name: "doctor",
+        usage: "[MODEL]",
+        about: "Check everything that a call needs, and say what to do about what is wrong",
+        more: "\
+Looks at the settings, the AWS files, the credentials and whose they are, the region, proxy, name look-up,
+connection, TLS and clock, and lists models and inference profiles. Of the MODEL: whether it is known and
+called by this id, the account's access to it, the profile to use, and what a call takes off the quota.
+Each line is ok, warn or fail, with a hint where something can be done. No secret is printed. The exit code
+is 0 if nothing fails, or else the one that a call would end with.",
+        flags: &[
+            flag("probe", "Ask the MODEL for one word; show the time to the first token and the price"),
+            flag("json", "Print one line of JSON, without secrets"),
+        ],
+        calls: false,
+        takes_rest: true,
     },
     Explained {
         command: Command::Token,

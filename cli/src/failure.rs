@@ -94,18 +94,29 @@ impl Failure {
         self
     }
 
+    /// A failure that standard output reports already.
+    pub(crate) fn reported(exit: Exit) -> Self {
+        Self::new(exit, "")
+    }
+
     /// The whole failure as one text: the message, causes that add to it, and the hint on a line of its own.
     pub(crate) fn text(&self) -> String {
+        let mut text = self.text_without_hint();
+        if let Some(hint) = &self.hint {
+            text.push_str("\nhint: ");
+            text.push_str(hint);
+        }
+        text
+    }
+
+    /// The message, and causes that add to it.
+    pub(crate) fn text_without_hint(&self) -> String {
         let mut text = self.message.clone();
         for cause in &self.causes {
             if !text.contains(cause.as_str()) {
                 text.push_str(": ");
                 text.push_str(cause);
             }
-        }
-        if let Some(hint) = &self.hint {
-            text.push_str("\nhint: ");
-            text.push_str(hint);
         }
         text
     }

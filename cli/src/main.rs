@@ -1,5 +1,6 @@
 //! The program: `pumice --help`.
 
+mod access;
 mod args;
 mod auth;
 mod call;
@@ -8,6 +9,7 @@ mod completions;
 mod config;
 mod conversation;
 mod decode;
+mod doctor;
 mod escape;
 mod failure;
 mod hint;
@@ -65,6 +67,7 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Command::Config => config::run(args, report),
         Command::Models => block_on(Box::pin(models::run(args, report))),
         Command::Auth => block_on(Box::pin(auth::run(args, report))),
+        Command::Doctor => block_on(Box::pin(doctor::run(args, report))),
         Command::Token => block_on(Box::pin(token::run(args, report))),
         Command::Chat => block_on(Box::pin(chat::run(args, report))),
         Command::Stream => block_on(Box::pin(stream::run(args, report))),

@@ -175,7 +175,7 @@ impl Report {
 
     /// Reports why the program fails.
     pub(crate) fn failure(&self, failure: &Failure) {
-        if failure.exit == Exit::Closed {
+        if failure.exit == Exit::Closed || failure.message.is_empty() {
             return;
         }
         self.line(&self.styled("1;31", "error:"), &failure.message);

@@ -166,7 +166,12 @@ impl<'a> ResponsePrinter<'a> {
 }
 
 /// What a response took: tokens, money, time.
-fn summarize(model: String, usage: Option<&Usage>, first: Option<Duration>, all: Duration) -> Vec<String> {
+pub(crate) fn summarize(
+    model: String,
+    usage: Option<&Usage>,
+    first: Option<Duration>,
+    all: Duration,
+) -> Vec<String> {
     let mut parts = vec![model];
     let counted = |tokens: Option<u64>| tokens.filter(|tokens| *tokens > 0);
     let usage = usage.filter(|usage| counted(usage.total_tokens).is_some());

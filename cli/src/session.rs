@@ -189,7 +189,7 @@ pub(crate) fn config(args: &Args, report: &Report) -> Result<Config, Failure> {
     Ok(settings.under(with_flags(Config::new(), args, &settings)?, None))
 }
 
-fn with_flags(mut config: Config, args: &Args, settings: &Settings) -> Result<Config, Failure> {
+pub(crate) fn with_flags(mut config: Config, args: &Args, settings: &Settings) -> Result<Config, Failure> {
     if let Some(region) = args.text("region")? {
         config = config.region(region);
     }

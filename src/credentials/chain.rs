@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::provider_context::SearchContext;
 use super::{
-    Attempt, AttemptOutcome, Credentials, CredentialsFuture, Outcome, ProvideCredentials, ProviderContext,
-    Resolved, Search, bearer, check_expiry, container, environment, imds, profile, provider_context,
-    web_identity,
+    Attempt, AttemptOutcome, Caller, Credentials, CredentialsFuture, Keys, Outcome, ProvideCredentials,
+    ProviderContext, Resolved, Search, bearer, check_expiry, container, environment, imds, profile,
+    provider_context, sts, web_identity,
 };
 use crate::context::AwsFiles;
 use crate::{Error, ErrorKind, Hint, Result};
@@ -107,6 +107,12 @@ impl Chain {
         files: &'a AwsFiles,
     ) -> Pin<Box<dyn Future<Output = Search> + Send + 'a>> {
         Box::pin(self.ask(files))
+    }
+
+    /// Whose keys these are, by STS in the region of the chain.
+    pub(crate) async fn caller(&self, keys: &Keys) -> Result<Caller> {
+        let files = self.cx.context.aws_files();
+        sts::caller(&SearchContext::new(&self.cx, &files), keys).await
     }
 
     async fn ask(&self, files: &AwsFiles) -> Search {

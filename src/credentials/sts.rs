@@ -4,11 +4,13 @@
 
 use std::time::SystemTime;
 
-use ::http::Method;
 use ::http::response::Parts;
+use ::http::{Method, Request};
 use aws_credential_types::Credentials as Keys;
+use bytes::Bytes;
 use zeroize::Zeroizing;
 
+use super::Caller;
 use super::provider_context::{
     CallPolicy, Fault, SearchContext, build_request, hinted, one_line, refused, secret_body,
 };
@@ -42,37 +44,79 @@ pub(super) async fn assume(
     parameters: &[(&str, &str)],
     signed_with: Option<&Keys>,
 ) -> Result<Keys, Fault> {
-    let named = region(cx).await?;
-    let (host, region) = region::sts(&named, cx.variant_in(&named)?)?;
-    let base = cx.service("sts", &region, |_| host)?;
-    let mut form = Zeroizing::new(format!("Action={action}&Version=2011-06-15").into_bytes());
-    for (name, value) in parameters {
-        let value = Zeroizing::new(encode_label(value));
-        form.reserve_exact(name.len() + value.len() + 2);
-        form.extend_from_slice(format!("&{name}=").as_bytes());
-        form.extend_from_slice(value.as_bytes());
+    let prepared = Prepared::new(cx, action, parameters).await?;
+    let token = parameters.iter().find(|(name, _)| *name == "WebIdentityToken").map(|(_, token)| *token);
+    let secrets = [token, signed_with.map(Keys::secret_access_key)].map(Option::unwrap_or_default);
+    let request = |now| prepared.request(signed_with, now);
+    cx.ask(what, CallPolicy::NETWORK, &request, &secrets, |head, body| read(head, body, signed_with)).await
+}
+
+/// Asks whose keys these are. No identity needs a permission for it. Source:
+/// [GetCallerIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html).
+pub(super) async fn caller(cx: &SearchContext<'_>, keys: &Keys) -> Result<Caller> {
+    let prepared = Prepared::new(cx, "GetCallerIdentity", &[]).await?;
+    let request = |now| prepared.request(Some(keys), now);
+    let read = |head: &Parts, body: &[u8]| {
+        let text = std::str::from_utf8(body).unwrap_or_default();
+        if !head.status.is_success() {
+            return Err(refusal(head, text));
+        }
+        let required = |name| element_text(text, name).ok_or_else(|| not_as_expected(name));
+        Ok(Caller { account: required("Account")?, arn: required("Arn")? })
+    };
+    let policy = CallPolicy { attempts: 2, ..CallPolicy::NETWORK };
+    cx.try_asking(policy, &request, &[keys.secret_access_key()], read).await
+}
+
+/// A request, but for its signature.
+struct Prepared {
+    url: String,
+    region: String,
+    form: Bytes,
+}
+
+impl Prepared {
+    async fn new(cx: &SearchContext<'_>, action: &str, parameters: &[(&str, &str)]) -> Result<Self> {
+        let named = region(cx).await?;
+        let (host, region) = region::sts(&named, cx.variant_in(&named)?)?;
+        let base = cx.service("sts", &region, |_| host)?;
+        let mut form = Zeroizing::new(format!("Action={action}&Version=2011-06-15").into_bytes());
+        for (name, value) in parameters {
+            let value = Zeroizing::new(encode_label(value));
+            form.reserve_exact(name.len() + value.len() + 2);
+            form.extend_from_slice(format!("&{name}=").as_bytes());
+            form.extend_from_slice(value.as_bytes());
+        }
+        Ok(Self { url: base.join("/", &[])?, region, form: secret_body(form) })
     }
-    let headers = [("content-type", "application/x-www-form-urlencoded")];
-    let (url, form) = (base.join("/", &[])?, secret_body(form));
-    let request = |now| {
-        let mut request = build_request(Method::POST, &url, &headers, form.clone())?;
+
+    /// Signed if there are keys to sign with.
+    fn request(&self, signed_with: Option<&Keys>, now: SystemTime) -> Result<Request<Bytes>> {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let mut request = build_request(Method::POST, &self.url, &headers, self.form.clone())?;
         if let Some(keys) = signed_with {
-            let signature = sign(&request, keys, Scope { region: &region, service: "sts" }, now)?;
+            let scope = Scope { region: &self.region, service: "sts" };
+            let signature = sign(&request, keys, scope, now)?;
             request.headers_mut().extend(signature);
         }
         Ok(request)
-    };
-    let token = parameters.iter().find(|(name, _)| *name == "WebIdentityToken").map(|(_, token)| *token);
-    let secrets = [token, signed_with.map(Keys::secret_access_key)].map(Option::unwrap_or_default);
-    cx.ask(what, CallPolicy::NETWORK, &request, &secrets, |head, body| read(head, body, signed_with)).await
+    }
+}
+
+fn refusal(head: &Parts, text: &str) -> Error {
+    let element = |name| element(text, name).map(|text| one_line(text.text())).unwrap_or_default();
+    let error = refused(head.status.as_u16(), &element("Code"), &element("Message"));
+    error.with_request_id(element_text(text, "RequestId").as_deref())
+}
+
+fn not_as_expected(name: &str) -> Error {
+    Error::new(ErrorKind::Damaged, format!("expected XML of STS with {name}, found something else"))
 }
 
 fn read(head: &Parts, body: &[u8], signed_with: Option<&Keys>) -> Result<Keys> {
     let text = std::str::from_utf8(body).unwrap_or_default();
     if !head.status.is_success() {
-        let element = |name| element(text, name).map(|text| one_line(text.text())).unwrap_or_default();
-        let error = refused(head.status.as_u16(), &element("Code"), &element("Message"));
-        let error = error.with_request_id(element_text(text, "RequestId").as_deref());
+        let error = refusal(head, text);
         // AWS could not ask the identity provider.
         let temporary = error.code() == Some("IDPCommunicationError")
             || error.code() == Some("InvalidIdentityToken") && error.message().contains("verification key");
@@ -80,11 +124,7 @@ fn read(head: &Parts, body: &[u8], signed_with: Option<&Keys>) -> Result<Keys> {
         let message = error.message().to_ascii_lowercase();
         return Err(hinted(error, |code| hint(code, &message, signed_with)));
     }
-    let required = |name| {
-        element(text, name).ok_or_else(|| {
-            Error::new(ErrorKind::Damaged, format!("expected XML of STS with {name}, found something else"))
-        })
-    };
+    let required = |name| element(text, name).ok_or_else(|| not_as_expected(name));
     let expires = read_rfc3339(required("Expiration")?.text()).ok_or_else(|| {
         Error::new(ErrorKind::Damaged, "expected XML of STS with a time as Expiration, found something else")
     })?;

@@ -123,6 +123,14 @@ impl Http {
     }
 }
 
+impl Http {
+    /// Who issued the certificate that a server presented last, whether it was accepted or not: the common name and the
+    /// organisation of the authority.
+    pub fn issuer(&self) -> Option<String> {
+        self.roots.issuer()
+    }
+}
+
 impl Transport for Http {
     fn send(&self, request: Request<Bytes>) -> TransportFuture<'_> {
         Box::pin(async move {

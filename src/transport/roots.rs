@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{VerifierBuilderError, verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -52,6 +52,8 @@ pub(super) struct Roots {
     first: OnceLock<RootCertStore>,
     /// Empty if the system has none.
     system: OnceLock<RootCertStore>,
+    /// The certificate that a server presented last, accepted or not.
+    presented: Mutex<Option<CertificateDer<'static>>>,
 }
 
 /// The roots of Amazon Trust Services, in which the chains of AWS's endpoints end (those in China excepted):
@@ -89,7 +91,15 @@ impl Roots {
                 .or_else(|| given.map(Named::Pem)),
             first: OnceLock::new(),
             system: OnceLock::new(),
+            presented: Mutex::default(),
         }
+    }
+
+    /// Who issued the certificate that a server presented last, accepted or not: the common name and the organisation.
+    pub(super) fn issuer(&self) -> Option<String> {
+        let presented = self.presented.lock().unwrap_or_else(PoisonError::into_inner);
+        let certificate = webpki::EndEntityCert::try_from(presented.as_ref()?).ok()?;
+        name(certificate.issuer())
     }
 
     /// The roots that are tried first. Fails if the files that the environment names have no certificates.
@@ -177,6 +187,24 @@ fn not_set_up(source: impl StdError + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::Connect, "TLS could not be set up").with_source(source)
 }
 
+/// The common name and the organisation in a distinguished name, in DER.
+fn name(der: &[u8]) -> Option<String> {
+    let mut name = String::new();
+    for kind in [COMMON_NAME, ORGANISATION] {
+        // The identifier of the attribute, then a string: its tag, its length and its bytes.
+        let at = der.windows(5).position(|bytes| bytes == [6, 3, 0x55, 4, kind]);
+        let Some([_tag, length, rest @ ..]) = at.and_then(|at| der.get(at + 5..)) else { continue };
+        let text = String::from_utf8_lossy(rest.get(..usize::from(*length))?);
+        name.push_str(if name.is_empty() { "" } else { ", " });
+        name.push_str(&text);
+    }
+    Some(name).filter(|name| !name.is_empty())
+}
+
+/// The last number of the identifiers of two attributes: 2.5.4.3 and 2.5.4.10.
+const COMMON_NAME: u8 = 3;
+const ORGANISATION: u8 = 10;
+
 impl ServerCertVerifier for Roots {
     fn verify_server_cert(
         &self,
@@ -187,6 +215,8 @@ impl ServerCertVerifier for Roots {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let certificate = ParsedCertificate::try_from(end_entity)?;
+        *self.presented.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(end_entity.clone().into_owned());
         // size: 18,000 bytes, because the two steps of `WebPkiServerVerifier` are called here: its builder includes
         // the reader of revocation lists, which are not used.
         let verify = |roots: &RootCertStore| {

@@ -13,7 +13,7 @@ use support::shared;
 use pumice::context::Context;
 use pumice::credentials::{Credentials, Keys, Token};
 use pumice::operation::Operation;
-use pumice::sign::api_key;
+use pumice::sign::{api_key, scope_of_api_key};
 use pumice::transport::Transport;
 use pumice::{Client, Config, Error, ErrorKind, Progress};
 use support::capture::{Capture, call_by_members, context, keys, least_request};
@@ -255,6 +255,7 @@ fn a_short_term_key_is_the_one_of_awss_own_generator() {
         let encoded = key.token().strip_prefix("bedrock-api-key-").unwrap();
         assert_eq!(String::from_utf8(base64(encoded)).unwrap(), request);
         assert_eq!(key.expiration(), Some(at(seconds)));
+        assert_eq!(scope_of_api_key(key.token()), Some((region.to_owned(), at(seconds))));
         assert!(!format!("{key:?}").contains(encoded));
     }
 }
@@ -272,6 +273,13 @@ fn short_term_keys_are_those_of_the_vectors() {
         assert_eq!(key.token(), text("bearer").unwrap());
     }
     assert_eq!(cases.len(), 2);
+}
+
+#[test]
+fn another_key_has_no_scope() {
+    for key in ["", "ABSKbm8=", "bedrock-api-key-", "bedrock-api-key-!", "bedrock-api-key-YQ==", "tok"] {
+        assert_eq!(scope_of_api_key(key), None, "{key}");
+    }
 }
 
 #[test]

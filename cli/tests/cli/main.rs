@@ -6,6 +6,7 @@ mod chat;
 mod cli_models;
 mod credentials;
 mod decode;
+mod doctor;
 mod faults;
 mod files;
 mod fixtures;

@@ -311,6 +311,80 @@ fn the_program_always_verifies_certificates_and_gives_a_hint() {
     }
 }
 
+/// A proxy that inspects: it presents a certificate of its own for the server. Returns its port.
+fn inspect(authority: &Authority, name: &str) -> u16 {
+    let key = KeyPair::generate().unwrap();
+    let certificate = named(name).signed_by(&key, &authority.issuer).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let config = Arc::new(builder.with_single_cert(vec![certificate.der().clone()], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let read = |source: &mut dyn std::io::Read| {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    match source.read(&mut byte) {
+                        Ok(1) => head.push(byte[0]),
+                        _ => return false,
+                    }
+                }
+                true
+            };
+            if !read(&mut stream) || stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").is_err() {
+                continue;
+            }
+            let mut connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+            if read(&mut tls) {
+                let _ = tls.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn the_doctor_names_who_issued_the_certificate() {
+    let authority = Authority::new();
+    let port = inspect(&authority, "bedrock-runtime.us-east-1.amazonaws.com");
+    let doctor = |bundle: Option<String>, url: Option<String>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
+        command
+            .env_clear()
+            .envs([("AWS_REGION", "us-east-1"), ("AWS_EC2_METADATA_DISABLED", "true")])
+            .env("HTTPS_PROXY", format!("http://127.0.0.1:{port}"))
+            .envs(bundle.map(|bundle| ("AWS_CA_BUNDLE", bundle)))
+            .args(["doctor", "--json"])
+            .args(url.iter().flat_map(|url| ["--endpoint-url", url]));
+        let output = command.output().unwrap();
+        let report = serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();
+        let checks = report["checks"].as_array().unwrap();
+        checks.iter().find(|check| check["name"] == "TLS").cloned().unwrap_or_else(|| panic!("{report:#}"))
+    };
+    // The name of the test's authority.
+    let issuer = "rcgen self signed cert";
+    let trusted = doctor(Some(authority.file()), None);
+    assert_eq!(trusted["status"], "warn", "{trusted}");
+    let detail = trusted["detail"].as_str().unwrap();
+    assert!(detail.contains(issuer) && detail.contains("not of Amazon"), "{detail}");
+
+    let untrusted = doctor(None, None);
+    assert_eq!(untrusted["status"], "fail", "{untrusted}");
+    let detail = untrusted["detail"].as_str().unwrap();
+    assert!(detail.contains("certificate is not accepted") && detail.contains(issuer), "{detail}");
+    assert!(untrusted["hint"].as_str().unwrap().contains("AWS_CA_BUNDLE"), "{untrusted}");
+
+    // A gateway of one's own has a certificate of its own.
+    let url = "https://bedrock-runtime.us-east-1.amazonaws.com/mine".to_owned();
+    let gateway = doctor(Some(authority.file()), Some(url));
+    assert_eq!(gateway["status"], "ok", "{gateway}");
+}
+
 #[tokio::test]
 async fn a_bundle_that_cannot_be_read_is_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -178,6 +178,14 @@ impl Answer {
         self
     }
 
+    /// Whether this is for the same requests as the other, or for some of them.
+    pub fn is_for_as(&self, other: &Self) -> bool {
+        match (&self.only_for, &other.only_for) {
+            (Some(own), Some(others)) => own == others || own.contains(others.as_str()),
+            _ => false,
+        }
+    }
+
     pub fn chunk(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.steps.push(Step::Chunk(bytes.into()));
         self
