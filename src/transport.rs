@@ -5,10 +5,12 @@
 
 mod http;
 mod provider;
+mod proxy;
 mod record;
 mod recording;
 mod replay;
 mod roots;
+mod tunnel;
 
 use std::fmt;
 use std::future::Future;

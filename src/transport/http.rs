@@ -6,26 +6,24 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use ::http::Request;
 use ::http::uri::Scheme;
+use ::http::{Request, StatusCode};
 use aws_credential_types::Token;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Body as _, Frame, SizeHint};
-use percent_encoding::percent_decode_str;
+use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{NoProxy, Proxy};
 use rustls::CertificateError;
 use tokio::sync::Semaphore;
-use zeroize::Zeroizing;
 
+use super::proxy::{Proxies, Proxy};
 use super::roots::{self, Roots};
+use super::tunnel::{Tunnels, refused};
 use super::{Body, Transport, TransportFuture, Unsent};
 use crate::context::{Context, bounded, on_own_thread};
 use crate::url::is_loopback;
@@ -82,44 +80,137 @@ impl fmt::Debug for HttpConfig {
 /// Certificates are always verified.
 #[derive(Debug, Clone)]
 pub struct Http {
-    client: reqwest::Client,
-    roots: Arc<Roots>,
+    shared: Arc<Shared>,
     pub(crate) proxy_secrets: Vec<Token>,
     /// A fake context reaches only this machine.
     loopback_only: bool,
 }
 
 impl Http {
-    /// A transport with its own pool of connections. Fails with [`ErrorKind::InvalidInput`] if the URL of a proxy is
-    /// invalid. A file of certificates is read by the first call that needs it.
+    /// A transport with its own pool of connections. A file of certificates is read, and the URL of a proxy checked, by
+    /// the first call that needs it.
     pub fn new(config: &HttpConfig, context: &Context) -> Result<Self> {
         Self::with_lookup(config, context, |name| Ok((name, 0).to_socket_addrs()?.collect()))
     }
 
     fn with_lookup(config: &HttpConfig, context: &Context, lookup: Lookup) -> Result<Self> {
         let roots = Arc::new(Roots::new(context, config.authorities.clone()));
+        let proxies = Proxies::new(config, context);
+        let tls = roots::tls_config(&roots, config.client_certificate.as_ref())?;
+        let resolver = Resolver { lookup, room: Arc::new(Semaphore::new(MOST_LOOKUPS)) };
+        let times = [config.connect_timeout, config.pool_idle_timeout].map(bounded);
+        let settings = Settings { tls, resolver: Arc::new(resolver), times };
+        let proxy_secrets = proxies.secrets();
+        let loopback_only = context.is_fake() && proxies.is_empty();
+        let direct = settings.client(None)?;
+        let tunnels = Tunnels { tls: Arc::new(settings.tls.clone()).into(), times, idle: Mutex::default() };
+        let shared =
+            Shared { settings, tunnels, roots, proxies, proxied: [const { OnceLock::new() }; 3], direct };
+        Ok(Self { shared: Arc::new(shared), proxy_secrets, loopback_only })
+    }
+}
+
+/// What the clones of a transport share.
+struct Shared {
+    settings: Settings,
+    roots: Arc<Roots>,
+    direct: reqwest::Client,
+    tunnels: Tunnels,
+    proxies: Proxies,
+    /// The clients for each proxy, created on first use.
+    proxied: [OnceLock<reqwest::Client>; 3],
+}
+
+impl Shared {
+    async fn send(&self, request: Request<Bytes>) -> Result<::http::Response<Body>> {
+        let url = request.uri();
+        let is_https = url.scheme() == Some(&Scheme::HTTPS);
+        if is_https {
+            self.roots.first()?;
+        }
+        let proxy = match self.proxies.position(url) {
+            Some(position) => self.proxies.get(position).zip(self.proxied.get(position)),
+            None => None,
+        };
+        let unsent = request.extensions().get::<Unsent>().cloned();
+        let request = request.map(|body| match unsent {
+            Some(unsent) if !body.is_empty() => {
+                unsent.set(true);
+                reqwest::Body::wrap(Watched { body: Some(body), unsent })
+            }
+            _ => body.into(),
+        });
+        let (client, proxy) = match proxy {
+            None => (&self.direct, None),
+            Some((proxy, created)) => (
+                match created.get() {
+                    Some(client) => client,
+                    None => {
+                        let url = proxy.url()?;
+                        if url.scheme() == "https" {
+                            self.roots.first()?;
+                        }
+                        let client = self.settings.client(Some(url))?;
+                        created.get_or_init(|| client)
+                    }
+                },
+                Some(proxy),
+            ),
+        };
+        if let (Some(proxy), true) = (proxy, is_https) {
+            return self.tunnels.send(request, client, proxy).await;
+        }
+        let server = request.uri().authority().map(ToString::to_string);
+        let request = request.try_into().map_err(|error| failure(error, None))?;
+        let response = client.execute(request).await.map_err(|error| failure(error, proxy))?;
+        let (head, body) = ::http::Response::from(response).into_parts();
+        match proxy.zip(server) {
+            // Only a proxy responds with it.
+            Some((proxy, server)) if head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                Err(refused(&head, Box::pin(Chunks(body)), proxy, &server).await)
+            }
+            _ => Ok(::http::Response::from_parts(head, Box::pin(Chunks(body)))),
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
+/// What the clients of a transport are created from.
+struct Settings {
+    tls: rustls::ClientConfig,
+    resolver: Arc<Resolver>,
+    /// The connect timeout, and how long an idle connection is kept.
+    times: [Duration; 2],
+}
+
+impl Settings {
+    fn client(&self, proxy: Option<Url>) -> Result<reqwest::Client> {
+        let [connect, idle] = self.times;
+        let not_set_up = |error: reqwest::Error| {
+            Error::new(ErrorKind::Connect, "the HTTP client could not be set up")
+                .with_source(error.without_url())
+        };
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(roots::tls_config(&roots, config.client_certificate.as_ref())?)
+            .tls_backend_preconfigured(self.tls.clone())
             .http1_only()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .user_agent(concat!("pumice/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(bounded(config.connect_timeout))
-            .pool_idle_timeout(bounded(config.pool_idle_timeout))
-            .dns_resolver(Resolver { lookup, room: Arc::new(Semaphore::new(MOST_LOOKUPS)) })
-            // Proxies come from the context, below, not from the process's environment.
+            .user_agent(AGENT)
+            .connect_timeout(connect)
+            .pool_idle_timeout(idle)
+            .dns_resolver(Arc::clone(&self.resolver))
+            // Proxies come from the context, not from the process's environment.
             .no_proxy();
-        let urls = if config.proxies { proxy_urls(config, context) } else { Vec::new() };
-        let loopback_only = context.is_fake() && urls.is_empty();
-        for proxy in proxies(&urls, context)? {
-            builder = builder.proxy(proxy);
+        if let Some(url) = proxy {
+            builder = builder.proxy(reqwest::Proxy::all(url).map_err(not_set_up)?);
         }
-        let client = builder.build().map_err(|error| {
-            Error::new(ErrorKind::Connect, "the HTTP client could not be set up")
-                .with_source(error.without_url())
-        })?;
-        Ok(Self { client, roots, proxy_secrets: secrets_in(&urls), loopback_only })
+        builder.build().map_err(not_set_up)
     }
 }
 
@@ -127,7 +218,7 @@ impl Http {
     /// Who issued the certificate that a server presented last, whether it was accepted or not: the common name and the
     /// organisation of the authority.
     pub fn issuer(&self) -> Option<String> {
-        self.roots.issuer()
+        self.shared.roots.issuer()
     }
 }
 
@@ -138,20 +229,7 @@ impl Transport for Http {
                 let message = "a fake context reaches no network except this machine";
                 return Err(Error::new(ErrorKind::Connect, message).with_retryable(false));
             }
-            if request.uri().scheme() == Some(&Scheme::HTTPS) {
-                self.roots.first()?;
-            }
-            let unsent = request.extensions().get::<Unsent>().cloned();
-            let request = request.map(|body| match unsent {
-                Some(unsent) if !body.is_empty() => {
-                    unsent.set(true);
-                    reqwest::Body::wrap(Watched { body: Some(body), unsent })
-                }
-                _ => body.into(),
-            });
-            let request = request.try_into().map_err(failure)?;
-            let response = self.client.execute(request).await.map_err(failure)?;
-            Ok(::http::Response::from(response).map(|body| Box::pin(Chunks(body)) as Body))
+            self.shared.send(request).await
         })
     }
 }
@@ -207,7 +285,7 @@ impl http_body::Body for Watched {
 }
 
 /// A body's data, without its trailers.
-struct Chunks(reqwest::Body);
+pub(super) struct Chunks(pub(super) reqwest::Body);
 
 impl Stream for Chunks {
     type Item = Result<Bytes>;
@@ -216,7 +294,7 @@ impl Stream for Chunks {
         loop {
             let frame = match std::task::ready!(Pin::new(&mut self.0).poll_frame(task)) {
                 None => return Poll::Ready(None),
-                Some(Err(error)) => return Poll::Ready(Some(Err(failure(error)))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(failure(error, None)))),
                 Some(Ok(frame)) => frame,
             };
             if let Ok(data) = frame.into_data() {
@@ -227,8 +305,35 @@ impl Stream for Chunks {
 }
 
 /// The error for a failure of reqwest, whose text may hold the URL: only the server's name is shown.
-fn failure(error: reqwest::Error) -> Error {
-    if let Some(fault) = certificate_fault(&error) {
+pub(super) fn failure(error: reqwest::Error, proxy: Option<&Proxy>) -> Error {
+    let server = match (proxy, error.url()) {
+        (Some(proxy), _) => proxy.shown(),
+        (None, url) => {
+            let host = url.and_then(Url::host_str).unwrap_or("the server");
+            let port = url.and_then(Url::port).map(|port| format!(":{port}"));
+            host.to_owned() + &port.unwrap_or_default()
+        }
+    };
+    if error.is_builder() || error.is_request() && error.url().is_none() {
+        Error::new(ErrorKind::InvalidInput, "the request is not one that HTTP can carry")
+            .with_source(error.without_url())
+    } else if error.is_connect() && error.is_timeout() {
+        too_late(&server).with_source(error.without_url())
+    } else {
+        let unsent = error.is_connect().then_some(server);
+        broken(Box::new(error.without_url()), unsent.as_deref())
+    }
+}
+
+/// The error of a connection that was not made in time.
+pub(super) fn too_late(server: &str) -> Error {
+    let message = format!("connecting to {server} took longer than the connect timeout allows");
+    Error::new(ErrorKind::Connect, message).with_hint(Hint::CheckNetwork)
+}
+
+/// The error of a connection that broke, or could not be made to `unsent`.
+pub(super) fn broken(error: Box<dyn StdError + Send + Sync>, unsent: Option<&str>) -> Error {
+    if let Some(fault) = certificate_fault(&*error) {
         let why = match fault {
             CertificateError::Other(other) if is_authority(other) => "it is an authority's own".to_owned(),
             fault => fault.to_string(),
@@ -253,37 +358,24 @@ fn failure(error: reqwest::Error) -> Error {
                 _ => Hint::CheckAuthority,
             });
     }
-    if error.is_builder() || error.is_request() && error.url().is_none() {
-        Error::new(ErrorKind::InvalidInput, "the request is not one that HTTP can carry")
-    } else if error.is_connect() && error.is_timeout() {
-        let message = format!("connecting to {} took longer than the connect timeout allows", server(&error));
-        Error::new(ErrorKind::Connect, message)
-            .with_hint(Hint::CheckNetwork)
-    } else if causes(&error).any(is_no_tls) {
+    if causes(&*error).any(is_no_tls) {
         Error::new(ErrorKind::Damaged, "what came is not TLS").with_hint(
             "a server of plain HTTP needs a URL that begins with http://: check the endpoint URL and HTTPS_PROXY",
         )
-    } else if error.is_connect() || causes(&error).any(is_unsent) {
-        Error::new(ErrorKind::Connect, format!("no connection to {}", server(&error)))
-            .with_hint(Hint::CheckNetwork)
-    } else if causes(&error).any(is_of_the_encoding) {
+    } else if let Some(server) = unsent {
+        Error::new(ErrorKind::Connect, format!("no connection to {server}")).with_hint(Hint::CheckNetwork)
+    } else if causes(&*error).any(is_unsent) {
+        Error::new(ErrorKind::Connect, "the connection was closed before the request was sent")
+    } else if causes(&*error).any(is_of_the_encoding) {
         Error::new(ErrorKind::Damaged, "what came is not HTTP as it should be").with_hint(Hint::CheckEndpoint)
     } else {
         Error::new(ErrorKind::BrokenOff, "the connection broke off")
     }
-    .with_source(error.without_url())
-}
-
-/// The server's name, without the rest of the URL, which may hold a password.
-fn server(error: &reqwest::Error) -> String {
-    let url = error.url();
-    let host = url.and_then(reqwest::Url::host_str).unwrap_or("the server");
-    let port = url.and_then(reqwest::Url::port).map(|port| format!(":{port}"));
-    host.to_owned() + &port.unwrap_or_default()
+    .with_source(error)
 }
 
 /// What a failed handshake says about the server's certificate.
-fn certificate_fault(error: &reqwest::Error) -> Option<&CertificateError> {
+fn certificate_fault<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a CertificateError> {
     causes(error).find_map(|cause| match cause.downcast_ref() {
         Some(rustls::Error::InvalidCertificate(fault)) => Some(fault),
         _ => None,
@@ -314,8 +406,9 @@ fn is_of_the_encoding(cause: &(dyn StdError + 'static)) -> bool {
     of_a_head || of_a_body
 }
 
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-    let mut next = error.source();
+/// The error and its causes.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let mut next = Some(error);
     std::iter::from_fn(move || {
         let cause = next?;
         next = match cause.downcast_ref::<io::Error>() {
@@ -327,83 +420,13 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'stat
     })
 }
 
-/// The variable or setting that names a proxy, and the proxy's URL.
-type ProxyUrl = (&'static str, Zeroizing<String>);
-
-/// The variable, in lower case or else in upper case.
-fn either_case(context: &Context, name: &str) -> Option<String> {
-    context.env(&name.to_lowercase()).or_else(|| context.env(name))
-}
-
-/// The proxies that the environment names, or else the configuration.
-fn proxy_urls(config: &HttpConfig, context: &Context) -> Vec<ProxyUrl> {
-    let set = |name| Some((name, Zeroizing::new(either_case(context, name)?)));
-    let mut named =
-        ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"].into_iter().filter_map(set).collect::<Vec<_>>();
-    if named.is_empty() {
-        named.extend(config.proxy.clone().map(|url| ("the configured proxy", Zeroizing::new(url))));
-    }
-    named
-}
-
 /// The secrets in the URLs of the proxies that a transport of this configuration uses.
 pub(crate) fn proxy_secrets(config: &HttpConfig, context: &Context) -> Vec<Token> {
-    if config.proxies { secrets_in(&proxy_urls(config, context)) } else { Vec::new() }
+    Proxies::new(config, context).secrets()
 }
 
-/// The secrets in the URLs of proxies: passwords, and the headers made of them.
-fn secrets_in(urls: &[ProxyUrl]) -> Vec<Token> {
-    let mut secrets = Vec::new();
-    for (_, url) in urls {
-        let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
-        let Some((user, _)) = rest.split('/').next().and_then(|authority| authority.rsplit_once('@')) else {
-            continue;
-        };
-        let password = user.split_once(':').map_or(user, |(_, password)| password);
-        let sent = Zeroizing::new(percent_decode_str(user).collect::<Vec<_>>());
-        secrets.extend([password.to_owned(), STANDARD.encode(&*sent)].map(|secret| Token::new(secret, None)));
-    }
-    secrets
-}
-
-/// The proxies, each with the exceptions of `NO_PROXY`.
-fn proxies(urls: &[ProxyUrl], context: &Context) -> Result<Vec<Proxy>> {
-    if urls.is_empty() {
-        return Ok(Vec::new());
-    }
-    // Requests to this machine stay on it, above all the tokens among them, which are sent in the clear.
-    let exceptions = either_case(context, "NO_PROXY").map(|list| format!(",{list}")).unwrap_or_default();
-    let exceptions = NoProxy::from_string(&format!("localhost,127.0.0.0/8,::1{exceptions}"));
-    let mut proxies = Vec::new();
-    for (name, url) in urls {
-        // The URL may hold a password: nothing of it is shown.
-        let expected = |found: &str| {
-            Error::new(
-                ErrorKind::InvalidInput,
-                format!("{name}: expected the URL of an http or https proxy, found {found}"),
-            )
-        };
-        if let Some((scheme, _)) = url.split_once("://")
-            && !["http", "https"].contains(&scheme.to_lowercase().as_str())
-        {
-            // In an invalid URL, this may be a part of the password.
-            let scheme =
-                ["socks4", "socks4a", "socks5", "socks5h"].into_iter().find(|known| *known == scheme);
-            return Err(expected(
-                &scheme.map_or("something else".into(), |scheme| format!("a {scheme} proxy")),
-            ));
-        }
-        let proxy = match *name {
-            "HTTPS_PROXY" => Proxy::https(url.as_str()),
-            "HTTP_PROXY" => Proxy::http(url.as_str()),
-            _ => Proxy::all(url.as_str()),
-        };
-        let proxy = proxy.map_err(|_| expected("something else"))?;
-        proxies.push(proxy.no_proxy(exceptions.clone()));
-    }
-    Ok(proxies)
-}
-
+/// Who calls, for the server.
+pub(super) const AGENT: &str = concat!("pumice/", env!("CARGO_PKG_VERSION"));
 /// Names resolved at the same time, each on a thread of its own.
 const MOST_LOOKUPS: usize = 64;
 

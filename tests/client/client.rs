@@ -227,6 +227,54 @@ async fn a_proxy_is_used_unless_the_host_is_excepted() {
 }
 
 #[tokio::test]
+async fn what_a_proxy_responds_is_the_error() {
+    let page = |status| Answer::whole(status, "<html><h1>Blocked by policy</h1></html>");
+    for (status, kind, attempts, hint) in [
+        (407, ErrorKind::AccessDenied, 1, "USER:PASSWORD"),
+        (403, ErrorKind::AccessDenied, 1, "NO_PROXY"),
+        (404, ErrorKind::Connect, 1, "check the proxy"),
+        (503, ErrorKind::Connect, 3, "check the proxy"),
+    ] {
+        for (variable, url, line) in [
+            ("HTTPS_PROXY", "https://bedrock.example", "CONNECT bedrock.example:443 HTTP/1.1"),
+            ("HTTP_PROXY", "http://bedrock.example", "POST http://bedrock.example/model"),
+        ] {
+            // Over plain http, only this status is certainly a proxy's.
+            if variable == "HTTP_PROXY" && status != 407 {
+                continue;
+            }
+            let proxy = Server::start([page(status)]);
+            let address = proxy.url.strip_prefix("http://").unwrap();
+            let context = context().with_env(variable, format!("http://user:sekret@{address}"));
+            let client = Client::new(Config::new().context(context).endpoint_url(url));
+            let error = read(&client).await.unwrap_err();
+            let said = format!("{error}");
+            assert_eq!((error.kind(), error.status()), (kind, Some(status)), "{said}");
+            assert!(said.contains(&format!("the proxy {address} ({variable})")), "{said}");
+            assert!(said.contains(&status.to_string()) && said.contains("Blocked by policy"), "{said}");
+            assert!(!format!("{error:?}").contains("sekret"), "{error:?}");
+            assert!(error.hint().unwrap().to_string().contains(hint), "{:?}", error.hint());
+            let requests = proxy.requests();
+            assert_eq!(requests.len(), attempts, "{status}");
+            assert!(requests[0].line.starts_with(line), "{}", requests[0].line);
+            assert_eq!(requests[0].header("proxy-authorization"), Some("Basic dXNlcjpzZWtyZXQ="));
+            assert_eq!(requests[0].header("authorization").is_some(), variable == "HTTP_PROXY");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_down_is_named() {
+    for url in ["https://bedrock.example", "http://bedrock.example"] {
+        let context = context().with_env("ALL_PROXY", "http://user:sekret@127.0.0.1:1");
+        let client = Client::new(Config::new().context(context).endpoint_url(url).retry(Retry::never()));
+        let error = read(&client).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connect);
+        assert!(error.to_string().contains("no connection to the proxy 127.0.0.1:1 (ALL_PROXY)"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn requests_to_this_machine_use_no_proxy() {
     let (server, proxy) =
         (Server::start([Answer::stream(text_answer(&["here"]))]), Server::start([Answer::whole(404, "")]));

@@ -1,10 +1,11 @@
 //! Which servers are trusted: test certificates, and a loopback server that presents them.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use pumice::context::Context;
@@ -278,6 +279,56 @@ async fn a_server_without_tls_gets_a_hint() {
     let error = call(format!("https://localhost:{port}"), Context::fake()).await.1.unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Damaged, "what came is not TLS"));
     assert!(error.hint().unwrap().to_string().contains("http://"), "{error:?}");
+}
+
+/// A proxy that connects to this port, whatever the name. Its URL, and the first line of each request.
+fn proxy(port: u16) -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://user:sekret@{}", listener.local_addr().unwrap());
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                client.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8(head).unwrap();
+            assert!(head.to_lowercase().contains("proxy-authorization: basic dxnlcjpzzwtyzxq="), "{head}");
+            sender.send(head.lines().next().unwrap().to_owned()).unwrap();
+            client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").unwrap();
+            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let pump = |mut from: TcpStream, mut to: TcpStream| {
+                thread::spawn(move || {
+                    let _ = io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                })
+            };
+            pump(client.try_clone().unwrap(), server.try_clone().unwrap());
+            pump(server, client);
+        }
+    });
+    (url, lines)
+}
+
+#[tokio::test]
+async fn https_goes_through_a_tunnel_of_the_proxy() {
+    let authority = Authority::new();
+    for name in ["gate.example", "other.example"] {
+        let (url, lines) = proxy(authority.serve(&named("gate.example"), End::Closed));
+        let context =
+            Context::fake().with_env("AWS_CA_BUNDLE", authority.file()).with_env("HTTPS_PROXY", url);
+        let (text, end) = call(format!("https://{name}"), context).await;
+        assert_eq!(lines.recv().unwrap(), format!("CONNECT {name}:443 HTTP/1.1"));
+        if name == "gate.example" {
+            assert_eq!((&*text, end.is_ok()), ("over TLS", true), "{end:?}");
+        } else {
+            let error = end.unwrap_err();
+            assert!(error.to_string().contains("certificate is not accepted"), "{error}");
+            assert!(lines.try_recv().is_err(), "it is not retried");
+        }
+    }
 }
 
 #[test]
