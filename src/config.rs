@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use aws_credential_types::Token;
 
 use crate::aws_files::Profiles;
 use crate::context::{AwsFiles, Context};
-use crate::credentials::{Chain, Credentials, ProvideCredentials, ProviderContext};
+use crate::credentials::{Chain, Credentials, MfaPrompt, ProvideCredentials, ProviderContext};
 use crate::endpoint::{Endpoint, EndpointSettings, EndpointSource, Service};
 use crate::progress::{Progress, Watcher};
 use crate::region::{Region, RegionSettings, RegionSource, is_named_before_files};
@@ -41,6 +42,11 @@ pub struct Config {
     pub(crate) fallback_region: Option<String>,
     pub(crate) fallback_endpoint_url: Option<String>,
     pub(crate) fallback_bearer_token: Option<Token>,
+    pub(crate) fallback_profile: Option<String>,
+    pub(crate) api_key_command: Option<String>,
+    pub(crate) credentials_refresh_command: Option<String>,
+    pub(crate) credential_cache: bool,
+    mfa: MfaPrompt,
     /// Secrets in the path of `fallback_endpoint_url`.
     pub(crate) withheld: Vec<Token>,
     pub(crate) headers: Headers,
@@ -72,6 +78,11 @@ impl Config {
             fallback_region: None,
             fallback_endpoint_url: None,
             fallback_bearer_token: None,
+            fallback_profile: None,
+            api_key_command: None,
+            credentials_refresh_command: None,
+            credential_cache: false,
+            mfa: MfaPrompt::default(),
             withheld: Vec::new(),
             headers: Headers::default(),
             allow_plain_http: false,
@@ -173,6 +184,40 @@ impl Config {
     /// credentials, and before the role of an EC2 instance.
     pub fn fallback_bearer_token(mut self, token: impl Into<String>) -> Self {
         self.fallback_bearer_token = Some(Token::new(token, None));
+        self
+    }
+
+    /// The profile if neither code nor `AWS_PROFILE` nor `AWS_DEFAULT_PROFILE` names one, in place of `default`.
+    pub fn fallback_profile(mut self, profile: impl Into<String>) -> Self {
+        self.fallback_profile = Some(profile.into());
+        self
+    }
+
+    /// A shell command that prints a Bedrock API key, which is used as
+    /// [`fallback_bearer_token`](Self::fallback_bearer_token) is. It is run again after an hour.
+    pub fn api_key_command(mut self, command: impl Into<String>) -> Self {
+        self.api_key_command = Some(command.into());
+        self
+    }
+
+    /// A shell command that gets new credentials, such as `aws sso login --profile work`. It is run when a sign-in or
+    /// credentials have expired; then credentials are searched for once more.
+    pub fn credentials_refresh_command(mut self, command: impl Into<String>) -> Self {
+        self.credentials_refresh_command = Some(command.into());
+        self
+    }
+
+    /// Caches the temporary keys of roles on disk, readable by the user only, so that the next process need not assume a
+    /// role again. They are in `credentials` of the [cache folder](Context::cache_folder). Off by default.
+    pub fn cache_credentials(mut self, cache: bool) -> Self {
+        self.credential_cache = cache;
+        self
+    }
+
+    /// Asks the user for the code of an MFA device, which roles with `mfa_serial` need. The function is given the
+    /// device's serial number or ARN, and runs on a thread of its own. Without it, such roles are an error.
+    pub fn ask_mfa_code(mut self, ask: impl Fn(&str) -> io::Result<String> + Send + Sync + 'static) -> Self {
+        self.mfa = MfaPrompt(Some(Arc::new(ask)));
         self
     }
 
@@ -283,8 +328,14 @@ impl Config {
 
     /// The chain of sources, which is asked unless another provider is given.
     pub(crate) fn chain(&self) -> Chain {
-        let fallback = (self.fallback_region.clone(), self.fallback_bearer_token.clone());
-        let mut cx = ProviderContext::new(self.context.clone()).fallback(fallback.0, fallback.1);
+        let (region, token) = (self.fallback_region.clone(), self.fallback_bearer_token.clone());
+        let mut cx = ProviderContext::new(self.context.clone())
+            .fallback(region, token, self.fallback_profile.clone())
+            .commands(self.api_key_command.clone(), self.credentials_refresh_command.clone())
+            .mfa(self.mfa.clone());
+        if self.credential_cache {
+            cx = cx.cache_on_disk();
+        }
         cx = self.profile.iter().fold(cx, ProviderContext::profile);
         cx = self.region.iter().fold(cx, ProviderContext::region);
         cx = cx.variant(self.use_fips, self.use_dual_stack);
@@ -316,7 +367,8 @@ impl Config {
             Err(_) if is_named && self.profile.is_none() => &no_profiles,
             profiles => profiles?,
         };
-        let profile = profiles.profile(&self.context.profile_name(self.profile.as_deref()));
+        let name = self.context.profile_name_or(self.profile.as_deref(), self.fallback_profile.as_deref());
+        let profile = profiles.profile(&name);
         let profile = profile.map(|section| (profiles, section));
 
         let region = match Region::resolve(&RegionSettings { profile, ..named }, env)? {
@@ -391,6 +443,8 @@ impl fmt::Debug for Config {
             .field("fallback_region", &self.fallback_region)
             .field("fallback_endpoint_url", &self.fallback_endpoint_url.as_deref().map(Origin))
             .field("fallback_bearer_token", &self.fallback_bearer_token)
+            .field("fallback_profile", &self.fallback_profile)
+            .field("credential_cache", &self.credential_cache)
             .field("headers", &self.headers)
             .field("allow_plain_http", &self.allow_plain_http)
             .field("http", &self.http)

@@ -354,6 +354,16 @@ impl Context {
         [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| hex.get(part).unwrap_or_default()).join("-")
     }
 
+    /// Whether a file is in the process's current folder, or below it.
+    pub(crate) fn is_in_current_folder(&self, path: &Path) -> bool {
+        if self.is_fake() {
+            return path.is_relative();
+        }
+        // What cannot be found out counts as in it.
+        let folder = fs::canonicalize(".");
+        fs::canonicalize(path).map_or(true, |path| folder.map_or(true, |folder| path.starts_with(folder)))
+    }
+
     /// A configured path; `~/` at its beginning is the home folder.
     pub(crate) fn path(&self, text: &str) -> PathBuf {
         match (text.strip_prefix("~/"), self.home()) {

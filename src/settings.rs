@@ -76,6 +76,12 @@ pub struct Settings {
     pub base_url: Option<String>,
     /// A Bedrock API key: `apiKey`, unless `auth` says that credentials are the AWS SDK's.
     pub api_key: Option<Token>,
+    /// The command that prints the key: `apiKeyCommand`, with the same exception.
+    pub api_key_command: Option<String>,
+    /// The command to run when credentials have expired: `credentialsRefreshCommand`.
+    pub credentials_refresh_command: Option<String>,
+    /// The AWS profile, where neither code nor environment names one: `profile`.
+    pub profile: Option<String>,
     /// Whether a header of the file authorises calls, and nothing else does: `request.auth` of mode `header`.
     pub without_credentials: bool,
     /// Headers of every call.
@@ -193,7 +199,7 @@ impl Settings {
     /// the [configuration folder](Context::config_folder).
     pub fn path(context: &Context, given: Option<&Path>) -> Option<PathBuf> {
         let named = given.map(Path::to_owned).or_else(|| context.env("PUMICE_CONFIG").map(PathBuf::from));
-        named.or_else(|| Some(context.config_folder()?.join("config.json5")))
+        named.or_else(|| Some(context.config_folder()?.join(FILE)))
     }
 
     /// Reads and checks the settings. They are empty if there is no [text](Self::text).
@@ -203,7 +209,20 @@ impl Settings {
         let text = Self::text(context, given)?;
         let Some((text, path)) = text.zip(Self::path(context, given)) else { return Ok(Self::default()) };
         let env = |name: &str| context.env(name);
-        Self::parse_in(&path.display().to_string(), &text, Some(&env))
+        let settings = Self::parse_in(&path.display().to_string(), &text, Some(&env))?;
+        let has_command =
+            settings.api_key_command.is_some() || settings.credentials_refresh_command.is_some();
+        // A folder may be somebody else's, such as a repository, and come with settings.
+        let is_platforms = context.config_folder().is_some_and(|folder| folder.join(FILE) == path);
+        if has_command && !is_platforms && context.is_in_current_folder(&path) {
+            let message = format!(
+                "{}: apiKeyCommand and credentialsRefreshCommand are not taken from a file in the current folder",
+                path.display()
+            );
+            return Err(Error::new(ErrorKind::InvalidInput, message)
+                .with_hint("move the file to another folder, such as that of `pumice config path`"));
+        }
+        Ok(settings)
     }
 
     /// The text of the file at [`path`](Self::path). `None` if there is no such file, unless it is named, by `given`
@@ -286,6 +305,9 @@ impl fmt::Debug for Settings {
             .field("discovery", &self.discovery)
             .field("base_url", &self.base_url.as_deref().map(Origin))
             .field("api_key", &self.api_key)
+            .field("api_key_command", &self.api_key_command)
+            .field("credentials_refresh_command", &self.credentials_refresh_command)
+            .field("profile", &self.profile)
             .field("without_credentials", &self.without_credentials)
             .field("headers", &self.headers)
             .field("allow_plain_http", &self.allow_plain_http)
@@ -367,6 +389,8 @@ fn our_model(named: &str) -> Option<&str> {
     .filter(|id| !id.is_empty())
 }
 
+/// The name of the file in the platform's folder.
+const FILE: &str = "config.json5";
 const UNUSED_AUTHORIZATION: &str = "the header authorization has no effect: the client sets it itself, unless \
      request.auth of mode \"header\" authorises calls";
 /// The one API of a model's that is ours.

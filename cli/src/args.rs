@@ -314,18 +314,22 @@ static CALL_FLAGS: [Flag; 6] = [
     flag("replay-speed", "Replay X times as fast as recorded [default: at once]").value("X"),
 ];
 
-static GLOBAL_FLAGS: [Flag; 10] = [
+static GLOBAL_FLAGS: [Flag; 11] = [
     flag(
         "region",
         "AWS region [default: AWS_REGION, AWS_DEFAULT_REGION, profile, endpoint URL, settings, instance, us-east-1]",
     )
     .value("REGION"),
-    flag("profile", "AWS profile, before credentials of the environment [default: AWS_PROFILE]")
-        .value("NAME"),
+    flag(
+        "profile",
+        "AWS profile, before credentials of the environment [default: PUMICE_PROFILE, AWS_PROFILE, the settings]",
+    )
+    .value("NAME"),
     flag("endpoint-url", "URL of the runtime, such as a gateway").value("URL"),
     flag("project", "Bedrock project of the calls, by id or ARN [default: the settings]").value("ID"),
     flag("config", "Settings file [default: PUMICE_CONFIG, pumice/config.json5 of the platform]")
         .value("FILE"),
+    flag("no-credential-cache", "Do not cache the keys of roles on disk"),
     flag("timeout", "Give up after SECONDS without data [default: 300]").value("SECONDS"),
     flag("verbose", "Log each step to standard error").short('v'),
     flag("color", "Colors on standard error: auto, always or never").value("WHEN"),

@@ -1,5 +1,7 @@
 //! What a command that calls Bedrock needs, from its flags and the settings: clients, recordings, the model of a call.
 
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::sync::Arc;
 #[cfg(feature = "gateway")]
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +34,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(args: &Args, report: &Report) -> Result<Self, Failure> {
-        Self::over(Config::new(), args, report)
+        Self::over(base(), args, report)
     }
 
     /// Flags take precedence over this configuration, and it over the settings.
@@ -183,10 +185,18 @@ fn load_settings(args: &Args, report: &Report) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
+/// A configuration with what only this program's variables say.
+pub(crate) fn base() -> Config {
+    match Context::real().env("PUMICE_PROFILE") {
+        Some(profile) => Config::new().profile(profile),
+        None => Config::new(),
+    }
+}
+
 /// The configuration of flags and settings.
 pub(crate) fn config(args: &Args, report: &Report) -> Result<Config, Failure> {
     let settings = load_settings(args, report)?;
-    Ok(settings.under(with_flags(Config::new(), args, &settings)?, None))
+    Ok(settings.under(with_flags(base(), args, &settings)?, None))
 }
 
 pub(crate) fn with_flags(mut config: Config, args: &Args, settings: &Settings) -> Result<Config, Failure> {
@@ -196,6 +206,7 @@ pub(crate) fn with_flags(mut config: Config, args: &Args, settings: &Settings) -
     if let Some(profile) = args.text("profile")? {
         config = config.profile(profile);
     }
+    config = config.cache_credentials(!args.has("no-credential-cache")).ask_mfa_code(ask_mfa_code);
     if let Some(url) = args.text("endpoint-url")? {
         config = config.endpoint_url(url);
     }
@@ -249,6 +260,16 @@ fn recorded(
         report.warning(format_args!("{error}{cause}; what follows is not recorded"));
     };
     Arc::new(Recorder::new(transport, path).on_error(warn))
+}
+
+/// Asks at the terminal for the code of an MFA device.
+fn ask_mfa_code(device: &str) -> io::Result<String> {
+    let (from, to) = if cfg!(windows) { ("CONIN$", "CONOUT$") } else { ("/dev/tty", "/dev/tty") };
+    let mut terminal = OpenOptions::new().write(true).open(to)?;
+    write!(terminal, "MFA code of {}: ", device.escape_debug())?;
+    let mut line = String::new();
+    BufReader::new(File::open(from)?).read_line(&mut line)?;
+    Ok(line)
 }
 
 /// The budget of `--patient`.

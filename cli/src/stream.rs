@@ -2,14 +2,13 @@
 
 use std::time::SystemTime;
 
-use pumice::Config;
 use pumice::pi::{self, AssistantEvent, AssistantMessage, AssistantStream, Input, Model, ResponseBuilder};
 
 use crate::args::Args;
 use crate::failure::{Exit, Failure};
 use crate::input;
 use crate::output::{Output, Report};
-use crate::session::Session;
+use crate::session::{self, Session};
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let mut output = Output::new();
@@ -49,7 +48,7 @@ async fn begin(
         )
     })?;
     model.clone_from(&input.model);
-    let session = Session::over(input.configure(Config::new()), args, report)?;
+    let session = Session::over(input.configure(session::base()), args, report)?;
     let named = Some(input.model.id.as_str()).filter(|id| !id.trim().is_empty());
     input.model.id = session.choose(named).await?.into_model();
     input.complete(session.settings());

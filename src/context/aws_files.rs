@@ -29,8 +29,13 @@ impl AwsFiles {
 impl Context {
     /// The profile to use: the named one, else that of `AWS_PROFILE` or `AWS_DEFAULT_PROFILE`, else `default`.
     pub fn profile_name(&self, named: Option<&str>) -> String {
+        self.profile_name_or(named, None)
+    }
+
+    /// The same, with the name to use in place of `default`.
+    pub(crate) fn profile_name_or(&self, named: Option<&str>, fallback: Option<&str>) -> String {
         let in_env = || self.env("AWS_PROFILE").or_else(|| self.env("AWS_DEFAULT_PROFILE"));
-        named.map(str::to_owned).or_else(in_env).unwrap_or_else(|| "default".into())
+        named.map(str::to_owned).or_else(in_env).unwrap_or_else(|| fallback.unwrap_or("default").to_owned())
     }
 
     /// Where the AWS config file is: `AWS_CONFIG_FILE`, or `~/.aws/config`.

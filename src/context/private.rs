@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::file::file_behind;
 use super::{Context, World};
 
@@ -41,6 +43,38 @@ impl Context {
         let beside = self.name_beside(&file_behind(path)?)?;
         create_private(&beside)?;
         fs::remove_file(beside)
+    }
+
+    /// The content of a file that only the user can read and change. `None` for any other.
+    pub(crate) fn read_private(&self, path: &Path) -> Option<Zeroizing<Vec<u8>>> {
+        #[cfg(unix)]
+        if let World::Real = self.world {
+            use std::os::unix::fs::MetadataExt as _;
+
+            let found = fs::symlink_metadata(path).ok()?;
+            // Without `/proc`, only root can read such a file of somebody else.
+            let is_own = fs::metadata("/proc/self").map_or(true, |own| own.uid() == found.uid());
+            if !found.is_file() || found.mode() & 0o077 != 0 || !is_own {
+                return None;
+            }
+        }
+        self.read_file(path).ok()?.map(Zeroizing::new)
+    }
+
+    /// Removes the files in a folder of caches that were written longer ago than this.
+    pub(crate) fn clear_old(&self, folder: &Path, age: Duration) {
+        if let World::Fake(_) = self.world {
+            return;
+        }
+        let is_old = |entry: &fs::DirEntry| {
+            let written =
+                entry.metadata().ok().filter(fs::Metadata::is_file).and_then(|found| found.modified().ok());
+            written.is_some_and(|at| self.now().duration_since(at).is_ok_and(|found| found > age))
+        };
+        // If one cannot be removed, the next call tries again.
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(is_old) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 
     /// Removes temporary files ([`name_beside`](Self::name_beside)) of this file that killed programs have left, except

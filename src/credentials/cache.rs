@@ -116,6 +116,9 @@ impl Cache {
 
     /// Drops these credentials, since the service says that they have expired.
     pub(crate) fn give_up(&self, resolved: &Arc<Resolved>) {
+        if let Provider::Chain(chain) = &self.0.provider {
+            chain.refuse(&resolved.credentials);
+        }
         self.0.state().cached.take_if(|cached| Arc::ptr_eq(&cached.resolved, resolved));
     }
 }

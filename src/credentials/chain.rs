@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::provider_context::SearchContext;
 use super::{
-    Attempt, AttemptOutcome, Caller, Credentials, CredentialsFuture, Keys, Outcome, ProvideCredentials,
-    ProviderContext, Resolved, Search, bearer, check_expiry, container, environment, imds, profile,
-    provider_context, sts, web_identity,
+    Attempt, AttemptOutcome, Caller, Credentials, CredentialsFuture, DEFAULT_CHAIN, Deferred, Keys, Outcome,
+    ProvideCredentials, ProviderContext, Resolved, Search, bearer, check_expiry, commands, container,
+    environment, imds, profile, provider_context, sts, web_identity,
 };
 use crate::context::AwsFiles;
 use crate::{Error, ErrorKind, Hint, Result};
@@ -106,7 +106,30 @@ impl Chain {
         &'a self,
         files: &'a AwsFiles,
     ) -> Pin<Box<dyn Future<Output = Search> + Send + 'a>> {
-        Box::pin(self.ask(files))
+        Box::pin(async {
+            let search = self.ask(files).await;
+            let Some(command) = self.cx.refresh_command.as_ref().filter(|_| !self.cx.offline) else {
+                return search;
+            };
+            let has_ended = match &search.result {
+                Ok(found) => found.credentials.access_key_id().is_some_and(|id| self.cx.is_refused(id)),
+                Err(error) => {
+                    matches!(error.hint(), Some(Hint::SignIn { .. } | Hint::RenewCredentials { .. }))
+                }
+            };
+            if !has_ended {
+                return search;
+            }
+            match commands::refresh(&self.cx, REFRESH_COMMAND, command).await {
+                Ok(()) => self.ask(&self.cx.context.aws_files()).await,
+                Err(error) => Search { result: Err(error), ..search },
+            }
+        })
+    }
+
+    /// Notes that the service has refused these as expired.
+    pub(super) fn refuse(&self, credentials: &Credentials) {
+        self.cx.refuse(credentials);
     }
 
     /// Whose keys these are, by STS in the region of the chain.
@@ -119,7 +142,7 @@ impl Chain {
         let Self { cx, sources } = self;
         let cx = &SearchContext::new(cx, files);
         let is_whole = sources.len() > 1;
-        let has_key = cx.fallback_token.is_some();
+        let has_key = cx.fallback_token.is_some() || cx.key_command.is_some();
         let mut attempts = Vec::new();
         let mut instance = None;
         for source in sources.iter().filter(|source| has_key || **source != Source::Settings) {
@@ -206,16 +229,28 @@ impl Source {
             Self::Profile => profile::load(cx).await,
             Self::WebIdentity => web_identity::load(cx).await,
             Self::Container => container::load(cx).await,
-            Self::Settings => Ok(match &cx.fallback_token {
-                Some(token) => {
-                    let credentials = Credentials::Bearer(token.clone());
-                    Outcome::Resolved(Resolved::from_chain(credentials, SETTINGS))
-                }
-                None => Outcome::not_applicable("it has no key"),
-            }),
+            Self::Settings => {
+                let (token, link) = match (&cx.fallback_token, &cx.key_command) {
+                    (Some(token), _) => (token.clone(), SETTINGS.to_owned()),
+                    (None, Some(_)) if cx.offline => {
+                        let (source, link) = (DEFAULT_CHAIN, KEY_COMMAND.to_owned());
+                        return Ok(Outcome::Deferred {
+                            deferred: Deferred { source, link },
+                            url: "the command".into(),
+                        });
+                    }
+                    (None, Some(command)) => {
+                        (commands::key(cx, KEY_COMMAND, command).await?, KEY_COMMAND.to_owned())
+                    }
+                    (None, None) => return Ok(Outcome::not_applicable("it has no key")),
+                };
+                Ok(Outcome::Resolved(Resolved::from_chain(Credentials::Bearer(token), link)))
+            }
             Self::Instance => imds::load(cx).await,
         }
     }
 }
 
 const SETTINGS: &str = "settings file";
+const KEY_COMMAND: &str = "settings file (apiKeyCommand)";
+const REFRESH_COMMAND: &str = "credentialsRefreshCommand of the settings file";

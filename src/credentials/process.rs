@@ -60,7 +60,7 @@ pub(super) async fn load(
 ///
 /// In the sentence of a word that names a secret, all words are withheld that are not of letters alone, and the one
 /// that follows `is`, `set to` or the like. A text in quotes is one word.
-fn without_secrets(text: &str) -> String {
+pub(super) fn without_secrets(text: &str) -> String {
     let text = text.get(..text.floor_char_boundary(LONGEST_SAID)).unwrap_or_default();
     let mut shown = Vec::new();
     let mut preceding = Preceding::Other;

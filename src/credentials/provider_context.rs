@@ -1,8 +1,10 @@
 //! What all sources share: the context they read, and requests to the services that give credentials.
 
+use std::fmt;
+use std::io;
 use std::ops::Deref;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use ::http::Request;
@@ -14,6 +16,7 @@ use futures_core::Stream as _;
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
+use super::Credentials;
 use super::instance::Imds;
 use super::secret::Fields;
 use crate::aws_files::{Profiles, Section};
@@ -46,12 +49,34 @@ pub struct ProviderContext {
     pub(super) offline: bool,
     /// Sends the requests in place of the two below.
     pub(super) transport: Option<Arc<dyn Transport>>,
-    /// The key of a settings file.
+    /// The key of a settings file, or the command that prints it.
     pub(super) fallback_token: Option<Token>,
+    pub(super) key_command: Option<String>,
+    /// The command to run when credentials have expired.
+    pub(super) refresh_command: Option<String>,
+    /// The profile of a settings file.
+    fallback_profile: Option<String>,
+    /// Whether keys of roles are cached on disk.
+    pub(super) caches_on_disk: bool,
+    pub(super) mfa: MfaPrompt,
+    /// The key id that the service has refused as expired.
+    refused: Mutex<Option<String>>,
     pub(super) network: OnceLock<Http>,
     /// Without proxies, and with a short connect timeout.
     pub(super) link_local: OnceLock<Http>,
     pub(super) imds: Imds,
+}
+
+/// Asks the user for the code of an MFA device, by its serial number or ARN.
+#[derive(Clone, Default)]
+pub(crate) struct MfaPrompt(pub(crate) Option<Arc<Ask>>);
+
+type Ask = dyn Fn(&str) -> io::Result<String> + Send + Sync;
+
+impl fmt::Debug for MfaPrompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "MfaPrompt" } else { "None" })
+    }
 }
 
 /// How a service is asked.
@@ -104,6 +129,12 @@ impl ProviderContext {
             offline: false,
             transport: None,
             fallback_token: None,
+            key_command: None,
+            refresh_command: None,
+            fallback_profile: None,
+            caches_on_disk: false,
+            mfa: MfaPrompt::default(),
+            refused: Mutex::default(),
             network: OnceLock::new(),
             link_local: OnceLock::new(),
             imds: Imds::default(),
@@ -148,14 +179,48 @@ impl ProviderContext {
         self
     }
 
-    /// The region and the key of a settings file.
-    pub(crate) fn fallback(mut self, region: Option<String>, token: Option<Token>) -> Self {
-        (self.fallback_region, self.fallback_token) = (region, token);
+    /// Caches the keys of roles on disk, in `credentials` of the
+    /// [cache folder](Context::cache_folder), for the next process that makes the same ones.
+    pub fn cache_on_disk(mut self) -> Self {
+        self.caches_on_disk = true;
+        self
+    }
+
+    /// Asks for the codes of MFA devices.
+    pub(crate) fn mfa(mut self, mfa: MfaPrompt) -> Self {
+        self.mfa = mfa;
+        self
+    }
+
+    /// The region, the key and the profile of a settings file.
+    pub(crate) fn fallback(
+        mut self,
+        region: Option<String>,
+        token: Option<Token>,
+        profile: Option<String>,
+    ) -> Self {
+        (self.fallback_region, self.fallback_token, self.fallback_profile) = (region, token, profile);
+        self
+    }
+
+    /// The commands of a settings file: one that prints the key, and one to run when credentials have expired.
+    pub(crate) fn commands(mut self, key: Option<String>, refresh: Option<String>) -> Self {
+        (self.key_command, self.refresh_command) = (key, refresh);
         self
     }
 
     pub(super) fn profile_name(&self) -> String {
-        self.context.profile_name(self.profile.as_deref())
+        self.context.profile_name_or(self.profile.as_deref(), self.fallback_profile.as_deref())
+    }
+
+    /// Notes that the service has refused these keys as expired, whatever a cache says.
+    pub(super) fn refuse(&self, credentials: &Credentials) {
+        let id = credentials.access_key_id().map(str::to_owned);
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = id;
+    }
+
+    pub(super) fn is_refused(&self, key_id: &str) -> bool {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(key_id)
     }
 
     /// Asks a service, with retries. `read` reads a response of any status. An error names `what` failed and is

@@ -14,6 +14,7 @@ use ring::digest::SHA1_FOR_LEGACY_USE_ONLY;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::disk_cache::CachedKeys;
 use super::provider_context::{
     CallPolicy, Fault, SearchContext, build_request, hinted, ignored_lines, refusal, secret_body,
 };
@@ -79,12 +80,20 @@ impl Sso {
         let token = self.token(cx).await?;
         let region = &self.region;
         let base = cx.service("sso", region, |suffix| format!("portal.sso.{region}.{suffix}"))?;
+        let cached = CachedKeys::new(
+            cx,
+            &["sso", &base.text, &self.start_url, &self.account, &self.role, token.text()],
+        );
+        if let Some(keys) = cached.get() {
+            return Ok(keys);
+        }
         let query = [("role_name", &*self.role), ("account_id", &*self.account)];
         let headers = [("x-amz-sso_bearer_token", token.text())];
         let url = base.join("/federation/credentials", &query)?;
         let request = build_request(Method::GET, &url, &headers, Bytes::new())?;
         let what = format!("the profile {}: IAM Identity Center gave no keys", self.profile);
-        cx.ask(&what, CallPolicy::NETWORK, &|_| Ok(request.clone()), &[], |head, body| {
+        let again = |_| Ok(request.clone());
+        let asking = cx.ask(&what, CallPolicy::NETWORK, &again, &[], |head, body| {
             if head.status == 401 {
                 return Err(refusal(head, body).with_hint(self.log_in()));
             }
@@ -101,8 +110,10 @@ impl Sso {
             let fields = response.object("roleCredentials")?;
             let expires = Some(fields.milliseconds("expiration")?);
             fields.keys(["accessKeyId", "secretAccessKey", "sessionToken"], Some(&self.account), expires)
-        })
-        .await
+        });
+        let keys = asking.await?;
+        cached.set(&keys);
+        Ok(keys)
     }
 
     /// The token of the file, refreshed if it is about to expire.

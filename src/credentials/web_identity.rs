@@ -6,6 +6,7 @@
 
 use aws_credential_types::Credentials as Keys;
 
+use super::disk_cache::CachedKeys;
 use super::provider_context::{Fault, SearchContext};
 use super::secret::{Secret, in_file};
 use super::{Outcome, sts};
@@ -50,6 +51,11 @@ impl WebIdentity {
 
     pub(super) async fn load(&self, cx: &SearchContext<'_>) -> Result<Keys, Fault> {
         let token = token_in(&cx.context, &self.token_file, "web identity token")?;
+        let named = self.session_name.as_deref().unwrap_or_default();
+        let cached = CachedKeys::new(cx, &["web identity", &self.role_arn, named, token.text()]);
+        if let Some(keys) = cached.get() {
+            return Ok(keys);
+        }
         let session_name = self.session_name.clone();
         let session_name = session_name.unwrap_or_else(|| sts::session_name(cx.context.now()));
         let parameters = [
@@ -58,7 +64,9 @@ impl WebIdentity {
             ("WebIdentityToken", token.text()),
         ];
         let what = format!("STS gave no keys for the role {} and its web identity token", self.role_arn);
-        sts::assume(cx, &what, "AssumeRoleWithWebIdentity", &parameters, None).await
+        let keys = sts::assume(cx, &what, "AssumeRoleWithWebIdentity", &parameters, None).await?;
+        cached.set(&keys);
+        Ok(keys)
     }
 }
 

@@ -49,6 +49,9 @@ static PROVIDER: Kind = object(
     &[
         ("baseUrl", Kind::Url),
         ("apiKey", Kind::Key),
+        ("apiKeyCommand", Kind::Text),
+        ("credentialsRefreshCommand", Kind::Text),
+        ("profile", Kind::Text),
         ("auth", Kind::Word { ours: &["api-key", "aws-sdk", "token"], others: &["oauth"] }),
         ("api", API),
         ("headers", Kind::Headers),
