@@ -6,6 +6,7 @@ mod calls;
 mod choice;
 mod client;
 mod credentials;
+mod disk_cache;
 mod endpoint;
 mod errors;
 mod event;
