@@ -11,7 +11,7 @@ use super::provider_context::{Fault, SearchContext};
 use super::sts;
 use crate::aws_files::Section;
 use crate::context::on_own_thread;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind};
 
 /// The role of a profile, and how to assume it.
 #[derive(Debug)]
@@ -26,13 +26,11 @@ pub(super) struct Role {
 
 impl Role {
     /// `None` if the profile has no role.
-    pub(super) fn of(profile: &Section) -> Result<Option<Self>> {
+    pub(super) fn of(profile: &Section) -> Option<Self> {
         let property = |key| profile.non_blank(key).map(str::to_owned);
-        let Some(arn) = property("role_arn") else { return Ok(None) };
-        let name = profile.name();
-        Ok(Some(Self {
-            profile: name.to_owned(),
-            arn,
+        Some(Self {
+            profile: profile.name().to_owned(),
+            arn: property("role_arn")?,
             session_name: property("role_session_name"),
             external_id: property("external_id"),
             // An invalid number is ignored, as the SDKs do.
@@ -40,7 +38,7 @@ impl Role {
                 .non_blank("duration_seconds")
                 .and_then(|value| value.trim().parse().ok()),
             mfa_serial: property("mfa_serial"),
-        }))
+        })
     }
 
     /// Assumes the role with these keys, unless that is cached.

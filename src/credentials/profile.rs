@@ -127,7 +127,7 @@ impl Plan {
             if profile.non_blank("web_identity_token_file").is_some() {
                 break Base::of(profiles, profile)?;
             }
-            let Some(role) = Role::of(profile)? else {
+            let Some(role) = Role::of(profile) else {
                 match misspelt(profile) {
                     // Without the role it would be another identity, whatever else the profile has.
                     Some((found, "role_arn")) => return Err(unfinished(profile, "role_arn", found)),

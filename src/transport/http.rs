@@ -128,10 +128,13 @@ impl Shared {
         if is_https {
             self.roots.first()?;
         }
-        let proxy = match self.proxies.position(url) {
-            Some(position) => self.proxies.get(position).zip(self.proxied.get(position)),
-            None => None,
+        let position = self.proxies.position(url);
+        let proxy = position.and_then(|position| self.proxies.get(position));
+        let client = match proxy.zip(position.and_then(|position| self.proxied.get(position))) {
+            Some((proxy, created)) => self.client_for(proxy, created)?,
+            None => &self.direct,
         };
+        let server = url.authority().map_or_else(String::new, ToString::to_string);
         let unsent = request.extensions().get::<Unsent>().cloned();
         let request = request.map(|body| match unsent {
             Some(unsent) if !body.is_empty() => {
@@ -140,37 +143,36 @@ impl Shared {
             }
             _ => body.into(),
         });
-        let (client, proxy) = match proxy {
-            None => (&self.direct, None),
-            Some((proxy, created)) => (
-                match created.get() {
-                    Some(client) => client,
-                    None => {
-                        let url = proxy.url()?;
-                        if url.scheme() == "https" {
-                            self.roots.first()?;
-                        }
-                        let client = self.settings.client(Some(url))?;
-                        created.get_or_init(|| client)
-                    }
-                },
-                Some(proxy),
-            ),
-        };
         if let (Some(proxy), true) = (proxy, is_https) {
             return self.tunnels.send(request, client, proxy).await;
         }
-        let server = request.uri().authority().map(ToString::to_string);
         let request = request.try_into().map_err(|error| failure(error, None))?;
         let response = client.execute(request).await.map_err(|error| failure(error, proxy))?;
         let (head, body) = ::http::Response::from(response).into_parts();
-        match proxy.zip(server) {
+        let body = Box::pin(Chunks(body)) as Body;
+        match proxy {
             // Only a proxy responds with it.
-            Some((proxy, server)) if head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                Err(refused(&head, Box::pin(Chunks(body)), proxy, &server).await)
+            Some(proxy) if head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                Err(refused(&head, body, proxy, &server).await)
             }
-            _ => Ok(::http::Response::from_parts(head, Box::pin(Chunks(body)))),
+            _ => Ok(::http::Response::from_parts(head, body)),
         }
+    }
+
+    fn client_for<'a>(
+        &self,
+        proxy: &Proxy,
+        created: &'a OnceLock<reqwest::Client>,
+    ) -> Result<&'a reqwest::Client> {
+        if let Some(client) = created.get() {
+            return Ok(client);
+        }
+        let url = proxy.url()?;
+        if url.scheme() == "https" {
+            self.roots.first()?;
+        }
+        let client = self.settings.client(Some(url))?;
+        Ok(created.get_or_init(|| client))
     }
 }
 

@@ -161,18 +161,14 @@ fn is_exempt(exceptions: &str, host: &str, port: u16) -> bool {
                     return is_in(address, network, bits);
                 }
             }
-            match name.split_once('*') {
-                Some((begin, end)) => {
-                    host.len() >= begin.len() + end.len() && host.starts_with(begin) && host.ends_with(end)
-                }
-                None => {
-                    let name = name.strip_prefix('.').unwrap_or(&name);
-                    !name.is_empty()
-                        && host
-                            .strip_suffix(name)
-                            .is_some_and(|above| above.is_empty() || above.ends_with('.'))
-                }
+            if let Some((begin, end)) = name.split_once('*') {
+                return host.len() >= begin.len() + end.len()
+                    && host.starts_with(begin)
+                    && host.ends_with(end);
             }
+            let name = name.strip_prefix('.').unwrap_or(&name);
+            !name.is_empty()
+                && host.strip_suffix(name).is_some_and(|above| above.is_empty() || above.ends_with('.'))
         },
     )
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use ::http::header::{ACCEPT, CONTENT_LENGTH, HOST, HeaderValue, USER_AGENT};
+use ::http::header::{ACCEPT, HOST, HeaderValue, USER_AGENT};
 use ::http::response::Parts;
 use ::http::{Method, Request, Response, StatusCode, Uri};
 use bytes::BytesMut;
@@ -52,19 +52,15 @@ impl Tunnels {
             *request.uri_mut() = Uri::from(path.clone());
         }
         let server = format!("{}:{}", url.host().unwrap_or_default(), port(&url));
+        let [connect_timeout, _] = self.times;
         loop {
-            let (mut sender, is_new) = match self.take(&server) {
-                Some(sender) => (sender, false),
-                None => {
-                    let [limit, _] = self.times;
-                    let opened = timeout(limit, self.open(&server, client, proxy)).await;
-                    (
-                        opened.unwrap_or_else(|_| {
-                            Err(too_late(&format!("{server} through {}", proxy.shown())))
-                        })?,
-                        true,
-                    )
-                }
+            let idle = self.take(&server);
+            let is_new = idle.is_none();
+            let mut sender = if let Some(sender) = idle {
+                sender
+            } else {
+                let opened = timeout(connect_timeout, self.open(&server, client, proxy)).await;
+                opened.map_err(|_| too_late(&format!("{server} through {}", proxy.shown())))??
             };
             match sender.try_send_request(request).await {
                 Ok(response) => {
@@ -95,7 +91,7 @@ impl Tunnels {
 
     async fn open(&self, server: &str, client: &reqwest::Client, proxy: &Proxy) -> Result<Sender> {
         let request = Request::builder().method(Method::CONNECT).uri(format!("http://{server}/"));
-        let request = request.header(CONTENT_LENGTH, "0").body("").map(TryInto::try_into);
+        let request = request.body("").map(TryInto::try_into);
         let request =
             request.map_err(|_| Error::new(ErrorKind::InvalidInput, "expected the URL of a server"))?;
         let request = request.map_err(|error| failure(error, None))?;

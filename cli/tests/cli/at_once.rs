@@ -206,7 +206,7 @@ fn refreshes_once(config: &str, cache: &str, session: &Value, token: &Value, ser
     let server = Server::start([answer("Hi")]);
     let program = || {
         let mut command = command(&home, &server);
-        command.args(["chat", "Hi"]).envs(services.iter().copied());
+        command.args(["chat", "--no-credential-cache", "Hi"]).envs(services.iter().copied());
         for service in ["AWS_ENDPOINT_URL_SSO_OIDC", "AWS_ENDPOINT_URL_SIGNIN"] {
             command.env(service, &tokens.url);
         }

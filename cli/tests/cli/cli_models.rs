@@ -899,6 +899,17 @@ fn every_member() -> Vec<Row> {
     let none = "no AWS credentials were found";
     row(PROVIDER, "baseUrl", "baseUrl: 'SERVER/gate'", NO_URL, CHAT, "POST /gate/model/one/converse-stream");
     row(PROVIDER, "apiKey", "apiKey: 'key-1'", BARE, CHAT, "authorization: Bearer key-1\n");
+    let command = "apiKeyCommand: 'echo key-3'";
+    row(PROVIDER, "apiKeyCommand", command, BARE, CHAT, "authorization: Bearer key-3\n");
+    row(PROVIDER, "profile", "profile: 'nope'", BARE, "auth", "there is no profile nope");
+    // The first call makes a profile whose sign-in has ended.
+    let sso = "[default]\\\\nsso_start_url=u\\\\nsso_region=r\\\\nsso_account_id=1\\\\nsso_role_name=n\\\\n";
+    let commands = format!(
+        "apiKeyCommand: 'mkdir -p ~/.aws; printf \"{sso}\" >~/.aws/config; false', \
+         credentialsRefreshCommand: 'echo now renewed; false'"
+    );
+    let shows = "credentialsRefreshCommand of the settings file failed and said: now renewed";
+    row(PROVIDER, "credentialsRefreshCommand", &commands, BARE, "chat -m one Hi; chat -m one Hi", shows);
     row(PROVIDER, "auth", "apiKey: 'key-1', auth: 'aws-sdk'", BARE, "auth", none);
     let other = r#""openai-completions" means nothing here: only "bedrock-converse-stream" does"#;
     row(PROVIDER, "api", "api: 'openai-completions', models: [{ id: 'one' }]", PLAIN, LOCAL, other);

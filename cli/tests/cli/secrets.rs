@@ -883,7 +883,7 @@ fn a_proxy_on_the_way_to_an_https_server_is_shown_its_name_alone() {
         assert_eq!(request.line, "CONNECT gate.example:443 HTTP/1.1");
         let headers = request.headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
         assert!(
-            headers.iter().all(|name| ["host", "proxy-authorization", "user-agent"].contains(name)),
+            headers.iter().all(|name| ["host", "proxy-authorization", "user-agent", "accept"].contains(name)),
             "{headers:?}"
         );
     }
