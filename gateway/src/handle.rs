@@ -22,6 +22,7 @@ use crate::claude::Lessons;
 use crate::failure::Failure;
 use crate::guard::{Admission, Key, admit, check_host, check_origin, check_signature};
 use crate::names::Names;
+use crate::openai::Unserved;
 use crate::record::{Ledger, Tally};
 use crate::route::{Form, Route};
 use crate::server::{LARGEST_HEAD, Options};
@@ -36,7 +37,9 @@ pub(crate) struct Gateway {
     keys: Vec<Key>,
     hosts: Vec<String>,
     origins: Vec<String>,
-    replays: bool,
+    pub(crate) replays: bool,
+    /// What OpenAI's models are not served as.
+    pub(crate) unserved: Unserved,
     /// Bytes of requests' bodies in memory.
     held: AtomicUsize,
     is_stopping: AtomicBool,
@@ -60,6 +63,7 @@ impl Gateway {
             clients,
             ledger: Arc::new(Ledger::new(options.log, options.retries)),
             lessons: Lessons::default(),
+            unserved: Unserved::default(),
             keys: options.keys,
             hosts: options.hosts,
             origins: options.origins,
@@ -145,7 +149,7 @@ impl Gateway {
             Route::Messages => self.messages(call).await,
             Route::CountTokens => self.count_tokens(call).await,
             Route::Embeddings => self.embed(call).await,
-            route => self.translate(&route, call).await,
+            route => self.openai(&route, call).await,
         }
     }
 
@@ -333,8 +337,16 @@ fn preflight(headers: &HeaderMap) -> Response {
     response
 }
 
+/// The page for people. What it shows, it asks for with the key.
 fn page() -> Response {
-    text(StatusCode::OK, String::new())
+    let mut response =
+        whole(StatusCode::OK, "text/html; charset=utf-8", Bytes::from_static(PAGE.as_bytes()), None);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
 }
 
 fn text(status: StatusCode, text: String) -> Response {
@@ -436,6 +448,12 @@ pub(crate) fn set_notes(headers: &mut HeaderMap, model: &str, notes: &[String]) 
     }
 }
 
+const PAGE: &str = include_str!("page.html");
+/// Nothing from elsewhere, and no other script or style than the page's own, which are named by their hashes.
+const POLICY: &str = concat!(
+    "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; ",
+    "frame-ancestors 'none'; style-src 'sha256-THT2VCW6KrZ2Sp1RjJTIgtpkWVfcW6LDM7WJFv/6cP8='; script-src 'sha256-S0YhZExKfboGvDJ7bfoiD9pVUSN7mnkC8P0nb3YMRVI='"
+);
 const EXPOSED: &str =
     "request-id, x-request-id, x-amzn-requestid, x-pumice-model, x-pumice-note, retry-after";
 const LARGEST_BODY: usize = 32 * 1024 * 1024;
@@ -448,3 +466,24 @@ const READY_KEPT: Duration = Duration::from_secs(10);
 const UNREADY_KEPT: Duration = Duration::from_secs(2);
 const MOST_NOTES: usize = 16;
 const LONGEST_NOTE: usize = 500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine as _;
+
+    #[test]
+    fn the_policy_names_the_pages_own_style_and_script_alone() {
+        for tag in ["style", "script"] {
+            let (_, rest) = PAGE.split_once(&format!("<{tag}>")).unwrap();
+            let (text, _) = rest.split_once(&format!("</{tag}>")).unwrap();
+            let hash = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+            let hash = base64::engine::general_purpose::STANDARD.encode(hash);
+            assert!(POLICY.contains(&format!("{tag}-src 'sha256-{hash}'")), "{tag}-src 'sha256-{hash}'");
+        }
+        for outside in ["http:", "https:", "src=", "@import", "url(", " style=", " onclick=", "innerHTML"] {
+            let of_svg = PAGE.replace("http://www.w3.org/2000/svg", "");
+            assert!(!of_svg.contains(outside), "{outside}");
+        }
+    }
+}

@@ -39,6 +39,7 @@ mod media;
 mod messages;
 mod models;
 mod names;
+mod openai;
 mod passage;
 mod record;
 #[cfg(test)]

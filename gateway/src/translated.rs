@@ -19,10 +19,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::body::{Outgoing, Pieces, Response};
 use crate::dialect::{Begin, Encoder, Read, Translated};
 use crate::failure::Failure;
-use crate::handle::{Call, Gateway, respond, set_notes, set_request_id, whole};
+use crate::handle::{Gateway, respond, set_notes, set_request_id, whole};
 use crate::names::Names;
 use crate::record::{Tally, Tokens};
-use crate::route::{Form, Route};
+use crate::route::Form;
 
 impl Gateway {
     /// A call of a dialect that is translated.
@@ -70,15 +70,6 @@ impl Gateway {
         set_request_id(response.headers_mut(), form, request_id.as_deref());
         set_notes(response.headers_mut(), &id, &notes);
         response
-    }
-
-    /// The dialects of OpenAI.
-    pub(crate) async fn translate(&self, route: &Route, call: Call) -> Response {
-        let read = match route {
-            Route::Responses => crate::responses::read,
-            _ => crate::chat_completions::read,
-        };
-        self.converse(read, Form::OpenAi, &call.body, call.tally).await
     }
 
     async fn begin(&self, translated: Translated, tally: &mut Tally) -> Result<Begun, Failure> {

@@ -36,13 +36,15 @@ impl Tail {
 pub(crate) fn tokens(text: &str) -> Tokens {
     let number = |name: &str| {
         let (_, rest) = text.rsplit_once(name)?;
-        let rest = rest.strip_prefix('"')?.trim_start().strip_prefix(':')?.trim_start();
+        let rest = rest.trim_start().strip_prefix(':')?.trim_start();
         rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u64>().ok()
     };
     for [input, output, read, write] in NAMES {
         if let (Some(prompt), Some(output)) = (number(input), number(output)) {
             let (cached, written) = (number(read), number(write).unwrap_or_default());
             let input = prompt.saturating_add(cached.unwrap_or_default()).saturating_add(written);
+            // OpenAI counts the cache among the tokens of the prompt.
+            let cached = cached.or_else(|| number("\"cached_tokens\""));
             return Tokens { input: Some(input), output: Some(output), cached };
         }
     }
@@ -50,11 +52,22 @@ pub(crate) fn tokens(text: &str) -> Tokens {
 }
 
 /// What input, output, and tokens read from and written to the cache are called: in Converse, in the metrics at the end
-/// of an InvokeModel stream, and in Anthropic's usage.
-const NAMES: [[&str; 4]; 3] = [
-    ["\"inputTokens", "\"outputTokens", "\"cacheReadInputTokens", "\"cacheWriteInputTokens"],
-    ["\"inputTokenCount", "\"outputTokenCount", "\"cacheReadInputTokenCount", "\"cacheWriteInputTokenCount"],
-    ["\"input_tokens", "\"output_tokens", "\"cache_read_input_tokens", "\"cache_creation_input_tokens"],
+/// of an InvokeModel stream, in OpenAI's chat completions, and in Anthropic's messages and OpenAI's responses.
+const NAMES: [[&str; 4]; 4] = [
+    ["\"inputTokens\"", "\"outputTokens\"", "\"cacheReadInputTokens\"", "\"cacheWriteInputTokens\""],
+    [
+        "\"inputTokenCount\"",
+        "\"outputTokenCount\"",
+        "\"cacheReadInputTokenCount\"",
+        "\"cacheWriteInputTokenCount\"",
+    ],
+    ["\"prompt_tokens\"", "\"completion_tokens\"", "", ""],
+    [
+        "\"input_tokens\"",
+        "\"output_tokens\"",
+        "\"cache_read_input_tokens\"",
+        "\"cache_creation_input_tokens\"",
+    ],
 ];
 const LONGEST: usize = 8 * 1024;
 
@@ -87,6 +100,11 @@ mod tests {
         let chunk = r#"{"type":"message_stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":9,"outputTokenCount":8}}"#;
         let chunk = format!("\u{1}{{\"bytes\":\"{}\",\"p\":\"abc\"}}\u{2}", STANDARD.encode(chunk));
         assert_eq!(of(&[&long, &chunk]), known(9, 8, None));
+        let chat = r#"{"usage":{"prompt_tokens":9,"completion_tokens":8,"prompt_tokens_details":{"cached_tokens":4}}}"#;
+        assert_eq!(of(&[chat]), known(9, 8, Some(4)));
+        let responses =
+            r#"{"usage":{"input_tokens":9,"input_tokens_details":{"cached_tokens":4},"output_tokens":8}}"#;
+        assert_eq!(of(&[responses]), known(9, 8, Some(4)));
         assert_eq!(of(&["", "no tokens"]), Tokens::default());
     }
 

@@ -196,3 +196,13 @@ fn metrics_and_status_count_calls_and_hold_nothing_that_was_said() {
     let calls = gate.get("/pumice/status?after=1");
     assert_eq!(calls.json()["calls"], json!([]));
 }
+
+#[test]
+fn the_page_is_one_file_with_a_strict_policy() {
+    let server = Server::start([Answer::whole(200, "{}")]);
+    let reply = Gate::before(&server.url).get("/");
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    let policy = reply.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
+    assert!(reply.text().contains("<title>pumice</title>"));
+}

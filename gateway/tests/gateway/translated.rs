@@ -177,3 +177,35 @@ fn what_is_changed_is_said_and_settings_hold() {
     assert_eq!(sent["guardrailConfig"]["guardrailIdentifier"], "g");
     assert_eq!(sent["messages"][0]["role"], "user", "the history is repaired");
 }
+
+#[test]
+fn openais_own_models_are_passed_on_where_the_runtime_serves_them_so() {
+    let server = Server::start([
+        Answer::whole(200, r#"{"choices":[],"usage":{"prompt_tokens":4,"completion_tokens":2}}"#)
+            .only_for("chat/completions"),
+        Answer::whole(404, "{}").only_for("/openai/v1/responses"),
+        Answer::stream(server::text_answer(&["Hi"])).only_for("/converse-stream"),
+    ]);
+    let gate = Gate::before(&server.url);
+    let body = br#"{"model":"openai.gpt-oss-120b-1:0","seed": 5, "messages":[]}"#;
+    let reply = gate.ask("POST", "/v1/chat/completions", &[("content-type", "application/json")], body);
+    assert_eq!((reply.status, reply.header("x-request-id")), (200, Some("test-request-id")));
+    assert!(reply.text().starts_with(r#"{"choices":[],"#));
+    let sent = server.requests().pop().unwrap();
+    assert_eq!((&*sent.line, &*sent.body), ("POST /openai/v1/chat/completions HTTP/1.1", &body[..]));
+    assert_eq!(gate.logged()["inputTokens"], 4);
+    // Behind the provider's name, the id is what is sent.
+    let body = br#"{"model":"bedrock/openai.gpt-oss-120b-1:0","messages":[]}"#;
+    gate.ask("POST", "/v1/chat/completions", &[], body);
+    assert_eq!(server.requests().pop().unwrap().json()["model"], "openai.gpt-oss-120b-1:0");
+
+    server.forget_requests();
+    for requests in [2, 3] {
+        let reply = gate.post(
+            "/v1/responses",
+            &json!({"model": "openai.gpt-oss-120b-1:0", "input": "Hi", "store": false}),
+        );
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert_eq!(server.requests().len(), requests, "that it is not served so is remembered");
+    }
+}
