@@ -48,6 +48,9 @@ pub mod internal {
     pub use crate::error::shortened;
     pub use crate::event::{service_error, with_original};
     pub use crate::frame::seal;
-    pub use crate::shape::read::{Text, from_json, next_name, optional, required};
+    pub use crate::shape::read::{
+        Failed, Form, List, Map, Null, Object, Place, Shape, Source, Word, deserialize, from_json, members,
+        optional, required, variant,
+    };
     pub use crate::surrogate::lone_surrogates;
 }

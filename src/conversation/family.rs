@@ -4,11 +4,11 @@
 //! capability the first row that says it counts: what was learnt from a refusal, then the rows of the options, then
 //! those of the program, which end with a row for every model. `docs/models.md` names the source of each row.
 
-use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::Target;
+use pumice_codec::internal::{Failed, Null, Shape, Source};
 
 /// What a capability may be.
 #[derive(Debug, Clone, Copy)]
@@ -194,7 +194,7 @@ impl Family {
         changed
     }
 
-    fn read(members: Map<String, Value>) -> Result<Self, String> {
+    fn of(members: Map<String, Value>) -> Result<Self, String> {
         let mut family = Self::default();
         for (name, value) in members {
             let texts = || {
@@ -253,14 +253,25 @@ impl Serialize for Family {
     }
 }
 
-impl<'de> Deserialize<'de> for Family {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::Object(members) => Self::read(members).map_err(de::Error::custom),
-            _ => Err(de::Error::custom("expected a family: an object")),
+impl Shape for Family {
+    fn blank() -> Self {
+        Self::default()
+    }
+
+    fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
+        let mut value = Value::Null;
+        if !value.read(source, null)? {
+            return Ok(false);
         }
+        let Value::Object(members) = value else {
+            return Err(source.fail(&"expected a family: an object"));
+        };
+        *self = Self::of(members).map_err(|message| source.fail(&message))?;
+        Ok(true)
     }
 }
+
+pumice_codec::deserialize! { Family }
 
 /// What a model takes: all rows that match it as one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,18 +1,13 @@
 //! The content of messages.
 
-use std::fmt;
-
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 #[cfg(doc)]
 use crate::ErrorKind;
-use crate::Result;
 use crate::conversation::{Media, MediaFormat};
 use crate::converse::{Citation, CitationsConfig, ContentBlock};
 use crate::shape::{Blob, Document, Members};
-use pumice_codec::internal::next_name;
+use pumice_codec::internal::{Failed, Null, Place, Shape, Source};
 use pumice_codec::structure;
 
 tagged! {
@@ -37,7 +32,7 @@ impl Content {
     ///
     /// Fails with [`ErrorKind::InvalidInput`] for a file that the service accepts neither as an image nor as a
     /// document, and for an image that is too large.
-    pub fn of_file(name: &str, bytes: &[u8]) -> Result<Self> {
+    pub fn of_file(name: &str, bytes: &[u8]) -> crate::Result<Self> {
         let format = MediaFormat::of_file(name, bytes)?;
         let media_type = format.media_type().unwrap_or_default();
         let data = Blob::from(bytes.to_vec()).to_base64();
@@ -189,31 +184,23 @@ impl Serialize for Contents {
     }
 }
 
-impl<'de> Deserialize<'de> for Contents {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StringOrBlocks;
-        impl<'de> Visitor<'de> for StringOrBlocks {
-            type Value = Contents;
+impl Shape for Contents {
+    fn blank() -> Self {
+        Self::default()
+    }
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a list of blocks")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Contents, E> {
-                Ok(text.into())
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut blocks: A) -> Result<Contents, A::Error> {
-                let mut contents = Contents::default();
-                while let Some(block) = blocks.next_element()? {
-                    contents.0.push(block);
-                }
-                Ok(contents)
-            }
+    fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
+        let mut text = None::<String>;
+        let place = Place::TextOrList(&mut text, &mut self.0, "a string or a list of blocks");
+        let found = source.next(place, null)?;
+        if let Some(text) = text {
+            *self = text.into();
         }
-        deserializer.deserialize_any(StringOrBlocks)
+        Ok(found)
     }
 }
+
+pumice_codec::deserialize! { Contents }
 
 /// A tool call with its `type`, as it stands in a message.
 pub(crate) struct InMessage<'a>(pub(super) &'a ToolCall);

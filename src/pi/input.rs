@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer};
+use serde::de;
 use serde::ser::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::message::{Message, SystemMessage, ToolResultMessage, UserMessage};
 use crate::conversation::Family;
@@ -13,8 +14,8 @@ use crate::guardrail::GuardrailConfiguration;
 use crate::models::Cost;
 use crate::shape::{Document, Members};
 use crate::spelling::near_miss;
-use crate::{Error, ErrorKind, Result};
-use pumice_codec::internal::lone_surrogates;
+use crate::{Error, ErrorKind};
+use pumice_codec::internal::{Failed, Null, Shape, Source, lone_surrogates};
 use pumice_codec::structure;
 
 structure! {
@@ -38,7 +39,7 @@ impl Input {
     ///
     /// Fails with [`ErrorKind::InvalidInput`], and says where. A member of the model, the context, its messages and tools,
     /// or the options whose name is nearly that of a known one fails too; other unknown members are kept.
-    pub fn from_json(json: &str) -> Result<Self> {
+    pub fn from_json(json: &str) -> crate::Result<Self> {
         let expected = "the input: expected JSON of the form {\"model\": …, \"context\": …, \"options\": …}";
         let input = read::<Self>(json, expected)?;
         check_names("", &input.other, Self::MEMBERS)?;
@@ -65,7 +66,7 @@ impl Input {
 }
 
 /// Fails for a member whose name is nearly that of a known one.
-fn check_names(way: &str, unknown: &Members, known: &[&str]) -> Result<()> {
+fn check_names(way: &str, unknown: &Members, known: &[&str]) -> crate::Result<()> {
     let near = |name: &str| near_miss(name, known.iter().copied());
     match unknown.iter().find_map(|(name, _)| Some((name, near(name)?))) {
         Some((name, near)) => {
@@ -77,7 +78,7 @@ fn check_names(way: &str, unknown: &Members, known: &[&str]) -> Result<()> {
 }
 
 /// Reads JSON as JavaScript writes it.
-fn read<T: de::DeserializeOwned>(json: &str, expected: &str) -> Result<T> {
+fn read<T: de::DeserializeOwned>(json: &str, expected: &str) -> crate::Result<T> {
     serde_json::from_str(&lone_surrogates(json, ""))
         .map_err(|source| Error::new(ErrorKind::InvalidInput, expected).with_source(source))
 }
@@ -150,7 +151,7 @@ impl Context {
     /// Reads JSON as JavaScript writes it: without its lone surrogates.
     ///
     /// Fails with [`ErrorKind::InvalidInput`], and says where.
-    pub fn from_json(json: &str) -> Result<Self> {
+    pub fn from_json(json: &str) -> crate::Result<Self> {
         read(json, "expected a conversation: JSON of the form {\"systemPrompt\": …, \"messages\": […]}")
     }
 }
@@ -278,11 +279,17 @@ impl Serialize for Secret {
     }
 }
 
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self)
+impl Shape for Secret {
+    fn blank() -> Self {
+        Self(String::new())
+    }
+
+    fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
+        self.0.read(source, null)
     }
 }
+
+pumice_codec::deserialize! { Secret }
 
 /// Whether the model must call a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -309,21 +316,32 @@ impl Serialize for ToolChoice {
     }
 }
 
-impl<'de> Deserialize<'de> for ToolChoice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = serde_json::Value::deserialize(deserializer)?;
-        let kind = value.as_str().or_else(|| value.get("type")?.as_str());
-        match (kind, value.get("name").and_then(serde_json::Value::as_str)) {
-            (Some("auto"), _) => Ok(Self::Auto),
-            (Some("any" | "required"), _) => Ok(Self::Any),
-            (Some("none"), _) => Ok(Self::None),
-            (Some("tool"), Some(name)) => Ok(Self::Tool(name.to_owned())),
-            _ => Err(de::Error::custom(
-                "toolChoice: expected auto, any, none or {\"type\": \"tool\", \"name\": …}",
-            )),
+impl Shape for ToolChoice {
+    fn blank() -> Self {
+        Self::Auto
+    }
+
+    fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
+        let mut value = Value::Null;
+        if !value.read(source, null)? {
+            return Ok(false);
         }
+        let kind = value.as_str().or_else(|| value.get("type")?.as_str());
+        *self = match (kind, value.get("name").and_then(Value::as_str)) {
+            (Some("auto"), _) => Self::Auto,
+            (Some("any" | "required"), _) => Self::Any,
+            (Some("none"), _) => Self::None,
+            (Some("tool"), Some(name)) => Self::Tool(name.to_owned()),
+            _ => {
+                let expected = "toolChoice: expected auto, any, none or {\"type\": \"tool\", \"name\": …}";
+                return Err(source.fail(&expected));
+            }
+        };
+        Ok(true)
     }
 }
+
+pumice_codec::deserialize! { ToolChoice }
 
 #[cfg(test)]
 mod tests {

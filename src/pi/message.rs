@@ -3,10 +3,6 @@
 //! Reading is tolerant: unknown members, and messages and blocks of unknown kinds, are kept as they came; `null` counts
 //! as absent; content may be a string.
 
-use std::fmt;
-
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Number;
 
@@ -15,7 +11,7 @@ use crate::conversation::{Charge, cache_write_1h};
 use crate::converse::TokenUsage;
 use crate::models::Cost;
 use crate::shape::{Document, Members};
-use pumice_codec::internal::next_name;
+use pumice_codec::internal::{Failed, Null, Shape, Source};
 use pumice_codec::{enumeration, structure};
 
 tagged! {
@@ -286,11 +282,17 @@ impl Serialize for Dollars {
     }
 }
 
-impl<'de> Deserialize<'de> for Dollars {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        f64::deserialize(deserializer).map(Self)
+impl Shape for Dollars {
+    fn blank() -> Self {
+        Self::default()
+    }
+
+    fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
+        self.0.read(source, null)
     }
 }
+
+pumice_codec::deserialize! { Dollars }
 
 /// A message with its `role`, as it stands in a conversation.
 pub(crate) struct InConversation<'a>(pub(super) &'a AssistantMessage);

@@ -41,49 +41,89 @@ macro_rules! tagged {
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Tagged;
-                impl<'de> Visitor<'de> for Tagged {
-                    type Value = $name;
+        pumice_codec::deserialize! { $name }
 
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str(concat!("an object with the member ", $tag))
+        const _: () = {
+            use pumice_codec::internal::{Failed, Form, Null, Object, Place, Shape, Source, members, required};
+
+            impl Shape for $name {
+                fn blank() -> Self {
+                    Self::Unknown(Document::default())
+                }
+
+                fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
+                    let mut reading = Reading { value: Self::blank(), members: Members::NONE };
+                    let found = source.next(Place::Object(&mut reading), null)?;
+                    *self = reading.value;
+                    Ok(found)
+                }
+            }
+
+            /// What was read so far.
+            struct Reading {
+                value: $name,
+                /// The members, while the kind is not known.
+                members: Members,
+            }
+
+            impl Reading {
+                /// Whether the value is of the kind that the tag says.
+                fn become_kind(&mut self, tag: &Document) -> bool {
+                    match tag.text() {
+                        $( concat!("\"", $wire, "\"") => self.value = $name::$variant(Shape::blank()), )+
+                        _ => return false,
                     }
+                    true
+                }
+            }
 
-                    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
-                        let mut members = Members::default();
-                        while let Some(name) = next_name(&mut map)? {
-                            if name.0 == $tag && members.is_empty() {
-                                // The tag usually comes first: the rest is read without a detour.
-                                let tag = map.next_value::<Document>()?;
-                                match tag.text() {
-                                    $(
-                                        concat!("\"", $wire, "\"") => {
-                                            let rest = MapAccessDeserializer::new(map);
-                                            return <$type>::deserialize(rest).map($name::$variant);
-                                        }
-                                    )+
-                                    _ => members.insert($tag, tag),
-                                }
-                            } else {
-                                members.read_next(name, &mut map)?;
-                            }
+            impl Object for Reading {
+                fn form(&self) -> &'static Form {
+                    const EXPECTED: &str = concat!("an object with the member ", $tag);
+                    match &self.value {
+                        $( $name::$variant(value) => value.form(), )+
+                        // The tag usually comes first: the rest is read without a detour.
+                        $name::Unknown(_) if self.members.is_empty() => {
+                            &Form { expected: EXPECTED, names: &[$tag], required: 0 }
                         }
-                        let document = Document::write(&members).map_err(de::Error::custom)?;
-                        match members.named($tag).map(Document::text) {
-                            $(
-                                Some(concat!("\"", $wire, "\"")) => {
-                                    let value = serde_json::from_str::<$type>(document.text());
-                                    value.map($name::$variant).map_err(de::Error::custom)
-                                }
-                            )+
-                            _ => Ok($name::Unknown(document)),
-                        }
+                        $name::Unknown(_) => &Form { expected: EXPECTED, names: &[], required: 0 },
                     }
                 }
-                deserializer.deserialize_map(Tagged)
+
+                fn member(&mut self, at: usize, source: &mut dyn Source) -> Result<bool, Failed> {
+                    match &mut self.value {
+                        $( $name::$variant(value) => return value.member(at, source), )+
+                        $name::Unknown(_) => {}
+                    }
+                    let mut tag = Document::default();
+                    required(&mut tag, source)?;
+                    if !self.become_kind(&tag) {
+                        self.members.insert($tag, tag);
+                    }
+                    Ok(true)
+                }
+
+                fn other(&mut self) -> Option<&mut Members> {
+                    match &mut self.value {
+                        $( $name::$variant(value) => value.other(), )+
+                        $name::Unknown(_) => Some(&mut self.members),
+                    }
+                }
+
+                fn end(&mut self) -> Result<(), String> {
+                    match &mut self.value {
+                        $( $name::$variant(value) => return value.end(), )+
+                        $name::Unknown(_) => {}
+                    }
+                    let document = Document::write(&self.members).map_err(|error| error.to_string())?;
+                    let tag = self.members.remove($tag);
+                    if tag.is_some_and(|tag| self.become_kind(&tag)) {
+                        return members(self, document.text());
+                    }
+                    self.value = $name::Unknown(document);
+                    Ok(())
+                }
             }
-        }
+        };
     };
 }

@@ -7,11 +7,10 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::{GeneralPurpose, PAD};
 use bytes::Bytes;
-use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
-use super::read::Text;
-use crate::error::{Error, ErrorKind, Result};
+use super::read::{Failed, Null, Shape, Source};
+use crate::error::{Error, ErrorKind};
 
 /// Bytes, which the API writes in JSON as padded base64. White space in base64 is ignored.
 ///
@@ -21,7 +20,7 @@ pub struct Blob(pub Bytes);
 
 impl Blob {
     /// Decodes base64.
-    pub fn from_base64(text: &str) -> Result<Self> {
+    pub fn from_base64(text: &str) -> crate::Result<Self> {
         let spaced = text.bytes().any(|byte| byte.is_ascii_whitespace());
         let text = if spaced {
             Cow::Owned(text.split_ascii_whitespace().collect::<String>())
@@ -57,15 +56,23 @@ impl Serialize for Blob {
     }
 }
 
-impl<'de> Deserialize<'de> for Blob {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Text::deserialize(deserializer)?;
-        Self::from_base64(&text.0).map_err(|error| match std::error::Error::source(&error) {
-            Some(source) => de::Error::custom(format_args!("{error}: {source}")),
-            None => de::Error::custom(error),
-        })
+impl Shape for Blob {
+    fn blank() -> Self {
+        Self::default()
+    }
+
+    fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
+        let mut text = String::new();
+        let found = text.read(source, null)?;
+        *self = Self::from_base64(&text).map_err(|error| match std::error::Error::source(&error) {
+            Some(cause) => source.fail(&format_args!("{error}: {cause}")),
+            None => source.fail(&error),
+        })?;
+        Ok(found)
     }
 }
+
+crate::deserialize! { Blob }
 
 /// Padded base64, as the API writes it. When reading, the padding may be missing.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -126,42 +126,72 @@ macro_rules! structure {
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Members;
-                impl<'de> serde::de::Visitor<'de> for Members {
-                    type Value = $name;
+        impl $crate::internal::Shape for $name {
+            fn blank() -> Self {
+                Self {
+                    $($( $lfield: $crate::internal::Shape::blank(), )+)?
+                    $($( $rfield: $crate::internal::Shape::blank(), )+)?
+                    $($( $ifield: None, )+)?
+                    $($( $ofield: None, )+)?
+                    other: $crate::shape::Members::NONE,
+                }
+            }
 
-                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                        f.write_str(concat!("an object (", stringify!($name), ")"))
-                    }
+            fn read(
+                &mut self,
+                source: &mut dyn $crate::internal::Source,
+                null: $crate::internal::Null,
+            ) -> Result<bool, $crate::internal::Failed> {
+                source.next($crate::internal::Place::Object(self), null)
+            }
+        }
 
-                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
-                        $($( let mut $lfield: Option<$ltype> = None; )+)?
-                        $($( let mut $rfield: Option<$rtype> = None; )+)?
-                        $($( let mut $ifield: Option<Vec<$itype>> = None; )+)?
-                        $($( let mut $ofield: Option<$otype> = None; )+)?
-                        let mut other = $crate::shape::Members::default();
-                        while let Some(name) = $crate::internal::next_name(&mut map)? {
-                            match &*name.0 {
-                                $($( $lwire => $crate::internal::required(&mut $lfield, &mut map)?, )+)?
-                                $($( $rwire => $crate::internal::required(&mut $rfield, &mut map)?, )+)?
-                                $($( $iwire => $crate::internal::optional(&mut $ifield, &mut map)?, )+)?
-                                $($( $owire => $crate::internal::optional(&mut $ofield, &mut map)?, )+)?
-                                $($( $ignored => { map.next_value::<serde::de::IgnoredAny>()?; } )+)?
-                                _ => other.read_next(name, &mut map)?,
-                            }
-                        }
-                        Ok($name {
-                            $($( $lfield: $lfield.ok_or_else(|| serde::de::Error::missing_field($lwire))?, )+)?
-                            $($( $rfield: $rfield.ok_or_else(|| serde::de::Error::missing_field($rwire))?, )+)?
-                            $($( $ifield, )+)?
-                            $($( $ofield, )+)?
-                            other,
-                        })
+        $crate::deserialize! { $name }
+
+        const _: () = {
+            use $crate::internal::{Failed, Form, Null, Object, Place, Source};
+
+            /// The position of each member in `MEMBERS`. The ignored ones come after them.
+            #[allow(non_camel_case_types, dead_code, reason = "named as the members, of which there may be none")]
+            enum At { $($( $lfield, )+)? $($( $rfield, )+)? $($( $ifield, )+)? $($( $ofield, )+)? }
+
+            impl Object for $name {
+                fn form(&self) -> &'static Form {
+                    const REQUIRED: &[&str] = &[$($( $lwire, )+)? $($( $rwire, )+)?];
+                    const FORM: Form = Form {
+                        expected: concat!("an object (", stringify!($name), ")"),
+                        names: $name::MEMBERS,
+                        required: REQUIRED.len(),
+                    };
+                    &FORM
+                }
+
+                fn member(&mut self, at: usize, source: &mut dyn Source) -> Result<bool, Failed> {
+                    match at {
+                        $($( at if at == At::$lfield as usize => $crate::internal::required(&mut self.$lfield, source), )+)?
+                        $($( at if at == At::$rfield as usize => $crate::internal::required(&mut self.$rfield, source), )+)?
+                        $($( at if at == At::$ifield as usize => $crate::internal::optional(&mut self.$ifield, source), )+)?
+                        $($( at if at == At::$ofield as usize => $crate::internal::optional(&mut self.$ofield, source), )+)?
+                        _ => source.next(Place::Ignored, Null::IsRead),
                     }
                 }
-                deserializer.deserialize_map(Members)
+
+                fn other(&mut self) -> Option<&mut $crate::shape::Members> {
+                    Some(&mut self.other)
+                }
+            }
+        };
+    };
+}
+
+/// Implements serde's reading for a type that has a reader.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! deserialize {
+    ($name:ident) => {
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::internal::deserialize(deserializer)
             }
         }
     };
@@ -221,37 +251,53 @@ macro_rules! union {
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct OneMember;
-                impl<'de> serde::de::Visitor<'de> for OneMember {
-                    type Value = $name;
+        impl $crate::internal::Shape for $name {
+            fn blank() -> Self {
+                Self::Unknown($crate::shape::Members::NONE)
+            }
 
-                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                        f.write_str(concat!("an object with one member (", stringify!($name), ")"))
-                    }
-
-                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
-                        let mut known = None;
-                        let mut other = $crate::shape::Members::default();
-                        while let Some(name) = $crate::internal::next_name(&mut map)? {
-                            match &*name.0 {
-                                $(
-                                    $wire if known.is_none() => {
-                                        let mut value = None::<$type>;
-                                        $crate::internal::optional(&mut value, &mut map)?;
-                                        known = value.map($name::$variant);
-                                    }
-                                )+
-                                _ => other.read_next(name, &mut map)?,
-                            }
-                        }
-                        Ok(known.unwrap_or($name::Unknown(other)))
-                    }
-                }
-                deserializer.deserialize_map(OneMember)
+            fn read(
+                &mut self,
+                source: &mut dyn $crate::internal::Source,
+                null: $crate::internal::Null,
+            ) -> Result<bool, $crate::internal::Failed> {
+                source.next($crate::internal::Place::Object(self), null)
             }
         }
+
+        $crate::deserialize! { $name }
+
+        const _: () = {
+            use $crate::internal::{Failed, Form, Object, Source, variant};
+
+            /// The position of each variant.
+            enum At { $( $variant, )+ }
+
+            const EXPECTED: &str = concat!("an object with one member (", stringify!($name), ")");
+
+            impl Object for $name {
+                fn form(&self) -> &'static Form {
+                    match self {
+                        Self::Unknown(_) => &Form { expected: EXPECTED, names: &[$( $wire ),+], required: 0 },
+                        _ => &Form { expected: EXPECTED, names: &[], required: 0 },
+                    }
+                }
+
+                fn member(&mut self, at: usize, source: &mut dyn Source) -> Result<bool, Failed> {
+                    match at {
+                        $( at if at == At::$variant as usize => variant(self, Self::$variant, source), )+
+                        _ => Ok(false),
+                    }
+                }
+
+                fn other(&mut self) -> Option<&mut $crate::shape::Members> {
+                    match self {
+                        Self::Unknown(members) => Some(members),
+                        _ => None,
+                    }
+                }
+            }
+        };
     };
 }
 
@@ -314,8 +360,10 @@ macro_rules! enumeration {
 
         impl From<&str> for $name {
             fn from(value: &str) -> Self {
-                match value {
-                    $( $wire => Self::$variant, )+
+                /// The position of each value.
+                enum At { $( $variant, )+ }
+                match Self::VALUES.iter().position(|known| *known == value) {
+                    $( Some(at) if at == At::$variant as usize => Self::$variant, )+
                     _ => Self::Unknown(value.to_owned()),
                 }
             }
@@ -333,11 +381,27 @@ macro_rules! enumeration {
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::internal::Text::deserialize(deserializer).map(|value| Self::from(&*value.0))
+        impl $crate::internal::Shape for $name {
+            fn blank() -> Self {
+                Self::Unknown(String::new())
+            }
+
+            fn read(
+                &mut self,
+                source: &mut dyn $crate::internal::Source,
+                null: $crate::internal::Null,
+            ) -> Result<bool, $crate::internal::Failed> {
+                source.next($crate::internal::Place::Word(self), null)
             }
         }
+
+        impl $crate::internal::Word for $name {
+            fn set(&mut self, text: &str) {
+                *self = text.into();
+            }
+        }
+
+        $crate::deserialize! { $name }
     };
 }
 
@@ -432,12 +496,23 @@ mod tests {
     }
 
     #[test]
+    fn of_members_of_one_name_the_last_counts() {
+        assert_eq!(round_trip(r#"{"size":1,"size":2,"colour":"red","colour":null}"#), r#"{"size":2}"#);
+        let lids = r#"{"id":"a","id":"b","parts":[{"wood":"oak"}],"parts":[{"wood":"elm"}]}"#;
+        assert_eq!(serde_json::from_str::<Ask>(lids).unwrap(), Ask::new("b").part(Lid::Wood("elm".into())));
+        let twice = r#"{"size":1,"lid":{"new":1},"lid":{"wood":"oak","made":2,"new":3}}"#;
+        assert_eq!(round_trip(twice), r#"{"size":1,"lid":{"wood":"oak"}}"#);
+    }
+
+    #[test]
     fn a_missing_or_ill_typed_member_is_named() {
         let fault = |json| serde_json::from_str::<Thing>(json).unwrap_err().to_string();
         assert!(fault("{}").contains("missing field `size`"));
         assert!(fault(r#"{"size":"x"}"#).contains("expected u64"));
         assert!(fault("[]").contains("an object (Thing)"));
         assert!(fault(r#"{"size":1,"lid":"wood"}"#).contains("one member (Lid)"));
+        assert!(fault(r#"{"size":null}"#).contains("invalid type: null, expected u64 at line 1 column 12"));
+        assert!(fault("{\n\"colour\":\"red\"}").contains("missing field `size` at line 2 column 15"));
     }
 
     #[test]

@@ -53,6 +53,10 @@ impl Document {
         })
     }
 
+    pub(super) fn null() -> Self {
+        Self(RawValue::NULL.to_owned())
+    }
+
     /// The text of the document: valid JSON.
     pub fn text(&self) -> &str {
         self.0.get()

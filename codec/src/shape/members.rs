@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::Document;
-use super::read::Text;
+use super::read::{Failed, Form, Null, Object, Place, Shape, Source};
 
 /// Members of an object that its type does not know, in the order in which they arrived.
 #[derive(Clone, PartialEq, Default)]
@@ -57,15 +56,8 @@ impl Members {
         self.0.as_ref().map_or(&[], |list| list.as_slice())
     }
 
-    #[inline(never)]
-    #[doc(hidden)]
-    pub fn read_next<'de, A: MapAccess<'de>>(
-        &mut self,
-        name: Text<'de>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        self.0.get_or_insert_default().push((name.0.into_owned(), map.next_value()?));
-        Ok(())
+    pub(super) fn push(&mut self, name: String, value: Document) {
+        self.0.get_or_insert_default().push((name, value));
     }
 
     #[doc(hidden)]
@@ -88,24 +80,28 @@ impl Serialize for Members {
     }
 }
 
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyObject;
-        impl<'de> Visitor<'de> for AnyObject {
-            type Value = Members;
+crate::deserialize! { Members }
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+impl Shape for Members {
+    fn blank() -> Self {
+        Self::NONE
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Members::default();
-                while let Some(name) = map.next_key()? {
-                    members.read_next(name, &mut map)?;
-                }
-                Ok(members)
-            }
-        }
-        deserializer.deserialize_map(AnyObject)
+    fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
+        source.next(Place::Object(self), null)
+    }
+}
+
+impl Object for Members {
+    fn form(&self) -> &'static Form {
+        &Form { expected: "an object", names: &[], required: 0 }
+    }
+
+    fn member(&mut self, _: usize, _: &mut dyn Source) -> Result<bool, Failed> {
+        Ok(false)
+    }
+
+    fn other(&mut self) -> Option<&mut Self> {
+        Some(self)
     }
 }

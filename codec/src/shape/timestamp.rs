@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::read::{Failed, Null, Shape, Source};
 
 /// A time as the service wrote it, not interpreted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,15 +42,26 @@ impl Serialize for Timestamp {
     }
 }
 
-impl<'de> Deserialize<'de> for Timestamp {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(text) => Ok(Self::Text(text)),
-            serde_json::Value::Number(seconds) => Ok(Self::Seconds(seconds)),
-            _ => Err(de::Error::custom("expected a timestamp: ISO 8601, or seconds since 1970")),
+impl Shape for Timestamp {
+    fn blank() -> Self {
+        Self::Text(String::new())
+    }
+
+    fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
+        let mut value = Value::Null;
+        if !value.read(source, null)? {
+            return Ok(false);
         }
+        *self = match value {
+            Value::String(text) => Self::Text(text),
+            Value::Number(seconds) => Self::Seconds(seconds),
+            _ => return Err(source.fail(&"expected a timestamp: ISO 8601, or seconds since 1970")),
+        };
+        Ok(true)
     }
 }
+
+crate::deserialize! { Timestamp }
 
 #[cfg(test)]
 mod tests {
