@@ -1,5 +1,7 @@
 //! OpenAI's Chat Completions: its request as Converse's, the events of a response as its chunks.
 
+use std::collections::HashSet;
+
 use pumice::Event;
 use pumice::conversation::ToolNames;
 use pumice::converse::{
@@ -257,12 +259,12 @@ fn choose(choice: Json<'_>, given: &mut Given) -> Result<(), Fault> {
     let mut object = choice.object()?;
     if let Some(allowed) = object.take("allowed_tools") {
         let mut allowed = allowed.object()?;
-        let mut names = Vec::new();
+        let mut names = HashSet::new();
         for tool in list(&mut allowed, "tools")? {
             let function = tool.object()?.need("function", "an object with name")?;
-            names.push(function.object()?.need("name", "the name of a tool")?.text()?);
+            names.insert(function.object()?.need("name", "the name of a tool")?.text()?.into_owned());
         }
-        given.keep_tools(|name| names.iter().any(|kept| kept == name));
+        given.keep_tools(&names);
         let mode = allowed.need("mode", "auto or required")?;
         return given.choose(mode, &mode.text()?, None);
     }

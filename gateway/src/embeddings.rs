@@ -98,18 +98,16 @@ fn read(body: &[u8]) -> Result<(Asked, Vec<String>), Failure> {
     crate::json::read(body, |mut body, notes| {
         let model = body.need("model", "the name of a model")?.text()?.into_owned();
         let input = body.need("input", "a text or a list of texts")?;
-        let items = if input.is_text() { vec![input] } else { input.items()? };
-        if items.is_empty() || items.len() > MOST_TEXTS {
-            return Err(input.fault(format!("expected 1 to {MOST_TEXTS} texts, found {}", items.len())));
-        }
-        let text = |item: Json<'_>| {
-            if item.is_text() {
-                item.text().map(String::from)
-            } else {
-                Err(item.expected("a text, because the model does not know OpenAI's tokens"))
+        let mut texts = Vec::new();
+        for item in input.text_or_items()? {
+            if !item.is_text() {
+                return Err(item.expected("a text, because the model does not know OpenAI's tokens"));
             }
-        };
-        let texts = items.into_iter().map(text).collect::<Result<_, Fault>>()?;
+            texts.push(item.text()?.into_owned());
+        }
+        if texts.is_empty() || texts.len() > MOST_TEXTS {
+            return Err(input.fault(format!("expected 1 to {MOST_TEXTS} texts, found {}", texts.len())));
+        }
         let format = body.take("encoding_format");
         let base64 = match format.map(Json::raw) {
             None | Some("\"float\"") => false,
@@ -199,15 +197,14 @@ impl Written {
     fn push(&mut self, body: &[u8], counted: Option<u64>) -> Result<(), Failure> {
         let read = crate::json::read(body, |mut body, _| {
             let tokens = body.take("inputTextTokenCount").map(Json::whole).transpose()?;
-            let vectors = if let Some(vector) = body.take("embedding") {
-                vec![vector]
+            if let Some(vector) = body.take("embedding") {
+                self.add(vector)?;
             } else {
                 let all = body.need("embeddings", "a list of vectors")?;
                 let floats =
                     if all.is_object() { all.object()?.need("float", "a list of vectors")? } else { all };
-                floats.items()?
-            };
-            vectors.into_iter().try_for_each(|vector| self.add(vector))?;
+                floats.items()?.try_for_each(|vector| self.add(vector))?;
+            }
             self.tokens += tokens.or(counted).unwrap_or_default();
             Ok(())
         });

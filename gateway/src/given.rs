@@ -1,5 +1,7 @@
 //! What a request asks for beside its messages, in the members that the dialects have in common.
 
+use std::collections::HashSet;
+
 use pumice::conversation::{Options, ThinkingLevel, parse_arguments};
 use pumice::converse::{
     AnyToolChoice, AutoToolChoice, CachePointBlock, ContentBlock, ConversationRole, ConverseRequest,
@@ -9,7 +11,7 @@ use pumice::converse::{
 use pumice::shape::Document;
 
 use crate::dialect::{Encoder, Translated};
-use crate::json::{Fault, Json, Object};
+use crate::json::{Fault, Items, Json, Object};
 
 /// A request as far as it is read.
 pub(crate) struct Given {
@@ -17,6 +19,8 @@ pub(crate) struct Given {
     pub(crate) options: Options,
     pub(crate) stream: bool,
     tools: Vec<Tool>,
+    /// Their names.
+    names: HashSet<String>,
     choice: Option<ToolChoice>,
     /// Whether the model must not call any tool: Converse has no such choice.
     no_tools: bool,
@@ -35,6 +39,7 @@ impl Given {
             options: Options::default(),
             stream: body.take("stream").is_some_and(|stream| stream.raw() == "true"),
             tools: Vec::new(),
+            names: HashSet::new(),
             choice: None,
             no_tools: false,
         };
@@ -57,8 +62,7 @@ impl Given {
         given.options.top_k = body.take("top_k").map(Json::whole).transpose()?;
         for name in ["stop", "stop_sequences"] {
             if let Some(stop) = body.take(name) {
-                let texts = if stop.is_text() { vec![stop] } else { stop.items()? };
-                for text in texts {
+                for text in stop.text_or_items()? {
                     inference = inference.stop_sequence(text.text()?.into_owned());
                 }
             }
@@ -133,6 +137,7 @@ impl Given {
             Some(schema) => return Err(schema.expected("a JSON schema, which is an object")),
             None => serde_json::json!({"type": "object", "properties": {}}).into(),
         };
+        self.names.insert(name.clone());
         let mut specification = ToolSpecification::new(name, ToolInputSchema::Json(schema));
         specification.description = description;
         specification.strict = strict.filter(|strict| *strict);
@@ -143,7 +148,7 @@ impl Given {
 
     /// Whether there is a tool of this name.
     pub(crate) fn has_tool(&self, name: &str) -> bool {
-        self.tools.iter().any(|tool| matches!(tool, Tool::ToolSpec(tool) if tool.name == name))
+        self.names.contains(name)
     }
 
     /// Sets whether a tool must be called, by the dialects' words, of which each means one thing.
@@ -163,8 +168,8 @@ impl Given {
     }
 
     /// Keeps the tools of these names alone.
-    pub(crate) fn keep_tools(&mut self, keeps: impl Fn(&str) -> bool) {
-        self.tools.retain(|tool| !matches!(tool, Tool::ToolSpec(tool) if !keeps(&tool.name)));
+    pub(crate) fn keep_tools(&mut self, names: &HashSet<String>) {
+        self.tools.retain(|tool| !matches!(tool, Tool::ToolSpec(tool) if !names.contains(&tool.name)));
     }
 
     /// Sets how much the model thinks, by a word.
@@ -273,8 +278,8 @@ pub(crate) fn function<'a>(object: &mut Object<'a>, schema: &str) -> Result<Func
 }
 
 /// The items of a member, if it is there.
-pub(crate) fn list<'a>(body: &mut Object<'a>, name: &str) -> Result<Vec<Json<'a>>, Fault> {
-    body.take(name).map_or(Ok(Vec::new()), Json::items)
+pub(crate) fn list<'a>(body: &mut Object<'a>, name: &str) -> Result<Items<'a>, Fault> {
+    body.take(name).map_or(Ok(Items::default()), Json::items)
 }
 
 /// Sets the schema of the response by an object of `name`, `schema` and `description`.

@@ -43,13 +43,15 @@ pub(crate) fn read<'a, T>(
     let raw = serde_json::from_str::<&RawValue>(text)
         .map_err(|fault| Failure::invalid(None, format!("expected JSON, found a fault: {fault}")))?;
     let whole = Json(raw.get());
-    if whole.depth() > DEEPEST {
-        let message = format!("expected JSON of at most {DEEPEST} levels, found more");
+    if !whole.is_bounded() {
+        let message = format!("expected JSON of at most {DEEPEST} levels and {MOST} values, found more");
         return Err(Failure::invalid(None, message));
     }
     let mut notes = Vec::new();
     match whole.object().and_then(|object| translate(object, &mut notes)) {
-        Ok(read) => Ok((read, notes.iter().map(|note| note.at_its_place(whole).1).collect())),
+        Ok(read) => {
+            Ok((read, notes.iter().take(MOST_NOTES).map(|note| note.at_its_place(whole).1).collect()))
+        }
         Err(fault) => {
             let (place, message) = fault.at_its_place(whole);
             Err(Failure::invalid(Some(place).filter(|place| !place.is_empty()), message))
@@ -106,21 +108,22 @@ impl<'a> Json<'a> {
         serde_json::from_str(self.0).map_err(|_| self.expected("a whole number from 0"))
     }
 
-    pub(crate) fn items(self) -> Result<Vec<Self>, Fault> {
-        if !self.is_list() {
-            return Err(self.expected("a list"));
-        }
-        let mut parts = Parts(self.inside());
-        Ok(std::iter::from_fn(|| parts.next_value()).collect())
+    pub(crate) fn items(self) -> Result<Items<'a>, Fault> {
+        if self.is_list() { Ok(Items(self.inside())) } else { Err(self.expected("a list")) }
+    }
+
+    /// The items of a list, or a text as the only one.
+    pub(crate) fn text_or_items(self) -> Result<Items<'a>, Fault> {
+        if self.is_text() { Ok(Items(self.0)) } else { self.items() }
     }
 
     pub(crate) fn object(self) -> Result<Object<'a>, Fault> {
         if !self.is_object() {
             return Err(self.expected("an object"));
         }
-        let mut parts = Parts(self.inside());
+        let mut parts = Items(self.inside());
         let mut members = Vec::new();
-        while let (Some(name), Some(value)) = (parts.next_value(), parts.next_value()) {
+        while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
             members.push((name.text()?, value));
         }
         Ok(Object { whole: self, members })
@@ -152,21 +155,27 @@ impl<'a> Json<'a> {
         self.0.get(1..self.0.len().saturating_sub(1)).unwrap_or_default()
     }
 
-    /// How many lists and objects are open at once.
-    fn depth(self) -> usize {
-        let (mut depth, mut deepest) = (0_usize, 0);
+    /// Whether it is not too deep, and has not so many values that they need much more room than their text.
+    fn is_bounded(self) -> bool {
+        let (mut depth, mut values) = (0_usize, 0_usize);
         let mut rest = self.0;
         while let Some(at) = rest.find(['"', '{', '[', '}', ']']) {
-            let (length, opens, closes) = match rest.as_bytes().get(at) {
-                Some(b'"') => (string_length(rest.get(at..).unwrap_or_default()), 0, 0),
-                Some(b'{' | b'[') => (1, 1, 0),
-                _ => (1, 0, 1),
-            };
-            depth = (depth + opens).saturating_sub(closes);
-            deepest = deepest.max(depth);
+            let mut length = 1;
+            match rest.as_bytes().get(at) {
+                Some(b'"') => length = string_length(rest.get(at..).unwrap_or_default()),
+                Some(b'{' | b'[') => depth += 1,
+                _ => {
+                    depth = depth.saturating_sub(1);
+                    values = values.saturating_sub(1);
+                }
+            }
+            values += 1;
+            if depth > DEEPEST || values > MOST {
+                return false;
+            }
             rest = rest.get(at + length..).unwrap_or_default();
         }
-        deepest
+        true
     }
 }
 
@@ -216,8 +225,8 @@ impl Fault {
                     value
                 })
             } else {
-                let items = here.items().unwrap_or_default();
-                items.into_iter().enumerate().find(|(_, value)| holds(value)).map(|(index, value)| {
+                let items = here.items().into_iter().flatten();
+                items.enumerate().find(|(_, value)| holds(value)).map(|(index, value)| {
                     place.extend(["[", &index.to_string(), "]"]);
                     value
                 })
@@ -237,10 +246,13 @@ impl Fault {
 }
 
 /// What is left of the inside of a list or an object.
-struct Parts<'a>(&'a str);
+#[derive(Default)]
+pub(crate) struct Items<'a>(&'a str);
 
-impl<'a> Parts<'a> {
-    fn next_value(&mut self) -> Option<Json<'a>> {
+impl<'a> Iterator for Items<'a> {
+    type Item = Json<'a>;
+
+    fn next(&mut self) -> Option<Json<'a>> {
         let rest = self.0.trim_start_matches([' ', '\t', '\n', '\r', ',', ':']);
         let length = match rest.as_bytes().first()? {
             b'"' => string_length(rest),
@@ -390,6 +402,10 @@ pub(crate) fn whole(out: &mut Vec<u8>, number: u64) {
 
 /// How deep a body may be nested: as deep as `serde_json` reads.
 const DEEPEST: usize = 127;
+/// How many texts, lists and objects a body may have.
+const MOST: usize = 1_000_000;
+/// How many notes are told.
+const MOST_NOTES: usize = 32;
 /// How much of a value is shown in an error, in characters.
 const LONGEST_SHOWN: usize = 80;
 
@@ -417,8 +433,7 @@ mod tests {
 
     #[test]
     fn each_value_has_its_place() {
-        let body =
-            r#" {"a" : [ 1, {"b": "}\\\"]", "c" :[ ]} , [[true]] ] ,"d e":{ }, "f": -1.5e3 , "g": null} "#;
+        let body = r#" {"h": "\\\\", "a" : [ 1, {"b": "}\\\"]", "c" :[ ]} , [[true]] ] ,"d e":{ }, "f": -1.5e3 , "g": null} "#;
         let expected = [
             "a: x",
             "a[0]: x",
@@ -430,6 +445,7 @@ mod tests {
             "a[2][0][0]: x",
             "d e: x",
             "f: x",
+            "h: x",
             "x",
         ];
         let mut expected = expected.map(str::to_owned);
@@ -484,10 +500,17 @@ mod tests {
         assert!(refused(b"{\"a\": }").starts_with("expected JSON, found a fault: expected value at line 1"));
         assert_eq!(refused(b" [1]"), "expected an object, found a list");
         let deep = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
-        assert_eq!(refused(deep(127).as_bytes()), "expected JSON of at most 127 levels, found more");
-        assert_eq!(places(&deep(126)).len(), 127);
+        assert_eq!(
+            refused(deep(127).as_bytes()),
+            "expected JSON of at most 127 levels and 1000000 values, found more"
+        );
+        assert_eq!(places(&deep(20)).len(), 21);
+        assert!(read(deep(126).as_bytes(), |_, _| Ok(())).is_ok());
         let brackets = format!("{{\"a\": \"{}\"}}", "[".repeat(1000));
         assert_eq!(places(&brackets).len(), 2);
+        let many = |number: usize| format!("{{\"a\":[{}1]}}", "{},".repeat(number));
+        assert!(read(many(999_997).as_bytes(), |_, _| Ok(())).is_ok());
+        assert!(refused(many(999_998).as_bytes()).ends_with("found more"));
     }
 
     #[test]

@@ -203,12 +203,12 @@ fn read_source(source: Json<'_>, name: Option<&str>) -> Result<Source, Fault> {
         "url" => Source::File(media::of_url(object.need("url", "a data: URL")?, name)?),
         "content" => {
             let content = object.need("content", "a text or a list of texts")?;
-            let texts = if content.is_text() { vec![content] } else { content.items()? };
+            let texts = content.text_or_items()?;
             let text = |text: Json<'_>| {
                 let text = if text.is_text() { text } else { text.object()?.need("text", "a text")? };
                 Ok(DocumentContentBlock::Text(text.text()?.into_owned()))
             };
-            Source::Chunks(texts.into_iter().map(text).collect::<Result<_, Fault>>()?)
+            Source::Chunks(texts.map(text).collect::<Result<_, Fault>>()?)
         }
         _ => return Err(kind.expected("base64, text or content, because the gateway fetches nothing")),
     })

@@ -1,5 +1,7 @@
 //! OpenAI's Responses: its request as Converse's, the events of a response as its events.
 
+use std::collections::{HashMap, HashSet};
+
 use pumice::Event;
 use pumice::conversation::{PartialArguments, ToolNames};
 use pumice::converse::{
@@ -84,12 +86,14 @@ fn translate(mut body: Object<'_>, notes: &mut Vec<Fault>) -> Result<Translated,
 
 /// The tools of a request, as the client knows them.
 #[derive(Default)]
-struct Tools(Vec<Known>);
+struct Tools {
+    /// By the name under which each is given to `conversation`.
+    known: HashMap<String, Known>,
+    /// The names of those that had to be given another one, by namespace and name.
+    renamed: HashMap<(String, String), String>,
+}
 
 struct Known {
-    /// The name under which it is given to `conversation`.
-    name: String,
-    /// The name that the client knows, and the namespace in which it does.
     own: String,
     namespace: Option<String>,
     /// Whether its input is a text, and no JSON.
@@ -128,9 +132,11 @@ impl Tools {
             && let Some(namespace) = namespace
         {
             name = format!("{namespace}.{own}");
+            self.renamed.insert((namespace.to_owned(), own.clone()), name.clone());
         }
         let namespace = namespace.map(str::to_owned);
-        self.0.push(Known { name: name.clone(), own, namespace, custom });
+        // Of two with one name the first is sent.
+        self.known.entry(name.clone()).or_insert(Known { own, namespace, custom });
         if custom {
             let format = object.take("format").map(Json::object).transpose()?;
             if let Some(grammar) = format.and_then(|mut format| format.take("definition")) {
@@ -144,13 +150,9 @@ impl Tools {
 
     /// The name of a tool that the client names, as it is given to `conversation`.
     fn given(&self, own: &str, namespace: Option<&str>) -> String {
-        let mut known = self.0.iter();
-        let known = known.find(|known| known.own == own && known.namespace.as_deref() == namespace);
-        known.map_or(own, |known| &known.name).to_owned()
-    }
-
-    fn named(&self, name: &str) -> Option<&Known> {
-        self.0.iter().find(|known| known.name == name)
+        let renamed =
+            namespace.and_then(|namespace| self.renamed.get(&(namespace.to_owned(), own.to_owned())));
+        renamed.map_or(own, String::as_str).to_owned()
     }
 
     fn choose(&self, choice: Json<'_>, given: &mut Given, notes: &mut Vec<Fault>) -> Result<(), Fault> {
@@ -165,13 +167,13 @@ impl Tools {
                 given.choose(name, "", Some(&self.given(&name.text()?, None)))
             }
             "allowed_tools" => {
-                let mut names = Vec::new();
+                let mut names = HashSet::new();
                 for tool in list(&mut object, "tools")? {
                     if let Some(name) = tool.object()?.take("name") {
-                        names.push(self.given(&name.text()?, None));
+                        names.insert(name.text()?.into_owned());
                     }
                 }
-                given.keep_tools(|name| names.iter().any(|kept| kept == name));
+                given.keep_tools(&names);
                 let mode = object.need("mode", "auto or required")?;
                 given.choose(mode, &mode.text()?, None)
             }
@@ -694,7 +696,7 @@ impl Responses {
     /// A call, by the name under which it was sent.
     fn call(&self, id: &str, sent: &str) -> Kind {
         let name = self.names.given(sent.to_owned());
-        let known = self.tools.named(&name);
+        let known = self.tools.known.get(&name);
         let custom = known.is_some_and(|known| known.custom);
         let namespace = known.and_then(|known| known.namespace.clone());
         let name = known.map_or(name, |known| known.own.clone());
