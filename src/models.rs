@@ -9,12 +9,14 @@ mod cost;
 mod directory;
 mod discovery;
 mod fallback;
+mod own;
 
 pub use self::cost::{Cost, PriceTier, TierFactors};
 pub(crate) use self::directory::base_model;
 pub use self::directory::{Directory, Listing};
 pub use self::discovery::{Candidate, Inventory, Reason};
 pub use self::fallback::{is_unavailable, is_unknown_model};
+pub use self::own::OwnModel;
 
 /// What one source knows of a model. `None` means not known.
 #[derive(Debug, Clone, PartialEq, Default)]

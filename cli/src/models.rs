@@ -4,12 +4,14 @@ mod table;
 
 use std::collections::BTreeSet;
 
-use pumice::ErrorKind;
 use pumice::date::rfc3339;
+use pumice::models::Reason;
 use pumice::settings::{ListedModel, ModelList, ModelQuery, ModelSource, is_our_provider};
 use pumice::spelling::nearest;
+use pumice::{Client, ErrorKind, Hint};
 use serde_json::{Value, json};
 
+use crate::access::{Access, needs_use_case, use_case_is_known};
 use crate::args::Args;
 use crate::failure::Failure;
 use crate::output::{Output, Report, one_line};
@@ -93,19 +95,46 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
     let id = session.settings().model_id(named)?;
     let query = ModelQuery { all: true, model: Some(id.clone()), ..query(args) };
     let mut output = Output::new();
-    let list = fetch(&session, &query, &mut output, report).await?;
-    let Some(row) = list.get(&id) else {
+    let mut list = fetch(&session, &query, &mut output, report).await?;
+    let Some(row) = list.models.iter_mut().find(|row| row.model.id == id) else {
         let near = nearest(&id, list.models.iter().map(|row| row.model.id.as_str()));
         let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         return Err(Failure::refused(format!("unknown model {id:?}{near}"))
             .hint("run `pumice models list --all` to see all models"));
     };
+    if list.listing.is_some() && row.reason.is_none() && row.kind.is_none() {
+        let client = session.clients.of(&id);
+        let obstacle = output.wait_for(Box::pin(obstacle(&client, row, report))).await?;
+        row.reason = obstacle.map(Reason::NoAccess);
+    }
     if args.has("json") {
         output.json_line(&in_json(row).to_string());
     } else {
         output.text(&in_text(row));
     }
     output.flush()
+}
+
+/// Why the account or the identity cannot call a model, if the service says so.
+async fn obstacle(client: &Client, row: &ListedModel, report: &Report) -> Option<String> {
+    let base = row.model.base.as_ref().unwrap_or(&row.model.id);
+    let access = match Access::of(client, base).await {
+        Ok(access) => access,
+        Err(error) => {
+            report.detail(format_args!("whether there is access to {base} is not known: {error}"));
+            return None;
+        }
+    };
+    let found = access.steps(base, "this region").into_iter().find_map(|(_, obstacle)| obstacle);
+    if let Some(found) = found {
+        report.note(&found.hint);
+        return Some(found.detail);
+    }
+    if needs_use_case(base) && use_case_is_known(client).await == Some(false) {
+        report.note(crate::hint::text(&Hint::SubmitUseCase));
+        return Some("Anthropic's form has not been submitted for the account".to_owned());
+    }
+    None
 }
 
 /// The query of the flags.
@@ -183,6 +212,7 @@ fn in_json(row: &ListedModel) -> Value {
         let reason = row.reason.as_ref().map(ToString::to_string);
         let reason = reason.or_else(|| row.exclusion.map(|exclusion| exclusion.to_string()));
         add("reason", reason.map(|reason| json!(reason)));
+        add("kind", row.kind.as_ref().map(|kind| json!(kind)));
         add("status", row.status.as_ref().map(|status| json!(status)));
         add("cacheMinimum", model.cache_minimum.map(|tokens| json!(tokens)));
         add("endOfLife", model.end_of_life.as_ref().map(|day| json!(day)));
@@ -232,6 +262,7 @@ fn in_text(row: &ListedModel) -> String {
         _ => "catalog only",
     };
     lines.push(("source", source.to_owned()));
+    lines.extend(row.kind.clone().map(|kind| ("kind", kind)));
     lines.extend(row.status.clone().map(|status| ("status", status)));
     let callable = match (&row.reason, row.is_callable()) {
         (Some(reason), _) => format!("no: {reason}"),

@@ -13,6 +13,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::discovery::{Inventory, base_of};
+use super::own;
 use crate::client::{Client, Lookup};
 use crate::credentials::Credentials;
 use crate::foundation_model::ListFoundationModelsRequest;
@@ -22,7 +23,7 @@ use crate::spelling::nearest;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
 
-/// The models and inference profiles of a client's region, cached on disk.
+/// The models and inference profiles of a client's region, and the account's own models there, cached on disk.
 ///
 /// The cache folder ([`Context::cache_folder`](crate::context::Context::cache_folder)) has a file for each identity,
 /// endpoint and region. Without credentials, nothing is cached. Cloning is cheap, and clones share their calls.
@@ -146,7 +147,9 @@ impl Inner {
             Ok(responses) => responses,
             Err(error) => (Err(error), Ok(Vec::new())),
         };
-        let (inventory, without_profiles) = match (models, profiles, kept) {
+        // With what cannot be listed, these could not be either.
+        let own = if models.is_ok() { own::list(&self.client).await } else { Vec::new() };
+        let (mut inventory, without_profiles) = match (models, profiles, kept) {
             (Ok(models), Ok(profiles), kept) => {
                 let resolved = kept.and_then(|kept| kept.resolved_profiles);
                 let inventory = Inventory::new(now, models).inference_profiles(profiles);
@@ -157,7 +160,7 @@ impl Inner {
                 (Inventory::new(now, models), Some(error))
             }
             (Ok(models), Err(error), None) => {
-                let inventory = Inventory::new(now, models);
+                let inventory = Inventory::new(now, models).own_models(own);
                 return Ok(Listing { inventory, outdated: None, without_profiles: Some(error) });
             }
             (Err(error), _, Some(inventory)) | (Ok(_), Err(error), Some(inventory)) => {
@@ -165,6 +168,7 @@ impl Inner {
             }
             (Err(error), _, None) => return Err(error),
         };
+        inventory.own_models = Some(own);
         if let Some(cache) = &cache {
             self.write(cache, &inventory);
         }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::ModelInfo;
 use super::catalog::id_of_arn;
+use super::own::OwnModel;
 use crate::foundation_model::{
     FoundationModelLifecycleStatus, FoundationModelSummary, InferenceType, ModelModality,
 };
@@ -26,17 +27,19 @@ structure! {
             inference_profiles: Vec<InferenceProfileSummary> = "inferenceProfiles",
             /// Inference profiles that were requested one by one.
             resolved_profiles: Vec<InferenceProfileSummary> = "resolvedProfiles",
+            /// The account's own models, and the prompt routers.
+            own_models: Vec<OwnModel> = "ownModels",
         }
     }
 }
 
 impl Inventory {
-    /// Every id, with the reason if it cannot be called: foundation models, then inference profiles, in the order of
-    /// the list, each once.
+    /// Every id, with the reason if it cannot be called: foundation models, then inference profiles, then models of the
+    /// account's own, in the order of the list, each once.
     ///
     /// A model can be called if it is active, reads text, responds in text and in a stream, and takes calls on demand.
     /// An inference profile can be called if it is active and its model is in the list and meets these conditions,
-    /// except for calls on demand.
+    /// except for calls on demand. A model of the account's own can be called if it is ready.
     pub fn candidates(&self) -> Vec<Candidate<'_>> {
         let mut models = HashMap::new();
         for model in &self.foundation_models {
@@ -56,6 +59,13 @@ impl Inventory {
             }
             of_profiles.push(candidate);
         }
+        let of_own = self.own_models.iter().flatten().filter_map(|own| {
+            let id = non_blank(Some(&own.arn)).filter(|id| seen.insert(id))?;
+            let model = own.base.as_deref().and_then(|base| models.get(base).copied());
+            let reason = (!own.is_ready()).then(|| Reason::NotReady(own.status.clone()));
+            Some(Candidate { id, model, profile: None, own: Some(own), served_by: Vec::new(), reason })
+        });
+        let of_own = of_own.collect::<Vec<_>>();
         let of_models = self.foundation_models.iter().filter_map(|model| {
             // If several models have one id, the first counts.
             let (id, model) = models.remove_entry(non_blank(model.model_id.as_deref())?)?;
@@ -63,10 +73,11 @@ impl Inventory {
                 model.inference_types_supported.iter().flatten().any(|t| *t == InferenceType::OnDemand);
             let reason = reason_of(model).or_else(|| (!on_demand).then_some(Reason::NotOnDemand));
             let served_by = serving.remove(id).unwrap_or_default();
-            Some(Candidate { id, model: Some(model), profile: None, served_by, reason })
+            Some(Candidate { id, model: Some(model), profile: None, own: None, served_by, reason })
         });
         let mut candidates = of_models.collect::<Vec<_>>();
         candidates.extend(of_profiles);
+        candidates.extend(of_own);
         candidates
     }
 
@@ -95,19 +106,28 @@ fn of_profile<'a>(
         (Some(InferenceProfileStatus::Active), None) => Some(Reason::ModelNotListed),
         (status, _) => Some(Reason::ProfileNotActive(status.as_ref().map(ToString::to_string))),
     };
-    Some(Candidate { id: non_blank(id)?, model, profile: Some(profile), served_by: Vec::new(), reason })
+    Some(Candidate {
+        id: non_blank(id)?,
+        model,
+        profile: Some(profile),
+        own: None,
+        served_by: Vec::new(),
+        reason,
+    })
 }
 
-/// An id that a call may take: of a foundation model, or of an inference profile.
+/// An id that a call may take: of a foundation model, of an inference profile, or of a model of the account's own.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Candidate<'a> {
-    /// The id. For an application inference profile, the ARN.
+    /// The id. For an application inference profile and for a model of the account's own, the ARN.
     pub id: &'a str,
     /// The foundation model. For an inference profile, the model behind it, if that is in the list.
     pub model: Option<&'a FoundationModelSummary>,
     /// The inference profile, if it is one.
     pub profile: Option<&'a InferenceProfileSummary>,
+    /// The model of the account's own, or the prompt router, if it is one.
+    pub own: Option<&'a OwnModel>,
     /// For a foundation model, the ids of the callable inference profiles that lead to it.
     pub served_by: Vec<&'a str>,
     /// Why a call under this id would fail, if it would.
@@ -117,9 +137,10 @@ pub struct Candidate<'a> {
 impl<'a> Candidate<'a> {
     /// The id of the foundation model.
     pub fn base_id(&self) -> Option<&'a str> {
-        match self.profile {
-            Some(profile) => base_of(profile),
-            None => Some(self.id),
+        match (self.profile, self.own) {
+            (Some(profile), _) => base_of(profile),
+            (None, Some(own)) => own.base.as_deref(),
+            (None, None) => Some(self.id),
         }
     }
 
@@ -131,6 +152,7 @@ impl<'a> Candidate<'a> {
         let known = if base == self.id { known } else { known.or(ModelInfo::known(base)) };
         let listed = self.model.map(ModelInfo::of_summary).unwrap_or_default();
         let name = self.profile.and_then(|profile| non_blank(profile.inference_profile_name.as_deref()));
+        let name = name.or_else(|| self.own?.name.as_deref());
         let of_profile = ModelInfo {
             base: self.base_id().map(str::to_owned),
             name: name.map(str::to_owned),
@@ -161,6 +183,10 @@ pub enum Reason {
     ModelNotListed,
     /// The id is not in the region's list.
     NotListed,
+    /// The account's own model is not ready; `None` if the API does not say why.
+    NotReady(Option<String>),
+    /// The account or the identity has no access to it, in words.
+    NoAccess(String),
 }
 
 impl fmt::Display for Reason {
@@ -177,6 +203,8 @@ impl fmt::Display for Reason {
             }
             Self::ModelNotListed => f.write_str("the inference profile's model is not in the region's list"),
             Self::NotListed => f.write_str("it is not in the region's list"),
+            Self::NotReady(found) => write!(f, "it is not ready: {}", status(found)),
+            Self::NoAccess(why) => f.write_str(why),
         }
     }
 }

@@ -56,6 +56,8 @@ pub struct ListedModel {
     pub status: Option<String>,
     /// The regions that its calls may go to, if the service says so.
     pub regions: Vec<String>,
+    /// What it is, if it is neither a foundation model nor an inference profile: `imported model`.
+    pub kind: Option<String>,
 }
 
 /// Who says that there is a model.
@@ -107,6 +109,7 @@ impl ListedModel {
             served_by: Vec::new(),
             status: None,
             regions: Vec::new(),
+            kind: None,
         }
     }
 
@@ -132,6 +135,10 @@ impl ListedModel {
     fn with(mut self, candidate: &Candidate<'_>) -> Self {
         let lifecycle = candidate.model.and_then(|model| model.model_lifecycle.as_ref());
         self.status = lifecycle.and_then(|lifecycle| Some(lifecycle.status.as_ref()?.to_string()));
+        if let Some(own) = candidate.own {
+            self.status = Some(own.status.clone().unwrap_or_else(|| "Active".to_owned()));
+            self.kind = Some(own.kind.clone());
+        }
         let models = candidate.profile.and_then(|profile| profile.models.as_ref());
         let regions = models.into_iter().flatten().filter_map(|model| {
             let region = model.model_arn.as_deref()?.split(':').nth(3)?;

@@ -261,6 +261,144 @@ const SETTINGS: &str = r#"{
   plugins: { entries: { "amazon-bedrock": { config: { guardrail: { guardrailIdentifier: "gr", guardrailVersion: "1" } } } } },
 }"#;
 
+/// Beside foundation models and profiles: what the account imported, deployed, bought and routes.
+#[test]
+fn models_of_ones_own_and_prompt_routers_are_listed() {
+    let home = home();
+    let server = control();
+    let arn = |rest: &str| format!("arn:aws:bedrock:us-east-1:123456789012:{rest}");
+    let base = "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0";
+    let deployment = |name: &str, status: &str| {
+        json!({
+            "customModelDeploymentArn": arn(&format!("custom-model-deployment/{name}")),
+            "customModelDeploymentName": name, "status": status,
+        })
+    };
+    for (path, items) in [
+        (
+            "/imported-models",
+            json!({"modelSummaries": [{"modelArn": arn("imported-model/i1"), "modelName": "mine"}]}),
+        ),
+        (
+            "/model-customization/custom-model-deployments",
+            json!({"modelDeploymentSummaries": [deployment("d1", "Active"), deployment("d2", "Creating")]}),
+        ),
+        (
+            "/provisioned-model-throughputs",
+            json!({"provisionedModelSummaries": [{
+                "provisionedModelArn": arn("provisioned-model/p1"), "provisionedModelName": "bought",
+                "foundationModelArn": base, "status": "InService",
+            }]}),
+        ),
+        (
+            "/prompt-routers",
+            json!({"promptRouterSummaries": [{
+                "promptRouterArn": arn("default-prompt-router/r1"), "promptRouterName": "Router",
+                "fallbackModel": {"modelArn": base}, "status": "AVAILABLE",
+            }]}),
+        ),
+    ] {
+        server.then(Answer::whole(200, items.to_string()).only_for(path));
+    }
+    // One list that the identity may not see does not hide the others.
+    server.then(Answer::refusal(403, "AccessDeniedException", "no").only_for("/marketplace-model/endpoints"));
+    let listed = plain(&home, &server, &[]);
+    let own = |id: &str| listed.contains(&format!("amazon-bedrock/{}", arn(id)));
+    for id in [
+        "imported-model/i1",
+        "custom-model-deployment/d1",
+        "provisioned-model/p1",
+        "default-prompt-router/r1",
+    ] {
+        assert!(own(id), "{id}: {listed:?}");
+    }
+    assert!(!own("custom-model-deployment/d2"), "{listed:?}");
+    let calls = server.requests().len();
+    assert_eq!(calls, 3 + 5);
+
+    // The cached list has them too.
+    let all = pumice(&home, &server).args(["models", "list", "--all", "--json"]).output().unwrap();
+    assert_eq!((all.status.code(), server.requests().len()), (Some(0), calls), "{}", stderr(&all));
+    let all = serde_json::from_str::<Value>(stdout(&all)).unwrap();
+    let row = |id: &str| {
+        let rows = all["models"].as_array().unwrap().iter();
+        rows.into_iter().find(|row| row["id"] == arn(id)).unwrap().clone()
+    };
+    let waits = row("custom-model-deployment/d2");
+    assert_eq!((&waits["callable"], &waits["reason"]), (&json!(false), &json!("it is not ready: Creating")));
+    let bought = row("provisioned-model/p1");
+    assert_eq!(
+        [&bought["name"], &bought["kind"], &bought["provider"], &bought["callable"]],
+        ["bought", "provisioned throughput", "Anthropic", "true"]
+            .map(|text| match text {
+                "true" => json!(true),
+                text => json!(text),
+            })
+            .iter()
+            .collect::<Vec<_>>()[..]
+    );
+    assert_eq!(row("imported-model/i1")["status"], "Active");
+    let shown =
+        pumice(&home, &server).args(["models", "show", &arn("default-prompt-router/r1")]).output().unwrap();
+    assert!(stdout(&shown).contains("kind            prompt router"), "{}{}", stdout(&shown), stderr(&shown));
+}
+
+/// Being in the list is not enough: the account needs access to the model.
+#[test]
+fn a_model_is_shown_with_what_keeps_the_account_from_calling_it() {
+    let id = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
+    let show = |agreement: &str, others: [&str; 3], form: u16| {
+        let (home, server) = (home(), control());
+        let [authorization, entitlement, region] = others;
+        let access = json!({
+            "modelId": "m", "agreementAvailability": {"status": agreement}, "authorizationStatus": authorization,
+            "entitlementAvailability": entitlement, "regionAvailability": region,
+        });
+        let part = "/foundation-model-availability/anthropic.claude-haiku-4-5-20251001-v1%3A0";
+        server.then(Answer::whole(200, access.to_string()).only_for(part));
+        let form = match form {
+            200 => Answer::whole(200, r#"{"formData":"e30="}"#),
+            status => Answer::refusal(status, "ResourceNotFoundException", "none"),
+        };
+        server.then(form.only_for("/use-case-for-model-access"));
+        let shown = pumice(&home, &server).args(["models", "show", id]).output().unwrap();
+        assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
+        let line = stdout(&shown).lines().find(|line| line.starts_with("can be called")).unwrap().to_owned();
+        (line, stderr(&shown).to_owned())
+    };
+    let well = ["AUTHORIZED", "AVAILABLE", "AVAILABLE"];
+    assert!(show("AVAILABLE", well, 200).0.ends_with("  yes"));
+    for (agreement, others, form, line, note) in [
+        (
+            "NOT_AVAILABLE",
+            well,
+            200,
+            "no: the account has no agreement on the model",
+            "aws-marketplace:Subscribe",
+        ),
+        (
+            "AVAILABLE",
+            ["NOT_AUTHORIZED", "AVAILABLE", "AVAILABLE"],
+            200,
+            "no: the identity is not authorised",
+            "allow",
+        ),
+        ("AVAILABLE", well, 404, "no: Anthropic's form has not been submitted", "use case form"),
+    ] {
+        let (shown, said) = show(agreement, others, form);
+        assert!(shown.contains(line) && said.contains(note), "{shown}\n{said}");
+    }
+    // Who may not ask is told nothing.
+    let (home, server) = (home(), control());
+    let shown = pumice(&home, &server).args(["models", "show", id]).output().unwrap();
+    assert_eq!(
+        (stderr(&shown), stdout(&shown).contains("can be called   yes")),
+        ("", true),
+        "{}",
+        stdout(&shown)
+    );
+}
+
 #[test]
 fn a_model_known_only_to_the_catalog_is_not_shown_as_found_or_callable() {
     let (home, server) = (home(), control());

@@ -172,7 +172,8 @@ impl Answer {
         self
     }
 
-    /// Only for requests with this in their first line. Each request gets the first response that is for it.
+    /// Only for requests with this in their first line. Each request gets the first response that is for it. If there is
+    /// none, it is refused as an unknown operation, and a GET is not kept.
     pub fn only_for(mut self, part: &str) -> Self {
         self.only_for = Some(part.to_owned());
         self
@@ -236,13 +237,20 @@ fn serve(
     let mut writer = stream;
     while let Some(request) = receive(&mut reader)? {
         let line = request.line.clone();
-        requests.lock().unwrap().push(request);
         let answer = {
             let mut answers = answers.lock().unwrap();
             let fits = |answer: &Answer| answer.only_for.as_ref().is_none_or(|part| line.contains(part));
-            let at = answers.iter().rposition(fits).unwrap();
-            if answers[..at].iter().any(fits) { answers.remove(at) } else { answers[at].again() }
+            match answers.iter().rposition(fits) {
+                Some(at) if answers[..at].iter().any(fits) => Some(answers.remove(at)),
+                Some(at) => Some(answers[at].again()),
+                None => None,
+            }
         };
+        if answer.is_some() || !line.starts_with("GET ") {
+            requests.lock().unwrap().push(request);
+        }
+        let unknown = || Answer::refusal(404, "UnknownOperationException", "no such operation");
+        let answer = answer.unwrap_or_else(unknown);
         if answer.status == 0 {
             return stream.shutdown(Shutdown::Both);
         }
