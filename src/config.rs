@@ -234,15 +234,14 @@ impl Config {
     }
 
     /// Lets session tokens and [headers](Self::header) go over plain `http` to another machine, in the clear:
-    /// anyone on the way can read and use them. [`Progress::PlainHttp`] tells of each such call. Without it, such
-    /// a call fails with [`ErrorKind::InvalidInput`] and nothing is sent. A bearer token is never sent so.
+    /// anyone on the way can read and use them. [`Progress::PlainHttp`] reports each such call. Without it, such
+    /// a call fails with [`ErrorKind::InvalidInput`] and nothing is sent. A bearer token is never sent like that.
     pub fn allow_plain_http(mut self) -> Self {
         self.allow_plain_http = true;
         self
     }
 
-    /// The longest that a connection may take to be made, TLS included. 10 seconds unless set;
-    /// [`Duration::MAX`] is no limit.
+    /// How long connecting may take, TLS included. 10 seconds unless set; [`Duration::MAX`] is no limit.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.http.connect_timeout = timeout;
         self
@@ -255,7 +254,7 @@ impl Config {
     }
 
     /// The longest silence within a response. 300 seconds unless set: a model may think for minutes.
-    /// [`Duration::MAX`] is no limit. There is no limit to the whole.
+    /// [`Duration::MAX`] is no limit. A whole response has no limit.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
@@ -269,7 +268,7 @@ impl Config {
     }
 
     /// Where a model is served through inference profiles alone, calls it through the one that serves it
-    /// here: the call is repeated, and [watchers](Self::watch) learn of it.
+    /// here: the call is repeated, and [watchers](Self::watch) are told.
     pub fn auto_profile(mut self) -> Self {
         self.auto_profile = true;
         self
@@ -295,13 +294,13 @@ impl Config {
     /// What sends the requests to the services that give credentials (STS, IAM Identity Center, sign-in, a
     /// container's, an instance's), in place of the network.
     ///
-    /// Requests and responses hold secrets: this is for tests.
+    /// For tests: these requests and responses hold secrets.
     pub fn credentials_transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.credentials_transport = Some(transport);
         self
     }
 
-    /// Asks no service for credentials, and runs no `credential_process`. Credentials from there are then not found.
+    /// Asks no service for credentials, and runs no `credential_process`. Their credentials are then not found.
     pub fn offline(mut self) -> Self {
         self.offline = true;
         self
@@ -314,7 +313,7 @@ impl Config {
         self
     }
 
-    /// The world that the client looks at, in place of the real one.
+    /// The environment, files, clock and processes that the client uses, in place of the real ones.
     pub fn context(mut self, context: Context) -> Self {
         self.context = context;
         self
@@ -344,7 +343,7 @@ impl Config {
         Chain::new(if self.offline { cx.offline() } else { cx })
     }
 
-    /// Where calls go, by everything that has a say in it. `instance_region` is asked for when nothing else names a region.
+    /// Resolves where calls go. `instance_region` is awaited where nothing else names a region.
     pub(crate) async fn target(
         &self,
         service: Service,

@@ -60,9 +60,8 @@ use crate::{Error, ErrorKind, Hint, Result};
 /// Gives credentials: what a client asks before it signs.
 ///
 /// The client caches what it is given. It asks again before the credentials expire and when the service says that
-/// they have (`ExpiredToken`), one request at a time however many calls wait; without an expiry they are used until
-/// then. Each failure goes to the calls that waited for it, as it is. Limit the time yourself: the client waits for
-/// as long as the provider takes.
+/// they have (`ExpiredToken`), once for all calls that wait. A failure is returned, as it is, to the calls that waited
+/// for it. Limit the time yourself: the client waits for as long as the provider takes.
 ///
 /// ```
 /// use pumice::credentials::{Credentials, ProvideCredentials, CredentialsFuture, Resolved};
@@ -87,10 +86,10 @@ pub trait ProvideCredentials: fmt::Debug + Send + Sync {
     fn provide(&self) -> CredentialsFuture<'_>;
 }
 
-/// Credentials on their way.
+/// What [`provide`](ProvideCredentials::provide) returns.
 pub type CredentialsFuture<'a> = Pin<Box<dyn Future<Output = Result<Resolved>> + Send + 'a>>;
 
-/// What authorises a call. It is a provider of itself.
+/// What authorises a call. It is also a provider, of itself.
 ///
 /// `Debug` redacts tokens and secret keys, and their memory is overwritten when they are dropped.
 #[derive(Debug, Clone)]
@@ -186,8 +185,8 @@ impl Resolved {
         Self { credentials, source: PROVIDER, link: link.into(), region: None }
     }
 
-    /// What seems to be wrong with the credentials, by their looks: quotation marks around them, which `docker
-    /// --env-file` and the AWS files keep, or a session token that does not go with the kind of the key id.
+    /// What seems to be wrong with the form of the credentials: quotation marks in them, which `docker --env-file` and
+    /// the AWS files keep, or a session token that does not go with the kind of the access key id.
     pub fn doubt(&self) -> Option<Hint> {
         let is_quoted = |text: &str| text.contains(['"', '\'']);
         let link = self.link.clone();
@@ -257,7 +256,7 @@ pub enum AttemptOutcome {
     Failed,
 }
 
-/// The credentials or why there are none, and every source that was asked.
+/// The credentials, or why there are none; and every source that was asked.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Search {

@@ -3,7 +3,7 @@
 use crate::date::read_rfc3339;
 use crate::refusal::wording::{Advice, Meaning, Words, lacks_capacity, meaning};
 use crate::{Error, ErrorKind, Hint, Result};
-use pumice_codec::internal::shortened;
+use pumice_codec::internal::{is_of_a_day, shortened};
 
 /// A call that was refused.
 #[derive(Debug, Clone, Copy)]
@@ -28,11 +28,10 @@ pub(crate) fn hint(error: &Error, refused: Refused<'_>) -> Option<Hint> {
         (ErrorKind::AccessDenied, found) => return of_access(error, &words, found, refused),
         (_, Some(meaning)) => return of_meaning(meaning, refused),
         (ErrorKind::Validation, None) => return of_request(&words),
-        // The service's own code for a quota says nothing of a day.
-        (ErrorKind::QuotaExceeded, _) if error.code() == Some("ServiceQuotaExceededException") => {
-            Hint::RaiseQuota { region: region() }
+        (ErrorKind::QuotaExceeded, _) if is_of_a_day(error.message()) => {
+            Hint::DailyQuota { region: region() }
         }
-        (ErrorKind::QuotaExceeded, _) => Hint::DailyQuota { region: region() },
+        (ErrorKind::QuotaExceeded, _) => Hint::RaiseQuota { region: region() },
         (ErrorKind::Throttled, _) if words.say("token") => Hint::LowerMaxTokens,
         (ErrorKind::Throttled, _) => Hint::WaitOut,
         (ErrorKind::Unavailable, _) if lacks_capacity(error) => Hint::WaitOut,
@@ -57,6 +56,7 @@ fn of_meaning(meaning: Meaning, refused: Refused<'_>) -> Option<Hint> {
         Meaning::DataRetention => Hint::SetDataRetention,
         Meaning::TooLong => Hint::ShortenConversation { output: false },
         Meaning::TooLongWithOutput => Hint::ShortenConversation { output: true },
+        Meaning::TooStrict => Hint::Other("leave out `strict` of the tools with the largest schemas".into()),
     })
 }
 
@@ -165,7 +165,7 @@ fn of_request(words: &Words) -> Option<Hint> {
         Some(Advice::Say(text)) => return Some(Hint::Other(text.to_owned())),
         Some(Advice::Unstreamed) => return Some(Hint::CallWithoutStream),
         Some(Advice::Drop(name)) => name.to_owned(),
-        // A repair has no words for a user.
+        // Only a repair can do something.
         _ if words.lessons().next().is_some() => return None,
         _ => refused_member(words)?,
     };
@@ -746,6 +746,13 @@ mod tests {
             (
                 &["This model doesn't support the s3Uri field. Remove s3Uri and try again."],
                 "does not accept s3Uri:",
+            ),
+            (
+                &[
+                    "The compiled grammar is too large, which would cause performance issues.",
+                    "Schemas contains too many parameters with union types (31). The limit is 16.",
+                ],
+                "leave out `strict` of the tools with the largest schemas",
             ),
             (&["A text block must be included when using documents."], "add a text block"),
             (

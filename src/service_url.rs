@@ -101,7 +101,11 @@ pub(crate) fn given_url(text: &str, source: &EndpointSource) -> Result<BaseUrl> 
             EndpointSource::Services { .. } | EndpointSource::Profile(_) => ErrorKind::Credentials,
             _ => ErrorKind::InvalidInput,
         };
-        Error::new(kind, format!("invalid endpoint URL ({source}): expected {expected}"))
+        let source = match source {
+            EndpointSource::Given => String::new(),
+            source => format!(" ({source})"),
+        };
+        Error::new(kind, format!("invalid endpoint URL{source}: expected {expected}"))
             .with_hint("an endpoint URL is like https://vpce-1.example.com or http://localhost:8080/path")
     })
 }

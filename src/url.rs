@@ -20,17 +20,18 @@ impl BaseUrl {
     /// Reads a URL. The error says what was expected and shows nothing of the URL, which may hold a
     /// secret.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
-        let (scheme, rest) = text.trim().split_once("://").ok_or("http:// or https:// at its beginning")?;
+        let (scheme, rest) =
+            text.trim().split_once("://").ok_or("a URL that begins with http:// or https://")?;
         let https = scheme.eq_ignore_ascii_case("https");
         if !https && !scheme.eq_ignore_ascii_case("http") {
-            return Err("http:// or https:// at its beginning");
+            return Err("a URL that begins with http:// or https://");
         }
         if rest.contains(['?', '#']) {
-            return Err("no query and no fragment");
+            return Err("a URL without query and fragment");
         }
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
-            return Err("no user name and no password before the host");
+            return Err("a URL without user name and password");
         }
         let (host, port) = match authority.strip_prefix('[').and_then(|host| host.split_once(']')) {
             Some((host, "")) => (host, None),

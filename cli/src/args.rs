@@ -307,7 +307,7 @@ fish: pumice completions fish | source",
 
 static CALL_FLAGS: [Flag; 6] = [
     flag("auto-profile", "Call the model through an inference profile if only that serves it"),
-    flag("patient", "Wait out throttling, up to 10 minutes"),
+    flag("patient", "Wait out throttling and lack of capacity, up to 10 minutes"),
     flag("record", "Record requests and responses in a file").value("FILE"),
     flag("replay", "Replay a recording, without network or credentials").value("FILE"),
     flag("replay-strict", "Fail if a request differs from the recorded one"),

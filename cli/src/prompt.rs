@@ -225,7 +225,7 @@ impl Validator for SafeLine {}
 impl Helper for SafeLine {}
 
 fn unusable(error: &dyn std::error::Error) -> Failure {
-    Failure::usage(format!("the terminal cannot be read from: {error}"))
+    Failure::usage(format!("cannot read from the terminal: {error}"))
 }
 
 /// How many hidden characters the hint names.

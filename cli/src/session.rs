@@ -159,7 +159,7 @@ impl Session {
         };
         Failure::usage("no model is named").hint(format!(
             "name one {}, in PUMICE_MODEL, or with `pumice config set \
-             agents.defaults.model.primary amazon-bedrock/ID`: {such}; `pumice models list` has them all",
+             agents.defaults.model.primary amazon-bedrock/ID`: {such}; `pumice models list` lists them all",
             self.names_model
         ))
     }

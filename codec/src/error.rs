@@ -462,7 +462,7 @@ impl StdError for Error {
 }
 
 /// Whether a message speaks of the quota of a day: "Too many tokens per day, please wait before trying again."
-fn is_of_a_day(message: &str) -> bool {
+pub fn is_of_a_day(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     message.contains("per day") || message.contains("daily")
 }

@@ -246,7 +246,7 @@ pub(crate) fn payload<T: DeserializeOwned>(frame: &Frame) -> Result<T> {
         Error::damaged(
             at,
             format!(
-                "the {} event in the frame at byte {at} is not the JSON it should be",
+                "the {} event in the frame at byte {at} is not valid JSON of its type",
                 frame.event_type().unwrap_or_default()
             ),
         )

@@ -55,7 +55,7 @@ pub enum Hint {
     SessionToken {
         /// Where the keys came from.
         link: String,
-        /// Whether one is needed, rather than too much.
+        /// Whether one is missing; otherwise there is one too many.
         needed: bool,
     },
     /// The service refused a Bedrock API key.
@@ -72,15 +72,15 @@ pub enum Hint {
     CopyCredentials,
     /// No source has credentials.
     SetCredentials {
-        /// What the metadata service of an EC2 instance needs, if it responded in part.
+        /// What the metadata service of an EC2 instance needs, if only a part of it responded.
         instance: Option<String>,
     },
     /// The profile that was named does not exist.
     SetProfile {
-        /// The profiles that do.
+        /// The profiles that exist.
         known: Vec<String>,
     },
-    /// No region, or none that can be, was named.
+    /// No region was named, or an invalid one.
     SetRegion,
     /// The identity may lack a permission, or the account the model.
     CheckAccess {
@@ -102,7 +102,7 @@ pub enum Hint {
     SubmitUseCase,
     /// The model does not take this request with streaming.
     CallWithoutStream,
-    /// The account has no access to the model yet: the first call of somebody with the permissions for AWS Marketplace
+    /// The account has no access to the model yet. The first call of an identity with permissions for AWS Marketplace
     /// gives it.
     ModelAccess {
         /// The model, where the call named one.
@@ -125,7 +125,7 @@ pub enum Hint {
         action: String,
         /// The kind of the policy: `service control policy`, `permissions boundary`.
         policy: String,
-        /// Whether it denies the action explicitly, rather than not allow it.
+        /// Whether it denies the action explicitly; otherwise it only does not allow it.
         denied: bool,
         /// The ARN of what it was refused for, where the service names it.
         resource: Option<String>,

@@ -45,7 +45,7 @@ pub use hint::Hint;
 /// For `pumice` only, not part of the public API, like the macros that declare shapes.
 #[doc(hidden)]
 pub mod internal {
-    pub use crate::error::shortened;
+    pub use crate::error::{is_of_a_day, shortened};
     pub use crate::event::{service_error, with_original};
     pub use crate::frame::seal;
     pub use crate::shape::read::{

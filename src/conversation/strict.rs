@@ -4,19 +4,13 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::refusal::wording::{Meaning, meaning};
 use crate::{Error, ErrorKind};
 
 /// Whether the service refused a request because its strict tools together are too complex.
 pub(super) fn is_too_strict(error: &Error) -> bool {
-    error.kind() == ErrorKind::Validation && TOO_STRICT.iter().any(|words| error.message().contains(words))
+    error.kind() == ErrorKind::Validation && meaning(error) == Some(Meaning::TooStrict)
 }
-
-/// What the service says then.
-const TOO_STRICT: [&str; 3] = [
-    "The compiled grammar is too large",
-    "Too many strict tools (",
-    "Schemas contains too many parameters with union types (",
-];
 
 /// The schema with every member required, optional ones nullable, and no additional ones; or why there is no such
 /// form.

@@ -16,7 +16,7 @@ pub(super) fn load(cx: &SearchContext<'_>) -> Result<Outcome> {
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::new(
             ErrorKind::Credentials,
-            format!("{VARIABLE}: expected a token of visible ASCII characters, found others in it"),
+            format!("{VARIABLE}: expected a token of visible ASCII, found another character"),
         )
         .with_hint(Hint::CopyCredentials));
     }

@@ -150,7 +150,7 @@ impl Chain {
             let mut note = |outcome, reason| attempts.push(Attempt { source: name.clone(), outcome, reason });
             let loaded = match source {
                 Source::Bearer | Source::Environment if is_whole && cx.profile.is_some() => {
-                    Ok(Outcome::not_applicable("not looked at, since a profile is named"))
+                    Ok(Outcome::not_applicable("a profile is named"))
                 }
                 source => source.load(cx).await,
             };
@@ -182,7 +182,12 @@ impl Chain {
                         ErrorKind::Credentials => error,
                         _ => provider_context::failed(&name, &error),
                     };
-                    note(AttemptOutcome::Failed, error.to_string());
+                    let reason = error.to_string();
+                    // The source is named beside it.
+                    let named =
+                        reason.strip_prefix("the ").and_then(|reason| reason.strip_prefix(name.as_str()));
+                    let bare = named.and_then(|reason| reason.strip_prefix(": "));
+                    note(AttemptOutcome::Failed, bare.unwrap_or(&reason).to_owned());
                     return Search { result: Err(error), deferred: None, attempts };
                 }
             }

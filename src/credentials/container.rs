@@ -60,7 +60,7 @@ async fn ask(cx: &ProviderContext, uri: &Uri) -> Result<Keys, Fault> {
         // The transport's hint is about Bedrock's endpoint, which does not matter here.
         Fault::Broken(error) if error.status().is_none() && error.hint().is_some() => {
             let variable = if context.env(RELATIVE).is_some() { RELATIVE } else { FULL };
-            Fault::Broken(error.with_hint(format!("it is where {variable} says: check or unset that")))
+            Fault::Broken(error.with_hint(format!("check or unset {variable}, which names this service")))
         }
         fault => fault,
     })

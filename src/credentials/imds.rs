@@ -131,7 +131,7 @@ impl Imds {
             return Err(absent("the instance has no role: attach an instance profile to it"));
         }
         let document = self.get(cx, &settings, &format!("{ROLES}{}", encode_label(role))).await?;
-        let document = document.ok_or_else(|| absent("the instance's role is gone"))?;
+        let document = document.ok_or_else(|| absent("the instance has lost its role"))?;
         let read = || {
             let fields = Fields::read(WHAT, document.text().as_bytes())?;
             let code = fields.string("Code");
@@ -257,7 +257,7 @@ impl Imds {
             // Some networks outside AWS respond like this at this address.
             (_, Some(403)) => absent(
                 format!(
-                    "{at} gives no session tokens (HTTP 403): it is turned off, or this is no EC2 instance"
+                    "{at} gives no session tokens (HTTP 403): it is turned off, or this is not an EC2 instance"
                 ),
                 Some(TURNED_OFF),
             ),
@@ -405,7 +405,7 @@ const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TTL_SECONDS: &str = "21600";
 const INSTEAD: &str = "it is probably a captive portal or a proxy: sign in to the network, or set AWS_EC2_METADATA_DISABLED=true \
      if this is not an EC2 instance";
-const TURNED_OFF: &str = "an instance's metadata service is turned on by aws ec2 modify-instance-metadata-options --http-endpoint enabled";
+const TURNED_OFF: &str = "on EC2, turn on the instance's metadata service: aws ec2 modify-instance-metadata-options --http-endpoint enabled";
 const HOPS: &str = "in a container on EC2, the instance's hop limit keeps the response away: raise it with \
      `aws ec2 modify-instance-metadata-options --http-put-response-hop-limit 2 --instance-id ID`; elsewhere set \
      AWS_EC2_METADATA_DISABLED=true";

@@ -158,7 +158,7 @@ impl Plan {
             }
             return Err(Error::new(
                 ErrorKind::Credentials,
-                format!("the profile {name}, a source_profile, names no credentials"),
+                format!("the source_profile {name} names no credentials"),
             ));
         };
         let base_profile = name.to_owned();

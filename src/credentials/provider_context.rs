@@ -452,9 +452,7 @@ pub(super) fn build_request(
         let mut value = ::http::HeaderValue::from_str(value).map_err(|_| {
             Error::new(
                 ErrorKind::Credentials,
-                format!(
-                    "expected a token of visible ASCII characters for the header {name}, found others in it"
-                ),
+                format!("expected a token of visible ASCII for the header {name}, found another character"),
             )
         })?;
         value.set_sensitive(!["accept", "content-type"].contains(name));

@@ -29,8 +29,8 @@ pub fn is_unavailable(error: &Error) -> bool {
         | ErrorKind::BrokenOff => true,
         // The service has one code for a wrong request and for a model that cannot be called like this.
         ErrorKind::Validation => {
-            let of_request =
-                matches!(meaning(error), None | Some(Meaning::TooLong | Meaning::TooLongWithOutput));
+            let of_request = [Meaning::TooLong, Meaning::TooLongWithOutput, Meaning::TooStrict];
+            let of_request = meaning(error).is_none_or(|meaning| of_request.contains(&meaning));
             !of_request || error.message().to_lowercase().contains("inference profile")
         }
         _ => false,

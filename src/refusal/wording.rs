@@ -31,6 +31,8 @@ pub(crate) enum Meaning {
     TooLong,
     /// Input and output limit together are too long.
     TooLongWithOutput,
+    /// The strict tools together are too complex.
+    TooStrict,
 }
 
 /// What a refusal says of a member of the request.
@@ -170,6 +172,9 @@ const MEANINGS: &[(&str, Meaning)] = &[
     ("maximum context length is", Meaning::TooLong),
     ("exceed|context window", Meaning::TooLong),
     ("exceeds|context length", Meaning::TooLong),
+    ("the compiled grammar is too large", Meaning::TooStrict),
+    ("too many strict tools (", Meaning::TooStrict),
+    ("too many parameters with union types (", Meaning::TooStrict),
 ];
 
 const fn lesson(words: &'static str, row: &'static str, advice: Advice) -> Lesson {

@@ -265,10 +265,7 @@ fn misfit(kind: &Kind, text: &str) -> Option<String> {
         }
         Kind::HeaderName => unsettable(text.trim()),
         // An invalid URL may hold a secret, so that it is not shown.
-        Kind::Url => {
-            let fault = BaseUrl::parse(text).err()?;
-            Some(format!("expected {}: {fault}", expected(kind)))
-        }
+        Kind::Url => BaseUrl::parse(text).err().map(|fault| format!("expected {fault}")),
         _ => None,
     }
 }

@@ -337,7 +337,9 @@ pub(super) fn too_late(server: &str) -> Error {
 pub(super) fn broken(error: Box<dyn StdError + Send + Sync>, unsent: Option<&str>) -> Error {
     if let Some(fault) = certificate_fault(&*error) {
         let why = match fault {
-            CertificateError::Other(other) if is_authority(other) => "it is an authority's own".to_owned(),
+            CertificateError::Other(other) if is_authority(other) => {
+                "it is an authority's own certificate".to_owned()
+            }
             fault => fault.to_string(),
         };
         return Error::new(ErrorKind::Connect, format!("the server's certificate is not accepted: {why}"))
@@ -361,15 +363,15 @@ pub(super) fn broken(error: Box<dyn StdError + Send + Sync>, unsent: Option<&str
             });
     }
     if causes(&*error).any(is_no_tls) {
-        Error::new(ErrorKind::Damaged, "what came is not TLS").with_hint(
-            "a server of plain HTTP needs a URL that begins with http://: check the endpoint URL and HTTPS_PROXY",
+        Error::new(ErrorKind::Damaged, "the response is not TLS").with_hint(
+            "check the endpoint URL and HTTPS_PROXY: a server without TLS needs a URL that begins with http://",
         )
     } else if let Some(server) = unsent {
         Error::new(ErrorKind::Connect, format!("no connection to {server}")).with_hint(Hint::CheckNetwork)
     } else if causes(&*error).any(is_unsent) {
         Error::new(ErrorKind::Connect, "the connection was closed before the request was sent")
     } else if causes(&*error).any(is_of_the_encoding) {
-        Error::new(ErrorKind::Damaged, "what came is not HTTP as it should be").with_hint(Hint::CheckEndpoint)
+        Error::new(ErrorKind::Damaged, "the response is not valid HTTP").with_hint(Hint::CheckEndpoint)
     } else {
         Error::new(ErrorKind::BrokenOff, "the connection broke off")
     }

@@ -74,7 +74,7 @@ const UNFINISHED: &[(&str, &[&str])] = &[
         "role_arn = r\ncredential_source = Metadata",
         &["expected the credential_source Environment", "Metadata"],
     ),
-    ("role_arn = r\nsource_profile = other", &["the profile other, a source_profile, names no credentials"]),
+    ("role_arn = r\nsource_profile = other", &["the source_profile other names no credentials"]),
     ("web_identity_token_file = /t", &["web_identity_token_file, but no role_arn"]),
     ("web_identity_token = /t\nrole_arn = r", &["did you mean web_identity_token_file?"]),
     ("aws_access_key_id = AK", &["aws_access_key_id, but no aws_secret_access_key"]),

@@ -383,7 +383,7 @@ fn errors_name_line_column_member_and_what_is_expected() {
         ("{ models: { bedrockDiscovery: { region: '{a:' } } }", "expected a region such as us-east-1"),
         (
             "{ models: { providers: { bedrock: { baseUrl: 'ftp:x' } } } }",
-            "models.providers.bedrock.baseUrl: expected a URL that calls can be put under: http:// or https://",
+            "models.providers.bedrock.baseUrl: expected a URL that begins with http:// or https://",
         ),
         (
             "{ agents: { defaults: { params: { temperature: 9 } } } }",

@@ -242,3 +242,26 @@ fn a_service_without_capacity_is_waited_for_and_the_quota_of_a_day_is_not() {
     let said = run(&server, &[("AWS_MAX_ATTEMPTS", "3")], &["chat", "-m", MODEL, "--patient", "Hi"]);
     assert_eq!((said.code, server.requests().len()), (Some(1), 1), "{}", said.all);
 }
+
+#[test]
+fn an_error_says_each_thing_once() {
+    let server = Server::start([]);
+    let said = run(&server, &[], &["chat", "-m", MODEL, "--endpoint-url", "gateway:8080", "Hi"]);
+    assert!(
+        said.all.starts_with("error: invalid endpoint URL: expected a URL that begins with"),
+        "{}",
+        said.all
+    );
+
+    let home = TempDir::new().unwrap();
+    std::fs::create_dir(home.path().join(".aws")).unwrap();
+    let config = "[profile work]\nlogin_session = arn\nregion = eu-west-1\n";
+    std::fs::write(home.path().join(".aws/config"), config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
+    command.env_clear().env("HOME", home.path()).args(["auth", "--profile", "work"]);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let (listed, said) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(listed.contains("\n  failed  profile work: the login session in "), "{listed}");
+    assert!(said.starts_with("error: the profile work: the login session in "), "{said}");
+}

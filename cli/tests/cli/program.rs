@@ -395,7 +395,7 @@ fn hints_name_what_can_be_done() {
             "leave out --profile and AWS_PROFILE, or write a profile",
             "name one of",
         ),
-        (uri, "http://127.0.0.1:1/x", &[], "it is where AWS_CONTAINER_CREDENTIALS_FULL_URI says", "--region"),
+        (uri, "http://127.0.0.1:1/x", &[], "check or unset AWS_CONTAINER_CREDENTIALS_FULL_URI", "--region"),
     ];
     for (variable, value, flags, hinted, not_hinted) in cases {
         let output = Command::new(env!("CARGO_BIN_EXE_pumice"))

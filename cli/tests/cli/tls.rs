@@ -277,7 +277,7 @@ async fn a_server_without_tls_gets_a_hint() {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
     });
     let error = call(format!("https://localhost:{port}"), Context::fake()).await.1.unwrap_err();
-    assert_eq!((error.kind(), error.message()), (ErrorKind::Damaged, "what came is not TLS"));
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Damaged, "the response is not TLS"));
     assert!(error.hint().unwrap().to_string().contains("http://"), "{error:?}");
 }
 
