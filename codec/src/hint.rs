@@ -386,8 +386,8 @@ impl fmt::Display for Hint {
                 f.write_str(if *late { "; a higher timeout waits longer" } else { "" })
             }
             Self::CheckEndpoint => f.write_str(
-                "check the endpoint URL, the region and HTTPS_PROXY: the response is not from Bedrock, but from a proxy \
-                 or a gateway",
+                "check the endpoint URL, the region and HTTPS_PROXY: another server responded, such as a proxy or a \
+                 gateway",
             ),
             Self::CheckAuthority => f.write_str(
                 "name the certificates of a private authority or an inspecting proxy in AWS_CA_BUNDLE (a PEM file)",

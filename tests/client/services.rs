@@ -101,7 +101,7 @@ async fn sts_is_asked_again_by_its_own_clock() {
     let services = sts_two_hours_later();
     let env = json!({"AWS_PROFILE": "p", "AWS_DISABLE_CLOCK_SKEW_CORRECTION": "true"});
     let error = found(profile(ROLE, &env), &services).await.unwrap_err();
-    assert!(error.contains("hint: this machine's clock is 2 hours behind"), "{error}");
+    assert!(error.contains("hint: set this machine's clock: it is 2 hours behind"), "{error}");
     assert_eq!(services.asked().len(), 1);
 }
 
@@ -121,7 +121,7 @@ async fn a_clock_that_is_ahead_does_not_make_fresh_keys_old() {
     }
     let env = json!({"AWS_PROFILE": "p", "AWS_DISABLE_CLOCK_SKEW_CORRECTION": "true"});
     let error = found(profile(ROLE, &env), &sts()).await.unwrap_err();
-    assert!(error.contains("hint: this machine's clock is 2 hours ahead"), "{error}");
+    assert!(error.contains("hint: set this machine's clock: it is 2 hours ahead"), "{error}");
     // Keys that have really expired are refused.
     let old = Services::new(|_| assumed("2026-11-22T12:32:12Z").header("date", TWO_HOURS_EARLIER));
     let error = found(profile(ROLE, &json!({"AWS_PROFILE": "p"})), &old).await.unwrap_err();
@@ -209,7 +209,7 @@ async fn each_refusal_of_sts_has_its_hint() {
     let services =
         Services::new(|_| Answer { status: 403, headers: Vec::new(), body: "<html>blocked</html>".into() });
     let error = found(role(), &services).await.unwrap_err();
-    assert!(error.contains("hint: another server answered"), "{error}");
+    assert!(error.contains("another server responded"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
