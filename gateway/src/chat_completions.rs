@@ -1266,6 +1266,24 @@ mod tests {
     }
 
     #[test]
+    fn a_tool_has_the_name_that_the_client_gave_it() {
+        let tool = json!({"type": "function", "function": {"name": "read.file"}});
+        let translated = read(body(json!({"tools": [tool]})).to_string().as_bytes());
+        let Translated { request, options, mut encoder, .. } = translated.unwrap_or_else(|_| panic!());
+        let target = pumice::conversation::Target::default();
+        let prepared = pumice::conversation::prepare(request, &target, &options).unwrap();
+        let begin = Begin { names: prepared.tool_names, ..recorded::begin() };
+        let start = json!({"toolUse": {"toolUseId": "1", "name": "read_file"}});
+        let start = events(&json!([{"contentBlockStart": {"contentBlockIndex": 0, "start": start}}]));
+        let mut out = Vec::new();
+        encoder.begin(begin, &mut out);
+        encoder.push(&start[0], &mut out);
+        let stream = String::from_utf8(out).unwrap();
+        let chunk = serde_json::from_str::<Value>(sent(&stream)[1].1).unwrap();
+        assert_eq!(chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["name"], "read.file");
+    }
+
+    #[test]
     fn stop_reasons() {
         for (reason, expected) in [
             ("end_turn", "stop"),

@@ -1,7 +1,7 @@
 //! What failed, in the words of each dialect.
 
 use http::StatusCode;
-use pumice::{Error, ErrorKind};
+use pumice::{Error, ErrorKind, Hint};
 use serde_json::json;
 
 /// A call that failed: its status, and what the dialects say of it.
@@ -119,7 +119,8 @@ impl From<&Error> for Failure {
             _ => (500, None),
         };
         let mut message = error.message().to_owned();
-        let context = is_context_length(&message);
+        let context =
+            matches!(error.hint(), Some(Hint::ShortenConversation { .. })) || is_context_length(&message);
         if let Some(hint) = error.hint() {
             message.push_str("; ");
             message.push_str(&hint.to_string());

@@ -13,8 +13,7 @@ use pumice::reply::ReplyBuilder;
 use pumice::shape::{Blob, Document};
 use serde_json::Value;
 
-use crate::dialect::{Begin, Encoder, Translated};
-use crate::failure::Failure;
+use crate::dialect::{Begin, Encoder, Read, Translated};
 
 /// A response: its name, its events, and the whole that they make.
 pub(crate) struct Recorded {
@@ -132,14 +131,14 @@ pub(crate) fn events(list: &Value) -> Vec<Event> {
 }
 
 /// The request that a body becomes, with its notes.
-pub(crate) fn converse(read: fn(&[u8]) -> Result<Translated, Failure>, body: &Value) -> (Value, Vec<String>) {
+pub(crate) fn converse(read: Read, body: &Value) -> (Value, Vec<String>) {
     let translated =
         read(body.to_string().as_bytes()).unwrap_or_else(|failure| panic!("{}", failure.message));
     (serde_json::to_value(translated.request).unwrap(), translated.notes)
 }
 
 /// The request that goes to Bedrock for a body, and every note.
-pub(crate) fn prepared(read: fn(&[u8]) -> Result<Translated, Failure>, body: &Value) -> (Value, Vec<String>) {
+pub(crate) fn prepared(read: Read, body: &Value) -> (Value, Vec<String>) {
     let translated =
         read(body.to_string().as_bytes()).unwrap_or_else(|failure| panic!("{}", failure.message));
     let Translated { request, options, mut notes, .. } = translated;
@@ -150,7 +149,7 @@ pub(crate) fn prepared(read: fn(&[u8]) -> Result<Translated, Failure>, body: &Va
 }
 
 /// Why a body is refused.
-pub(crate) fn refused(read: fn(&[u8]) -> Result<Translated, Failure>, body: &Value) -> String {
+pub(crate) fn refused(read: Read, body: &Value) -> String {
     match read(body.to_string().as_bytes()) {
         Ok(_) => panic!("expected a refusal of {body}"),
         Err(failure) => {
@@ -181,4 +180,35 @@ pub(crate) fn said(response: &ConverseResponse) -> Message {
         _ => true,
     });
     message
+}
+
+/// Whatever is missing from a response, or comes twice: what is sent is sound.
+#[test]
+fn events_in_any_order_are_written_as_sound_ones() {
+    let dialects: [(Read, &[u8]); 3] = [
+        (crate::chat_completions::read, br#"{"model": "m", "messages": []}"#),
+        (crate::messages::read, br#"{"model": "m", "messages": []}"#),
+        (crate::responses::read, br#"{"model": "m", "input": []}"#),
+    ];
+    for recorded in fixtures() {
+        let events = &recorded.events;
+        for at in 0..events.len() {
+            let mut without = events.clone();
+            let event = without.remove(at);
+            let mut twice = events.clone();
+            twice.insert(at, event.clone());
+            let mut later = without.clone();
+            later.insert((at * 7) % events.len(), event);
+            for events in [without, twice, later] {
+                for (read, body) in dialects {
+                    let mut encoder = read(body).unwrap_or_else(|_| panic!()).encoder;
+                    let stream = streamed(encoder.as_mut(), &events);
+                    for (_, data) in sent(&stream) {
+                        let sound = data == "[DONE]" || serde_json::from_str::<Value>(data).is_ok();
+                        assert!(sound, "{}: {data}", recorded.name);
+                    }
+                }
+            }
+        }
+    }
 }

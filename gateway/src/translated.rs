@@ -12,7 +12,7 @@ use futures_core::Stream as _;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use pumice::conversation::{self, CacheRetention, Target, ThinkingLevel, net_of_cache};
-use pumice::converse::TokenUsage;
+use pumice::converse::{StopReason, TokenUsage};
 use pumice::{Event, EventStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -57,6 +57,9 @@ impl Gateway {
                 Ok(mut reply) => {
                     if let Some(usage) = &mut reply.usage {
                         watch.count(usage);
+                    }
+                    if let Some(failure) = malformed(reply.stop_reason.as_ref()) {
+                        return respond(form, &failure, Some(watch.tally));
                     }
                     let body = encoder.whole(begin, reply);
                     whole(StatusCode::OK, "application/json", body.into(), Some(watch.tally))
@@ -146,6 +149,14 @@ pub(crate) fn response_id(request_id: Option<&str>) -> String {
     }
 }
 
+/// The failure that a stop reason reports. No dialect has a word for it: a client would take half a call for a whole
+/// response.
+fn malformed(stop: Option<&StopReason>) -> Option<Failure> {
+    let reason =
+        stop.filter(|stop| matches!(stop, StopReason::MalformedModelOutput | StopReason::MalformedToolUse))?;
+    Some(Failure::new(StatusCode::FAILED_DEPENDENCY, format!("the model's output was malformed: {reason}")))
+}
+
 /// What is recorded of a response.
 struct Watch {
     names: Arc<Names>,
@@ -155,6 +166,11 @@ struct Watch {
 }
 
 impl Watch {
+    fn fail(&mut self, failure: Failure, encoder: &mut dyn Encoder, out: &mut Vec<u8>) {
+        encoder.error(&failure, out);
+        self.tally.edit(|record| record.error = Some(failure.message));
+    }
+
     /// Counts the tokens of a response, those of the cache apart, as the encoders and the prices have them.
     fn count(&mut self, usage: &mut TokenUsage) {
         if self.cached_in_input {
@@ -198,14 +214,15 @@ impl Pieces for Streaming {
                     {
                         watch.count(usage);
                     }
-                    encoder.push(&event, out);
-                    continue;
+                    let stop =
+                        if let Event::MessageStop(stop) = &event { stop.stop_reason.as_ref() } else { None };
+                    let Some(failure) = malformed(stop) else {
+                        encoder.push(&event, out);
+                        continue;
+                    };
+                    watch.fail(failure, encoder.as_mut(), out);
                 }
-                Poll::Ready(Some(Err(error))) => {
-                    let failure = Failure::from(&error);
-                    encoder.error(&failure, out);
-                    watch.tally.edit(|record| record.error = Some(failure.message));
-                }
+                Poll::Ready(Some(Err(error))) => watch.fail(Failure::from(&error), encoder.as_mut(), out),
                 Poll::Ready(None) => encoder.finish(out),
                 Poll::Pending if !out.is_empty() => break,
                 Poll::Pending => {

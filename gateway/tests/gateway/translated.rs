@@ -18,6 +18,45 @@ fn requests(model: &str, stream: bool) -> [(&'static str, Value); 3] {
 }
 
 #[test]
+fn a_response_that_the_model_broke_is_a_failure() {
+    let frames = [
+        server::message_start(),
+        server::text(0, "Ha"),
+        server::block_stop(0),
+        server::message_stop("malformed_tool_use"),
+        server::metadata(12, 7),
+    ];
+    let server = Server::start([Answer::stream(frames)]);
+    let gate = Gate::before(&server.url);
+    for stream in [true, false] {
+        for (path, request) in requests("amazon.nova-lite-v1:0", stream) {
+            let reply = gate.post(path, &request);
+            assert_eq!(reply.status, if stream { 200 } else { 424 }, "{path}");
+            let text = reply.text();
+            assert!(text.contains("the model's output was malformed: malformed_tool_use"), "{path}: {text}");
+            let ends = ["[DONE]", "message_stop", "response.completed"];
+            assert!(!ends.iter().any(|end| text.contains(end)), "{path}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_conversation_that_is_too_long_has_openais_code() {
+    for message in [
+        "input length and `max_tokens` exceed context limit: 180000 + 64000 > 200000",
+        "Input is too long for requested model.",
+    ] {
+        let server = Server::start([Answer::refusal(400, "ValidationException", message)]);
+        let gate = Gate::before(&server.url);
+        let (path, request) = &requests("amazon.nova-lite-v1:0", true)[0];
+        let reply = gate.post(path, request);
+        let error = &serde_json::from_str::<Value>(reply.text()).unwrap()["error"];
+        assert_eq!((reply.status, &error["code"]), (400, &json!("context_length_exceeded")), "{error}");
+        assert_eq!(error["type"], "invalid_request_error");
+    }
+}
+
+#[test]
 fn each_dialect_gives_the_text_whole_and_as_it_arrives() {
     let server = Server::start([Answer::stream(server::text_answer(&["Ha", "llo"]))]);
     let gate = Gate::before(&server.url);
