@@ -294,7 +294,9 @@ async fn credentials(
         Some(id) => format!("access key {id}"),
         None => "API key".to_owned(),
     };
-    findings.ok("credentials", format!("{} ({}): {kind}, {end}", found.link, found.source))?;
+    let source = if found.source.ends_with(&*found.link) { "" } else { found.source };
+    let source = if source.is_empty() { String::new() } else { format!(" ({source})") };
+    findings.ok("credentials", format!("{}{source}: {kind}, {end}", found.link))?;
     let keys = match &found.credentials {
         Credentials::Keys(keys) => keys,
         Credentials::Bearer(token) => return api_key(token.token(), region, findings),
@@ -350,9 +352,19 @@ fn proxy(url: &str, findings: &mut Findings) -> Result<bool, Failure> {
     };
     // User name and password come before the last @.
     let shown = proxy.rsplit('@').next().unwrap_or_default();
-    let except = variable("NO_PROXY").map(|except| format!("; NO_PROXY is {except}")).unwrap_or_default();
-    findings.ok("proxy", format!("{name} names {shown}{except}"))?;
-    Ok(true)
+    let except = variable("NO_PROXY").unwrap_or_default();
+    let mut excepted = except.split([',', ' ']).map(|name| name.trim_start_matches(['*', '.']));
+    let is_excepted = excepted.any(|name| {
+        let before = host.strip_suffix(name).filter(|_| !name.is_empty());
+        before.is_some_and(|before| before.is_empty() || before.ends_with('.')) || except.trim() == "*"
+    });
+    let unless = match (is_excepted, except.as_str()) {
+        (_, "") => String::new(),
+        (true, except) => format!(", but NO_PROXY excepts {host}: {except}"),
+        (false, except) => format!("; NO_PROXY is {except}"),
+    };
+    findings.ok("proxy", format!("{name} names {shown}{unless}"))?;
+    Ok(!is_excepted)
 }
 
 /// The addresses of the server. Whether there are any.
