@@ -3,7 +3,7 @@
 //! `tools/catalog.sh` makes the data file again. The prices are list prices: your account may pay others.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::{Cost, ModelInfo, PriceTier, TierFactors};
 
@@ -25,27 +25,35 @@ pub fn entries() -> &'static [Entry] {
     ENTRIES.get_or_init(|| DATA.lines().skip(1).filter_map(entry).collect())
 }
 
-/// A line of the data file. A call needs one of them, so each is read only when it is needed: all of them take twice as
-/// many instructions as the whole start of a call over HTTP.
-struct Line {
-    id: &'static str,
-    text: &'static str,
-    entry: OnceLock<Option<Entry>>,
-}
-
-impl Line {
-    fn entry(&self) -> Option<&Entry> {
-        self.entry.get_or_init(|| entry(self.text)).as_ref()
+/// The line of the data file from which ids begin that are not before this one.
+fn from_id(id: &str) -> &'static str {
+    let (mut low, mut high) = (0, DATA.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        let before = DATA.as_bytes().get(low..middle).unwrap_or_default();
+        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(low, |at| low + at + 1);
+        let text = DATA.get(start..).unwrap_or_default();
+        // The heading comes before all.
+        if start == 0 || text < id {
+            low = text.find('\n').map_or(high, |at| start + at + 1);
+        } else {
+            high = start;
+        }
     }
+    DATA.get(low..).unwrap_or_default()
 }
 
-fn lines() -> &'static [Line] {
-    static LINES: OnceLock<Vec<Line>> = OnceLock::new();
-    LINES.get_or_init(|| {
-        let line =
-            |text: &'static str| Some(Line { id: text.split_once('\t')?.0, text, entry: OnceLock::new() });
-        DATA.lines().skip(1).filter_map(line).collect()
-    })
+/// The entry of a line. Each is read only when it is needed: to read all of them takes twice as many instructions as
+/// the whole start of a call over HTTP.
+fn read_once(line: &'static str) -> Option<&'static Entry> {
+    static READ: Mutex<Vec<(&str, &Entry)>> = Mutex::new(Vec::new());
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, entry)) = read.iter().find(|(known, _)| known.as_ptr() == line.as_ptr()) {
+        return Some(entry);
+    }
+    let entry = &*Box::leak(Box::new(entry(line)?));
+    read.push((line, entry));
+    Some(entry)
 }
 
 /// The entry for the id or ARN of a model or of a cross-region inference profile.
@@ -111,10 +119,9 @@ pub(crate) fn provider_of(id: &str) -> &str {
 fn of_model(base: &str, region: &str) -> Option<&'static Entry> {
     // An id without its version.
     let stem = base.split_once(':').map_or(base, |(stem, _)| stem);
-    let is_version = |line: &&Line| {
-        line.id.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-    };
-    let versions = lines().iter().filter(is_version).filter_map(Line::entry).collect::<Vec<_>>();
+    let is_version = |line: &&str| line.strip_prefix(stem).is_some_and(|rest| rest.starts_with(['\t', ':']));
+    let versions = from_id(stem).lines().take_while(|line| line.starts_with(stem));
+    let versions = versions.filter(is_version).filter_map(read_once).collect::<Vec<_>>();
     let among = |fits: &dyn Fn(&Entry) -> bool| {
         let all = || versions.iter().copied().filter(|entry| fits(entry));
         let of = |region: &str| all().find(|entry| entry.regions.contains(&region));
@@ -257,6 +264,8 @@ mod tests {
     #[test]
     fn every_line_of_the_data_file_is_an_entry() {
         assert_eq!(entries().len() + 1, DATA.lines().count());
+        // Their ids are looked for by halves.
+        assert!(entries().is_sorted_by_key(|entry| entry.id));
         for entry in entries() {
             let found = entry.regions.iter().map(|region| match *region {
                 NO_REGION => find(entry.id),
