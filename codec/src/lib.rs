@@ -52,5 +52,6 @@ pub mod internal {
         Failed, Form, List, Map, Null, Object, Place, Shape, Source, Word, deserialize, from_json, members,
         optional, required, variant,
     };
+    pub use crate::shape::write::{Made, Parts, Written, body};
     pub use crate::surrogate::lone_surrogates;
 }

@@ -10,6 +10,7 @@ mod document;
 mod members;
 pub(crate) mod read;
 mod timestamp;
+pub(crate) mod write;
 
 pub use self::blob::Blob;
 pub use self::document::Document;

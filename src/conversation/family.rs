@@ -4,11 +4,10 @@
 //! capability the first row that says it counts: what was learnt from a refusal, then the rows of the options, then
 //! those of the program, which end with a row for every model. `docs/models.md` names the source of each row.
 
-use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::Target;
-use pumice_codec::internal::{Failed, Null, Shape, Source};
+use pumice_codec::internal::{Failed, Made, Null, Shape, Source, Written};
 
 /// What a capability may be.
 #[derive(Debug, Clone, Copy)]
@@ -231,8 +230,8 @@ impl Family {
     }
 }
 
-impl Serialize for Family {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Made for Family {
+    fn made(&self) -> Value {
         let mut members = Map::new();
         members.insert("match".into(), self.patterns.clone().into());
         for (at, said) in &self.says {
@@ -249,7 +248,7 @@ impl Serialize for Family {
             };
             members.insert((*name).to_owned(), value);
         }
-        members.serialize(serializer)
+        Value::Object(members)
     }
 }
 
@@ -269,9 +268,13 @@ impl Shape for Family {
         *self = Self::of(members).map_err(|message| source.fail(&message))?;
         Ok(true)
     }
+
+    fn content(&self) -> Written<'_> {
+        Written::Made(self)
+    }
 }
 
-pumice_codec::deserialize! { Family }
+pumice_codec::serde! { Family }
 
 /// What a model takes: all rows that match it as one.
 #[derive(Debug, Clone, PartialEq, Eq)]

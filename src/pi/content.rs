@@ -1,13 +1,13 @@
 //! The content of messages.
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, Serializer};
 
 #[cfg(doc)]
 use crate::ErrorKind;
 use crate::conversation::{Media, MediaFormat};
 use crate::converse::{Citation, CitationsConfig, ContentBlock};
 use crate::shape::{Blob, Document, Members};
-use pumice_codec::internal::{Failed, Null, Place, Shape, Source};
+use pumice_codec::internal::{Failed, Null, Place, Shape, Source, Written};
 use pumice_codec::structure;
 
 tagged! {
@@ -178,12 +178,6 @@ impl From<Vec<Content>> for Contents {
     }
 }
 
-impl Serialize for Contents {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
-
 impl Shape for Contents {
     fn blank() -> Self {
         Self::default()
@@ -198,19 +192,20 @@ impl Shape for Contents {
         }
         Ok(found)
     }
+
+    fn content(&self) -> Written<'_> {
+        Written::List(&self.0)
+    }
 }
 
-pumice_codec::deserialize! { Contents }
+pumice_codec::serde! { Contents }
 
 /// A tool call with its `type`, as it stands in a message.
 pub(crate) struct InMessage<'a>(pub(super) &'a ToolCall);
 
 impl Serialize for InMessage<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", "toolCall")?;
-        self.0.write_into(&mut map)?;
-        map.end()
+        Written::Tagged("type", "toolCall", self.0).serialize(serializer)
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de;
-use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::message::{Message, SystemMessage, ToolResultMessage, UserMessage};
@@ -15,7 +14,7 @@ use crate::models::Cost;
 use crate::shape::{Document, Members};
 use crate::spelling::near_miss;
 use crate::{Error, ErrorKind};
-use pumice_codec::internal::{Failed, Null, Shape, Source, lone_surrogates};
+use pumice_codec::internal::{Failed, Made, Null, Shape, Source, Written, lone_surrogates};
 use pumice_codec::structure;
 
 structure! {
@@ -273,12 +272,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
-
 impl Shape for Secret {
     fn blank() -> Self {
         Self(String::new())
@@ -287,9 +280,13 @@ impl Shape for Secret {
     fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
         self.0.read(source, null)
     }
+
+    fn content(&self) -> Written<'_> {
+        Written::Text(&self.0)
+    }
 }
 
-pumice_codec::deserialize! { Secret }
+pumice_codec::serde! { Secret }
 
 /// Whether the model must call a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -305,13 +302,11 @@ pub enum ToolChoice {
     Tool(String),
 }
 
-impl Serialize for ToolChoice {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Made for ToolChoice {
+    fn made(&self) -> Value {
         match self {
-            Self::Auto => serializer.serialize_str("auto"),
-            Self::Any => serializer.serialize_str("any"),
-            Self::None => serializer.serialize_str("none"),
-            Self::Tool(name) => serde_json::json!({"type": "tool", "name": name}).serialize(serializer),
+            Self::Tool(name) => serde_json::json!({"type": "tool", "name": name}),
+            _ => Value::Null,
         }
     }
 }
@@ -339,9 +334,18 @@ impl Shape for ToolChoice {
         };
         Ok(true)
     }
+
+    fn content(&self) -> Written<'_> {
+        match self {
+            Self::Auto => Written::Text("auto"),
+            Self::Any => Written::Text("any"),
+            Self::None => Written::Text("none"),
+            Self::Tool(_) => Written::Made(self),
+        }
+    }
 }
 
-pumice_codec::deserialize! { ToolChoice }
+pumice_codec::serde! { ToolChoice }
 
 #[cfg(test)]
 mod tests {

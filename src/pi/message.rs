@@ -3,7 +3,7 @@
 //! Reading is tolerant: unknown members, and messages and blocks of unknown kinds, are kept as they came; `null` counts
 //! as absent; content may be a string.
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, Serializer};
 use serde_json::Number;
 
 use super::content::{Content, Contents, OtherContent, ToolCall};
@@ -11,7 +11,7 @@ use crate::conversation::{Charge, cache_write_1h};
 use crate::converse::TokenUsage;
 use crate::models::Cost;
 use crate::shape::{Document, Members};
-use pumice_codec::internal::{Failed, Null, Shape, Source};
+use pumice_codec::internal::{Failed, Null, Shape, Source, Written};
 use pumice_codec::{enumeration, structure};
 
 tagged! {
@@ -275,13 +275,6 @@ impl Usage {
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
 pub struct Dollars(pub f64);
 
-impl Serialize for Dollars {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // As JavaScript writes it: `0`, not `0.0`.
-        if self.0 == 0.0 { serializer.serialize_u8(0) } else { serializer.serialize_f64(self.0) }
-    }
-}
-
 impl Shape for Dollars {
     fn blank() -> Self {
         Self::default()
@@ -290,19 +283,21 @@ impl Shape for Dollars {
     fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
         self.0.read(source, null)
     }
+
+    fn content(&self) -> Written<'_> {
+        // As JavaScript writes it: `0`, not `0.0`.
+        if self.0 == 0.0 { Written::U64(0) } else { Written::F64(self.0) }
+    }
 }
 
-pumice_codec::deserialize! { Dollars }
+pumice_codec::serde! { Dollars }
 
 /// A message with its `role`, as it stands in a conversation.
 pub(crate) struct InConversation<'a>(pub(super) &'a AssistantMessage);
 
 impl Serialize for InConversation<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("role", "assistant")?;
-        self.0.write_into(&mut map)?;
-        map.end()
+        Written::Tagged("role", "assistant", self.0).serialize(serializer)
     }
 }
 

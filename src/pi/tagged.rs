@@ -25,26 +25,10 @@ macro_rules! tagged {
             }
         )+
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                match self {
-                    $(
-                        Self::$variant(value) => {
-                            let mut map = serializer.serialize_map(None)?;
-                            map.serialize_entry($tag, $wire)?;
-                            value.write_into(&mut map)?;
-                            map.end()
-                        }
-                    )+
-                    Self::Unknown(document) => document.serialize(serializer),
-                }
-            }
-        }
-
-        pumice_codec::deserialize! { $name }
+        pumice_codec::serde! { $name }
 
         const _: () = {
-            use pumice_codec::internal::{Failed, Form, Null, Object, Place, Shape, Source, members, required};
+            use pumice_codec::internal::{Written, Failed, Form, Null, Object, Place, Shape, Source, members, required};
 
             impl Shape for $name {
                 fn blank() -> Self {
@@ -56,6 +40,13 @@ macro_rules! tagged {
                     let found = source.next(Place::Object(&mut reading), null)?;
                     *self = reading.value;
                     Ok(found)
+                }
+
+                fn content(&self) -> Written<'_> {
+                    match self {
+                        $( Self::$variant(value) => Written::Tagged($tag, $wire, value), )+
+                        Self::Unknown(document) => Written::Document(document),
+                    }
                 }
             }
 

@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::{GeneralPurpose, PAD};
 use bytes::Bytes;
-use serde::ser::{Serialize, Serializer};
 
 use super::read::{Failed, Null, Shape, Source};
+use super::write::Written;
 use crate::error::{Error, ErrorKind};
 
 /// Bytes, which the API writes in JSON as padded base64. White space in base64 is ignored.
@@ -50,12 +50,6 @@ impl fmt::Debug for Blob {
     }
 }
 
-impl Serialize for Blob {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.to_base64())
-    }
-}
-
 impl Shape for Blob {
     fn blank() -> Self {
         Self::default()
@@ -70,9 +64,13 @@ impl Shape for Blob {
         })?;
         Ok(found)
     }
+
+    fn content(&self) -> Written<'_> {
+        Written::Blob(self)
+    }
 }
 
-crate::deserialize! { Blob }
+crate::serde! { Blob }
 
 /// Padded base64, as the API writes it. When reading, the padding may be missing.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -71,22 +71,6 @@ macro_rules! structure {
                     self
                 }
             )+)?
-
-            /// Writes all but the labels.
-            fn write_into<M: serde::ser::SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-                $($( map.serialize_entry($rwire, &self.$rfield)?; )+)?
-                $($(
-                    if let Some(items) = &self.$ifield {
-                        map.serialize_entry($iwire, items)?;
-                    }
-                )+)?
-                $($(
-                    if let Some(value) = &self.$ofield {
-                        map.serialize_entry($owire, value)?;
-                    }
-                )+)?
-                self.other.write_into(map)
-            }
         }
 
         $crate::new_is_default! { $name $($($lfield)+)? $($($rfield)+)? }
@@ -96,35 +80,12 @@ macro_rules! structure {
                 /// The body of the request, in JSON: all members except those that are sent in its URL:
                 #[doc = concat!($("`", $lwire, "` "),+)]
                 pub fn body(&self) -> $crate::Result<Vec<u8>> {
-                    struct Body<'a>(&'a $name);
-                    impl serde::Serialize for Body<'_> {
-                        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                            use serde::ser::SerializeMap as _;
-                            let mut map = serializer.serialize_map(None)?;
-                            self.0.write_into(&mut map)?;
-                            map.end()
-                        }
-                    }
-                    serde_json::to_vec(&Body(self)).map_err(|source| {
-                        $crate::Error::new(
-                            $crate::ErrorKind::InvalidInput,
-                            concat!("expected a ", stringify!($name), " that can be written as JSON"),
-                        )
-                        .with_source(source)
-                    })
+                    const LABELS: &[&str] = &[$($lwire),+];
+                    let expected = concat!("expected a ", stringify!($name), " that can be written as JSON");
+                    $crate::internal::body(self, LABELS.len(), expected)
                 }
             }
         )?
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                use serde::ser::SerializeMap as _;
-                let mut map = serializer.serialize_map(None)?;
-                $($( map.serialize_entry($lwire, &self.$lfield)?; )+)?
-                self.write_into(&mut map)?;
-                map.end()
-            }
-        }
 
         impl $crate::internal::Shape for $name {
             fn blank() -> Self {
@@ -144,12 +105,17 @@ macro_rules! structure {
             ) -> Result<bool, $crate::internal::Failed> {
                 source.next($crate::internal::Place::Object(self), null)
             }
+
+            fn content(&self) -> $crate::internal::Written<'_> {
+                $crate::internal::Written::Object(self)
+            }
         }
 
-        $crate::deserialize! { $name }
+        $crate::serde! { $name }
 
         const _: () = {
-            use $crate::internal::{Failed, Form, Null, Object, Place, Source};
+            #[allow(unused_imports, reason = "an empty structure has no parts")]
+            use $crate::internal::{Written, Failed, Form, Null, Object, Parts, Place, Shape, Source};
 
             /// The position of each member in `MEMBERS`. The ignored ones come after them.
             #[allow(non_camel_case_types, dead_code, reason = "named as the members, of which there may be none")]
@@ -180,18 +146,44 @@ macro_rules! structure {
                     Some(&mut self.other)
                 }
             }
+
+            impl Parts for $name {
+                fn names(&self) -> &'static [&'static str] {
+                    Self::MEMBERS
+                }
+
+                fn part(&self, at: usize) -> Option<Written<'_>> {
+                    match at {
+                        $($( at if at == At::$lfield as usize => Some(Shape::content(&self.$lfield)), )+)?
+                        $($( at if at == At::$rfield as usize => Some(Shape::content(&self.$rfield)), )+)?
+                        $($( at if at == At::$ifield as usize => self.$ifield.as_ref().map(Shape::content), )+)?
+                        $($( at if at == At::$ofield as usize => self.$ofield.as_ref().map(Shape::content), )+)?
+                        _ => None,
+                    }
+                }
+
+                fn unknown(&self) -> Option<&$crate::shape::Members> {
+                    Some(&self.other)
+                }
+            }
         };
     };
 }
 
-/// Implements serde's reading for a type that has a reader.
+/// Implements serde for a type of the API.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! deserialize {
+macro_rules! serde {
     ($name:ident) => {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 $crate::internal::deserialize(deserializer)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                $crate::internal::Shape::content(self).serialize(serializer)
             }
         }
     };
@@ -235,22 +227,6 @@ macro_rules! union {
 
         $( $( $crate::variant_from! { $from $name $variant($type) } )? )+
 
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                use serde::ser::SerializeMap as _;
-                match self {
-                    $(
-                        Self::$variant(value) => {
-                            let mut map = serializer.serialize_map(Some(1))?;
-                            map.serialize_entry($wire, value)?;
-                            map.end()
-                        }
-                    )+
-                    Self::Unknown(members) => members.serialize(serializer),
-                }
-            }
-        }
-
         impl $crate::internal::Shape for $name {
             fn blank() -> Self {
                 Self::Unknown($crate::shape::Members::NONE)
@@ -263,12 +239,16 @@ macro_rules! union {
             ) -> Result<bool, $crate::internal::Failed> {
                 source.next($crate::internal::Place::Object(self), null)
             }
+
+            fn content(&self) -> $crate::internal::Written<'_> {
+                $crate::internal::Written::Object(self)
+            }
         }
 
-        $crate::deserialize! { $name }
+        $crate::serde! { $name }
 
         const _: () = {
-            use $crate::internal::{Failed, Form, Object, Source, variant};
+            use $crate::internal::{Written, Failed, Form, Object, Parts, Shape, Source, variant};
 
             /// The position of each variant.
             enum At { $( $variant, )+ }
@@ -291,6 +271,26 @@ macro_rules! union {
                 }
 
                 fn other(&mut self) -> Option<&mut $crate::shape::Members> {
+                    match self {
+                        Self::Unknown(members) => Some(members),
+                        _ => None,
+                    }
+                }
+            }
+
+            impl Parts for $name {
+                fn names(&self) -> &'static [&'static str] {
+                    &[$( $wire ),+]
+                }
+
+                fn part(&self, at: usize) -> Option<Written<'_>> {
+                    match self {
+                        $( Self::$variant(value) if at == At::$variant as usize => Some(value.content()), )+
+                        _ => None,
+                    }
+                }
+
+                fn unknown(&self) -> Option<&$crate::shape::Members> {
                     match self {
                         Self::Unknown(members) => Some(members),
                         _ => None,
@@ -375,12 +375,6 @@ macro_rules! enumeration {
             }
         }
 
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-
         impl $crate::internal::Shape for $name {
             fn blank() -> Self {
                 Self::Unknown(String::new())
@@ -393,6 +387,10 @@ macro_rules! enumeration {
             ) -> Result<bool, $crate::internal::Failed> {
                 source.next($crate::internal::Place::Word(self), null)
             }
+
+            fn content(&self) -> $crate::internal::Written<'_> {
+                $crate::internal::Written::Text(self.as_str())
+            }
         }
 
         impl $crate::internal::Word for $name {
@@ -401,7 +399,7 @@ macro_rules! enumeration {
             }
         }
 
-        $crate::deserialize! { $name }
+        $crate::serde! { $name }
     };
 }
 

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
 use super::Document;
 use super::read::{Failed, Form, Null, Object, Place, Shape, Source};
+use super::write::{Parts, Written};
 
 /// Members of an object that its type does not know, in the order in which they arrived.
 #[derive(Clone, PartialEq, Default)]
@@ -59,11 +58,6 @@ impl Members {
     pub(super) fn push(&mut self, name: String, value: Document) {
         self.0.get_or_insert_default().push((name, value));
     }
-
-    #[doc(hidden)]
-    pub fn write_into<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        self.list().iter().try_for_each(|(name, value)| map.serialize_entry(name, value))
-    }
 }
 
 impl fmt::Debug for Members {
@@ -72,15 +66,7 @@ impl fmt::Debug for Members {
     }
 }
 
-impl Serialize for Members {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.list().len()))?;
-        self.write_into(&mut map)?;
-        map.end()
-    }
-}
-
-crate::deserialize! { Members }
+crate::serde! { Members }
 
 impl Shape for Members {
     fn blank() -> Self {
@@ -89,6 +75,10 @@ impl Shape for Members {
 
     fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
         source.next(Place::Object(self), null)
+    }
+
+    fn content(&self) -> Written<'_> {
+        Written::Object(self)
     }
 }
 
@@ -102,6 +92,20 @@ impl Object for Members {
     }
 
     fn other(&mut self) -> Option<&mut Self> {
+        Some(self)
+    }
+}
+
+impl Parts for Members {
+    fn names(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn part(&self, _: usize) -> Option<Written<'_>> {
+        None
+    }
+
+    fn unknown(&self) -> Option<&Self> {
         Some(self)
     }
 }

@@ -13,6 +13,7 @@ use serde::de::{
 };
 use serde_json::{Number, Value};
 
+use super::write::{Listed, Mapped, Written};
 use super::{Document, Members};
 
 /// Reads JSON. UTF-8 is checked once for the whole, not for each string. Reading every type from text also avoids a
@@ -28,6 +29,9 @@ pub trait Shape: Sized {
 
     /// Reads the next value of a source into a blank one. `false` is a `null`, if it may be one, or the end of a list.
     fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed>;
+
+    /// What is written.
+    fn content(&self) -> Written<'_>;
 }
 
 /// Whether a value may be `null`, which then counts as absent.
@@ -176,7 +180,7 @@ pub fn deserialize<'de, T: Shape, D: Deserializer<'de>>(deserializer: D) -> Resu
 }
 
 macro_rules! places {
-    ($($type:ty => $place:ident $blank:expr,)+) => {
+    ($($type:ty => $place:ident $blank:expr, |$value:ident| $content:expr;)+) => {
         $(
             impl Shape for $type {
                 fn blank() -> Self {
@@ -186,25 +190,30 @@ macro_rules! places {
                 fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
                     source.next(Place::$place(self), null)
                 }
+
+                fn content(&self) -> Written<'_> {
+                    let $value = self;
+                    $content
+                }
             }
         )+
     };
 }
 
 places! {
-    bool => Bool false,
-    u16 => U16 0,
-    u32 => U32 0,
-    u64 => U64 0,
-    i32 => I32 0,
-    i64 => I64 0,
-    f32 => F32 0.0,
-    f64 => F64 0.0,
-    usize => Usize 0,
-    String => Text Self::new(),
-    Document => Document Self::null(),
-    Number => Number 0.into(),
-    Value => Any Self::Null,
+    bool => Bool false, |value| Written::Bool(*value);
+    u16 => U16 0, |value| Written::U64((*value).into());
+    u32 => U32 0, |value| Written::U64((*value).into());
+    u64 => U64 0, |value| Written::U64(*value);
+    i32 => I32 0, |value| Written::I64((*value).into());
+    i64 => I64 0, |value| Written::I64(*value);
+    f32 => F32 0.0, |value| Written::F32(*value);
+    f64 => F64 0.0, |value| Written::F64(*value);
+    usize => Usize 0, |value| Written::U64(*value as u64);
+    String => Text Self::new(), |value| Written::Text(value);
+    Document => Document Self::null(), |value| Written::Document(value);
+    Number => Number 0.into(), |value| Written::Number(value);
+    Value => Any Self::Null, |value| Written::Any(value);
 }
 
 impl<T: Shape> Shape for Box<T> {
@@ -214,6 +223,10 @@ impl<T: Shape> Shape for Box<T> {
 
     fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
         (**self).read(source, null)
+    }
+
+    fn content(&self) -> Written<'_> {
+        (**self).content()
     }
 }
 
@@ -226,6 +239,10 @@ impl<T: Shape> Shape for Option<T> {
     fn read(&mut self, source: &mut dyn Source, _: Null) -> Result<bool, Failed> {
         optional(self, source)
     }
+
+    fn content(&self) -> Written<'_> {
+        self.as_ref().map_or(Written::Null, T::content)
+    }
 }
 
 impl<T: Shape> Shape for Vec<T> {
@@ -235,6 +252,16 @@ impl<T: Shape> Shape for Vec<T> {
 
     fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
         source.next(Place::List(self), null)
+    }
+
+    fn content(&self) -> Written<'_> {
+        Written::List(self)
+    }
+}
+
+impl<T: Shape> Listed for Vec<T> {
+    fn item_at(&self, at: usize) -> Option<Written<'_>> {
+        self.get(at).map(T::content)
     }
 }
 
@@ -256,6 +283,16 @@ impl<T: Shape> Shape for BTreeMap<String, T> {
 
     fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
         source.next(Place::Map(self), null)
+    }
+
+    fn content(&self) -> Written<'_> {
+        Written::Map(self)
+    }
+}
+
+impl<T: Shape> Mapped for BTreeMap<String, T> {
+    fn entries(&self) -> Box<dyn Iterator<Item = (&str, Written<'_>)> + '_> {
+        Box::new(self.iter().map(|(name, value)| (name.as_str(), value.content())))
     }
 }
 

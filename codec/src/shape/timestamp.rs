@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::read::{Failed, Null, Shape, Source};
+use super::write::Written;
 
 /// A time as the service wrote it, not interpreted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,15 +33,6 @@ impl fmt::Display for Timestamp {
     }
 }
 
-impl Serialize for Timestamp {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Text(text) => serializer.serialize_str(text),
-            Self::Seconds(seconds) => seconds.serialize(serializer),
-        }
-    }
-}
-
 impl Shape for Timestamp {
     fn blank() -> Self {
         Self::Text(String::new())
@@ -59,9 +50,16 @@ impl Shape for Timestamp {
         };
         Ok(true)
     }
+
+    fn content(&self) -> Written<'_> {
+        match self {
+            Self::Text(text) => Written::Text(text),
+            Self::Seconds(seconds) => Written::Number(seconds),
+        }
+    }
 }
 
-crate::deserialize! { Timestamp }
+crate::serde! { Timestamp }
 
 #[cfg(test)]
 mod tests {
