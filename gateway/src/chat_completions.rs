@@ -203,32 +203,49 @@ fn read_content(content: Json<'_>, blocks: &mut Vec<ContentBlock>) -> Result<(),
 
 /// The thoughts of a message: in blocks with signatures, or as a text.
 fn thoughts(object: &mut Object<'_>) -> Result<Vec<ContentBlock>, Fault> {
-    let mut blocks = Vec::new();
-    let text = object.take("reasoning_content");
+    let mut thoughts = Vec::<ReasoningContentBlock>::new();
+    let text = object.take("reasoning_content").map_or(Ok("".into()), Json::text)?;
+    let mut last = None;
     for block in list(object, "thinking_blocks")? {
         let mut block = block.object()?;
         let kind = block.need("type", "thinking or redacted_thinking")?;
+        // A client may have kept the pieces of a stream as they came.
+        let index = block.take("index").map(Json::raw);
+        let goes_on = index.is_some() && index == last;
+        last = index;
         match &*kind.text()? {
             "thinking" => {
-                let text = block.take("thinking").map_or(Ok("".into()), Json::text)?;
-                let mut thought = ReasoningTextBlock::new(&*text);
-                thought.signature =
-                    block.take("signature").map(|text| text.text().map(String::from)).transpose()?;
-                blocks.push(ReasoningContentBlock::ReasoningText(thought).into());
+                let more = block.take("thinking").map_or(Ok("".into()), Json::text)?;
+                let signature = block.take("signature").map(Json::text).transpose()?;
+                let signature = signature.filter(|signature| !signature.is_empty()).map(String::from);
+                if let Some(ReasoningContentBlock::ReasoningText(thought)) = thoughts.last_mut()
+                    && goes_on
+                {
+                    thought.text.push_str(&more);
+                    thought.signature = signature.or(thought.signature.take());
+                } else {
+                    let mut thought = ReasoningTextBlock::new(&*more);
+                    thought.signature = signature;
+                    thoughts.push(thought.into());
+                }
             }
             "redacted_thinking" => {
                 let data = block.need("data", "the thought in base64")?;
                 let data = media::bytes(data, &data.text()?)?;
-                blocks.push(ReasoningContentBlock::RedactedContent(data).into());
+                thoughts.push(ReasoningContentBlock::RedactedContent(data));
             }
             _ => return Err(kind.expected("thinking or redacted_thinking")),
         }
     }
-    if let Some(text) = text.filter(|_| blocks.is_empty()) {
-        let thought = ReasoningTextBlock::new(text.text()?);
-        blocks.push(ReasoningContentBlock::ReasoningText(thought).into());
+    match thoughts.as_mut_slice() {
+        [] if !text.is_empty() => thoughts.push(ReasoningTextBlock::new(text).into()),
+        // Or it may have kept the last piece alone, which is the signature.
+        [ReasoningContentBlock::ReasoningText(thought)] if thought.text.is_empty() => {
+            thought.text.push_str(&text);
+        }
+        _ => {}
     }
-    Ok(blocks)
+    Ok(thoughts.into_iter().map(ContentBlock::ReasoningContent).collect())
 }
 
 fn tool_use(id: String, function: Json<'_>, notes: &mut Vec<Fault>) -> Result<ContentBlock, Fault> {
@@ -952,6 +969,32 @@ mod tests {
             ])),
             json!([assistant(json!([call("call_1", json!({}))])), user(json!([result("call_1", "x")]))])
         );
+    }
+
+    #[test]
+    fn thoughts_are_whole_however_a_client_kept_their_pieces() {
+        let said = |members: Value| {
+            let mut message = json!({"role": "assistant", "content": "a"});
+            message.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            turns(json!([message]))[0]["content"].clone()
+        };
+        let piece =
+            |index: u64, member: &str, text: &str| json!({"index": index, "type": "thinking", member: text});
+        let thought = |text: &str, signature: &str| json!({"reasoningContent": {"reasoningText": {"text": text, "signature": signature}}});
+        let pieces = json!([
+            piece(0, "thinking", "h"),
+            piece(0, "thinking", "m"),
+            piece(0, "signature", "S"),
+            piece(1, "thinking", "u"),
+            piece(1, "signature", "T")
+        ]);
+        assert_eq!(
+            said(json!({"reasoning_content": "hmu", "thinking_blocks": pieces})),
+            json!([thought("hm", "S"), thought("u", "T"), {"text": "a"}])
+        );
+        let last = json!({"reasoning_content": "hm", "thinking_blocks": [piece(0, "signature", "S")]});
+        assert_eq!(said(last), json!([thought("hm", "S"), {"text": "a"}]));
+        assert_eq!(said(json!({"reasoning_content": "", "thinking_blocks": []})), json!([{"text": "a"}]));
     }
 
     #[test]
