@@ -96,14 +96,14 @@ impl Http {
     fn with_lookup(config: &HttpConfig, context: &Context, lookup: Lookup) -> Result<Self> {
         let roots = Arc::new(Roots::new(context, config.authorities.clone()));
         let proxies = Proxies::new(config, context);
-        let tls = roots::tls_config(&roots, config.client_certificate.as_ref())?;
+        let tls = Arc::new(roots::tls_config(&roots, config.client_certificate.as_ref())?);
         let resolver = Resolver { lookup, room: Arc::new(Semaphore::new(MOST_LOOKUPS)) };
         let times = [config.connect_timeout, config.pool_idle_timeout].map(bounded);
         let settings = Settings { tls, resolver: Arc::new(resolver), times };
         let proxy_secrets = proxies.secrets();
         let loopback_only = context.is_fake() && proxies.is_empty();
         let direct = settings.client(None)?;
-        let tunnels = Tunnels { tls: Arc::new(settings.tls.clone()).into(), times, idle: Mutex::default() };
+        let tunnels = Tunnels { tls: Arc::clone(&settings.tls).into(), times, idle: Mutex::default() };
         let shared =
             Shared { settings, tunnels, roots, proxies, proxied: [const { OnceLock::new() }; 3], direct };
         Ok(Self { shared: Arc::new(shared), proxy_secrets, loopback_only })
@@ -184,7 +184,7 @@ impl fmt::Debug for Shared {
 
 /// What the clients of a transport are created from.
 struct Settings {
-    tls: rustls::ClientConfig,
+    tls: Arc<rustls::ClientConfig>,
     resolver: Arc<Resolver>,
     /// The connect timeout, and how long an idle connection is kept.
     times: [Duration; 2],
@@ -198,7 +198,7 @@ impl Settings {
                 .with_source(error.without_url())
         };
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(self.tls.clone())
+            .tls_backend_preconfigured(rustls::ClientConfig::clone(&self.tls))
             .http1_only()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())

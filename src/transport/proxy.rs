@@ -50,7 +50,8 @@ impl Proxies {
                 all.extend(given.map(|url| Proxy { name: "the configured proxy", url, scheme: None }));
             }
         }
-        Self { all, exceptions: either_case("NO_PROXY").unwrap_or_default() }
+        let exceptions = if all.is_empty() { None } else { either_case("NO_PROXY") };
+        Self { all, exceptions: exceptions.unwrap_or_default() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -82,10 +83,10 @@ impl Proxies {
                 continue;
             };
             let password = user.split_once(':').map_or(user, |(_, password)| password);
-            let sent = Zeroizing::new(percent_decode_str(user).collect::<Vec<_>>());
-            secrets.extend(
-                [password.to_owned(), STANDARD.encode(&*sent)].map(|secret| Token::new(secret, None)),
-            );
+            let decoded = |text: &str| Zeroizing::new(percent_decode_str(text).collect::<Vec<_>>());
+            let clear = String::from_utf8_lossy(&decoded(password)).into_owned();
+            let all = [password.to_owned(), clear, STANDARD.encode(&*decoded(user))];
+            secrets.extend(all.map(|secret| Token::new(secret, None)));
         }
         secrets
     }

@@ -1,6 +1,7 @@
 //! The program, as its users run it.
 
 mod at_once;
+mod cached_keys;
 mod call;
 mod chat;
 mod cli_models;
