@@ -150,6 +150,8 @@ impl Findings {
         detail: String,
         hint: Option<String>,
     ) -> Result<(), Failure> {
+        // That the next step is this command says nothing here.
+        let hint = hint.map(|hint| hint.split("; pumice doctor ").next().unwrap_or_default().to_owned());
         // The message of a search for credentials is a list.
         let detail = if detail.contains('\n') { detail.replace("\n  ", "; ") } else { detail };
         match &mut self.checks {
@@ -296,7 +298,9 @@ async fn credentials(
     };
     let source = if found.source.ends_with(&*found.link) { "" } else { found.source };
     let source = if source.is_empty() { String::new() } else { format!(" ({source})") };
-    findings.ok("credentials", format!("{}{source}: {kind}, {end}", found.link))?;
+    let detail = format!("{}{source}: {kind}, {end}", found.link);
+    let doubt = found.doubt().map(|doubt| crate::hint::text(&doubt));
+    findings.add("credentials", if doubt.is_some() { Status::Warn } else { Status::Ok }, detail, doubt)?;
     let keys = match &found.credentials {
         Credentials::Keys(keys) => keys,
         Credentials::Bearer(token) => return api_key(token.token(), region, findings),
@@ -412,7 +416,7 @@ fn connection(
         // In China, Amazon's servers have certificates of another authority.
         Some(issuer) if is_amazons && !issuer.contains("Amazon") && !region.starts_with("cn-") => {
             let detail = format!("the certificate is of {issuer}, and not of Amazon, but it is accepted");
-            let hint = "a proxy or a firewall on the way reads and answers in Bedrock's place: ask those who run it to \
+            let hint = "a proxy or a firewall on the way reads the calls and responds in Bedrock's place: ask those who run it to \
                         let Bedrock's hosts through, if calls break off or have odd responses";
             findings.add("TLS", Status::Warn, detail, Some(hint.into()))?;
         }

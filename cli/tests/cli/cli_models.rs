@@ -933,6 +933,10 @@ fn an_unknown_model_gets_the_nearest_listed_ids() {
     assert!(stderr(&output).contains("hint: did you mean newcomer.one?"), "{}", stderr(&output));
     // The list is cached: nothing more is requested.
     assert_eq!(server.requests().len(), asked + 1);
+    // What was called is never what was meant, though it is listed.
+    let output = ask(&["chat", "-m", "newcomer.one", "Hi"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!stderr(&output).contains("mean newcomer.one"), "{}", stderr(&output));
 }
 
 #[test]

@@ -150,6 +150,7 @@ impl World {
             assert_eq!(words[0], check["status"], "{line}");
             assert!(line[5..].starts_with(check["name"].as_str().unwrap()), "{line}");
         }
+        assert!(!text.contains("pumice doctor") && !json.contains("pumice doctor"), "{text}");
         let fails = checks.iter().any(|check| check["status"] == "fail");
         assert_eq!((report["ok"].clone(), exit == 0), (json!(!fails), !fails), "{json}");
         Findings { exit, checks }
@@ -251,6 +252,9 @@ fn refused_and_expired_credentials() {
     ] {
         World::new().answers(sts_refusal(code)).doctor(&[]).found(3, "identity", "fail", &[says]);
     }
+    // By their looks, whatever the service makes of them.
+    let quoted = World::new().env("AWS_ACCESS_KEY_ID", "\"AKIDEXAMPLE\"");
+    quoted.doctor(&[]).found(0, "credentials", "warn", &["remove the quotation marks"]);
     let expired =
         r#"{"Version":1,"AccessKeyId":"A","SecretAccessKey":"sekret","Expiration":"2020-01-02T03:04:05Z"}"#;
     let config = format!("[default]\ncredential_process = echo '{expired}'\n");
