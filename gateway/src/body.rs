@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::record::Tally;
@@ -17,7 +17,7 @@ pub(crate) enum Outgoing {
     /// Known as a whole. The call is recorded when it has been handed over.
     Whole(Option<Bytes>, Option<Tally>),
     /// Read from Bedrock.
-    Stream(Pin<Box<dyn Pieces>>),
+    Stream(Gathered),
 }
 
 /// Pieces of a body as they arrive.
@@ -26,7 +26,72 @@ pub(crate) trait Pieces: Send {
     fn poll_piece(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<pumice::Result<Bytes>>>;
 }
 
+/// Pieces, gathered as far as they have arrived. The connection to Bedrock hands over one piece each time its task runs,
+/// and each would be a write of its own: that is most of the time that a response takes.
+pub(crate) struct Gathered {
+    pieces: Pin<Box<dyn Pieces>>,
+    first: Bytes,
+    more: BytesMut,
+    /// Whether the other tasks have run since the last piece.
+    has_yielded: bool,
+    /// Whether no piece follows.
+    has_ended: bool,
+    /// What comes after the pieces.
+    error: Option<pumice::Error>,
+}
+
+impl Gathered {
+    fn poll(&mut self, task: &mut Context<'_>) -> Poll<Option<pumice::Result<Bytes>>> {
+        while !self.has_ended && self.first.len() + self.more.len() < LARGE {
+            match self.pieces.as_mut().poll_piece(task) {
+                Poll::Ready(Some(Ok(piece))) => {
+                    self.has_yielded = false;
+                    if self.first.is_empty() {
+                        self.first = piece;
+                    } else {
+                        self.more.extend_from_slice(&piece);
+                    }
+                }
+                Poll::Ready(end) => {
+                    self.has_ended = true;
+                    self.error = end.and_then(Result::err);
+                }
+                Poll::Pending if self.first.is_empty() => return Poll::Pending,
+                Poll::Pending if self.has_yielded => break,
+                Poll::Pending => {
+                    self.has_yielded = true;
+                    task.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+        }
+        if self.first.is_empty() {
+            return Poll::Ready(self.error.take().map(Err));
+        }
+        let first = std::mem::take(&mut self.first);
+        if self.more.is_empty() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        let mut whole = BytesMut::with_capacity(first.len() + self.more.len());
+        whole.extend_from_slice(&first);
+        whole.extend_from_slice(&self.more);
+        self.more.clear();
+        Poll::Ready(Some(Ok(whole.freeze())))
+    }
+}
+
 impl Outgoing {
+    pub(crate) fn stream(pieces: impl Pieces + 'static) -> Self {
+        Self::Stream(Gathered {
+            pieces: Box::pin(pieces),
+            first: Bytes::new(),
+            more: BytesMut::new(),
+            has_yielded: false,
+            has_ended: false,
+            error: None,
+        })
+    }
+
     pub(crate) fn empty() -> Self {
         Self::Whole(None, None)
     }
@@ -49,7 +114,7 @@ impl Body for Outgoing {
                 }
                 Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
-            Self::Stream(pieces) => pieces.as_mut().poll_piece(task).map_ok(Frame::data),
+            Self::Stream(pieces) => pieces.poll(task).map_ok(Frame::data),
         }
     }
 
@@ -62,5 +127,67 @@ impl Body for Outgoing {
             Self::Whole(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Self::Stream(_) => SizeHint::default(),
         }
+    }
+}
+
+/// How much is gathered, in bytes.
+const LARGE: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+    use tokio::sync::mpsc::{Receiver, channel};
+
+    impl Pieces for Receiver<pumice::Result<Bytes>> {
+        fn poll_piece(
+            mut self: Pin<&mut Self>,
+            task: &mut Context<'_>,
+        ) -> Poll<Option<pumice::Result<Bytes>>> {
+            self.poll_recv(task)
+        }
+    }
+
+    async fn next(body: &mut Outgoing) -> Option<pumice::Result<Bytes>> {
+        let frame = poll_fn(|task| Pin::new(&mut *body).poll_frame(task)).await;
+        frame.map(|frame| frame.map(|frame| frame.into_data().unwrap()))
+    }
+
+    #[tokio::test]
+    async fn pieces_that_come_one_by_one_are_sent_together_and_none_waits_for_another() {
+        let (sender, pieces) = channel(1);
+        let mut body = Outgoing::stream(pieces);
+        let (go, mut wait) = channel::<()>(1);
+        tokio::spawn(async move {
+            for piece in ["a", "b", "c"] {
+                sender.send(Ok(piece.into())).await.unwrap();
+            }
+            wait.recv().await;
+            sender.send(Ok("d".into())).await.unwrap();
+            sender.send(Err(pumice::Error::new(pumice::ErrorKind::BrokenOff, "broken"))).await.unwrap();
+        });
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), "abc");
+        go.send(()).await.unwrap();
+        assert_eq!(next(&mut body).await.unwrap().unwrap(), "d", "before the error");
+        assert!(next(&mut body).await.unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_sent_in_bounded_pieces() {
+        let (sender, pieces) = channel(1);
+        let mut body = Outgoing::stream(pieces);
+        tokio::spawn(async move {
+            for _ in 0..100 {
+                sender.send(Ok(vec![b'x'; 1000].into())).await.unwrap();
+            }
+        });
+        let mut total = 0;
+        while let Some(piece) = next(&mut body).await {
+            let piece = piece.unwrap();
+            assert!(piece.len() <= LARGE + 1000);
+            total += piece.len();
+        }
+        assert_eq!(total, 100_000);
     }
 }

@@ -54,7 +54,7 @@ impl Gateway {
                 let last = Instant::now();
                 let streaming =
                     Streaming { events: Some(*events), names, id: id.clone(), tally, last, silence: None };
-                let mut response = http::Response::new(Outgoing::Stream(Box::pin(streaming)));
+                let mut response = http::Response::new(Outgoing::stream(streaming));
                 let headers = response.headers_mut();
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

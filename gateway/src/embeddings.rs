@@ -94,6 +94,11 @@ struct Asked {
     input_type: String,
 }
 
+/// Whether a body is a request.
+pub(crate) fn asked(body: &[u8]) -> Result<(), Failure> {
+    read(body).map(|_| ())
+}
+
 fn read(body: &[u8]) -> Result<(Asked, Vec<String>), Failure> {
     crate::json::read(body, |mut body, notes| {
         let model = body.need("model", "the name of a model")?.text()?.into_owned();

@@ -101,7 +101,8 @@ impl Failure {
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         let (status, code) = match error.kind() {
-            ErrorKind::InvalidInput | ErrorKind::Validation => (400, None),
+            // A recording does not hold what was asked for: to ask again does not help.
+            ErrorKind::InvalidInput | ErrorKind::Validation | ErrorKind::Recording => (400, None),
             ErrorKind::Credentials => (401, None),
             ErrorKind::AccessDenied if is_of_credentials(error) => (401, None),
             ErrorKind::AccessDenied => (403, None),
@@ -122,7 +123,7 @@ impl From<&Error> for Failure {
         let context =
             matches!(error.hint(), Some(Hint::ShortenConversation { .. })) || is_context_length(&message);
         if let Some(hint) = error.hint() {
-            message.push_str("; ");
+            message.push_str(if message.ends_with(['.', '!', '?']) { " " } else { "; " });
             message.push_str(&hint.to_string());
         }
         let mut failure = Self::new(StatusCode::from_u16(status).unwrap_or_default(), message);

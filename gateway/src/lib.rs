@@ -34,6 +34,8 @@ mod failure;
 mod given;
 mod guard;
 mod handle;
+#[doc(hidden)]
+pub mod inputs;
 mod json;
 mod media;
 mod messages;
@@ -49,6 +51,11 @@ mod route;
 mod server;
 mod translated;
 mod usage;
+
+/// The examples of the guide, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/gateway.md")]
+struct Guide;
 
 pub use guard::Key;
 pub use record::{CallRecord, Tokens};

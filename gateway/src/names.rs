@@ -87,9 +87,9 @@ impl Names {
     /// The failure of a call: one that names a model which does not exist names the nearest.
     pub(crate) async fn failure(&self, id: &str, error: &Error) -> Failure {
         let mut failure = Failure::from(error);
-        if pumice::models::is_unknown_model(error) && !self.replays {
+        if pumice::models::is_unknown_model(error) {
             failure.become_unknown_model();
-            let near = self.directory.nearest(id).await;
+            let near = if self.replays { Vec::new() } else { self.directory.nearest(id).await };
             if !near.is_empty() {
                 failure.message = format!("{}; did you mean {}?", failure.message, near.join(" or "));
             }

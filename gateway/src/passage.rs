@@ -61,7 +61,7 @@ impl Gateway {
             names: Arc::clone(&self.names),
             tally,
         };
-        let mut response = http::Response::new(Outgoing::Stream(Box::pin(pieces)));
+        let mut response = http::Response::new(Outgoing::stream(pieces));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response

@@ -45,7 +45,7 @@ impl Gateway {
             let watch = Watch { names, id: id.clone(), cached_in_input, tally };
             let streaming =
                 Streaming { events: Some(events), encoder, out, last: Instant::now(), silence: None, watch };
-            let mut response = http::Response::new(Outgoing::Stream(Box::pin(streaming)));
+            let mut response = http::Response::new(Outgoing::stream(streaming));
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -48,6 +48,13 @@ fn arguments() {
 }
 
 #[test]
+fn requests_of_dialects() {
+    for target in &TARGETS[7..] {
+        hold(target, None);
+    }
+}
+
+#[test]
 #[ignore = "needs ../shared: recordings and vectors beside the project"]
 fn recordings_of_other_clients_hold_too() {
     let captures = shared::path("captures");

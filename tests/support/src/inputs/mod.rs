@@ -53,7 +53,7 @@ pub struct Target {
 /// The folder of other clients' captures, if they are to be among the seeds.
 pub type Captures<'a> = Option<&'a Path>;
 
-pub static TARGETS: [Target; 7] = [
+pub static TARGETS: [Target; 11] = [
     Target { name: "frames", run: frames, seeds: seeds::frames },
     Target { name: "events", run: events, seeds: seeds::events },
     Target { name: "types", run: types, seeds: seeds::types },
@@ -61,6 +61,10 @@ pub static TARGETS: [Target; 7] = [
     Target { name: "settings", run: settings, seeds: seeds::settings },
     Target { name: "recordings", run: recordings, seeds: seeds::recordings },
     Target { name: "arguments", run: arguments, seeds: seeds::arguments },
+    Target { name: "chat", run: pumice_gateway::inputs::chat, seeds: seeds::dialects },
+    Target { name: "responses", run: pumice_gateway::inputs::responses, seeds: seeds::dialects },
+    Target { name: "messages", run: pumice_gateway::inputs::messages, seeds: seeds::dialects },
+    Target { name: "embeddings", run: pumice_gateway::inputs::embeddings, seeds: seeds::dialects },
 ];
 
 /// Reads frames: from the whole, and from pieces whose lengths depend on the first byte. The cuts change neither the

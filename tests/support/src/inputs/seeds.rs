@@ -19,6 +19,11 @@ pub fn events(captures: Captures) -> Vec<Vec<u8>> {
     recorded.chain([FRAMES.iter().flat_map(|(headers, payload)| parts(headers, payload)).collect()]).collect()
 }
 
+/// Requests of the gateway's dialects. Each dialect gets those of the others too.
+pub fn dialects(_: Captures) -> Vec<Vec<u8>> {
+    DIALECTS.iter().map(|body| body.as_bytes().to_vec()).collect()
+}
+
 /// A frame with these string headers, as [`events`](super::events) takes it.
 fn parts(headers: &[(&str, &str)], payload: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -191,4 +196,15 @@ const ARGUMENTS: [&str; 6] = [
     "{\"a\": \"x\ny\t\u{1f600}\"} ",
     r#"{"a": [[[[[[{"b": []}]]]]]], "c": "\ud83d\ud83d\ude00\ude00"}"#,
     r#"[1, "x", true]"#,
+];
+
+const DIALECTS: [&str; 8] = [
+    r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":9,"stop":["x"],"temperature":0.5,"messages":[{"role":"system","content":"s"},{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}},{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,JVBERi0="}}]},{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"a.b","arguments":"{\"x\":1}"}}],"reasoning_content":"r","thinking_blocks":[{"type":"thinking","thinking":"r","signature":"s"}]},{"role":"tool","tool_call_id":"c1","content":"ok"}],"tools":[{"type":"function","function":{"name":"a.b","description":"d","parameters":{"type":"object","properties":{"x":{"type":"integer"}}},"strict":true}}],"tool_choice":{"type":"function","function":{"name":"a.b"}},"parallel_tool_calls":false,"reasoning_effort":"low","response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"}}},"metadata":{"a":"b"},"service_tier":"flex"}"#,
+    r#"{"model":"m","messages":[{"role":"user","content":"a"},{"role":"assistant","function_call":{"name":"f","arguments":"{}"}},{"role":"function","name":"f","content":"1"}],"functions":[{"name":"f"}],"function_call":"auto","n":1,"seed":4,"logprobs":false}"#,
+    r#"{"model":"m","stream":true,"store":false,"instructions":"i","input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"a"},{"type":"input_image","image_url":"data:image/png;base64,iVBORw0KGgo="}]},{"type":"reasoning","encrypted_content":"eyJ9","summary":[]},{"type":"function_call","call_id":"c","name":"n.f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":[{"type":"input_text","text":"b"}]},{"type":"custom_tool_call","call_id":"d","name":"g","input":"x"},{"type":"custom_tool_call_output","call_id":"d","output":"y"}],"tools":[{"type":"function","name":"f","parameters":{"type":"object"}},{"type":"custom","name":"g"},{"type":"namespace","name":"n","tools":[{"type":"function","name":"f"}]},{"type":"web_search"}],"tool_choice":"auto","text":{"format":{"type":"json_object"}},"reasoning":{"effort":"high","summary":"auto"},"max_output_tokens":9,"include":["reasoning.encrypted_content"],"prompt_cache_key":"k"}"#,
+    r#"{"model":"m","input":"a"}"#,
+    r#"{"model":"m","max_tokens":9,"stream":true,"system":[{"type":"text","text":"s","cache_control":{"type":"ephemeral","ttl":"1h"}}],"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBORw0KGgo="}},{"type":"document","source":{"type":"text","media_type":"text/plain","data":"d"},"title":"t","citations":{"enabled":true}}]},{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"redacted_thinking","data":"AAEC"},{"type":"tool_use","id":"c","name":"f","input":{"x":1}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","is_error":true,"content":[{"type":"text","text":"r"}]}]}],"tools":[{"name":"f","input_schema":{"type":"object"},"cache_control":{"type":"ephemeral"}}],"tool_choice":{"type":"any","disable_parallel_tool_use":true},"thinking":{"type":"enabled","budget_tokens":1024},"stop_sequences":["x"],"metadata":{"user_id":"u"},"context_management":{"edits":[]}}"#,
+    r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"a"}]}"#,
+    r#"{"model":"amazon.titan-embed-text-v2:0","input":["a","b"],"dimensions":256,"encoding_format":"base64"}"#,
+    r#"{"model":"cohere.embed-english-v3","input":"a","encoding_format":"float","user":"u"}"#,
 ];
