@@ -12,6 +12,7 @@ mod errors;
 mod event;
 mod examples;
 mod imports;
+mod inputs;
 mod model;
 mod models;
 mod profiles;
