@@ -21,6 +21,8 @@ pub(crate) struct Failure {
     pub(crate) param: Option<String>,
     /// Bedrock's id of the request.
     pub(crate) request_id: Option<String>,
+    /// Whether the message may quote what was said.
+    pub(crate) quotes: bool,
     /// How many seconds to wait.
     pub(crate) retry_after: Option<u64>,
 }
@@ -28,7 +30,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// A request that cannot be translated. `param` names the member at fault: `messages[2].content`.
     pub(crate) fn invalid(param: impl Into<Option<String>>, message: impl Into<String>) -> Self {
-        Self { param: param.into(), ..Self::new(StatusCode::BAD_REQUEST, message) }
+        Self { param: param.into(), quotes: true, ..Self::new(StatusCode::BAD_REQUEST, message) }
     }
 
     /// A failure of this status.
@@ -52,6 +54,7 @@ impl Failure {
             message: message.into(),
             param: None,
             request_id: None,
+            quotes: false,
             retry_after: None,
         }
     }

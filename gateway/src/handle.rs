@@ -404,7 +404,12 @@ pub(crate) fn respond(form: Form, failure: &Failure, tally: Option<Tally>) -> Re
     if let Some(tally) = &mut tally {
         tally.edit(|record| {
             record.request_id.clone_from(&failure.request_id);
-            record.error = Some(failure.message.clone());
+            // The log and the page hold nothing that was said, and what is wrong with a request quotes it.
+            record.error = Some(match (&failure.param, failure.quotes) {
+                (_, false) => failure.message.clone(),
+                (Some(param), true) => format!("{param}: not accepted"),
+                (None, true) => "the body: not accepted".into(),
+            });
         });
     }
     let mut response = whole(status, "application/json", body.into(), tally);
@@ -452,7 +457,7 @@ const PAGE: &str = include_str!("page.html");
 /// Nothing from elsewhere, and no other script or style than the page's own, which are named by their hashes.
 const POLICY: &str = concat!(
     "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; ",
-    "frame-ancestors 'none'; style-src 'sha256-THT2VCW6KrZ2Sp1RjJTIgtpkWVfcW6LDM7WJFv/6cP8='; script-src 'sha256-S0YhZExKfboGvDJ7bfoiD9pVUSN7mnkC8P0nb3YMRVI='"
+    "frame-ancestors 'none'; style-src 'sha256-bUjbGd8v/Y+6WzxDwvW+9eF5xM1+3fMTEaz3uQSQgvQ='; script-src 'sha256-S0YhZExKfboGvDJ7bfoiD9pVUSN7mnkC8P0nb3YMRVI='"
 );
 const EXPOSED: &str =
     "request-id, x-request-id, x-amzn-requestid, x-pumice-model, x-pumice-note, retry-after";

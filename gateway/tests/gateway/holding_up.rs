@@ -193,7 +193,7 @@ fn metrics_and_status_count_calls_and_hold_nothing_that_was_said() {
     for text in [metrics.text(), status.text(), &format!("{:?}", gate.log.lock().unwrap())] {
         assert!(!text.contains("the prompt") && !text.contains("the response"), "{text}");
     }
-    let calls = gate.get("/pumice/status?after=1");
+    let calls = gate.get("/pumice/status?after=2");
     assert_eq!(calls.json()["calls"], json!([]));
 }
 
@@ -205,4 +205,31 @@ fn the_page_is_one_file_with_a_strict_policy() {
     let policy = reply.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
     assert!(reply.text().contains("<title>pumice</title>"));
+}
+
+/// Panics where a model of this name is called.
+#[derive(Debug)]
+struct Panics(pumice::transport::Http);
+
+impl pumice::transport::Transport for Panics {
+    fn send(&self, request: http::Request<bytes::Bytes>) -> pumice::transport::TransportFuture<'_> {
+        assert!(!request.uri().path().contains("panics"), "on purpose");
+        self.0.send(request)
+    }
+}
+
+#[test]
+fn a_panic_ends_its_own_call_alone() {
+    let server = Server::start([Answer::stream(server::text_answer(&["Hi"]))]);
+    let transport = Panics(config(&server.url).network().unwrap());
+    let gate = Gate::with(
+        Client::new(config(&server.url).transport(std::sync::Arc::new(transport))),
+        Options::new(),
+    );
+    let mut stream = gate.connect();
+    stream.write_all(&gate.request("POST", "/model/panics/converse", &[], b"{}")).unwrap();
+    assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "the connection ends");
+    assert_eq!(gate.post("/model/m/converse-stream", &json!({})).status, 200);
+    assert_eq!(gate.logged()["left"], true);
+    assert_eq!(gate.logged()["status"], 200);
 }
