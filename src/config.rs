@@ -340,6 +340,10 @@ impl Config {
         cx = cx.variant(self.use_fips, self.use_dual_stack);
         cx = self.endpoint_url.iter().cloned().fold(cx, ProviderContext::endpoint_url);
         cx = self.credentials_transport.iter().cloned().fold(cx, ProviderContext::transport);
+        if self.watcher.0.is_some() {
+            let watcher = self.watcher.clone();
+            cx = cx.command_output(move |text| watcher.report(&Progress::CommandOutput { text }));
+        }
         Chain::new(if self.offline { cx.offline() } else { cx })
     }
 

@@ -22,10 +22,11 @@ use zeroize::Zeroizing;
 
 use crate::skew::{self, ClockSkew};
 use crate::{Error, Hint};
-use command::Wait;
+use command::{Hear, Wait};
 
 pub(crate) use aws_files::AwsFiles;
 pub use command::CommandOutput;
+pub(crate) use command::LONGEST_OUTPUT;
 pub use lock::Lock;
 
 /// Environment, files, clock, randomness and child processes; see the [module](self).
@@ -221,7 +222,7 @@ impl Context {
         }
     }
 
-    /// Runs a command in the system's shell (`sh -c`, on Windows `cmd.exe /C`), with nothing on its standard
+    /// Runs a command in the system's shell (`sh -c`, on Windows `cmd.exe /D /S /C`), with nothing on its standard
     /// input, and waits for its end. After `limit` it is killed with all that it has started, and the error is
     /// [`TimedOut`](io::ErrorKind::TimedOut); [`Duration::MAX`] is no limit. Blocks.
     ///
@@ -229,19 +230,31 @@ impl Context {
     /// group of its own. With a terminal, which a command may use to ask the user, it stays in this process's group,
     /// and what it has started is found by `/proc` or `ps`.
     pub fn run(&self, command: &str, limit: Duration) -> io::Result<CommandOutput> {
-        self.run_until(command, limit, Wait::default())
+        self.run_until(command, limit, Wait::default(), Box::new(|_| {}))
     }
 
-    /// [`run`](Self::run) on a thread of its own. The command is also killed when the future is dropped.
-    pub(crate) async fn run_aside(&self, command: &str, limit: Duration) -> io::Result<CommandOutput> {
+    /// [`run`](Self::run) on a thread of its own. The command is also killed when the future is dropped. `heard` gets
+    /// what it prints on standard error as it comes; a fake command prints nothing before its end.
+    pub(crate) async fn run_aside(
+        &self,
+        command: &str,
+        limit: Duration,
+        heard: Hear,
+    ) -> io::Result<CommandOutput> {
         let (context, command, wait) = (self.clone(), command.to_owned(), Wait::default());
         let _give_up = wait.give_up();
-        on_own_thread(move || context.run_until(&command, limit, wait)).await
+        on_own_thread(move || context.run_until(&command, limit, wait, heard)).await
     }
 
-    fn run_until(&self, command: &str, limit: Duration, wait: Wait) -> io::Result<CommandOutput> {
+    fn run_until(
+        &self,
+        command: &str,
+        limit: Duration,
+        wait: Wait,
+        heard: Hear,
+    ) -> io::Result<CommandOutput> {
         match &self.world {
-            World::Real => wait.run(command, limit),
+            World::Real => wait.run(command, limit, heard),
             World::Fake(fake) => (fake.commands)(command),
         }
     }

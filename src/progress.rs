@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::Error;
 
-/// A step of a call. Holds no secret.
+/// A step of a call. Holds no secret, but for what a [command says](Self::CommandOutput).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Progress<'a> {
@@ -54,6 +54,12 @@ pub enum Progress<'a> {
     ClockCorrected {
         /// The service's clock minus this machine's, in seconds; 0 if the clock is right again.
         seconds: i64,
+    },
+    /// A `credential_process` that runs for more than a second says something on standard error. It may ask the user
+    /// something: show it as it is. It is not for logs, since it may hold a secret.
+    CommandOutput {
+        /// What it says, as it comes: any part of a text.
+        text: &'a [u8],
     },
     /// A model that cannot be called by its own id is called through an inference profile.
     ProfileUsed {
@@ -114,6 +120,7 @@ fn trace(progress: &Progress<'_>) {
             let (delay_ms, left_ms) = (milliseconds(*delay), milliseconds(*left));
             warn!(%error, delay_ms, left_ms, "waiting, because throttled");
         }
+        Progress::CommandOutput { .. } => debug!("credential_process says something"),
         Progress::ClockCorrected { seconds } => warn!(seconds, "the clock is wrong"),
         Progress::ProfileUsed { model_id, profile_id } => {
             warn!(model_id, profile_id, "called through an inference profile");

@@ -267,6 +267,10 @@ impl Report {
                 delay.as_secs_f64(),
                 left.as_secs_f64()
             )),
+            // As the command writes it: it may be a question, in colours even.
+            Progress::CommandOutput { text } => {
+                let _ = io::stderr().lock().write_all(text);
+            }
             Progress::ProfileUsed { model_id, profile_id } => {
                 report.note(format_args!("{model_id} is called through the inference profile {profile_id}"));
             }

@@ -14,11 +14,13 @@ use super::bounded;
 
 /// The output of a command.
 ///
-/// `Debug` shows only whether it succeeded: the output may be a secret.
+/// `Debug` shows only how it ended: the output may be a secret.
 #[derive(Clone, Default)]
 pub struct CommandOutput {
     /// Whether it ended with exit code 0.
     pub success: bool,
+    /// Its exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
     /// What it printed on standard output.
     pub stdout: Vec<u8>,
     /// What it printed on standard error.
@@ -27,7 +29,10 @@ pub struct CommandOutput {
 
 impl fmt::Debug for CommandOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CommandOutput").field("success", &self.success).finish_non_exhaustive()
+        f.debug_struct("CommandOutput")
+            .field("success", &self.success)
+            .field("code", &self.code)
+            .finish_non_exhaustive()
     }
 }
 
@@ -58,12 +63,13 @@ impl Wait {
         GiveUp(Arc::clone(&self.given_up))
     }
 
-    /// Runs a command to its end. After `limit`, or when it is given up, it is killed.
-    pub(super) fn run(self, command: &str, limit: Duration) -> io::Result<CommandOutput> {
+    /// Runs a command to its end. After `limit`, or when it is given up, it is killed. `heard` gets what it prints on
+    /// standard error as it comes.
+    pub(super) fn run(self, command: &str, limit: Duration, heard: Hear) -> io::Result<CommandOutput> {
         let deadline = Instant::now() + bounded(limit);
         let mut child = start(command)?;
         let lifeline = child.stdin.take();
-        let ran = self.wait(&mut child, deadline);
+        let ran = self.wait(&mut child, deadline, heard);
         if ran.is_ok() {
             // What the command left running is kept alive.
             release(lifeline);
@@ -73,9 +79,9 @@ impl Wait {
         ran
     }
 
-    fn wait(self, child: &mut Child, deadline: Instant) -> io::Result<CommandOutput> {
-        let stdout = child.stdout.take().map(|output| in_background(Box::new(output)));
-        let stderr = child.stderr.take().map(|output| in_background(Box::new(output)));
+    fn wait(self, child: &mut Child, deadline: Instant, heard: Hear) -> io::Result<CommandOutput> {
+        let stdout = child.stdout.take().map(|output| in_background(Box::new(output), Box::new(|_| {})));
+        let stderr = child.stderr.take().map(|output| in_background(Box::new(output), heard));
         let is_open = |output: &Option<Reading>| output.as_ref().is_some_and(|output| !output.is_finished());
         loop {
             if !is_open(&stdout)
@@ -84,6 +90,7 @@ impl Wait {
             {
                 return Ok(CommandOutput {
                     success: status.success(),
+                    code: status.code(),
                     stdout: read(stdout)?,
                     stderr: read(stderr)?,
                 });
@@ -114,10 +121,14 @@ fn start(command: &str) -> io::Result<Child> {
     shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 fn start(command: &str) -> io::Result<Child> {
+    use std::os::windows::process::CommandExt as _;
+
     let mut shell = Command::new("cmd.exe");
-    shell.args(["/C", command]);
+    // As it is: cmd.exe does not know the backslash before a quote that `arg` writes. With /S it removes the first and
+    // the last quote and no others.
+    shell.raw_arg(format!("/D /S /C \"{command}\""));
     shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
 }
 
@@ -146,16 +157,27 @@ fn end(child: &mut Child, lifeline: Option<ChildStdin>) {
 
 type Reading = JoinHandle<io::Result<Zeroizing<Vec<u8>>>>;
 
+/// What gets the output of a command as it comes.
+pub(crate) type Hear = Box<dyn FnMut(&[u8]) + Send>;
+
 /// Reads to the end on a thread of its own. Keeps the first bytes and discards the rest, which must be read so that
 /// the command does not block.
-fn in_background(mut output: Box<dyn Read + Send>) -> Reading {
+fn in_background(mut output: Box<dyn Read + Send>, mut heard: Hear) -> Reading {
     thread::spawn(move || {
         // Full capacity from the start: growing would leave copies of secrets in memory.
         let mut kept = Zeroizing::new(Vec::with_capacity(LONGEST_OUTPUT));
-        let limit = u64::try_from(LONGEST_OUTPUT).unwrap_or(u64::MAX);
-        output.by_ref().take(limit).read_to_end(&mut kept)?;
-        io::copy(&mut output, &mut io::sink())?;
-        Ok(kept)
+        let mut chunk = Zeroizing::new([0; 4096]);
+        loop {
+            let length = match output.read(&mut *chunk) {
+                Ok(0) => return Ok(kept),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            let new = chunk.get(..length).unwrap_or_default();
+            heard(new);
+            let room = LONGEST_OUTPUT.saturating_sub(kept.len());
+            kept.extend(new.iter().take(room));
+        }
     })
 }
 
@@ -189,7 +211,7 @@ const END_TREE: &str = r#"end() {
 }"#;
 
 /// How much of a command's output is kept, in bytes.
-pub(super) const LONGEST_OUTPUT: usize = 64 * 1024;
+pub(crate) const LONGEST_OUTPUT: usize = 64 * 1024;
 /// How long a killed command may take to end.
 const GRACE: Duration = Duration::from_secs(2);
 /// The pause between two checks whether it has ended.
@@ -209,7 +231,7 @@ mod tests {
     const LONG: Duration = Duration::from_mins(1);
 
     fn run(command: &str, limit: Duration) -> io::Result<CommandOutput> {
-        Wait::default().run(command, limit)
+        Wait::default().run(command, limit, Box::new(|_| {}))
     }
 
     fn fifo(path: &Path) {
@@ -245,11 +267,31 @@ mod tests {
     fn a_command_is_run_to_its_end() {
         let ran = run("printf out; printf err >&2; read line || exit 3", LONG).unwrap();
         assert_eq!((ran.success, &ran.stdout[..], &ran.stderr[..]), (false, &b"out"[..], &b"err"[..]));
+        assert_eq!(ran.code, Some(3));
         assert!(run("exit 0", LONG).unwrap().success);
+        assert_eq!(run("kill -KILL $$", LONG).unwrap().code, None);
         assert!(!run("kill -KILL $$", LONG).unwrap().success);
         // More than is kept, and more than a pipe holds.
         let ran = run("yes | head -c 1000000; yes | head -c 1000000 >&2", LONG).unwrap();
         assert_eq!((ran.success, ran.stdout.len(), ran.stderr.len()), (true, LONGEST_OUTPUT, LONGEST_OUTPUT));
+    }
+
+    #[test]
+    fn what_a_command_says_is_heard_while_it_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let go = folder.path().join("go");
+        fifo(&go);
+        let (sender, heard) = channel();
+        let command = format!("echo code: >&2; read -r line <{}; echo $line >&2", go.display());
+        let running = thread::spawn(move || {
+            let hear = move |bytes: &[u8]| sender.send(bytes.to_owned()).unwrap();
+            Wait::default().run(&command, LONG, Box::new(hear))
+        });
+        assert_eq!(heard.recv_timeout(LONG).unwrap(), b"code:\n");
+        // It goes on only now.
+        std::fs::write(&go, "done\n").unwrap();
+        assert_eq!(running.join().unwrap().unwrap().stderr, b"code:\ndone\n");
+        assert_eq!(heard.recv_timeout(LONG).unwrap(), b"done\n");
     }
 
     #[test]
@@ -279,7 +321,7 @@ mod tests {
         let ended = Arc::new(std::sync::Mutex::new(watch(&pipe)));
         let up = Arc::clone(&ended);
         let (context, command) = (Context::real(), tree(&pipe));
-        let running = context.run_aside(&command, Duration::from_hours(1));
+        let running = context.run_aside(&command, Duration::from_hours(1), Box::new(|_| {}));
         let up = tokio::task::spawn_blocking(move || up.lock().unwrap().recv_timeout(LONG));
         tokio::select! {
             ran = running => panic!("{ran:?}"),

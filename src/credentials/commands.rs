@@ -29,10 +29,11 @@ pub(super) async fn refresh(cx: &ProviderContext, what: &str, command: &str) -> 
 
 async fn run(cx: &ProviderContext, what: &str, command: &str, limit: Duration) -> Result<CommandOutput> {
     let failed = |why: String| Error::new(ErrorKind::Credentials, format!("{what} {why}")).with_hint(HINT);
-    let ran = cx.context.run_aside(command, limit).await.map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut => failed(format!("did not end within {} s", limit.as_secs())),
-        _ => failed(format!("could not be run: {error}")),
-    })?;
+    let ran =
+        cx.context.run_aside(command, limit, Box::new(|_| {})).await.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => failed(format!("did not end within {} s", limit.as_secs())),
+            _ => failed(format!("could not be run: {error}")),
+        })?;
     if ran.success {
         return Ok(ran);
     }

@@ -4,13 +4,18 @@
 //! [process credentials](https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html).
 
 use std::io;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_credential_types::Credentials as Keys;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
 
-use super::provider_context::{Fault, failed, one_line};
+use super::provider_context::{Fault, Said, one_line};
 use super::secret::{Fields, Secret};
 use super::{ProviderContext, expired};
+use crate::context::LONGEST_OUTPUT;
 use crate::{Error, ErrorKind, Result};
 
 /// Runs the command of a profile. It may ask the user something: it has a minute.
@@ -29,15 +34,30 @@ pub(super) async fn load(
         Error::new(ErrorKind::Credentials, format!("{what} {fault}"))
             .with_hint("run the command by itself to see what it does")
     };
-    let ran = cx.context.run_aside(command, LIMIT).await;
+    let said = |stderr: &[u8]| match without_secrets(&String::from_utf8_lossy(stderr)) {
+        said if said.is_empty() => " and said nothing".to_owned(),
+        said => format!(" and said: {said}"),
+    };
+    let heard = Arc::new(Heard { state: Mutex::default(), said: cx.said.clone() });
+    let ear = Arc::clone(&heard);
+    let mut running = pin!(cx.context.run_aside(command, LIMIT, Box::new(move |new| ear.hear(new))));
+    let ran = match timeout(QUIET, running.as_mut()).await {
+        Ok(ran) => ran,
+        Err(_) => {
+            heard.pass_on();
+            running.await
+        }
+    };
     let ran = ran.map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut => fault(format!("did not end within {} s", LIMIT.as_secs())),
+        io::ErrorKind::TimedOut => {
+            let limit = LIMIT.as_secs();
+            fault(format!("did not end within {limit} s{}", said(&heard.state().text)))
+        }
         _ => fault(format!("could not be run: {error}")),
     })?;
     if !ran.success {
-        let said = without_secrets(&String::from_utf8_lossy(&ran.stderr));
-        let said = if said.is_empty() { "and said nothing".into() } else { format!("and said: {said}") };
-        return Err(fault(format!("failed {said}")).into());
+        let code = ran.code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
+        return Err(fault(format!("failed{code}{}", said(&ran.stderr))).into());
     }
 
     let read = || {
@@ -49,10 +69,54 @@ pub(super) async fn load(
         let account = given.as_ref().map(Secret::text).or(account);
         fields.keys(["AccessKeyId", "SecretAccessKey", "SessionToken"], account, fields.time("Expiration")?)
     };
-    let keys = read().map_err(|error| failed(&what, &error))?;
+    let keys = read().map_err(|error| {
+        fault(format!(
+            "gave no credentials: {error}{}",
+            if ran.stderr.is_empty() { String::new() } else { said(&ran.stderr) }
+        ))
+    })?;
     match keys.expiry().filter(|expiry| *expiry <= cx.context.service_time()) {
         Some(expiry) => Err(cx.context.explained_expiry(expired(&what, expiry), expiry).into()),
         None => Ok(keys),
+    }
+}
+
+/// What a command says on standard error. It is passed on if the command runs for longer than most: it may ask the
+/// user something.
+struct Heard {
+    state: Mutex<HeardState>,
+    said: Said,
+}
+
+#[derive(Default)]
+struct HeardState {
+    /// The beginning of it.
+    text: Zeroizing<Vec<u8>>,
+    passes_on: bool,
+}
+
+impl Heard {
+    fn hear(&self, new: &[u8]) {
+        let mut state = self.state();
+        let room = LONGEST_OUTPUT.saturating_sub(state.text.len());
+        state.text.extend(new.iter().take(room));
+        self.say(&state, new);
+    }
+
+    fn pass_on(&self) {
+        let mut state = self.state();
+        state.passes_on = true;
+        self.say(&state, &state.text);
+    }
+
+    fn say(&self, state: &HeardState, text: &[u8]) {
+        if let Some(say) = self.said.0.as_ref().filter(|_| state.passes_on && !text.is_empty()) {
+            say(text);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, HeardState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -149,6 +213,8 @@ fn looks_random(word: &str) -> bool {
 }
 
 const LIMIT: Duration = Duration::from_mins(1);
+/// How long a command may say something that nobody sees: warnings, mostly.
+const QUIET: Duration = Duration::from_secs(1);
 /// How much of the output is read for a message, in bytes.
 const LONGEST_SAID: usize = 4096;
 /// What stands between a name and its value.

@@ -61,6 +61,8 @@ pub struct ProviderContext {
     pub(super) mfa: MfaPrompt,
     /// The key id that the service has refused as expired.
     refused: Mutex<Option<String>>,
+    /// Gets what a `credential_process` says on standard error.
+    pub(super) said: Said,
     pub(super) network: OnceLock<Http>,
     /// Without proxies, and with a short connect timeout.
     pub(super) link_local: OnceLock<Http>,
@@ -76,6 +78,16 @@ type Ask = dyn Fn(&str) -> io::Result<String> + Send + Sync;
 impl fmt::Debug for MfaPrompt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "MfaPrompt" } else { "None" })
+    }
+}
+
+/// The function that gets what a command says, if there is one.
+#[derive(Clone, Default)]
+pub(super) struct Said(pub(super) Option<Arc<dyn Fn(&[u8]) + Send + Sync>>);
+
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Said")
     }
 }
 
@@ -135,6 +147,7 @@ impl ProviderContext {
             caches_on_disk: false,
             mfa: MfaPrompt::default(),
             refused: Mutex::default(),
+            said: Said::default(),
             network: OnceLock::new(),
             link_local: OnceLock::new(),
             imds: Imds::default(),
@@ -157,6 +170,13 @@ impl ProviderContext {
     /// hold secrets: this is for tests.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
+        self
+    }
+
+    /// Sets a function that gets what a `credential_process` says on standard error, if it runs for more than a second:
+    /// it may ask the user something. Otherwise only an error quotes it.
+    pub fn command_output(mut self, said: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
+        self.said = Said(Some(Arc::new(said)));
         self
     }
 

@@ -206,6 +206,51 @@ fn a_process_is_run() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_process_that_asks_something_is_heard_while_it_waits() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Stdio;
+
+    let keys = r#"printf '{"Version":1,"AccessKeyId":"AKP","SecretAccessKey":"sekret"}'"#;
+    let home = home(&[]);
+    let fifo = home.path().join("go");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let command = format!("echo Visit https://x.example >&2; read -r line <{}; {keys}", fifo.display());
+    std::fs::create_dir_all(home.path().join(".aws")).unwrap();
+    std::fs::write(home.path().join(".aws/config"), format!("[profile p]\ncredential_process = {command}\n"))
+        .unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_pumice"));
+    program.arg("auth").env_clear().envs([("AWS_PROFILE", "p"), ("PATH", "/usr/bin:/bin")]);
+    program.env("HOME", home.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut program = program.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(program.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "Visit https://x.example\n");
+    std::fs::write(&fifo, "go\n").unwrap();
+    let output = program.wait_with_output().unwrap();
+    assert!(output.status.success() && String::from_utf8(output.stdout).unwrap().contains("AKP"));
+
+    // A command that ends soon is quoted only if it fails.
+    let said = |command: &str| {
+        let config = format!("[profile p]\ncredential_process = {command}\n");
+        std::fs::write(home.path().join(".aws/config"), config).unwrap();
+        run(&home, "http://127.0.0.1:9", &[("AWS_PROFILE", "p"), ("PATH", "/usr/bin:/bin")], &["auth"])
+    };
+    let (code, _, stderr) = said(&format!("echo a warning >&2; {keys}"));
+    assert_eq!((code, stderr.contains("a warning")), (Some(0), false), "{stderr}");
+    for (command, expected) in [
+        ("exit 7", "failed with exit code 7 and said nothing"),
+        ("echo log in first >&2; exit 3", "failed with exit code 3 and said: log in first"),
+        ("no-such-command-here", "failed with exit code 127 and said: "),
+        ("echo log in first >&2", "gave no credentials: its output: expected a JSON object"),
+        ("echo log in first >&2", "and said: log in first"),
+    ] {
+        let (code, _, stderr) = said(command);
+        assert!(code == Some(3) && stderr.contains(expected), "{command}: {stderr}");
+    }
+}
+
 /// A shell that runs the program with credentials from a command, at a terminal or without any.
 #[cfg(target_os = "linux")]
 fn start(home: &TempDir, command: &str, terminal: Option<pty_process::blocking::Pts>) -> std::process::Child {

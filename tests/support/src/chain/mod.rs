@@ -124,7 +124,9 @@ pub fn world(env: &Value) -> Context {
         .with_clock(|| at("2026-11-22T14:32:12Z"))
         .with_commands(|command| {
             let output = Command::new("sh").args(["-c", command]).env_clear().output()?;
-            Ok(ran(output.status.success(), output.stdout, output.stderr))
+            let mut ran = ran(output.status.success(), output.stdout, output.stderr);
+            ran.code = output.status.code();
+            Ok(ran)
         });
     for (name, value) in env.as_object().unwrap() {
         context = context.with_env(name, value.as_str().unwrap().replace("$HOME", HOME));
