@@ -27,9 +27,14 @@
 //!   property, or a comment.
 //! - Sections of the same name are one, and the last value of a key counts. `[profile default]` replaces `[default]`.
 //!   Of the two files, the credentials file wins, key by key.
-//! - Names consist of letters, digits and `_-/.%@:+`. Names and types of sections are case-sensitive. A section with
-//!   another name, or in the wrong file, is ignored with a [warning](Profiles::warnings).
+//! - Names and types of sections are case-sensitive. A name may be in quotes: `[profile "a b"]`. A section whose name has
+//!   quotes, brackets or control characters in it, or that is in the wrong file, is ignored with a
+//!   [warning](Profiles::warnings).
+//! - A key consists of letters, digits and `_-/.%@:+`. A line that was copied from a shell is read as well:
+//!   `export AWS_ACCESS_KEY_ID="..."`, `set` and `$env:` too. Any other key is ignored with a warning.
 //! - A byte order mark before the text is ignored.
+//!
+//! Quoted names and copied lines are read by some of the AWS tools only.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -89,7 +94,7 @@ impl Profiles {
         self.by_name.keys().map(String::as_str)
     }
 
-    /// What was ignored, where and why, one sentence each, in the order of the files.
+    /// What was ignored or is likely wrong, where and why, one sentence each, in the order of the files.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -103,12 +108,12 @@ impl Profiles {
     fn merge(&mut self, file: File, path: &str, text: &str) -> Result<()> {
         let sections = read_sections(path, text)?;
         let replaced = file == File::Config
-            && sections.iter().any(|section| matches!(section.heading(), (Some(PROFILE), DEFAULT)));
+            && sections.iter().any(|section| matches!(section.heading(file), (Some(PROFILE), DEFAULT)));
         for section in sections {
             let place = |line| format!("{path}, line {line}: ");
-            let (kind, name) = section.heading();
+            let (kind, name) = section.heading(file);
             if let Some(fault) = section.fault(file, replaced) {
-                self.ignored.push((name.trim_matches(['"', '\'']).to_owned(), self.warnings.len()));
+                self.ignored.push((name.to_owned(), self.warnings.len()));
                 self.warnings.push(format!("{}{fault}; the section is ignored", place(section.line)));
                 continue;
             }
@@ -121,6 +126,13 @@ impl Profiles {
                 .entry(name.to_owned())
                 .or_insert_with(|| Section { name: name.to_owned(), properties: BTreeMap::new() });
             for Property { key, value, line } in section.properties {
+                if value.len() > unquoted(&value).len() && key != "credential_process" {
+                    self.warnings.push(format!(
+                        "{}the value of {} is in quotes, which count as a part of it",
+                        place(line),
+                        if is_name(&key) { &key } else { "a property" }
+                    ));
+                }
                 if is_name(&key) {
                     target.properties.insert(key, value);
                 } else {
@@ -223,16 +235,18 @@ struct Property {
 
 impl RawSection<'_> {
     /// The type, if there is one, and the name.
-    fn heading(&self) -> (Option<&str>, &str) {
+    fn heading(&self, file: File) -> (Option<&str>, &str) {
         match self.heading.split_once(BLANK) {
-            Some((kind, name)) => (Some(kind), name.trim_matches(BLANK)),
-            None => (None, self.heading),
+            Some((kind, name)) if file == File::Config || TYPES.contains(&kind) => {
+                (Some(kind), unquoted(name))
+            }
+            _ => (None, unquoted(self.heading)),
         }
     }
 
     /// Why the section is ignored in this file. `replaced`: the file has `[profile default]`.
     fn fault(&self, file: File, replaced: bool) -> Option<String> {
-        let (kind, name) = self.heading();
+        let (kind, name) = self.heading(file);
         let found = self.heading.escape_debug();
         let other = |expected: String| Some(format!("expected {expected}, found [{found}]"));
         match (file, kind) {
@@ -240,19 +254,21 @@ impl RawSection<'_> {
                 Some("[profile default] replaces [default]".to_owned())
             }
             (File::Config, None) if name != DEFAULT => {
-                let name = if is_name(name) && name != PROFILE { name } else { "NAME" };
+                let name = if is_section_name(name) && name != PROFILE { name } else { "NAME" };
                 other(format!("[profile {name}] in the config file"))
             }
-            (File::Config, Some(kind)) if !matches!(kind, PROFILE | SSO_SESSION | SERVICES) => {
+            (File::Config, Some(kind)) if !TYPES.contains(&kind) => {
                 other("a section of type profile, sso-session or services".to_owned())
             }
-            (File::Credentials, Some(PROFILE)) if is_name(name) => {
+            (File::Credentials, Some(PROFILE)) if is_section_name(name) => {
                 other(format!("[{name}] in the credentials file"))
             }
             (File::Credentials, Some(_)) => {
                 other("only profiles, as [NAME], in the credentials file".to_owned())
             }
-            _ if !is_name(name) => other(format!("a name of {NAME_SIGNS}")),
+            _ if !is_section_name(name) => {
+                other("a name without quotes, brackets and control characters in it".to_owned())
+            }
             _ => None,
         }
     }
@@ -298,11 +314,11 @@ fn read_sections<'a>(path: &str, text: &'a str) -> Result<Vec<RawSection<'a>>> {
         } else {
             let (key, value) = split_property(trimmed)
                 .map_err(|found| fault(&format!("expected a property, key = value, found {found}")))?;
-            section.properties.push(Property {
-                key: key.to_ascii_lowercase(),
-                value: value.to_owned(),
-                line: number,
-            });
+            let key = key.to_ascii_lowercase();
+            let copied = COPIED.iter().find_map(|prefix| key.strip_prefix(prefix));
+            let (key, value) =
+                copied.map_or((&*key, value), |key| (key.trim_matches(BLANK), unquoted(value)));
+            section.properties.push(Property { key: key.to_owned(), value: value.to_owned(), line: number });
         }
     }
     Ok(sections)
@@ -323,6 +339,17 @@ fn split_property(line: &str) -> Result<(&str, &str), &'static str> {
     Ok((key, value.trim_matches(BLANK)))
 }
 
+/// A text without blanks and a pair of quotes around it.
+fn unquoted(text: &str) -> &str {
+    let text = text.trim_matches(BLANK);
+    let inner = |quote| text.strip_prefix(quote)?.strip_suffix(quote);
+    inner('"').or_else(|| inner('\'')).map_or(text, |inner| inner.trim_matches(BLANK))
+}
+
+fn is_section_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c.is_control() || "\"'[]".contains(c))
+}
+
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || NAME_MARKS.contains(c))
 }
@@ -332,7 +359,11 @@ const COMMENT: [char; 2] = ['#', ';'];
 const NAME_MARKS: &str = "_-/.%@:+";
 const NAME_SIGNS: &str = "letters, digits and _-/.%@:+";
 
+/// How a shell sets a variable: before its name, in lower case.
+const COPIED: [&str; 3] = ["export ", "set ", "$env:"];
+
 const DEFAULT: &str = "default";
 const PROFILE: &str = "profile";
 const SSO_SESSION: &str = "sso-session";
 const SERVICES: &str = "services";
+const TYPES: [&str; 3] = [PROFILE, SSO_SESSION, SERVICES];

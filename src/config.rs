@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Token;
 
-use crate::aws_files::Profiles;
+use crate::aws_files::{Profiles, Section};
 use crate::context::{AwsFiles, Context};
 use crate::credentials::{Chain, Credentials, MfaPrompt, ProvideCredentials, ProviderContext};
 use crate::endpoint::{Endpoint, EndpointSettings, EndpointSource, Service};
@@ -282,7 +283,26 @@ impl Config {
 
     /// The network as this configuration reaches it, for a [transport](Self::transport) around it.
     pub fn network(&self) -> Result<Http> {
-        Http::new(&self.http, &self.context)
+        let files = self.context.aws_files();
+        // Files that cannot be read are reported by the call.
+        let profile = files.profiles().ok().and_then(|profiles| profiles.profile(&self.profile_name()));
+        self.network_trusting(profile.and_then(|profile| self.ca_bundle(profile)).as_deref())
+    }
+
+    /// The network, with the authorities that the profile names.
+    pub(crate) fn network_trusting(&self, ca_bundle: Option<&Path>) -> Result<Http> {
+        let Some(ca_bundle) = ca_bundle else { return Http::new(&self.http, &self.context) };
+        let mut http = self.http.clone();
+        http.ca_bundle.get_or_insert_with(|| ca_bundle.to_owned());
+        Http::new(&http, &self.context)
+    }
+
+    fn ca_bundle(&self, profile: &Section) -> Option<PathBuf> {
+        profile.non_blank("ca_bundle").map(|path| self.context.path(path))
+    }
+
+    fn profile_name(&self) -> String {
+        self.context.profile_name_or(self.profile.as_deref(), self.fallback_profile.as_deref())
     }
 
     /// What sends the requests to Bedrock, in place of the network.
@@ -370,8 +390,7 @@ impl Config {
             Err(_) if is_named && self.profile.is_none() => &no_profiles,
             profiles => profiles?,
         };
-        let name = self.context.profile_name_or(self.profile.as_deref(), self.fallback_profile.as_deref());
-        let profile = profiles.profile(&name);
+        let profile = profiles.profile(&self.profile_name());
         let profile = profile.map(|section| (profiles, section));
 
         let region = match Region::resolve(&RegionSettings { profile, ..named }, env)? {
@@ -399,6 +418,7 @@ impl Config {
             runtime,
             control: endpoint(Service::Control, None, None)?,
             retry: self.retry_policy(|key| profile?.1.non_blank(key))?,
+            ca_bundle: profile.and_then(|(_, profile)| self.ca_bundle(profile)),
             region,
         })
     }
@@ -541,6 +561,8 @@ pub(crate) struct Target {
     pub(crate) runtime: Endpoint,
     pub(crate) control: Endpoint,
     pub(crate) retry: Retry,
+    /// The authorities that the profile names.
+    pub(crate) ca_bundle: Option<PathBuf>,
 }
 
 impl Target {

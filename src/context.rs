@@ -377,9 +377,10 @@ impl Context {
         fs::canonicalize(path).map_or(true, |path| folder.map_or(true, |folder| path.starts_with(folder)))
     }
 
-    /// A configured path; `~/` at its beginning is the home folder.
+    /// A configured path; `~/` at its beginning is the home folder, on Windows `~\` too.
     pub(crate) fn path(&self, text: &str) -> PathBuf {
-        match (text.strip_prefix("~/"), self.home()) {
+        let in_home = text.strip_prefix("~/").or_else(|| text.strip_prefix("~\\").filter(|_| cfg!(windows)));
+        match (in_home, self.home()) {
             (Some(rest), Some(home)) => home.join(rest),
             _ => text.into(),
         }

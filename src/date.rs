@@ -17,10 +17,28 @@ pub fn rfc3339(time: SystemTime) -> Option<String> {
     OffsetDateTime::from_unix_timestamp(since).ok()?.format(&Rfc3339).ok()
 }
 
-/// The time of a text such as `2030-01-02T03:04:05Z`.
-pub(crate) fn read_rfc3339(text: &str) -> Option<SystemTime> {
+/// The time of a text such as `2030-01-02T03:04:05Z`, in the forms that tools write: with any zone or none, which is
+/// UTC, a blank before the time, or as a number of seconds or milliseconds since 1970.
+pub(crate) fn read_time(text: &str) -> Option<SystemTime> {
+    let text = text.trim();
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        let number = text.split('.').next()?.parse::<i64>().ok()?;
+        let seconds = if number < FIRST_MILLISECONDS { number } else { number / 1000 };
+        return OffsetDateTime::from_unix_timestamp(seconds).ok().map(Into::into);
+    }
     // Old versions of the AWS CLI wrote the zone as `UTC`.
-    let text = text.strip_suffix("UTC").map_or_else(|| text.to_owned(), |text| format!("{text}Z"));
+    let mut text =
+        text.strip_suffix("UTC").map_or_else(|| text.to_owned(), |text| format!("{}Z", text.trim_end()));
+    if text.as_bytes().get(10) == Some(&b' ') {
+        text.replace_range(10..=10, "T");
+    }
+    let zone = text.get(19..).and_then(|rest| Some(19 + rest.find(['Z', 'z', '+', '-'])?));
+    match zone.map(|zone| (zone, text.len() - zone)) {
+        None => text.push('Z'),
+        Some((_, 3)) => text.push_str(":00"),
+        Some((zone, 5)) => text.insert(zone + 3, ':'),
+        _ => {}
+    }
     // Near the year 9999 the conversion may overflow.
     OffsetDateTime::parse(&text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC).map(Into::into)
 }
@@ -29,6 +47,9 @@ pub(crate) fn read_rfc3339(text: &str) -> Option<SystemTime> {
 pub(crate) fn read_http_date(text: &str) -> Option<SystemTime> {
     OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok().map(SystemTime::from)
 }
+
+/// A number from here on is of milliseconds: as seconds it would be in the year 5138.
+const FIRST_MILLISECONDS: i64 = 100_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -40,10 +61,36 @@ mod tests {
     fn times_are_read_and_written() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_893_553_445);
         assert_eq!(rfc3339(at + Duration::from_millis(900)).as_deref(), Some("2030-01-02T03:04:05Z"));
-        for text in ["2030-01-02T03:04:05Z", "2030-01-02T03:04:05UTC", "2030-01-02T05:04:05+02:00"] {
-            assert_eq!(read_rfc3339(text), Some(at), "{text}");
+        for text in [
+            "2030-01-02T03:04:05Z",
+            "2030-01-02T03:04:05UTC",
+            "2030-01-02 03:04:05 UTC",
+            "2030-01-02T05:04:05+02:00",
+            "2030-01-02T03:04:05+0000",
+            "2030-01-01T20:04:05-0700",
+            "2030-01-02T05:04:05+02",
+            "2030-01-02T03:04:05",
+            "2030-01-02 03:04:05",
+            "2030-01-02 03:04:05+00:00",
+            "1893553445",
+            "1893553445.0",
+            "1893553445000",
+        ] {
+            assert_eq!(read_time(text), Some(at), "{text}");
         }
-        assert_eq!((read_rfc3339("tomorrow"), read_rfc3339("9999-12-31T23:59:59-01:00")), (None, None));
+        assert_eq!(read_time("2030-01-02T03:04:05.5"), Some(at + Duration::from_millis(500)));
+        for text in [
+            "tomorrow",
+            "9999-12-31T23:59:59-01:00",
+            "2030-01-02",
+            "",
+            ".",
+            "-1",
+            "99999999999999999999",
+            "2030-01-02T03:04",
+        ] {
+            assert_eq!(read_time(text), None, "{text}");
+        }
         for far in [u64::MAX >> 1, 253_402_300_800] {
             let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(far));
             assert_eq!(time.and_then(rfc3339), None);

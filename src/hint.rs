@@ -1,6 +1,6 @@
 //! Which hint fits a refusal, by its code and message.
 
-use crate::date::read_rfc3339;
+use crate::date::read_time;
 use crate::refusal::wording::{Advice, Meaning, Words, lacks_capacity, meaning};
 use crate::{Error, ErrorKind, Hint, Result};
 use pumice_codec::internal::{is_of_a_day, shortened};
@@ -220,7 +220,7 @@ fn behind(message: &str) -> Option<i64> {
         let part = |from, to| word.get(from..to);
         let (date, month, day) = (part(0, 4)?, part(4, 6)?, part(6, 8)?);
         let (hour, minute, second) = (part(9, 11)?, part(11, 13)?, part(13, 15)?);
-        read_rfc3339(&format!("{date}-{month}-{day}T{hour}:{minute}:{second}Z"))
+        read_time(&format!("{date}-{month}-{day}T{hour}:{minute}:{second}Z"))
     });
     let ours = times.next()?;
     let theirs = times.next_back()?;

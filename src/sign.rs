@@ -17,7 +17,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use ring::digest::{Digest, SHA256, digest};
 use zeroize::Zeroizing;
 
-use crate::date::read_rfc3339;
+use crate::date::read_time;
 use crate::url::encode_label;
 use crate::{Error, ErrorKind, Hint, Result};
 
@@ -136,7 +136,7 @@ pub fn scope_of_api_key(key: &str) -> Option<(String, SystemTime)> {
     let digits = |range: std::ops::Range<usize>| date.get(range);
     let [year, month, day] = [digits(0..4)?, digits(4..6)?, digits(6..8)?];
     let [hour, minute, second] = [digits(9..11)?, digits(11..13)?, digits(13..15)?];
-    let begin = read_rfc3339(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))?;
+    let begin = read_time(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))?;
     let lifetime = Duration::from_secs(value("X-Amz-Expires")?.parse().ok()?);
     Some((region, begin.checked_add(lifetime)?))
 }

@@ -37,6 +37,11 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     if let Some(doubt) = search.result.as_ref().ok().and_then(Resolved::doubt) {
         report.warning(hint::text(&doubt));
     }
+    if let Ok(found) = &search.result {
+        for remark in remarks(&found.credentials) {
+            report.warning(remark);
+        }
+    }
     if args.has("json") {
         output.json_line(&in_json(&search, target.as_ref().ok()).to_string());
     } else {
@@ -58,6 +63,52 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     }
 }
 
+/// Why the service will not accept credentials, as far as that can be seen.
+fn remarks(credentials: &Credentials) -> Vec<&'static str> {
+    let (id, secrets) = match credentials {
+        Credentials::Bearer(token) => ("", vec![token.token()]),
+        Credentials::Keys(keys) => {
+            (keys.access_key_id(), vec![keys.secret_access_key(), keys.session_token().unwrap_or_default()])
+        }
+        _ => return Vec::new(),
+    };
+    let is_quoted = |text: &str| text.starts_with(QUOTES) || text.ends_with(QUOTES);
+    let bare = id.trim_matches(QUOTES);
+    let begins = |text: &str, with: &[&str]| with.iter().any(|with| text.starts_with(with));
+    let has_session = secrets.get(1).is_some_and(|token| !token.is_empty());
+    let found = [
+        (is_quoted(id), "the access key id is in quotes, which count as a part of it: remove them"),
+        (
+            secrets.iter().any(|secret| is_quoted(secret)),
+            "a secret or a token is in quotes, which count as a part of it: remove them",
+        ),
+        (
+            begins(bare, &API_KEYS),
+            "the access key id is a Bedrock API key, which belongs in AWS_BEARER_TOKEN_BEDROCK",
+        ),
+        (
+            id.is_empty() && secrets.iter().any(|token| begins(token, &["AKIA", "ASIA"])),
+            "the API key is an access key id, which belongs in AWS_ACCESS_KEY_ID",
+        ),
+        (
+            begins(bare, &["ASIA"]) && !has_session,
+            "the access key id is of temporary keys, and there is no session token (AWS_SESSION_TOKEN, in a profile \
+             aws_session_token)",
+        ),
+        (
+            begins(bare, &["AKIA"]) && has_session,
+            "the access key id is of permanent keys, which have no session token: remove AWS_SESSION_TOKEN, in a profile \
+             aws_session_token",
+        ),
+    ];
+    found.into_iter().filter_map(|(applies, remark)| applies.then_some(remark)).collect()
+}
+
+/// The access key id, unless an API key is in its place, which is a secret.
+fn access_key_id(credentials: &Credentials) -> Option<&str> {
+    credentials.access_key_id().filter(|id| !API_KEYS.iter().any(|begin| id.contains(begin)))
+}
+
 /// Where calls go.
 struct Target {
     region: Region,
@@ -73,7 +124,7 @@ fn in_json(search: &Search, target: Option<&Target>) -> Value {
         "link": from.map(|(_, link)| link),
         // No service gives bearer tokens: credentials that were not asked for are keys.
         "kind": credentials.map(kind).or(from.map(|_| SIGV4)),
-        "accessKeyId": credentials.and_then(Credentials::access_key_id),
+        "accessKeyId": credentials.and_then(access_key_id),
         "expires": credentials.and_then(Credentials::expires).and_then(rfc3339),
         "region": target.map(|target| target.region.name()),
         "regionSource": target.map(region_source),
@@ -96,7 +147,7 @@ fn in_text(search: &Search, target: Option<&Target>) -> String {
         lines.push(("source", source.to_owned()));
     }
     if let Ok(found) = &search.result {
-        if let Some(id) = found.credentials.access_key_id() {
+        if let Some(id) = access_key_id(&found.credentials) {
             lines.push(("access key id", id.to_owned()));
         }
         let expires = found.credentials.expires().and_then(rfc3339);
@@ -148,4 +199,7 @@ fn region_source(target: &Target) -> String {
     }
 }
 
+/// How a Bedrock API key begins.
+const API_KEYS: [&str; 2] = ["ABSK", "bedrock-api-key-"];
+const QUOTES: [char; 2] = ['"', '\''];
 const SIGV4: &str = "sigv4";

@@ -222,7 +222,7 @@ impl Client {
 
         let url = endpoint.shown_call(&request.uri().to_string());
         config.watcher.report(&Progress::Sending { operation: call.name(), url: &url, attempt: number });
-        let transport = self.transport()?;
+        let transport = self.transport(target)?;
         let redaction = Arc::new(self.redaction(&request, found));
         request.extensions_mut().insert(Shown { url, redaction: Arc::clone(&redaction) });
         let unsent = Unsent::default();
@@ -277,7 +277,7 @@ impl Client {
         Err(if config.uses_credentials { config.context.explained_by_clock(error, news) } else { error })
     }
 
-    fn transport(&self) -> Result<&Arc<dyn Transport>> {
+    fn transport(&self, target: &Target) -> Result<&Arc<dyn Transport>> {
         let Self { config, shared } = self;
         if let Some(given) = &config.transport {
             return Ok(given);
@@ -285,7 +285,7 @@ impl Client {
         if let Some(created) = shared.transport.get() {
             return Ok(created);
         }
-        let http = config.network()?;
+        let http = config.network_trusting(target.ca_bundle.as_deref())?;
         let _ = shared.proxy_secrets.set(http.proxy_secrets.clone());
         Ok(shared.transport.get_or_init(|| Arc::new(http)))
     }

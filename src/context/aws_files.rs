@@ -91,7 +91,10 @@ impl Context {
         let Some(content) = self.read_file(&path).map_err(|error| unreadable(&error))? else {
             return Ok(None);
         };
-        let text = String::from_utf8(content).map_err(|_| unreadable(&"it is not UTF-8"))?;
+        // PowerShell writes UTF-16.
+        let is_utf16 = content.starts_with(&[0xff, 0xfe]) || content.starts_with(&[0xfe, 0xff]);
+        let found = if is_utf16 { "it is UTF-16: save it as UTF-8" } else { "it is not UTF-8" };
+        let text = String::from_utf8(content).map_err(|_| unreadable(&found))?;
         Ok(Some((shown, Zeroizing::new(text))))
     }
 }

@@ -11,15 +11,13 @@ use ::http::{Method, Uri};
 use aws_credential_types::Credentials as Keys;
 use bytes::Bytes;
 
-use super::provider_context::{
-    CallPolicy, Fault, ProviderContext, build_request, one_line, refusal, refused,
-};
+use super::provider_context::{CallPolicy, Fault, SearchContext, build_request, one_line, refusal, refused};
 use super::secret::{Fields, Secret};
 use super::{Outcome, web_identity};
 use crate::url::is_loopback;
 use crate::{Error, ErrorKind, Result};
 
-pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
+pub(super) async fn load(cx: &SearchContext<'_>) -> Result<Outcome> {
     match uri(cx)? {
         None => Ok(Outcome::not_applicable(format!("{RELATIVE} and {FULL} are not set"))),
         Some(uri) => Outcome::of("default chain", "container".into(), ask(cx, &uri).await),
@@ -27,14 +25,14 @@ pub(super) async fn load(cx: &ProviderContext) -> Result<Outcome> {
 }
 
 /// The keys for a profile with `credential_source = EcsContainer`.
-pub(super) async fn keys(cx: &ProviderContext) -> Result<Keys, Fault> {
+pub(super) async fn keys(cx: &SearchContext<'_>) -> Result<Keys, Fault> {
     let uri = uri(cx)?.ok_or_else(|| {
         Error::new(ErrorKind::Credentials, format!("expected {RELATIVE} or {FULL}, found neither"))
     })?;
     ask(cx, &uri).await
 }
 
-async fn ask(cx: &ProviderContext, uri: &Uri) -> Result<Keys, Fault> {
+async fn ask(cx: &SearchContext<'_>, uri: &Uri) -> Result<Keys, Fault> {
     let context = &cx.context;
     let token = match context.env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
         Some(path) => Some(web_identity::token_in(context, &path, "container's authorization token")?),
@@ -101,7 +99,7 @@ fn refused_by_agent(head: &Parts, body: &[u8]) -> Option<Error> {
 }
 
 /// The URL of the service. `None` if none is set.
-fn uri(cx: &ProviderContext) -> Result<Option<Uri>> {
+fn uri(cx: &SearchContext<'_>) -> Result<Option<Uri>> {
     let env = |name| cx.context.env(name);
     let fault = |variable: &str, expected: &str| {
         Error::new(ErrorKind::Credentials, format!("{variable}: expected {expected}, found something else"))

@@ -5,7 +5,7 @@ use aws_credential_types::Credentials as Keys;
 use super::secret::{Secret, keys};
 use super::{Credentials, Outcome, Resolved};
 use crate::context::Context;
-use crate::date::read_rfc3339;
+use crate::date::read_time;
 
 pub(super) fn load(context: &Context) -> Outcome {
     let skipped = Outcome::not_applicable;
@@ -28,10 +28,12 @@ pub(super) fn keys_of(context: &Context) -> Option<Keys> {
 }
 
 fn both(context: &Context, id: &str, secret: &Secret) -> Keys {
-    let token = context.env("AWS_SESSION_TOKEN").map(Secret::new);
+    // The second is the older name.
+    let token =
+        context.env("AWS_SESSION_TOKEN").or_else(|| context.env("AWS_SECURITY_TOKEN")).map(Secret::new);
     let account = context.env("AWS_ACCOUNT_ID");
     // Advisory: an unparseable value is ignored.
-    let expires = context.env("AWS_CREDENTIAL_EXPIRATION").and_then(|text| read_rfc3339(&text));
+    let expires = context.env("AWS_CREDENTIAL_EXPIRATION").and_then(|text| read_time(&text));
     keys((id, secret.text(), token.as_ref().map(Secret::text)), account.as_deref(), expires)
 }
 

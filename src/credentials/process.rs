@@ -41,12 +41,11 @@ pub(super) async fn load(
     let heard = Arc::new(Heard { state: Mutex::default(), said: cx.said.clone() });
     let ear = Arc::clone(&heard);
     let mut running = pin!(cx.context.run_aside(command, LIMIT, Box::new(move |new| ear.hear(new))));
-    let ran = match timeout(QUIET, running.as_mut()).await {
-        Ok(ran) => ran,
-        Err(_) => {
-            heard.pass_on();
-            running.await
-        }
+    let ran = if let Ok(ran) = timeout(QUIET, running.as_mut()).await {
+        ran
+    } else {
+        heard.pass_on();
+        running.await
     };
     let ran = ran.map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => {

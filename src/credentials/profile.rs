@@ -269,7 +269,8 @@ fn static_keys(profile: &Section) -> Result<Option<Keys>> {
     };
     match (property("aws_access_key_id"), property("aws_secret_access_key")) {
         (Some(id), Some(secret)) => {
-            let token = property("aws_session_token");
+            // The second is the older name.
+            let token = property("aws_session_token").or_else(|| property("aws_security_token"));
             Ok(Some(secret::keys((id, secret, token), property("aws_account_id"), None)))
         }
         (None, None) => Ok(None),

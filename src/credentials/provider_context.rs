@@ -83,7 +83,9 @@ impl fmt::Debug for MfaPrompt {
 
 /// The function that gets what a command says, if there is one.
 #[derive(Clone, Default)]
-pub(super) struct Said(pub(super) Option<Arc<dyn Fn(&[u8]) + Send + Sync>>);
+pub(super) struct Said(pub(super) Option<Arc<Say>>);
+
+type Say = dyn Fn(&[u8]) + Send + Sync;
 
 impl fmt::Debug for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -242,6 +244,49 @@ impl ProviderContext {
     pub(super) fn is_refused(&self, key_id: &str) -> bool {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(key_id)
     }
+}
+
+/// What the sources of one search read: the context of all searches, and the AWS files.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SearchContext<'a> {
+    shared: &'a ProviderContext,
+    pub(super) files: &'a AwsFiles,
+}
+
+impl<'a> SearchContext<'a> {
+    pub(super) fn new(shared: &'a ProviderContext, files: &'a AwsFiles) -> Self {
+        Self { shared, files }
+    }
+
+    /// The AWS files and the profile in use, if it exists.
+    pub(super) fn section(&self) -> Result<Option<(&'a Profiles, &'a Section)>> {
+        let profiles = self.files.profiles()?;
+        Ok(profiles.profile(&self.profile_name()).map(|section| (profiles, section)))
+    }
+
+    /// The region that is named: in code, in the environment, in the profile, in the
+    /// runtime's URL or in a settings file.
+    pub(super) fn named_region(&self) -> Result<Option<Region>> {
+        let settings = RegionSettings {
+            model_id: None,
+            given: self.given_region.as_deref(),
+            profile: None,
+            endpoint_url: self.endpoint_url.as_deref(),
+            fallback: self.fallback_region.as_deref(),
+        };
+        let env = |name: &str| self.context.env(name);
+        if settings.given.is_some() {
+            return Region::resolve(&settings, env);
+        }
+        Region::resolve(&RegionSettings { profile: self.section()?, ..settings }, env)
+    }
+
+    /// FIPS and dual-stack, for a region by its name as it was found.
+    pub(super) fn variant_in(&self, region: &str) -> Result<Variant> {
+        let [fips, dual_stack] = self.shared.variant;
+        let profile = self.section()?.map(|(_, profile)| profile);
+        Ok(Variant::of(region, fips, dual_stack, profile, |name| self.context.env(name)))
+    }
 
     /// Asks a service, with retries. `read` reads a response of any status. An error names `what` failed and is
     /// always of [`ErrorKind::Credentials`]; the request's sensitive headers and `secrets` are redacted in it.
@@ -289,7 +334,7 @@ impl ProviderContext {
         secrets: &[&str],
         read: &mut (dyn FnMut(&Parts, &[u8]) -> Result<()> + Send),
     ) -> Result<()> {
-        let Self { context, .. } = self;
+        let context = &self.context;
         let transport = self.transport_for(policy)?;
         let mut attempt = 1;
         loop {
@@ -343,60 +388,23 @@ impl ProviderContext {
     }
 
     fn transport_for(&self, policy: CallPolicy) -> Result<&dyn Transport> {
-        if let Some(given) = &self.transport {
+        if let Some(given) = &self.shared.transport {
             return Ok(&**given);
         }
-        let (created, seconds) = if policy.link_local { (&self.link_local, 1) } else { (&self.network, 5) };
+        let (created, seconds) =
+            if policy.link_local { (&self.shared.link_local, 1) } else { (&self.shared.network, 5) };
         if let Some(http) = created.get() {
             return Ok(http);
         }
         let connect_timeout = Duration::from_secs(seconds);
-        let config = HttpConfig { connect_timeout, proxies: !policy.link_local, ..HttpConfig::default() };
+        // Files that cannot be read are reported by the source that needs them.
+        let profile = self.section().ok().flatten();
+        let ca_bundle =
+            profile.and_then(|(_, profile)| Some(self.context.path(profile.non_blank("ca_bundle")?)));
+        let proxies = !policy.link_local;
+        let config = HttpConfig { connect_timeout, proxies, ca_bundle, ..HttpConfig::default() };
         let http = Http::new(&config, &self.context)?;
         Ok(created.get_or_init(|| http))
-    }
-}
-
-/// What the sources of one search read: the context of all searches, and the AWS files.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SearchContext<'a> {
-    shared: &'a ProviderContext,
-    pub(super) files: &'a AwsFiles,
-}
-
-impl<'a> SearchContext<'a> {
-    pub(super) fn new(shared: &'a ProviderContext, files: &'a AwsFiles) -> Self {
-        Self { shared, files }
-    }
-
-    /// The AWS files and the profile in use, if it exists.
-    pub(super) fn section(&self) -> Result<Option<(&'a Profiles, &'a Section)>> {
-        let profiles = self.files.profiles()?;
-        Ok(profiles.profile(&self.profile_name()).map(|section| (profiles, section)))
-    }
-
-    /// The region that is named: in code, in the environment, in the profile, in the
-    /// runtime's URL or in a settings file.
-    pub(super) fn named_region(&self) -> Result<Option<Region>> {
-        let settings = RegionSettings {
-            model_id: None,
-            given: self.given_region.as_deref(),
-            profile: None,
-            endpoint_url: self.endpoint_url.as_deref(),
-            fallback: self.fallback_region.as_deref(),
-        };
-        let env = |name: &str| self.context.env(name);
-        if settings.given.is_some() {
-            return Region::resolve(&settings, env);
-        }
-        Region::resolve(&RegionSettings { profile: self.section()?, ..settings }, env)
-    }
-
-    /// FIPS and dual-stack, for a region by its name as it was found.
-    pub(super) fn variant_in(&self, region: &str) -> Result<Variant> {
-        let [fips, dual_stack] = self.shared.variant;
-        let profile = self.section()?.map(|(_, profile)| profile);
-        Ok(Variant::of(region, fips, dual_stack, profile, |name| self.context.env(name)))
     }
 
     /// The URL of a service for credentials: the one configured under this id in the AWS files, or else of the

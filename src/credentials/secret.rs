@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
-use crate::date::read_rfc3339;
+use crate::date::read_time;
 use crate::sign::hex;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
@@ -105,12 +105,17 @@ impl<'a> Fields<'a> {
         serde_json::from_str(self.members.get(name)?.get()).ok()
     }
 
-    /// An optional time such as `2030-01-02T03:04:05Z`; anything else is an error.
+    /// An optional time, as text or number; anything else is an error, and never no end.
     pub(super) fn time(&self, name: &str) -> Result<Option<SystemTime>> {
-        let Some(text) = self.string(name) else { return Ok(None) };
-        read_rfc3339(text.text())
-            .map(Some)
-            .ok_or_else(|| self.expected(name, "a time such as 2030-01-02T03:04:05Z"))
+        let Some(raw) = self.members.get(name).map(|raw| raw.get()) else { return Ok(None) };
+        let text = if raw.starts_with('"') { self.string(name) } else { Some(Secret::new(raw)) };
+        match text {
+            None => Ok(None),
+            Some(text) if text.text() == "null" => Ok(None),
+            Some(text) => read_time(text.text())
+                .map(Some)
+                .ok_or_else(|| self.expected(name, "a time such as 2030-01-02T03:04:05Z")),
+        }
     }
 
     /// A required object.

@@ -15,7 +15,7 @@ use super::provider_context::{
     CallPolicy, Fault, SearchContext, build_request, hinted, one_line, refused, secret_body,
 };
 use super::secret::{Secret, keys};
-use crate::date::read_rfc3339;
+use crate::date::read_time;
 use crate::redaction;
 use crate::region;
 use crate::sign::{Scope, sign};
@@ -125,7 +125,7 @@ fn read(head: &Parts, body: &[u8], signed_with: Option<&Keys>) -> Result<Keys> {
         return Err(hinted(error, |code| hint(code, &message, signed_with)));
     }
     let required = |name| element(text, name).ok_or_else(|| not_as_expected(name));
-    let expires = read_rfc3339(required("Expiration")?.text()).ok_or_else(|| {
+    let expires = read_time(required("Expiration")?.text()).ok_or_else(|| {
         Error::new(ErrorKind::Damaged, "expected XML of STS with a time as Expiration, found something else")
     })?;
     let (id, secret, token) =

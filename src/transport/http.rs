@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context as TaskContext, Poll};
@@ -43,7 +44,10 @@ pub struct HttpConfig {
     pub proxies: bool,
     /// The URL of a proxy to use if the environment names none.
     pub proxy: Option<String>,
-    /// Certificate authorities in PEM form, trusted instead of all others if the environment names none.
+    /// A file of certificate authorities, trusted instead of all others if `AWS_CA_BUNDLE` is not set: `ca_bundle` of a
+    /// profile.
+    pub ca_bundle: Option<PathBuf>,
+    /// Certificate authorities in PEM form, trusted instead of all others if environment and profile name none.
     pub authorities: Option<String>,
     /// The client's own certificate with its chain and its unencrypted key, in PEM form, for mutual TLS.
     pub client_certificate: Option<(String, String)>,
@@ -56,6 +60,7 @@ impl Default for HttpConfig {
             pool_idle_timeout: Duration::from_mins(1),
             proxies: true,
             proxy: None,
+            ca_bundle: None,
             authorities: None,
             client_certificate: None,
         }
@@ -73,8 +78,8 @@ impl fmt::Debug for HttpConfig {
 /// The environment names proxies: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, also in lower case. Requests
 /// to this machine use none.
 ///
-/// The environment also names certificate authorities: `AWS_CA_BUNDLE`, or else `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-/// If one of them is set, no others are trusted. Otherwise Amazon's are, which are built in, and the system's, which
+/// The environment also names certificate authorities: `AWS_CA_BUNDLE`, or else [`HttpConfig::ca_bundle`], or else
+/// `SSL_CERT_FILE` and `SSL_CERT_DIR`. If one of them is set, no others are trusted. Otherwise Amazon's are, which are built in, and the system's, which
 /// are read only if a server's chain does not end in one of Amazon's.
 ///
 /// Certificates are always verified.
@@ -94,7 +99,7 @@ impl Http {
     }
 
     fn with_lookup(config: &HttpConfig, context: &Context, lookup: Lookup) -> Result<Self> {
-        let roots = Arc::new(Roots::new(context, config.authorities.clone()));
+        let roots = Arc::new(Roots::new(context, config.ca_bundle.as_deref(), config.authorities.clone()));
         let proxies = Proxies::new(config, context);
         let tls = Arc::new(roots::tls_config(&roots, config.client_certificate.as_ref())?);
         let resolver = Resolver { lookup, room: Arc::new(Semaphore::new(MOST_LOOKUPS)) };

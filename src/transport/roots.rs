@@ -71,12 +71,15 @@ enum Named {
 }
 
 impl Roots {
-    /// Those of `AWS_CA_BUNDLE`, or else of `SSL_CERT_FILE` and `SSL_CERT_DIR`; if none is set, the given ones.
-    pub(super) fn new(context: &Context, given: Option<String>) -> Self {
-        let path = |name| context.env(name).map(PathBuf::from);
-        let named = match (path("AWS_CA_BUNDLE"), path("SSL_CERT_FILE"), path("SSL_CERT_DIR")) {
+    /// Those of `AWS_CA_BUNDLE`, or else of the profile's `ca_bundle`, or else of `SSL_CERT_FILE` and `SSL_CERT_DIR`; if
+    /// none is set, the given ones.
+    pub(super) fn new(context: &Context, ca_bundle: Option<&Path>, given: Option<String>) -> Self {
+        let path = |name| context.env(name).map(|path| context.path(&path));
+        let in_profile = || ca_bundle.map(|path| ("ca_bundle of the profile", path.to_owned()));
+        let bundle = path("AWS_CA_BUNDLE").map(|path| ("AWS_CA_BUNDLE", path)).or_else(in_profile);
+        let named = match (bundle, path("SSL_CERT_FILE"), path("SSL_CERT_DIR")) {
             (None, None, None) => None,
-            (Some(file), _, _) => Some(("AWS_CA_BUNDLE", Some(file), None)),
+            (Some((name, file)), _, _) => Some((name, Some(file), None)),
             (None, Some(file), None) => Some(("SSL_CERT_FILE", Some(file), None)),
             (None, None, folder) => Some(("SSL_CERT_DIR", None, folder)),
             (None, file, folder) => Some(("SSL_CERT_FILE and SSL_CERT_DIR", file, folder)),
@@ -142,7 +145,9 @@ impl Named {
         if let Some(file) = file {
             match context.read_real_file(file) {
                 Ok(pem) => {
-                    let certificates = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
+                    // Behind a byte order mark, the first certificate would not be found.
+                    let pem = pem.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&pem);
+                    let certificates = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok);
                     roots.add_parsable_certificates(certificates);
                 }
                 Err(error) => fault = Some(error.into()),

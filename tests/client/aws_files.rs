@@ -74,7 +74,25 @@ const CASES: &[(&str, &str, &str, &[Profile])] = &[
     ("types are case-sensitive", "[Profile p]\na=1", "", &[]),
     ("a bare name in the config file", "[p]\na=1\n[profile]\na=1", "", &[]),
     ("a typed name in the credentials file", "", "[profile p]\na=1\n[sso-session s]\na=1", &[]),
-    ("quoted names are no names", "[profile \"a b\"]\na=1\n[profile 'p']", "[a B]\na=1\n[]\na=1", &[]),
+    (
+        "names may be in quotes and have blanks",
+        "[profile \"a b\"]\na=1\n[ profile 'p' ]\n[profile c d]\nb=2",
+        "[a B]\na=1\n['q']\nb=2\n[]\na=1",
+        &[("a B", &[A]), ("a b", &[A]), ("c d", &[B]), ("p", &[]), ("q", &[B])],
+    ),
+    (
+        "a quote, a bracket or nothing is no name",
+        "[profile a\"b]\na=1\n[profile \"\"]\na=1\n[profile [x]]\na=1",
+        "",
+        &[],
+    ),
+    (
+        "lines copied from a shell",
+        "[default]\nexport A=\"1\"\nset b = 2",
+        "[x]\nexport  A = '1'\n$env:B=\"2\"",
+        &[("default", &[A, B]), ("x", &[A, B])],
+    ),
+    ("other quotes are a part of the value", "[default]\na=\"1\"", "", &[("default", &[("a", "\"1\"")])]),
     ("a name glued to its type", "[profilep]\na=1", "[sso-sessionp]\nb=2", &[("sso-sessionp", &[B])]),
     ("types of no meaning here", "[plugins x]\na=1\n[preview]\nb=2", "", &[]),
     ("after an ignored section", "[p]\na=9\n[default]\na=1", "", &[("default", &[A])]),
@@ -172,18 +190,18 @@ fn errors_in_aws_files_name_the_line() {
 
 #[test]
 fn ignored_lines_give_warnings() {
-    let config =
-        "[p]\n[default]\nmy wJalrXUtnFEMI = wJalrXUtnFEMI\n[profile a b]\n[profile default]\n[x \u{1b}y]\n";
+    let config = "[p]\n[default]\nmy wJalrXUtnFEMI = wJalrXUtnFEMI\n[profile a\"b]\n[profile default]\n[x \u{1b}y]\n[profile q]\nk=\"v\"\ncredential_process='x'\n";
     let credentials = "[profile q]\n\n[services z]\n[quo\"ted]";
     let profiles = read(config, credentials).unwrap();
     let expected = [
         "config, line 1: expected [profile p] in the config file, found [p]; the section is ignored",
         "config, line 2: [profile default] replaces [default]; the section is ignored",
-        "config, line 4: expected a name of letters, digits and _-/.%@:+, found [profile a b]; the section is ignored",
+        "config, line 4: expected a name without quotes, brackets and control characters in it, found [profile a\\\"b]; the section is ignored",
         "config, line 6: expected a section of type profile, sso-session or services, found [x \\u{1b}y]; the section is ignored",
+        "config, line 8: the value of k is in quotes, which count as a part of it",
         "credentials, line 1: expected [q] in the credentials file, found [profile q]; the section is ignored",
         "credentials, line 3: expected only profiles, as [NAME], in the credentials file, found [services z]; the section is ignored",
-        "credentials, line 4: expected a name of letters, digits and _-/.%@:+, found [quo\\\"ted]; the section is ignored",
+        "credentials, line 4: expected a name without quotes, brackets and control characters in it, found [quo\\\"ted]; the section is ignored",
     ];
     assert_eq!(profiles.warnings(), expected.map(|warning| format!("~/.aws/{warning}")));
 

@@ -164,3 +164,82 @@ async fn the_older_variable_names_the_profile_where_the_newer_is_not_set() {
         Client::new(config(context, &instance())).identify().await.unwrap().search.result.unwrap_err();
     assert!(error.to_string().contains("there is no profile missing"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_expiry_is_read_in_each_form_or_refused() {
+    // The clock of the context says 2026-11-22T14:32:12Z.
+    for (expiration, expected) in [
+        ("\"2026-11-22T15:32:12Z\"", Ok(Some(3600))),
+        ("\"2026-11-22T15:32:12+0000\"", Ok(Some(3600))),
+        ("\"2026-11-22T15:32:12\"", Ok(Some(3600))),
+        ("\"2026-11-22 17:32:12+02:00\"", Ok(Some(3600))),
+        ("1795361532", Ok(Some(3600))),
+        ("1795361532.5", Ok(Some(3600))),
+        ("1795361532000", Ok(Some(3600))),
+        ("\"1795361532\"", Ok(Some(3600))),
+        ("null", Ok(None)),
+        ("1795354332", Err("expired at 2026-11-22T13:32:12Z")),
+        ("1795354332000", Err("expired at 2026-11-22T13:32:12Z")),
+        ("\"2026-11-22T13:32:12\"", Err("expired at 2026-11-22T13:32:12Z")),
+        ("\"tomorrow\"", Err("Expiration: expected a time such as")),
+        ("true", Err("Expiration: expected a time such as")),
+        ("{}", Err("Expiration: expected a time such as")),
+        ("-1", Err("Expiration: expected a time such as")),
+    ] {
+        let keys = format!(
+            r#"{{"AccessKeyId":"AK","SecretAccessKey":"sekret","Token":"sekret","Expiration":{expiration}}}"#
+        );
+        let output = keys.replace('{', r#"{"Version":1,"#).replacen(r#":{"Version":1,}"#, ":{}", 1);
+        let process = world(
+            &json!({"AWS_PROFILE": "p", "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}),
+        )
+        .with_file(format!("{HOME}/.aws/config"), "[profile p]\ncredential_process = x\n")
+        .with_commands(move |_| Ok(support::chain::ran(true, output.clone(), "")));
+        let container =
+            world(&json!({"AWS_REGION": "us-east-1", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/x"}));
+        for context in [process, container] {
+            let keys = keys.clone();
+            let services = Services::new(move |_| Answer::ok(keys.clone()));
+            let now = context.now();
+            let found = Client::new(config(context, &services)).identify().await.unwrap().search.result;
+            let found = found.map(|found| {
+                found.credentials.expires().map(|end| end.duration_since(now).unwrap().as_secs())
+            });
+            match (found, expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{expiration}"),
+                (Err(error), Err(expected)) => {
+                    assert!(error.to_string().contains(expected), "{expiration}: {error}");
+                }
+                (found, _) => panic!("{expiration}: {found:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_older_name_of_a_session_token_is_read() {
+    let files = "[old]\naws_access_key_id = AK\naws_secret_access_key = sekret\naws_security_token = TOKENOLD\n\
+                 [both]\naws_access_key_id = AK\naws_secret_access_key = sekret\naws_security_token = TOKENOLD\n\
+                 aws_session_token = TOKENNEW\n";
+    let in_env =
+        |name: &str| json!({"AWS_ACCESS_KEY_ID": "AK", "AWS_SECRET_ACCESS_KEY": "sekret", name: "TOKENOLD"});
+    for (env, token) in [
+        (json!({"AWS_PROFILE": "old"}), "TOKENOLD"),
+        (json!({"AWS_PROFILE": "both"}), "TOKENNEW"),
+        (in_env("AWS_SECURITY_TOKEN"), "TOKENOLD"),
+    ] {
+        let context = world(&env).with_file(format!("{HOME}/.aws/credentials"), files);
+        let found =
+            Client::new(config(context, &instance())).identify().await.unwrap().search.result.unwrap();
+        assert_eq!(keys(&found).session_token(), Some(token), "{env}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_of_another_encoding_is_an_error_that_names_it() {
+    let utf16 = "[work]\n".encode_utf16().flat_map(u16::to_le_bytes);
+    let text = [0xff, 0xfe].into_iter().chain(utf16).collect::<Vec<_>>();
+    let context = world(&json!({"AWS_PROFILE": "work"})).with_file(format!("{HOME}/.aws/credentials"), text);
+    let error = Client::new(config(context, &instance())).identify().await.unwrap_err();
+    assert!(error.to_string().contains("it is UTF-16: save it as UTF-8"), "{error}");
+}

@@ -221,7 +221,7 @@ async fn only_a_refusal_of_the_role_is_about_the_role() {
         (403, json!({"__type": "ForbiddenException", "message": "No access"}), "check sso_role_name"),
         (429, json!({"__type": "TooManyRequestsException", "message": "HTTP 429 Unknown Code"}), "try again"),
         (500, json!({}), "try again"),
-        (403, json!({}), "another server"),
+        (403, json!({}), "another server responded"),
     ] {
         let services = Services::new(json(status, body));
         let error = found(profile(SSO, &json!({"AWS_PROFILE": "p"})), &services).await.unwrap_err();

@@ -206,6 +206,45 @@ fn a_process_is_run() {
     );
 }
 
+#[test]
+fn auth_remarks_on_keys_that_cannot_be_right() {
+    let home = home(&[]);
+    let remarks = |env: &[(&str, &str)]| {
+        let keys = [("AWS_SECRET_ACCESS_KEY", "sekret")];
+        let env = keys.iter().chain(env).copied().collect::<Vec<_>>();
+        let (code, stdout, stderr) = run(&home, "http://127.0.0.1:9", &env, &["auth", "--json"]);
+        assert!(code == Some(0) && !stderr.contains("sekret") && !stdout.contains("sekret"), "{stderr}");
+        stderr
+    };
+    for (env, expected) in [
+        (&[("AWS_ACCESS_KEY_ID", "\"AKIAX\"")][..], "the access key id is in quotes"),
+        (&[("AWS_ACCESS_KEY_ID", "'AKIAX'")], "the access key id is in quotes"),
+        (
+            &[("AWS_ACCESS_KEY_ID", "AKIAX"), ("AWS_SECRET_ACCESS_KEY", "\"sekret\"")],
+            "a secret or a token is in quotes",
+        ),
+        (&[("AWS_ACCESS_KEY_ID", "ASIAX")], "there is no session token"),
+        (
+            &[("AWS_ACCESS_KEY_ID", "ASIAX"), ("AWS_SESSION_TOKEN", "\"sekret\"")],
+            "a secret or a token is in quotes",
+        ),
+        (&[("AWS_ACCESS_KEY_ID", "AKIAX"), ("AWS_SESSION_TOKEN", "sekret")], "remove AWS_SESSION_TOKEN"),
+        (&[("AWS_ACCESS_KEY_ID", "ABSKsekret")], "belongs in AWS_BEARER_TOKEN_BEDROCK"),
+        (&[("AWS_BEARER_TOKEN_BEDROCK", "\"ABSKsekret\"")], "a secret or a token is in quotes"),
+        (&[("AWS_BEARER_TOKEN_BEDROCK", "AKIAsekret")], "belongs in AWS_ACCESS_KEY_ID"),
+    ] {
+        let said = remarks(env);
+        assert!(said.contains(expected), "{env:?}: {said}");
+    }
+    for env in [
+        &[("AWS_ACCESS_KEY_ID", "AKIAX")][..],
+        &[("AWS_ACCESS_KEY_ID", "ASIAX"), ("AWS_SESSION_TOKEN", "sekret")],
+        &[("AWS_BEARER_TOKEN_BEDROCK", "ABSKsekret")],
+    ] {
+        assert_eq!(remarks(env), "", "{env:?}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_process_that_asks_something_is_heard_while_it_waits() {
@@ -333,7 +372,7 @@ fn a_process_may_ask_the_user_at_the_terminal() {
 #[test]
 fn a_section_that_is_ignored_is_reported_with_its_line() {
     let home = home(&[
-        (".aws/config", "[default]\nregion = eu-west-1\n\n[work]\nregion = eu-west-1\n[profile my work]\n"),
+        (".aws/config", "[default]\nregion = eu-west-1\n\n[work]\nregion = eu-west-1\n[profile my\"work]\n"),
         (
             ".aws/credentials",
             "[profile prod]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = sekret\n",
@@ -346,9 +385,10 @@ fn a_section_that_is_ignored_is_reported_with_its_line() {
     for (profile, warning) in [
         ("work", format!("{config}, line 4: expected [profile work] in the config file, found [work]")),
         (
-            "my work",
+            "my\"work",
             format!(
-                "{config}, line 6: expected a name of letters, digits and _-/.%@:+, found [profile my work]"
+                "{config}, line 6: expected a name without quotes, brackets and control characters in it, found [profile \
+                 my\\\"work]"
             ),
         ),
         (

@@ -184,6 +184,54 @@ async fn a_private_authority_is_trusted_if_it_is_named() {
 }
 
 #[tokio::test]
+async fn a_profile_names_an_authority_and_paths_may_begin_at_home() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let home = authority.folder.path().display().to_string();
+    std::fs::write(authority.folder.path().join("bom.pem"), format!("\u{feff}{}", authority.issuer.pem()))
+        .unwrap();
+    let context = |ca_bundle: &str, env: &[(&str, &str)]| {
+        let config = format!("[default]\nca_bundle = {ca_bundle}\n[profile none]\n");
+        let context =
+            Context::fake().with_env("HOME", &home).with_file(format!("{home}/.aws/config"), config);
+        env.iter().fold(context, |context, (name, value)| context.with_env(*name, *value))
+    };
+    let (its, others) = (authority.file(), other.file());
+    for context in [
+        context(&its, &[]),
+        context("~/ca.pem", &[]),
+        context(&its, &[("SSL_CERT_FILE", &others)]),
+        context(&others, &[("AWS_CA_BUNDLE", &its)]),
+        context("", &[("AWS_CA_BUNDLE", "~/ca.pem")]),
+        context("", &[("SSL_CERT_FILE", "~/bom.pem")]),
+    ] {
+        let port = authority.serve(&named("localhost"), End::Closed);
+        let (text, end) = call(format!("https://localhost:{port}"), context).await;
+        end.unwrap();
+        assert_eq!(text, "over TLS");
+    }
+    for context in [context(&others, &[]), context(&its, &[("AWS_PROFILE", "none")])] {
+        let port = authority.serve(&named("localhost"), End::Closed);
+        let (_, end) = call(format!("https://localhost:{port}"), context).await;
+        assert!(end.unwrap_err().to_string().contains("certificate is not accepted"));
+    }
+    // The services that give credentials are trusted by it as well.
+    let port = authority.serve(&named("localhost"), End::Closed);
+    let config = format!(
+        "[profile r]\nca_bundle = {its}\nregion = us-east-1\nrole_arn = r\nsource_profile = s\n\
+         [profile s]\naws_access_key_id = AK\naws_secret_access_key = sekret\n"
+    );
+    let context = Context::fake()
+        .with_env("HOME", &home)
+        .with_env("AWS_PROFILE", "r")
+        .with_env("AWS_ENDPOINT_URL_STS", format!("https://localhost:{port}"))
+        .with_file(format!("{home}/.aws/config"), config);
+    let error =
+        Client::new(Config::new().context(context)).identify().await.unwrap().search.result.unwrap_err();
+    // The server is not STS.
+    assert!(!error.to_string().contains("certificate"), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_wrong_certificate_is_a_clear_error_and_not_retried() {
     let authority = Authority::new();
     let trusted = || Context::fake().with_env("AWS_CA_BUNDLE", authority.file());
