@@ -307,16 +307,17 @@ fn check_expiry(resolved: &Resolved, context: &Context) -> Result<()> {
     match resolved.credentials.expires() {
         Some(end) if end <= context.service_time() => {
             let hint = Hint::RenewCredentials { link: resolved.link.clone() };
-            Err(context.explained_expiry(expired(&resolved.link, end), end).or_hint(Some(hint)))
+            Err(context.explained_expiry(expired(&resolved.link, end, context), end).or_hint(Some(hint)))
         }
         _ => Ok(()),
     }
 }
 
 /// The error of credentials that had expired when they arrived.
-fn expired(what: &str, end: SystemTime) -> Error {
-    let at = rfc3339(end).map(|end| format!(" at {end}")).unwrap_or_default();
-    let message = format!("{what}: expected valid credentials, found some that expired{at}");
+fn expired(what: &str, end: SystemTime, context: &Context) -> Error {
+    let [end, now] = [end, context.service_time()].map(|time| rfc3339(time).unwrap_or_default());
+    let message =
+        format!("{what}: expected valid credentials, found some that expired at {end}; the clock says {now}");
     Error::new(ErrorKind::Credentials, message)
 }
 

@@ -214,7 +214,7 @@ fn refused_member(words: &Words) -> Option<String> {
 
 /// How far this machine's clock is behind, by the times of a message: "Signature expired: 20250325T235114Z is now
 /// earlier than 20250521T030314Z (20250521T030814Z - 5 min.)". The last is the service's.
-fn behind(message: &str) -> Option<i64> {
+pub(crate) fn behind(message: &str) -> Option<i64> {
     let words = message.split(|c: char| !c.is_ascii_alphanumeric());
     let mut times = words.filter(|word| word.len() == 16).filter_map(|word| {
         let part = |from, to| word.get(from..to);

@@ -135,7 +135,7 @@ impl<'a> Cached<'a> {
             let expires = cx.context.service_time() + lifetime;
             let keys = token.keys(KEYS, self.account.as_ref().map(Secret::text), Some(expires))?;
             if lifetime.is_zero() {
-                return Err(expired("the login session", expires));
+                return Err(expired("the login session", expires, &cx.context));
             }
 
             let json = |text: &str| Zeroizing::new(json!(text).to_string());

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::provider_context::{Fault, Said, one_line};
 use super::secret::{Fields, Secret};
 use super::{ProviderContext, expired};
-use crate::context::LONGEST_OUTPUT;
+use crate::context::{CommandOutput, LONGEST_OUTPUT};
 use crate::{Error, ErrorKind, Result};
 
 /// Runs the command of a profile. It may ask the user something: it has a minute.
@@ -30,35 +30,7 @@ pub(super) async fn load(
     if cx.offline {
         return Err(Fault::Offline(what));
     }
-    let fault = |fault: String| {
-        Error::new(ErrorKind::Credentials, format!("{what} {fault}"))
-            .with_hint("run the command by itself to see what it does")
-    };
-    let said = |stderr: &[u8]| match without_secrets(&String::from_utf8_lossy(stderr)) {
-        said if said.is_empty() => " and said nothing".to_owned(),
-        said => format!(" and said: {said}"),
-    };
-    let heard = Arc::new(Heard { state: Mutex::default(), said: cx.said.clone() });
-    let ear = Arc::clone(&heard);
-    let mut running = pin!(cx.context.run_aside(command, LIMIT, Box::new(move |new| ear.hear(new))));
-    let ran = if let Ok(ran) = timeout(QUIET, running.as_mut()).await {
-        ran
-    } else {
-        heard.pass_on();
-        running.await
-    };
-    let ran = ran.map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut => {
-            let limit = LIMIT.as_secs();
-            fault(format!("did not end within {limit} s{}", said(&heard.state().text)))
-        }
-        _ => fault(format!("could not be run: {error}")),
-    })?;
-    if !ran.success {
-        let code = ran.code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
-        return Err(fault(format!("failed{code}{}", said(&ran.stderr))).into());
-    }
-
+    let ran = run(cx, &what, command, LIMIT).await?;
     let read = || {
         let fields = Fields::read("its output", &ran.stdout)?;
         if fields.integer("Version") != Some(1) {
@@ -69,14 +41,56 @@ pub(super) async fn load(
         fields.keys(["AccessKeyId", "SecretAccessKey", "SessionToken"], account, fields.time("Expiration")?)
     };
     let keys = read().map_err(|error| {
-        fault(format!(
-            "gave no credentials: {error}{}",
-            if ran.stderr.is_empty() { String::new() } else { said(&ran.stderr) }
-        ))
+        let said = if ran.stderr.is_empty() { String::new() } else { said(&ran.stderr) };
+        fault(&what, &format!("gave no credentials: {error}{said}"))
     })?;
     match keys.expiry().filter(|expiry| *expiry <= cx.context.service_time()) {
-        Some(expiry) => Err(cx.context.explained_expiry(expired(&what, expiry), expiry).into()),
+        Some(expiry) => Err(cx.context.explained_expiry(expired(&what, expiry, &cx.context), expiry).into()),
         None => Ok(keys),
+    }
+}
+
+/// Runs a command of the user to its end. An error begins with `what` it is.
+pub(super) async fn run(
+    cx: &ProviderContext,
+    what: &str,
+    command: &str,
+    limit: Duration,
+) -> Result<CommandOutput> {
+    let heard = Arc::new(Heard { state: Mutex::default(), said: cx.said.clone() });
+    let ear = Arc::clone(&heard);
+    let mut running = pin!(cx.context.run_aside(command, limit, Box::new(move |new| ear.hear(new))));
+    let ran = if let Ok(ran) = timeout(QUIET, running.as_mut()).await {
+        ran
+    } else {
+        heard.pass_on();
+        running.await
+    };
+    let ran = ran.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => {
+            let said = said(&heard.state().text);
+            fault(what, &format!("did not end within {} s{said}", limit.as_secs()))
+        }
+        _ => fault(what, &format!("could not be run: {error}")),
+    })?;
+    if ran.success {
+        return Ok(ran);
+    }
+    let code = ran.code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
+    Err(fault(what, &format!("failed{code}{}", said(&ran.stderr))))
+}
+
+/// The error of a command.
+pub(super) fn fault(what: &str, fault: &str) -> Error {
+    Error::new(ErrorKind::Credentials, format!("{what} {fault}"))
+        .with_hint("run the command by itself to see what it does")
+}
+
+/// What a command said, for the end of a message.
+fn said(stderr: &[u8]) -> String {
+    match without_secrets(&String::from_utf8_lossy(stderr)) {
+        said if said.is_empty() => " and said nothing".to_owned(),
+        said => format!(" and said: {said}"),
     }
 }
 
@@ -123,7 +137,7 @@ impl Heard {
 ///
 /// In the sentence of a word that names a secret, all words are withheld that are not of letters alone, and the one
 /// that follows `is`, `set to` or the like. A text in quotes is one word.
-pub(super) fn without_secrets(text: &str) -> String {
+fn without_secrets(text: &str) -> String {
     let text = text.get(..text.floor_char_boundary(LONGEST_SAID)).unwrap_or_default();
     let mut shown = Vec::new();
     let mut preceding = Preceding::Other;

@@ -16,6 +16,7 @@ use super::provider_context::{
 };
 use super::secret::{Secret, keys};
 use crate::date::read_time;
+use crate::hint::behind;
 use crate::redaction;
 use crate::region;
 use crate::sign::{Scope, sign};
@@ -139,6 +140,11 @@ fn read(head: &Parts, body: &[u8], signed_with: Option<&Keys>) -> Result<Keys> {
 /// The next step after a refusal; the message is in lower case.
 fn hint(code: &str, message: &str, signed_with: Option<&Keys>) -> Option<Hint> {
     let says = |part: &str| message.contains(part);
+    if code == "SignatureDoesNotMatch"
+        && let Some(seconds) = behind(message)
+    {
+        return Some(Hint::CheckClock { seconds });
+    }
     Some(Hint::from(match code {
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" if signed_with.is_some() => {
             "the credentials that the role is assumed with have expired: get new ones"

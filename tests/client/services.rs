@@ -192,6 +192,12 @@ async fn each_refusal_of_sts_has_its_hint() {
         (role(), "ValidationError", "1 validation error detected: 'roleArn'", "check role_arn"),
         (role(), "InvalidClientTokenId", "The security token is invalid", "check the access key id"),
         (role(), "SignatureDoesNotMatch", "The signature does not match", "check the access key id"),
+        (
+            role(),
+            "SignatureDoesNotMatch",
+            "Signature expired: 20261122T123212Z is now earlier than 20261122T142712Z (20261122T143212Z - 5 min.)",
+            "2 hours behind",
+        ),
         (quoted(), "IncompleteSignature", "Credential must have 5 elements", "in quotes: remove them"),
     ] {
         let services = Services::new(move |_| refused(403, code, message));

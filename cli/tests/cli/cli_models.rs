@@ -1050,7 +1050,8 @@ fn every_member() -> Vec<Row> {
         "apiKeyCommand: 'mkdir -p ~/.aws; printf \"{sso}\" >~/.aws/config; false', \
          credentialsRefreshCommand: 'echo now renewed; false'"
     );
-    let shows = "credentialsRefreshCommand of the settings file failed and said: now renewed";
+    let shows =
+        "credentialsRefreshCommand of the settings file failed with exit code 1 and said: now renewed";
     row(PROVIDER, "credentialsRefreshCommand", &commands, BARE, "chat -m one Hi; chat -m one Hi", shows);
     row(PROVIDER, "auth", "apiKey: 'key-1', auth: 'aws-sdk'", BARE, "auth", none);
     let other = r#""openai-completions" means nothing here: only "bedrock-converse-stream" does"#;
