@@ -490,11 +490,11 @@ pub(crate) async fn converse_stream_of(
         let (Some(lesson), Some(mended)) = (lesson, mended.filter(|mended| !same(mended))) else {
             break response;
         };
-        let change = format!(
-            "sent again as for a model of {}: the service refused it: {}",
-            lesson.row,
-            error.message()
-        );
+        let (how, what) = match lesson.row.strip_prefix('!') {
+            Some(name) => ("without", name),
+            None => ("as for a model of", lesson.row.as_str()),
+        };
+        let change = format!("sent again {how} {what}: the service refused it: {}", error.message());
         repairs.push(Warning::new("request", change));
         if lesson.of_model {
             rows.extend([" ", &lesson.row]);
@@ -569,6 +569,123 @@ mod tests {
         let request = prepared(conversation, &Options::default());
         assert_eq!(request["system"], Value::Null);
         assert_eq!(request["messages"][0]["content"], json!([{"text": "S"}, {"text": "a"}, {"text": "T"}]));
+    }
+
+    /// A request that shows what each capability changes.
+    fn telling_request() -> Value {
+        let thought = json!({"reasoningContent": {"reasoningText": {"text": "t", "signature": "s"}}});
+        let png = json!({"image": {"format": "png", "source": {"bytes": "iVBORw0KGgo="}}});
+        let pdf = json!({"document": {"format": "pdf", "name": "d", "source": {"bytes": "JVBERi0="}}});
+        json!({
+            "modelId": "newcomer.one",
+            "system": [{"text": "S"}],
+            "messages": [
+                {"role": "user", "content": [{"text": "a"}]},
+                {"role": "assistant", "content": [
+                    thought, {"toolUse": {"toolUseId": "tooluse_1", "name": "f", "input": {}}}
+                ]},
+                {"role": "user", "content": [
+                    {"toolResult": {"toolUseId": "tooluse_1", "content": [png, pdf], "status": "error"}}, {"text": "b"}
+                ]},
+                {"role": "system", "content": [{"text": "M"}]},
+                {"role": "user", "content": [pdf, {"text": "c"}]},
+                {"role": "assistant", "content": [thought, {"text": "So:"}]}
+            ],
+            "toolConfig": {
+                "tools": [
+                    {"toolSpec": {"name": "f", "strict": true, "inputSchema": {"json": {"type": "object", "title": "F",
+                        "anyOf": [{"properties": {"a": {}}}]}}}},
+                    {"toolSpec": {"name": "g", "strict": true, "inputSchema": {"json": {"type": "object",
+                        "properties": {"a": {"type": "string"}}}}}}
+                ],
+                "toolChoice": {"any": {}}
+            },
+            "inferenceConfig": {"temperature": 0.5, "topP": 0.5, "stopSequences": ["X"], "maxTokens": 9000},
+            "additionalModelRequestFields": {"anthropic_beta": ["b"]},
+            "serviceTier": {"type": "flex"}
+        })
+    }
+
+    #[test]
+    fn a_family_of_the_settings_changes_a_request_as_a_row_of_the_program_does() {
+        // What is said beside the capability, where it alone changes nothing.
+        let also = |name: &str| match name {
+            "interleaved" | "thinkingToolChoices" | "temperature" => "thinking=budget",
+            "xhigh" | "blockBinding" => "thinking=adaptive",
+            "cachePlaces" | "cachePoints" | "cacheTtls" => "promptCache=always",
+            _ => "",
+        };
+        let seen = |families: Vec<Family>, learnt: &Family, name: &str| {
+            let mut request = telling_request();
+            let mut target = Target::default();
+            target.info.max_tokens = Some(64_000);
+            target.info.reasoning = Some(true);
+            let thinks = !matches!(name, "thinkingOff");
+            if name == "propertyNames" {
+                request["toolConfig"]["tools"][1]["toolSpec"]["inputSchema"]["json"]["properties"] =
+                    json!({"a b": {}});
+            }
+            if name == "largeDocuments" {
+                let large = crate::shape::Blob::from(vec![b'%'; 5_000_000]).to_base64();
+                request["messages"][4]["content"][0]["document"]["source"]["bytes"] = large.into();
+            }
+            if name == "textBytes" {
+                request["messages"][0]["content"][0]["text"] = "y".repeat(200).into();
+            }
+            let options = Options {
+                thinking: thinks.then_some(ThinkingLevel::Xhigh),
+                thinking_off: !thinks,
+                top_k: Some(5),
+                cache_retention: (name != "promptCache").then_some(CacheRetention::Long),
+                families,
+                ..Options::default()
+            };
+            let request = serde_json::from_value(request).unwrap();
+            match prepare_as(request, &target, &options, Some(learnt)) {
+                Ok(prepared) => format!(
+                    "{} {} {} {:?}",
+                    serde_json::to_string(&prepared.request).unwrap(),
+                    prepared.unstreamed,
+                    prepared.cached_in_input,
+                    prepared.warnings
+                ),
+                Err(error) => error.to_string(),
+            }
+        };
+        for (name, form) in Family::CAPABILITIES {
+            // Each value is tried, until one changes the request.
+            let values = match form {
+                Form::Switch => vec![json!(true), json!(false)],
+                Form::Number => vec![json!(0), json!(100)],
+                Form::Word(words) => words.iter().map(|word| json!(word)).collect(),
+                Form::Words(words) => vec![json!([]), json!(words)],
+            };
+            let mut changed = false;
+            let mut before = Family::default();
+            before.learn(also(name));
+            let base = seen(Vec::new(), &before, name);
+            for value in values {
+                let text = match &value {
+                    Value::Array(words) => {
+                        let words = words.iter().filter_map(Value::as_str).collect::<Vec<_>>();
+                        format!("{name}={}", words.join(","))
+                    }
+                    Value::String(word) => format!("{name}={word}"),
+                    value => format!("{name}={value}"),
+                };
+                let mut row = before.clone();
+                row.learn(&text);
+                let as_row = seen(Vec::new(), &row, name);
+                let family = json!({"match": ["newcomer"], *name: value});
+                let as_setting = seen(vec![serde_json::from_value(family).unwrap()], &before, name);
+                // What was learnt counts before the settings: what stands in both is the learnt one.
+                if also(name).split('=').next().is_none_or(|said| said != *name) {
+                    assert_eq!(as_row, as_setting, "{text}");
+                }
+                changed |= as_row != base;
+            }
+            assert!(changed, "{name} changes nothing in {base}");
+        }
     }
 
     #[test]

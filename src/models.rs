@@ -11,7 +11,7 @@ mod discovery;
 mod fallback;
 mod own;
 
-pub use self::cost::{Cost, PriceTier, TierFactors};
+pub use self::cost::{Cost, PriceTier};
 pub(crate) use self::directory::base_model;
 pub use self::directory::{Directory, Listing};
 pub use self::discovery::{Candidate, Inventory, Reason};

@@ -7,9 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use pumice::context::Context as System;
-use pumice::pi::{Content, Context, Input, Message, Model};
-use pumice::shape::Document;
-use serde_json::Value;
+use pumice::pi::{Context, Input, Message, Model};
 
 use crate::LONGEST_LOCK;
 use crate::args::Args;
@@ -147,47 +145,12 @@ fn read(path: &Path) -> Result<Context, Failure> {
         let failure = Failure::from(&error);
         Failure { message: format!("{shown}: {}", failure.message), ..failure }
     })?;
-    let Some(messages) = &context.messages else {
+    if context.messages.is_none() {
         return Err(Failure::usage(format!(
             "{shown}: expected a conversation, found JSON without \"messages\""
         )));
-    };
-    match unknown(messages) {
-        Some(fault) => Err(Failure::usage(format!("{shown}: {fault}"))),
-        None => Ok(context),
     }
-}
-
-/// The first part of a conversation that cannot be sent. Messages and blocks are counted from 1.
-fn unknown(messages: &[Message]) -> Option<String> {
-    messages.iter().zip(1..).find_map(|(message, at)| {
-        let content = match message {
-            Message::User(message) => message.content.as_ref(),
-            Message::Assistant(message) => message.content.as_ref(),
-            Message::ToolResult(message) => message.content.as_ref(),
-            Message::System(message) => message.content.as_ref(),
-            Message::Unknown(message) => {
-                let role = tag(message, "role");
-                return Some(format!(
-                    "message {at}: expected the role user, assistant, toolResult or system, found {role}"
-                ));
-            }
-            _ => return Some(format!("message {at}: expected a known role")),
-        };
-        content?.0.iter().zip(1..).find_map(|(block, place)| match block {
-            Content::Unknown(block) => Some(format!(
-                "message {at}, block {place}: expected the type text, thinking, toolCall, image or document, found {}",
-                tag(block, "type")
-            )),
-            _ => None,
-        })
-    })
-}
-
-/// The tag of a part, as JSON.
-fn tag(part: &Document, name: &str) -> String {
-    let part = part.read::<Value>().unwrap_or_default();
-    part.get(name).map_or("none".to_owned(), Value::to_string)
+    Ok(context)
 }
 
 /// Checks that the conversation can be saved, before a response is paid for.

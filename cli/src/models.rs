@@ -245,7 +245,7 @@ fn in_text(row: &ListedModel) -> String {
                 let above = format!("{input} in, {output} out above {} tokens", tier.input_tokens_above);
                 lines.push(("long prompts", above));
             }
-            for tier in cost.service_tiers.iter().flatten().map(|(tier, _)| tier) {
+            for (tier, _) in cost.service_tiers.iter().flat_map(pumice::shape::Members::iter) {
                 let prices = cost.clone().of_service_tier(Some(tier));
                 let [input, output] = [prices.input, prices.output]
                     .map(|price| (price.unwrap_or_default() * 1e4).round() / 1e4);

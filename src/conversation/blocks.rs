@@ -6,8 +6,8 @@ use super::history::{EMPTY, is_of_service};
 use super::name::{CallIds, ToolNames};
 use crate::Result;
 use crate::converse::{
-    CitationGeneratedContent, ContentBlock, ConversationRole, DocumentFormat, Message, ReasoningContentBlock,
-    ReasoningTextBlock, ToolResultBlock, ToolResultContentBlock, ToolResultStatus, ToolUseBlock,
+    ContentBlock, ConversationRole, DocumentFormat, Message, ReasoningContentBlock, ReasoningTextBlock,
+    ToolResultBlock, ToolResultContentBlock, ToolResultStatus, ToolUseBlock,
 };
 use crate::shape::Document;
 
@@ -56,17 +56,8 @@ impl<'a> Blocks<'a> {
                     }
                 }
                 block if !repairs => content.push(block),
-                ContentBlock::CitationsContent(block) if !same_model => {
-                    let texts = block.content.iter().flatten().filter_map(|piece| match piece {
-                        CitationGeneratedContent::Text(text) => Some(text.as_str()),
-                        _ => None,
-                    });
-                    content.extend(
-                        Some(texts.collect::<String>()).filter(|text| !text.is_empty()).map(Into::into),
-                    );
-                }
                 // What the service ran goes back as it came.
-                block if of_assistant && is_of_service(&block) => content.extend(same_model.then_some(block)),
+                block if of_assistant && is_of_service(&block) => content.push(block),
                 ContentBlock::Text(text) if text.trim().is_empty() => {}
                 ContentBlock::Image(_) if omits && omitted => {}
                 ContentBlock::Image(_) if omits => content.push(OMITTED_IMAGE.into()),

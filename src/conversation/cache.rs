@@ -52,7 +52,7 @@ pub(super) fn place_points(request: &mut ConverseRequest, takes: &Takes, options
     let never = !forced && takes.takes(Capability::PromptCache, "never");
     let hour = takes.takes(Capability::CacheTtls, "1h");
     let mut left = takes.number(Capability::CachePoints);
-    if keep_points(request, hour, left) {
+    if keep_points(request, takes, hour, left) {
         return;
     }
     let retention = match options.cache_retention {
@@ -105,10 +105,13 @@ fn place_in(turn: &Message, beside_results: bool) -> Option<usize> {
 
 /// Takes out of a request's own points what the model does not take, and times to live that outlive an earlier one.
 /// Says whether the request has any.
-fn keep_points(request: &mut ConverseRequest, mut hour: bool, mut left: usize) -> bool {
+fn keep_points(request: &mut ConverseRequest, takes: &Takes, mut hour: bool, mut left: usize) -> bool {
     let mut found = false;
-    let mut keep = |point: &mut CachePointBlock| {
+    let mut keep = |point: &mut CachePointBlock, place: &str| {
         found = true;
+        if !takes.takes(Capability::CachePlaces, place) {
+            return false;
+        }
         hour &= point.ttl == Some(CacheTtl::OneHour);
         if !hour {
             point.ttl = None;
@@ -118,17 +121,19 @@ fn keep_points(request: &mut ConverseRequest, mut hour: bool, mut left: usize) -
         keeps
     };
     if let Some(config) = &mut request.tool_config {
-        config.tools.retain_mut(|tool| if let Tool::CachePoint(point) = tool { keep(point) } else { true });
+        config
+            .tools
+            .retain_mut(|tool| if let Tool::CachePoint(point) = tool { keep(point, "tools") } else { true });
     }
     if let Some(system) = &mut request.system {
         system.retain_mut(|block| match block {
-            SystemContentBlock::CachePoint(point) => keep(point),
+            SystemContentBlock::CachePoint(point) => keep(point, "system"),
             _ => true,
         });
     }
     for message in request.messages.iter_mut().flatten() {
         message.content.retain_mut(|block| match block {
-            ContentBlock::CachePoint(point) => keep(point),
+            ContentBlock::CachePoint(point) => keep(point, "messages"),
             _ => true,
         });
     }

@@ -64,6 +64,10 @@ capabilities! {
     Temperature = "temperature": Form::Word(&["always", "notWithThinking", "never"]),
     /// Whether `temperature` and `topP` are taken together.
     TopPWithTemperature = "topPWithTemperature": Form::Switch,
+    /// Whether `topP` is taken.
+    TopP = "topP": Form::Switch,
+    /// Whether `stopSequences` are taken.
+    StopSequences = "stopSequences": Form::Switch,
     /// Where `topK` goes: `top_k`, or `inferenceConfig.topK`, of `additionalModelRequestFields`.
     TopK = "topK": Form::Word(&["none", "top_k", "inferenceConfig"]),
     /// Whether there is a system prompt.
@@ -144,18 +148,18 @@ capabilities! {
 pub struct Family {
     patterns: Vec<String>,
     says: Vec<(usize, u32)>,
-    /// Betas that the service refused by name, of what was learnt.
-    refused_betas: Vec<String>,
+    /// Betas and parameters of the model's own that the service refused by name, of what was learnt.
+    refused: Vec<String>,
 }
 
 impl Family {
     /// A row of its text: `thinking=adaptive toolChoices=auto,any images=20 status`, where a capability without a
-    /// value is `true`. `betas=!NAME` is one beta that is refused.
+    /// value is `true`. `!NAME` is a beta or a parameter of the model's own that is refused.
     fn row(text: &str) -> Option<Self> {
         let mut family = Self::default();
         for member in text.split_ascii_whitespace() {
-            if let Some(beta) = member.strip_prefix("betas=!") {
-                family.refused_betas.push(beta.to_owned());
+            if let Some(name) = member.strip_prefix('!') {
+                family.refused.push(name.to_owned());
                 continue;
             }
             let (name, value) = member.split_once('=').unwrap_or((member, "true"));
@@ -176,9 +180,9 @@ impl Family {
     pub(super) fn learn(&mut self, text: &str) -> bool {
         let mut changed = false;
         let row = Self::row(text).unwrap_or_default();
-        for beta in row.refused_betas {
-            if !self.refused_betas.contains(&beta) {
-                self.refused_betas.push(beta);
+        for name in row.refused {
+            if !self.refused.contains(&name) {
+                self.refused.push(name);
                 changed = true;
             }
         }
@@ -282,8 +286,8 @@ pub(super) struct Takes {
     said: [Option<u32>; Capability::ALL.len()],
     /// Whether a row matched that does not match every model.
     pub(super) known: bool,
-    /// Betas that the service refused by name.
-    pub(super) refused_betas: Vec<String>,
+    /// Betas and parameters of the model's own that the service refused by name.
+    pub(super) refused: Vec<String>,
 }
 
 impl Takes {
@@ -297,9 +301,9 @@ impl Takes {
             // Their patterns may have what is a hyphen in those of the program.
             candidates.extend(lower);
         }
-        let mut takes = Self { said: [None; _], known: false, refused_betas: Vec::new() };
+        let mut takes = Self { said: [None; _], known: false, refused: Vec::new() };
         if let Some(learnt) = learnt {
-            takes.refused_betas.clone_from(&learnt.refused_betas);
+            takes.refused.clone_from(&learnt.refused);
             takes.add(learnt, &mut candidates);
         }
         for family in families {
@@ -441,7 +445,7 @@ const ROWS: &[(&str, &str)] = &[
     ("titan-text", "system=false tools=no"),
     ("titan", ""),
     // OpenAI.
-    ("gpt-oss", "thinking=reasoning_effort thinkingOff=never"),
+    ("gpt-oss", "thinking=reasoning_effort thinkingOff=never stopSequences=false"),
     ("gpt-", "thinking=reasoning thinkingOff=none cachedInInput resultMedia=document,text"),
     // DeepSeek.
     ("deepseek r1", "tools=plain toolChoices= thinkingOff=never"),
@@ -466,13 +470,14 @@ const ROWS: &[(&str, &str)] = &[
     ("jamba", "toolChoices="),
     ("ai21 j2|jurassic", "system=false tools=no streaming=false"),
     // Others.
-    ("qwen", "resultMedia= toolChoices=auto"),
+    ("qwen", "resultMedia= toolChoices=auto stopSequences=false"),
     ("kimi", "resultMedia="),
     ("glm|grok|minimax|gemma|nemotron", ""),
     // Every model.
     (
         "",
-        "thinking=none thinkingOff=omit thoughts=plain temperature=always topPWithTemperature topK=none betas system streaming \
+        "thinking=none thinkingOff=omit thoughts=plain temperature=always topP topPWithTemperature topK=none stopSequences betas system \
+         streaming \
          tools=stream toolChoices=auto,any,tool thinkingToolChoices=auto,any,tool schemaRoot=any propertyNames=any \
          toolIds=any status resultMedia=image,document,text,video failedResultMedia=image,document,text,video \
          besideResult=text,image,document,video prefill=yes promptCache=never \
@@ -511,7 +516,7 @@ mod tests {
     #[test]
     fn each_family_takes_what_its_rows_say() {
         use Capability::*;
-        for (id, capability, taken, refused) in [
+        let cases = [
             // Rows of Claude.
             ("us.anthropic.claude-fable-5", ThinkingOff, "never", "disabled"),
             ("us.anthropic.claude-opus-5-5", ThinkingOff, "never", "disabled"),
@@ -524,6 +529,7 @@ mod tests {
             ("anthropic.claude-sonnet-4-6", Thinking, "adaptive", "budget"),
             ("anthropic.claude-sonnet-4-5-20250929-v1:0", Prefill, "yes", "no"),
             ("anthropic.claude-sonnet-4-5-20250929-v1:0", CacheTtls, "1h", "-"),
+            ("anthropic.claude-haiku-4-5-20251001-v1:0", CacheTtls, "1h", "-"),
             ("anthropic.claude-sonnet-4-20250514-v1:0", CacheTtls, "5m", "1h"),
             ("anthropic.claude-3-7-sonnet-20250219-v1:0", Thinking, "budget", "none"),
             ("anthropic.claude-3-5-haiku-20241022-v1:0", PromptCache, "always", "never"),
@@ -561,12 +567,23 @@ mod tests {
             ("qwen.qwen3-vl-235b-a22b", ResultMedia, "-", "image"),
             ("moonshotai.kimi-k2.5", ResultMedia, "-", "image"),
             ("newcomer.one", Thinking, "none", "budget"),
-        ] {
+        ];
+        for (id, capability, taken, refused) in cases {
             let takes = takes(id);
             assert!(takes.takes(capability, taken), "{id} takes {taken}");
             assert!(refused == "-" || !takes.takes(capability, refused), "{id} refuses {refused}");
         }
+        for (patterns, _) in ROWS.iter().filter(|(_, row)| !row.is_empty()) {
+            let has_case = |(id, ..): &(&str, _, _, _)| {
+                patterns.split('|').any(|pattern| has_all(&[hyphenated(id)], pattern))
+            };
+            assert!(cases.iter().any(has_case), "expected a case for the row of {patterns}");
+        }
         let says = |id, capability| takes(id).says(capability);
+        assert!(
+            !says("openai.gpt-oss-20b-1:0", StopSequences) && !says("qwen.qwen3-32b-v1:0", StopSequences)
+        );
+        assert!(says("newcomer.one", StopSequences) && says("newcomer.one", TopP));
         assert!(
             says("us.openai.gpt-5.6-sol", CachedInInput) && !says("us.amazon.nova-pro-v1:0", CachedInInput)
         );

@@ -160,6 +160,24 @@ fn mend_sampling(
         inference.top_p = None;
         warn("topP", format!("{value} not sent: the model refuses it with a temperature"));
     }
+    if !takes.says(Capability::TopP)
+        && let Some(value) = inference.top_p.take()
+    {
+        warn("topP", format!("{value} not sent: the model refuses it"));
+    }
+    // Claude refuses sequences of white space alone, other models all of them.
+    let takes_all = takes.says(Capability::StopSequences);
+    if let Some(given) = inference.stop_sequences.take() {
+        let (count, mut kept) = (given.len(), given);
+        kept.retain(|sequence| takes_all && !(takes.is_claude() && sequence.trim().is_empty()));
+        if kept.len() < count {
+            warn(
+                "stopSequences",
+                format!("{} of {count} not sent: the model refuses them", count - kept.len()),
+            );
+        }
+        inference.stop_sequences = Some(kept).filter(|kept| !kept.is_empty());
+    }
     let value = top_k?;
     if takes.takes(Capability::TopK, "top_k") {
         return Some(("top_k", value.into()));
@@ -174,7 +192,7 @@ fn mend_sampling(
 /// Adds members to `additionalModelRequestFields`.
 fn add_fields(request: &mut ConverseRequest, added: Map<String, Value>, takes: &Takes) -> Result<()> {
     let drops_betas = !takes.says(Capability::Betas);
-    let drops_any = drops_betas || !takes.refused_betas.is_empty();
+    let drops_any = drops_betas || !takes.refused.is_empty();
     if !added.is_empty() || drops_any && request.additional_model_request_fields.is_some() {
         let given = request.additional_model_request_fields.take();
         let mut all = given.map_or(Ok(Members::default()), |given| given.read::<Members>())?;
@@ -194,12 +212,14 @@ fn add_fields(request: &mut ConverseRequest, added: Map<String, Value>, takes: &
             && let Some(mut betas) =
                 all.remove("anthropic_beta").and_then(|betas| betas.read::<Vec<Value>>().ok())
         {
-            betas.retain(|beta| {
-                !drops_betas && !takes.refused_betas.iter().any(|refused| beta == refused.as_str())
-            });
+            betas
+                .retain(|beta| !drops_betas && !takes.refused.iter().any(|refused| beta == refused.as_str()));
             if !betas.is_empty() {
                 all.insert("anthropic_beta", Document::write(&betas)?);
             }
+        }
+        for name in &takes.refused {
+            all.remove(name);
         }
         request.additional_model_request_fields =
             if all.is_empty() { None } else { Some(Document::write(&all)?) };

@@ -97,8 +97,10 @@ impl ThinkingLevel {
             return self.of_three().to_owned();
         }
         let adaptive = takes.takes(Capability::Thinking, "adaptive");
-        if self == Self::Xhigh && adaptive && takes.says(Capability::Xhigh) {
-            return "xhigh".to_owned();
+        match takes.said(Capability::Xhigh).filter(|_| self == Self::Xhigh && adaptive) {
+            Some(1) => return "xhigh".to_owned(),
+            Some(_) => return "high".to_owned(),
+            None => {}
         }
         let mut levels = target.info.thinking_levels.iter();
         let own = levels.find(|(level, _)| level == self.name()).and_then(|(_, name)| name.as_deref());

@@ -2,10 +2,10 @@
 //!
 //! `tools/catalog.sh` makes the data file again. The prices are list prices: your account may pay others.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::{Cost, ModelInfo, PriceTier, TierFactors};
+use super::{Cost, ModelInfo, PriceTier};
+use crate::shape::{Document, Members};
 
 /// A model's data at one price.
 #[derive(Debug, Clone, PartialEq)]
@@ -170,14 +170,14 @@ fn entry(line: &'static str) -> Option<Entry> {
         let tier = PriceTier { input, output, cache_read, cache_write, ..tier };
         cost.tiers.get_or_insert_default().push(tier);
     }
-    let service_tier = |factors: &str| {
-        let (_, name) = SERVICE_TIERS.iter().find(|(letter, _)| factors.starts_with(*letter))?;
-        let factors = factors.get(1..)?;
+    let mut service_tiers = Members::default();
+    for factors in service.split_whitespace() {
+        let (letter, factors) = factors.split_at_checked(1)?;
+        let (_, name) = SERVICE_TIERS.iter().find(|(found, _)| *found == letter)?;
         let (input, output) = factors.split_once('/').unwrap_or((factors, factors));
-        let [input, output] = [input, output].map(|factor| serde_json::from_str(factor).ok());
-        Some(((*name).to_owned(), TierFactors { input, output, ..TierFactors::new() }))
-    };
-    let service_tiers = service.split_whitespace().filter_map(service_tier).collect::<BTreeMap<_, _>>();
+        service_tiers
+            .insert(*name, Document::parse(format!(r#"{{"input":{input},"output":{output}}}"#)).ok()?);
+    }
     cost.service_tiers = Some(service_tiers).filter(|tiers| !tiers.is_empty());
     let level = |level: &str| {
         let (level, value) = level.split_once('=')?;
@@ -212,7 +212,7 @@ fn prices_of(prices: &str) -> [Option<f64>; 4] {
 const DATA: &str = include_str!("catalog.tsv");
 
 /// The letters of the service tiers in the data file.
-const SERVICE_TIERS: [(char, &str); 3] = [('f', "flex"), ('p', "priority"), ('b', "batch")];
+const SERVICE_TIERS: [(&str, &str); 3] = [("f", "flex"), ("p", "priority"), ("b", "batch")];
 
 /// Among an entry's regions, stands for the id without a region.
 const NO_REGION: &str = "-";
@@ -329,13 +329,12 @@ mod tests {
         let is_day = |day: &str| day.len() == 10 && day.split('-').map(str::len).eq([4, 2, 2]);
         for entry in entries() {
             assert!(entry.info.end_of_life.as_deref().is_none_or(is_day), "{}", entry.id);
-            let tiers = entry.info.cost.as_ref().unwrap().service_tiers.iter().flatten();
-            for factors in tiers.map(|(_, factors)| [factors.input, factors.output]) {
-                assert!(
-                    factors.iter().all(|factor| factor.is_some_and(|f| 0.3 < f && f < 2.5)),
-                    "{}",
-                    entry.id
-                );
+            let tiers = entry.info.cost.as_ref().unwrap().service_tiers.iter().flat_map(Members::iter);
+            for (tier, factors) in tiers {
+                let factors = factors.read::<Members>().unwrap();
+                let factors =
+                    ["input", "output"].map(|name| factors.named(name).unwrap().read::<f64>().unwrap());
+                assert!(factors.iter().all(|factor| 0.3 < *factor && *factor < 2.5), "{} {tier}", entry.id);
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Prices of tokens.
 
-use std::collections::BTreeMap;
-
 use pumice_codec::structure;
+
+use crate::shape::Members;
 
 structure! {
     /// Prices in US dollars per million tokens. A price that is absent counts as 0.
@@ -29,21 +29,10 @@ structure! {
             /// Tokens written to the cache.
             cache_write: f64 = "cacheWrite",
             /// What the [service tiers](https://aws.amazon.com/bedrock/service-tiers/) and batch inference cost, by
-            /// name: `flex`, `priority`, `batch`. One that is absent costs what it costs for most models: flex and
-            /// batch half, priority three quarters more.
-            service_tiers: BTreeMap<String, TierFactors> = "serviceTiers",
-        }
-    }
-}
-
-structure! {
-    /// What a service tier costs: multiples of the prices of the default tier. Absent counts as 1.
-    pub struct TierFactors {
-        optional {
-            /// Of the prices of the prompt, cached or not.
-            input: f64 = "input",
-            /// Of the price of the response.
-            output: f64 = "output",
+            /// name: `flex`, `priority`, `batch`. Each is an object of multiples of these prices: `input`, also for
+            /// cached tokens, and `output`; absent counts as 1. A tier that is absent costs what it costs for most
+            /// models: flex and batch half, priority three quarters more.
+            service_tiers: crate::shape::Members = "serviceTiers",
         }
     }
 }
@@ -72,20 +61,23 @@ impl Cost {
     /// The prices in a [service tier](Self::service_tiers).
     ///
     /// ```
-    /// use pumice::models::{Cost, TierFactors};
+    /// use pumice::models::Cost;
     ///
-    /// let tiers = [("priority".to_owned(), TierFactors::new().input(1.5).output(2.0))];
-    /// let cost = Cost::new().input(4.0).output(8.0).service_tiers(tiers);
+    /// let cost = r#"{"input": 4, "output": 8, "serviceTiers": {"priority": {"input": 1.5, "output": 2}}}"#;
+    /// let cost: Cost = serde_json::from_str(cost)?;
     /// assert_eq!(cost.clone().of_service_tier(Some("priority")).output, Some(16.0));
     /// assert_eq!(cost.clone().of_service_tier(Some("flex")).output, Some(4.0));
     /// assert_eq!(cost.of_service_tier(Some("default")).output, Some(8.0));
+    /// # Ok::<(), serde_json::Error>(())
     /// ```
     pub fn of_service_tier(mut self, tier: Option<&str>) -> Self {
         let Some(tier) = tier else { return self };
-        let own = self.service_tiers.as_ref().and_then(|tiers| tiers.get(tier));
-        let general = GENERAL.iter().find(|(name, _)| *name == tier).map(|(_, factor)| [Some(*factor); 2]);
-        let factors = own.map(|factors| [factors.input, factors.output]).or(general);
-        let [input, output] = factors.unwrap_or_default().map(|factor| factor.unwrap_or(1.0));
+        let own = self.service_tiers.as_ref().and_then(|tiers| tiers.named(tier)?.read::<Members>().ok());
+        let general = GENERAL.iter().find(|(name, _)| *name == tier).map_or(1.0, |(_, factor)| *factor);
+        let [input, output] = ["input", "output"].map(|name| match &own {
+            Some(own) => own.named(name).and_then(|factor| factor.read::<f64>().ok()).unwrap_or(1.0),
+            None => general,
+        });
         let scale = |prices: [&mut Option<f64>; 4]| {
             for (price, factor) in prices.into_iter().zip([input, output, input, input]) {
                 *price = price.map(|price| price * factor);

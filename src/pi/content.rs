@@ -5,7 +5,6 @@ use serde::ser::{Serialize, Serializer};
 #[cfg(doc)]
 use crate::ErrorKind;
 use crate::conversation::{Media, MediaFormat};
-use crate::converse::{Citation, CitationsConfig, ContentBlock};
 use crate::shape::{Blob, Document, Members};
 use pumice_codec::internal::{Failed, Null, Place, Shape, Source, Written};
 use pumice_codec::structure;
@@ -69,8 +68,9 @@ structure! {
             text: String = "text",
         }
         optional {
-            /// The sources of the text.
-            citations: Vec<Citation> = "citations",
+            /// The sources of the text. Undecoded: [read](Document::read) each as a
+            /// [`Citation`](crate::converse::Citation).
+            citations: Vec<Document> = "citations",
         }
         ignored { "type", }
     }
@@ -138,21 +138,9 @@ structure! {
             /// The name that the model is shown.
             name: String = "name",
             /// Whether the model is to cite the document.
-            citations: CitationsConfig = "citations",
+            citations: bool = "citations",
         }
         ignored { "type", }
-    }
-}
-
-structure! {
-    /// A block of a response that pi-ai has no form for, as Converse has it.
-    pub struct OtherContent {
-        required {
-            /// Before which block of the message's content it stands.
-            content_index: usize = "contentIndex",
-            /// The block: the call of a tool that the service runs, its result, citations without text, an image.
-            block: ContentBlock = "block",
-        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de;
 use serde_json::Value;
 
+use super::content::Content;
 use super::message::{Message, SystemMessage, ToolResultMessage, UserMessage};
 use crate::conversation::Family;
 use crate::converse::{OutputConfig, PerformanceConfiguration};
@@ -149,9 +150,42 @@ structure! {
 impl Context {
     /// Reads JSON as JavaScript writes it: without its lone surrogates.
     ///
-    /// Fails with [`ErrorKind::InvalidInput`], and says where.
+    /// Fails with [`ErrorKind::InvalidInput`], and says where: also for a message of an unknown role, and for a block
+    /// of an unknown type in what the model did not say.
     pub fn from_json(json: &str) -> crate::Result<Self> {
-        read(json, "expected a conversation: JSON of the form {\"systemPrompt\": …, \"messages\": […]}")
+        let expected = "expected a conversation: JSON of the form {\"systemPrompt\": …, \"messages\": […]}";
+        let context = read::<Self>(json, expected)?;
+        context.check_kinds()?;
+        Ok(context)
+    }
+
+    /// What the caller says must not be lost without a word. (Blocks of an unknown type that a model wrote are left
+    /// out.) Messages and blocks are counted from 1.
+    pub(super) fn check_kinds(&self) -> crate::Result<()> {
+        let fault = |place: String, expected: &str, found: &Document, tag: &str| {
+            let found = found.read::<Members>().unwrap_or_default();
+            let found = found.named(tag).map_or("none", Document::text);
+            Error::new(ErrorKind::InvalidInput, format!("{place}: expected the {expected}, found {found}"))
+        };
+        for (message, at) in self.messages.iter().flatten().zip(1..) {
+            let content = match message {
+                Message::User(message) => &message.content,
+                Message::ToolResult(message) => &message.content,
+                Message::System(message) => &message.content,
+                Message::Assistant(_) => continue,
+                Message::Unknown(message) => {
+                    let expected = "role user, assistant, toolResult or system";
+                    return Err(fault(format!("message {at}"), expected, message, "role"));
+                }
+            };
+            for (block, number) in content.iter().flat_map(|content| &content.0).zip(1..) {
+                if let Content::Unknown(block) = block {
+                    let place = format!("message {at}, block {number}");
+                    return Err(fault(place, "type text, image or document", block, "type"));
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@
 use serde::ser::{Serialize, Serializer};
 use serde_json::Number;
 
-use super::content::{Content, Contents, OtherContent, ToolCall};
+use super::content::{Content, Contents, ToolCall};
 use crate::conversation::{Charge, cache_write_1h};
 use crate::converse::TokenUsage;
 use crate::models::Cost;
@@ -97,9 +97,11 @@ structure! {
         optional {
             /// Text, thoughts and tool calls, in the order in which they began.
             content: Contents = "content",
-            /// What else the response holds, in the order in which it began. A message that goes back to its model
-            /// takes it along.
-            other_content: Vec<OtherContent> = "otherContent",
+            /// What else the response holds, in the order in which it began: calls of tools that the service runs,
+            /// their results, citations without text, images. Each is an object of `block`, a
+            /// [`ContentBlock`](crate::converse::ContentBlock), and `contentIndex`, the index of the block of `content`
+            /// that it stands before. A message that goes back to its model takes it along.
+            other_content: Vec<Document> = "otherContent",
             /// The protocol: `bedrock-converse-stream`.
             api: String = "api",
             /// Who served it: `amazon-bedrock`.

@@ -3,10 +3,10 @@
 use super::content::{Content, Contents, DocumentContent, ImageContent, TextContent, ThinkingContent};
 use super::input::{Input, Model, Options, Tool, ToolChoice};
 use super::message::{AssistantMessage, Message, StopReason, ToolResultMessage};
-use super::{API, PROVIDER};
+use super::{API, PROVIDER, other};
 use crate::conversation::{self, CacheRetention, Counted, MediaFormat, Target, ThinkingLevel};
 use crate::converse::{
-    AnyToolChoice, AutoToolChoice, CitationsContentBlock, ContentBlock, ConversationRole, ConverseRequest,
+    AnyToolChoice, AutoToolChoice, CitationsConfig, ContentBlock, ConversationRole, ConverseRequest,
     DocumentBlock, DocumentSource, ImageBlock, ImageFormat, ImageSource, InferenceConfiguration,
     Message as Turn, ReasoningContentBlock, ReasoningTextBlock, ServiceTier, SpecificToolChoice, SystemTool,
     ToolConfiguration, ToolInputSchema, ToolResultBlock, ToolResultContentBlock, ToolResultStatus,
@@ -38,6 +38,7 @@ impl Input {
         let no_options = Options::new();
         let (model, context) = (&self.model, &self.context);
         let given = self.options.as_ref().unwrap_or(&no_options);
+        context.check_kinds()?;
         let mut options = options(given)?;
         let mut request = ConverseRequest::new(model.id.as_str());
 
@@ -45,13 +46,15 @@ impl Input {
         let reads_images = info.images != Some(false) || !options.repair_history;
         let mut turns = Vec::new();
         for message in context.messages.iter().flatten() {
+            let mut is_foreign = false;
             if let Message::Assistant(message) = message {
                 let failed = matches!(message.stop_reason, Some(StopReason::Error | StopReason::Aborted));
                 if failed && options.repair_history {
                     // Half a message of the model is worse than none.
                     continue;
                 }
-                if !is_of_model(message, model) {
+                is_foreign = !is_of_model(message, model);
+                if is_foreign {
                     options.foreign_messages.push(turns.len());
                 }
                 let total = message.usage.as_ref().and_then(|usage| usage.total_tokens);
@@ -59,7 +62,7 @@ impl Input {
                     options.counted = Some(Counted { messages: turns.len() + 1, tokens });
                 }
             }
-            turns.push(turn(message, reads_images)?);
+            turns.push(turn(message, reads_images, is_foreign && options.repair_history)?);
         }
         request.messages = Some(turns);
         let system = context.system_prompt.as_deref().filter(|system| !system.is_empty());
@@ -72,6 +75,10 @@ impl Input {
         inference.max_tokens = limit.map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
         inference.temperature = given.temperature;
         inference.top_p = given.top_p;
+        if given.stop_sequences.iter().flatten().any(String::is_empty) {
+            let message = "stopSequences: expected texts that are not empty, found an empty one";
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
         inference.stop_sequences.clone_from(&given.stop_sequences);
         request.inference_config = Some(inference);
         request.request_metadata.clone_from(&given.request_metadata);
@@ -154,10 +161,10 @@ fn is_of_model(message: &AssistantMessage, model: &Model) -> bool {
         && same(&message.api, &model.api, API)
 }
 
-fn turn(message: &Message, reads_images: bool) -> Result<Turn> {
+fn turn(message: &Message, reads_images: bool, is_foreign: bool) -> Result<Turn> {
     let (role, content) = match message {
         Message::User(message) => (ConversationRole::User, user(message.content.as_ref(), reads_images)?),
-        Message::Assistant(message) => (ConversationRole::Assistant, assistant(message)),
+        Message::Assistant(message) => (ConversationRole::Assistant, assistant(message, is_foreign)?),
         Message::ToolResult(message) => {
             (ConversationRole::User, vec![tool_result(message, reads_images)?.into()])
         }
@@ -169,26 +176,10 @@ fn turn(message: &Message, reads_images: bool) -> Result<Turn> {
             });
             (ConversationRole::System, texts.collect())
         }
-        Message::Unknown(message) => {
-            return Err(unknown(
-                "a message's role: expected user, assistant, toolResult or system",
-                message,
-                "role",
-            ));
-        }
+        // Refused before.
+        Message::Unknown(_) => (ConversationRole::System, Vec::new()),
     };
     Ok(Turn::new(role, content))
-}
-
-/// What the caller says must not be lost without a word. (A model's own blocks of an unknown type are left out.)
-fn unknown_block(block: &Document) -> Error {
-    unknown("a message's content: expected a block of the type text, image or document", block, "type")
-}
-
-fn unknown(expected: &str, found: &Document, tag: &str) -> Error {
-    let found = found.read::<serde_json::Value>().unwrap_or_default();
-    let found = found.get(tag).map_or("none".to_owned(), ToString::to_string);
-    Error::new(ErrorKind::InvalidInput, format!("{expected}, found {found}"))
 }
 
 fn user(content: Option<&Contents>, reads_images: bool) -> Result<Vec<ContentBlock>> {
@@ -198,22 +189,35 @@ fn user(content: Option<&Contents>, reads_images: bool) -> Result<Vec<ContentBlo
             Content::Text(text) => blocks.push(ContentBlock::Text(text.text.clone())),
             Content::Image(block) => blocks.push(image(block, reads_images)?.into()),
             Content::Document(block) => blocks.push(document(block)?.into()),
-            Content::Unknown(block) => return Err(unknown_block(block)),
-            Content::Thinking(_) | Content::ToolCall(_) => {}
+            Content::Thinking(_) | Content::ToolCall(_) | Content::Unknown(_) => {}
         }
     }
     Ok(blocks)
 }
 
-fn assistant(message: &AssistantMessage) -> Vec<ContentBlock> {
+/// The blocks of the model's. Another model gets them without sources and without what the service ran.
+fn assistant(message: &AssistantMessage, is_foreign: bool) -> Result<Vec<ContentBlock>> {
     let mut blocks = Vec::with_capacity(message.blocks().len());
-    let mut others = message.other_content.iter().flatten().peekable();
+    let others = message.other_content.as_deref().filter(|_| !is_foreign).unwrap_or_default();
+    let others = others.iter().map(other::to_converse).collect::<Result<Vec<_>>>()?;
+    let mut others = others.into_iter().peekable();
     for (index, block) in message.blocks().iter().enumerate() {
-        while let Some(other) = others.next_if(|other| other.content_index <= index) {
-            blocks.push(other.block.clone());
+        while let Some((_, block)) = others.next_if(|(before, _)| *before <= index) {
+            blocks.push(block);
         }
         blocks.extend(match block {
-            Content::Text(text) => Some(cited(text)),
+            Content::Text(TextContent { text, citations: Some(citations), .. })
+                if !is_foreign && !citations.is_empty() =>
+            {
+                let json = serde_json::json!({"text": text});
+                let mut cited = Members::default();
+                cited.insert("content", Document::write(&[json])?);
+                cited.insert("citations", Document::write(citations)?);
+                let mut block = Members::default();
+                block.insert("citationsContent", Document::write(&cited)?);
+                Some(ContentBlock::Unknown(block))
+            }
+            Content::Text(text) => Some(ContentBlock::Text(text.text.clone())),
             Content::Thinking(thinking) => reasoning(thinking).map(ContentBlock::from),
             Content::ToolCall(call) => {
                 let arguments = call.arguments.clone().unwrap_or_default();
@@ -222,19 +226,8 @@ fn assistant(message: &AssistantMessage) -> Vec<ContentBlock> {
             Content::Image(_) | Content::Document(_) | Content::Unknown(_) => None,
         });
     }
-    blocks.extend(others.map(|other| other.block.clone()));
-    blocks
-}
-
-/// Text, with its sources if it has any.
-fn cited(text: &TextContent) -> ContentBlock {
-    match &text.citations {
-        Some(citations) if !citations.is_empty() => {
-            let content = vec![text.text.as_str().into()];
-            CitationsContentBlock::new().content(content).citations(citations.clone()).into()
-        }
-        _ => ContentBlock::Text(text.text.clone()),
-    }
+    blocks.extend(others.map(|(_, block)| block));
+    Ok(blocks)
 }
 
 /// Redacted thoughts lie in the signature, in base64; what is not base64 cannot go back.
@@ -255,8 +248,7 @@ fn tool_result(message: &ToolResultMessage, reads_images: bool) -> Result<ToolRe
             Content::Text(text) => content.push(text.text.as_str().into()),
             Content::Image(block) => content.push(image(block, reads_images)?.into()),
             Content::Document(block) => content.push(document(block)?.into()),
-            Content::Unknown(block) => return Err(unknown_block(block)),
-            Content::Thinking(_) | Content::ToolCall(_) => {}
+            Content::Thinking(_) | Content::ToolCall(_) | Content::Unknown(_) => {}
         }
     }
     let failed = message.is_error == Some(true);
@@ -302,7 +294,7 @@ fn document(document: &DocumentContent) -> Result<Media> {
     let name = document.name.as_deref();
     let mut media = media(&document.data, &document.mime_type, name, "Unknown document type")?;
     if let Media::Document(block) = &mut media {
-        block.citations.clone_from(&document.citations);
+        block.citations = document.citations.map(CitationsConfig::new);
     }
     Ok(media)
 }
@@ -525,7 +517,7 @@ mod tests {
             json!({"model": {"id": "m"}, "context": {"messages": [{"role": "narrator", "content": "b"}]}});
         let error = prepare(input).unwrap_err().to_string();
         assert!(
-            error.ends_with("expected user, assistant, toolResult or system, found \"narrator\""),
+            error.starts_with("message 1: expected the role user") && error.ends_with("found \"narrator\""),
             "{error}"
         );
     }

@@ -19,7 +19,7 @@ use crate::converse::{
     StopReason as RawStopReason, TokenUsage, ToolUseBlockStart,
 };
 use crate::models::{Cost, catalog};
-use crate::shape::Blob;
+use crate::shape::{Blob, Document};
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::shortened;
 
@@ -420,7 +420,9 @@ impl Block {
         match self {
             Self::Text { text, citations } => {
                 let mut block = TextContent::new(text);
-                block.citations = Some(citations).filter(|citations| !citations.is_empty());
+                let citations = citations.iter().filter_map(|citation| Document::write(citation).ok());
+                block.citations =
+                    Some(citations.collect::<Vec<_>>()).filter(|citations| !citations.is_empty());
                 block.into()
             }
             Self::Thinking { text, signature, redacted } => {

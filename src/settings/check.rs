@@ -70,8 +70,8 @@ impl Checker<'_> {
             (Kind::Anything, _) | (Kind::Switch | Kind::Denied(_) | Kind::Always(_), Value::Bool(_)) => {
                 return Ok(());
             }
-            (Kind::TextOr(_) | Kind::Text | Kind::Secret, Value::String(_))
-                if word.as_deref().is_some_and(|word| !word.trim().is_empty()) =>
+            (Kind::TextOr(_) | Kind::Text | Kind::Verbatim | Kind::Secret, Value::String(_))
+                if word.as_deref().is_some_and(|word| !kind.trimmed(word).is_empty()) =>
             {
                 return Ok(());
             }

@@ -12,6 +12,8 @@ pub(super) enum Kind {
     Switch,
     /// Text that is not blank.
     Text,
+    /// Text that is not empty: white space counts.
+    Verbatim,
     /// A valid region name.
     Region,
     /// A base URL for calls.
@@ -82,6 +84,11 @@ impl Kind {
 }
 
 impl Kind {
+    /// What counts of a text: white space around it does only in one that is taken verbatim.
+    pub(super) fn trimmed<'a>(&self, text: &'a str) -> &'a str {
+        if let Self::Verbatim = self { text } else { text.trim() }
+    }
+
     /// Removes what must not be shown: secrets, members without effect, members of other programs, and values of the
     /// wrong kind, which may be anything. Returns whether anything is left.
     pub(super) fn keep_shown(&self, value: &mut Value) -> bool {
@@ -200,6 +207,7 @@ pub(super) fn expected(kind: &Kind) -> String {
         Kind::Switch | Kind::Denied(_) | Kind::Always(_) => "true or false".into(),
         Kind::Key | Kind::Secret => "a text or an object".into(),
         Kind::Text | Kind::HeaderName => "a text that is not blank".into(),
+        Kind::Verbatim => "a text that is not empty".into(),
         Kind::Region => "a region such as us-east-1".into(),
         Kind::Url => "a URL that calls can be put under".into(),
         Kind::Share => "a number from 0 to 1".into(),

@@ -5,7 +5,7 @@ use super::{OUR_NAME, is_our_provider, is_ours};
 use crate::conversation::{CacheRetention, Family, Form};
 use crate::converse::{OutputFormatType, PerformanceConfigLatency, ServiceTierType};
 use crate::guardrail::{GuardrailConfiguration, GuardrailStreamProcessingMode, GuardrailTrace};
-use crate::models::{Cost, PriceTier, TierFactors};
+use crate::models::{Cost, PriceTier};
 
 /// The paths of all members that are read, such as `models.bedrockDiscovery.region`. `*` stands for any name, `[]` for
 /// each item of a list.
@@ -175,8 +175,7 @@ static TIER: Kind = Kind::Object(Object {
     needs: &[],
 });
 
-static FACTORS: Kind =
-    object(&members_of::<{ TierFactors::MEMBERS.len() }>(TierFactors::MEMBERS), Others::Wrong);
+static FACTORS: Kind = object(&[("input", Kind::From(0.0)), ("output", Kind::From(0.0))], Others::Wrong);
 
 /// The members of prices and of guardrails, by the names that their types have.
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
@@ -248,7 +247,7 @@ const PARAMS: &[(&str, Kind)] = &[
     ("service_tier", Kind::Lenient(&[ServiceTierType::VALUES])),
     ("topP", Kind::Share),
     ("topK", Kind::Whole(0.0)),
-    ("stopSequences", Kind::List(&Kind::Text)),
+    ("stopSequences", Kind::List(&Kind::Verbatim)),
     ("additionalModelRequestFields", Kind::Map(&Kind::Anything)),
     ("betas", Kind::List(&Kind::Text)),
     ("performanceConfig", object(&[("latency", one_of(PerformanceConfigLatency::VALUES))], Others::Wrong)),

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::config::Headers;
 use crate::converse::ServiceTierType;
-use crate::models::{Cost, Limits, ModelInfo, PriceTier, TierFactors};
+use crate::models::{Cost, Limits, ModelInfo, PriceTier};
 use crate::shape::Document;
 use crate::transport::HttpConfig;
 
@@ -297,14 +297,7 @@ fn cost(cost: &Value) -> Cost {
     let prices = Cost::new().input(price(cost, "input")).output(price(cost, "output"));
     let prices = prices.cache_read(price(cost, "cacheRead")).cache_write(price(cost, "cacheWrite"));
     let mut prices = tiers.fold(prices, Cost::tier);
-    let tiers = cost.get("serviceTiers").and_then(Value::as_object);
-    let factor = |tier: &Value, name: &str| tier.get(name).and_then(Value::as_f64);
-    prices.service_tiers = tiers.map(|tiers| {
-        let tiers = tiers.iter().map(|(name, tier)| {
-            let (input, output) = (factor(tier, "input"), factor(tier, "output"));
-            (name.clone(), TierFactors { input, output, ..TierFactors::new() })
-        });
-        tiers.collect()
-    });
+    prices.service_tiers =
+        cost.get("serviceTiers").and_then(|tiers| Document::from(tiers.clone()).read().ok());
     prices
 }

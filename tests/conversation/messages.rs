@@ -437,7 +437,7 @@ async fn sources_and_tools_of_the_service_are_kept_and_go_back_as_they_came() {
     let context = json!({
         "messages": [{"role": "user", "content": [
             {"type": "text", "text": "Hi"},
-            {"type": "document", "data": "eA==", "mimeType": "text/plain", "citations": {"enabled": true}}
+            {"type": "document", "data": "eA==", "mimeType": "text/plain", "citations": true}
         ]}],
         "tools": [{"name": "t"}]
     });

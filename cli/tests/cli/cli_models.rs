@@ -1259,6 +1259,8 @@ fn of_the_assistant() -> Vec<Row> {
         ("interleaved", "thinking: 'budget', interleaved: true", high, "interleaved-thinking"),
         ("thoughts", "thoughts: 'none'", "stream", r#""content":[{"text":"Yes?"}]"#),
         ("topPWithTemperature", "topPWithTemperature: false", "rich", "topP 0.25 not sent"),
+        ("topP", "topP: false", "rich", "topP 0.25 not sent: the model refuses it\n"),
+        ("stopSequences", "stopSequences: false", "rich", "stopSequences 1 of 1 not sent"),
         ("topK", "topK: 'top_k'", "rich", r#""top_k":5"#),
         ("system", "system: false", "chat -m one -s Be Hi", r#"[{"text":"Be"},{"text":"Hi"}]"#),
         ("systemMessages", "systemMessages: true", "rich", r#""role":"system""#),
@@ -1354,6 +1356,7 @@ fn rich() -> Value {
                 "parameters": {"type": "object", "title": "T", "properties": {"a b": {}}}}],
         },
         "options": {"toolChoice": "any", "topK": 5, "topP": 0.25, "temperature": 0.5, "cacheRetention": "long",
+            "stopSequences": ["X"],
             "serviceTier": "priority", "reasoning": "high"},
     })
 }
