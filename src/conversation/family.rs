@@ -296,7 +296,10 @@ impl Takes {
         let info = &target.info;
         let names = [Some(model_id), info.name.as_deref(), info.base.as_deref()];
         let lower = names.into_iter().flatten().map(str::to_lowercase).collect::<Vec<_>>();
-        let mut candidates = lower.iter().map(|name| hyphenated(name)).collect::<Vec<_>>();
+        let mut candidates = Vec::new();
+        for name in &lower {
+            add_candidate(&mut candidates, hyphenated(name));
+        }
         if !families.is_empty() {
             // Their patterns may have what is a hyphen in those of the program.
             candidates.extend(lower);
@@ -329,7 +332,7 @@ impl Takes {
             }
         }
         if self.says(Capability::Claude) {
-            candidates.push("claude".into());
+            add_candidate(candidates, "claude".into());
         }
     }
 
@@ -380,6 +383,13 @@ fn bits<'a>(words: &[&str], said: impl IntoIterator<Item = &'a str>) -> Result<u
 /// Whether all words of a pattern occur in one candidate.
 fn has_all(candidates: &[String], pattern: &str) -> bool {
     candidates.iter().any(|candidate| pattern.split_ascii_whitespace().all(|word| candidate.contains(word)))
+}
+
+/// Adds a candidate, unless all its words occur in another: the name of a model mostly is a part of its id.
+fn add_candidate(candidates: &mut Vec<String>, candidate: String) {
+    if !candidates.iter().any(|known| known.contains(&candidate)) {
+        candidates.push(candidate);
+    }
 }
 
 /// The form of an id or a name that patterns are looked for in.

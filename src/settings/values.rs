@@ -66,11 +66,11 @@ impl Settings {
             allow_plain_http: request.as_ref().is_some_and(|request| request["allowPlainHttp"] == true),
             http: http(request.as_ref(), env),
             replaces: root.pointer("/models/mode").is_some_and(|mode| mode == "replace"),
-            families: families.filter_map(|family| serde_json::from_value(family.clone()).ok()).collect(),
+            families: families.filter_map(read).collect(),
             timeout: timeout(provider, "timeoutSeconds", 1.0).or_else(|| timeout(choice, "timeoutMs", 0.001)),
             max_tokens: whole(provider, "maxTokens"),
             params: Params::read(of(defaults, "params").as_ref()),
-            guardrail: of(plugin, "guardrail").and_then(|guardrail| serde_json::from_value(guardrail).ok()),
+            guardrail: of(plugin, "guardrail").as_ref().and_then(read),
             ..Self::default()
         };
         let mut listed = HashSet::new();
@@ -234,7 +234,12 @@ fn text(section: Option<&Value>, name: &str) -> Option<String> {
 }
 
 fn member<T: DeserializeOwned>(section: Option<&Value>, name: &str) -> Option<T> {
-    Document::write(section?.get(name)?).ok()?.read().ok()
+    read(section?.get(name)?)
+}
+
+/// Reads a type from the text of a value: a reader from values would be a second one.
+fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
+    Document::write(value).ok()?.read().ok()
 }
 
 fn texts(section: Option<&Value>, env: Env<'_>) -> Headers {
