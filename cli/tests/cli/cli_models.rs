@@ -937,6 +937,18 @@ fn an_unknown_model_gets_the_nearest_listed_ids() {
     let output = ask(&["chat", "-m", "newcomer.one", "Hi"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(!stderr(&output).contains("mean newcomer.one"), "{}", stderr(&output));
+    // Nor is a refusal for another reason one of an unknown id.
+    for message in
+        ["Model use case details have not been submitted for this account.", "It is at the end of its life."]
+    {
+        let refusing =
+            Server::start([Answer::refusal(404, "ResourceNotFoundException", message).only_for("/model/")]);
+        let mut command = pumice(&home, &server);
+        command.args(["--endpoint-url", &refusing.url]);
+        let output = run(&mut command, &["chat", "-m", "newcomer.oen", "Hi"]);
+        assert!(stderr(&output).contains(message), "{}", stderr(&output));
+        assert!(!stderr(&output).contains("did you mean"), "{}", stderr(&output));
+    }
 }
 
 #[test]

@@ -170,23 +170,6 @@ fn a_refusal_names_the_next_command_or_setting() {
 }
 
 #[test]
-fn no_other_refusal_than_of_an_unknown_id_asks_what_was_meant() {
-    for (status, code, message) in [
-        (
-            404,
-            "ResourceNotFoundException",
-            "Model use case details have not been submitted for this account.",
-        ),
-        (404, "ResourceNotFoundException", "This model version has reached the end of its life."),
-        (404, "ResourceNotFoundException", "This Model is marked by provider as Legacy."),
-        (400, "ValidationException", "Operation not allowed"),
-        (403, "AccessDeniedException", "no"),
-    ] {
-        assert!(!refused(status, code, message).all.contains("did you mean"), "{message}");
-    }
-}
-
-#[test]
 fn the_keys_that_were_sent_decide_the_hint() {
     let quoted = "\"AKIAIOSFODNN7EXAMPLE\"";
     for (env, hint) in [
