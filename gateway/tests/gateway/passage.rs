@@ -66,18 +66,13 @@ fn a_refusal_passes_byte_for_byte_and_is_not_repeated() {
 
 #[test]
 fn a_refusal_that_quotes_the_gateways_secret_does_not_pass_it_on() {
-    let server = Server::start([Answer::whole(403, "{}")]);
+    // A service that echoes what it knows.
+    let quoted = "the key wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY is wrong";
+    let server = Server::start([Answer::refusal(403, "InvalidSignatureException", quoted)]);
     let gate = Gate::before(&server.url);
-    gate.post("/model/m/converse", &json!({}));
-    let sent = server.requests();
-    let signature = sent[0].header("authorization").unwrap().rsplit_once("Signature=").unwrap().1.to_owned();
-    // A service that echoes what it got.
-    let echo = format!(
-        r#"{{"message":"the key wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY of {signature} is wrong"}}"#
-    );
-    server.then(Answer::refusal(403, "InvalidSignatureException", &echo).only_for("echo"));
-    let reply = gate.post("/model/echo/converse", &json!({}));
+    let reply = gate.post("/model/m/converse", &json!({}));
     assert_eq!(reply.status, 403);
+    assert!(reply.text().contains("is wrong"), "{}", reply.text());
     assert!(!reply.text().contains("K7MDENG"), "{}", reply.text());
 }
 
