@@ -368,6 +368,7 @@ impl Context {
     }
 
     /// Whether a file is in the process's current folder, or below it.
+    #[cfg(feature = "settings")]
     pub(crate) fn is_in_current_folder(&self, path: &Path) -> bool {
         if self.is_fake() {
             return path.is_relative();
