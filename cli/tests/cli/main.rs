@@ -16,6 +16,8 @@ mod killed;
 mod numbers;
 mod program;
 mod secrets;
+#[cfg(feature = "gateway")]
+mod serve;
 mod stream;
 mod tls;
 mod token;
