@@ -29,7 +29,7 @@ use crate::output::{Output, Report, one_line};
 use crate::session::with_flags;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
-    // size: 20,000 bytes, because all checks together are waited for, and not each.
+    // size: all checks together are waited for, since `wait_for` is compiled for each type of work.
     Output::new().wait_for(Box::pin(examine(args, report))).await?
 }
 
@@ -43,7 +43,7 @@ async fn examine(args: &Args, report: &Report) -> Result<(), Failure> {
         return Err(Failure::usage("--probe: expected a MODEL to ask"));
     }
     let mut findings = Findings::new(args.has("json"));
-    let settings = settings(args, &mut findings)?;
+    let settings = settings(args, &mut findings);
     let config = with_flags(Config::new(), args, &settings)?;
     let mut config =
         config.watch(report.watcher()).connect_timeout(CONNECT).retry(Retry::standard().max_attempts(2));
@@ -52,18 +52,18 @@ async fn examine(args: &Args, report: &Report) -> Result<(), Failure> {
     }
     let client =
         Client::new(settings.under(config, model.and_then(|model| settings.model_id(model).ok()).as_deref()));
-    aws_files(args, &mut findings)?;
+    aws_files(args.text("profile")?, &mut findings);
 
     let identity = match client.identify().await {
         Ok(identity) => {
-            credentials(&client, &identity.search, Some(identity.runtime.region()), &mut findings).await?;
+            credentials(&client, &identity.search, Some(identity.runtime.region()), &mut findings).await;
             identity
         }
         // An invalid region or endpoint does not hide the credentials.
         Err(error) => {
             let search = client.search_credentials().await;
-            credentials(&client, &search, None, &mut findings).await?;
-            findings.failed("region", &error)?;
+            credentials(&client, &search, None, &mut findings).await;
+            findings.failed("region", &error);
             return findings.end();
         }
     };
@@ -75,12 +75,12 @@ async fn examine(args: &Args, report: &Report) -> Result<(), Failure> {
     let named = format!("{region} ({source}); the runtime is {}", identity.runtime.shown_url());
     let is_guessed = matches!(identity.region.source(), RegionSource::Default);
     let hint = is_guessed.then(|| "name the region with --region or in AWS_REGION: nothing does".to_owned());
-    findings.add("region", if is_guessed { Status::Warn } else { Status::Ok }, named, hint)?;
+    findings.add("region", if is_guessed { Status::Warn } else { Status::Ok }, named, hint);
 
     let is_amazons = *identity.runtime.source() == EndpointSource::Rules;
     let url = identity.runtime.url();
-    let proxied = proxy(url, &mut findings)?;
-    if !proxied && !name_lookup(url, &mut findings).await? {
+    let proxied = proxy(url, &mut findings);
+    if !proxied && !name_lookup(url, &mut findings).await {
         return findings.end();
     }
     let reached = match client.reach(url).await {
@@ -93,20 +93,20 @@ async fn examine(args: &Args, report: &Report) -> Result<(), Failure> {
             let issued = unreached.issuer.map(|issuer| format!("; the certificate is of {issuer}"));
             let failure = Failure::from(&unreached.error);
             let said = format!("{}{}", failure.text_without_hint(), issued.unwrap_or_default());
-            findings.fail(name, failure.exit, said, failure.hint)?;
+            findings.fail(name, failure.exit, said, failure.hint);
             return findings.end();
         }
     };
-    connection(&reached, is_amazons, region, &mut findings)?;
+    connection(&reached, is_amazons, region, &mut findings);
 
     if identity.search.result.is_err() {
         return findings.end();
     }
     let doubt = if args.has("probe") { Status::Warn } else { Status::Fail };
-    let inventory = rights(&client, doubt, &mut findings).await?;
+    let inventory = rights(&client, doubt, &mut findings).await;
     if let Some(model) = model {
         let asked = model::Asked { client: &client, settings: &settings, region, doubt };
-        asked.check(model, inventory.as_ref(), args.has("probe"), &mut findings).await?;
+        asked.check(model, inventory.as_ref(), args.has("probe"), &mut findings).await;
     }
     findings.end()
 }
@@ -136,20 +136,17 @@ struct Findings {
     checks: Option<Vec<Value>>,
     /// Of the first check that failed.
     exit: Option<Exit>,
+    /// Why standard output cannot be written to.
+    // size: kept here, because a `Result` of each check would cost more.
+    unwritable: Option<Failure>,
 }
 
 impl Findings {
     fn new(json: bool) -> Self {
-        Self { output: Output::new(), checks: json.then(Vec::new), exit: None }
+        Self { output: Output::new(), checks: json.then(Vec::new), exit: None, unwritable: None }
     }
 
-    fn add(
-        &mut self,
-        name: &'static str,
-        status: Status,
-        detail: String,
-        hint: Option<String>,
-    ) -> Result<(), Failure> {
+    fn add(&mut self, name: &'static str, status: Status, detail: String, hint: Option<String>) {
         // That the next step is this command says nothing here.
         let hint = hint.map(|hint| hint.split("; pumice doctor ").next().unwrap_or_default().to_owned());
         // The message of a search for credentials is a list.
@@ -157,35 +154,31 @@ impl Findings {
         match &mut self.checks {
             Some(checks) => {
                 checks.push(json!({"name": name, "status": status.word(), "detail": detail, "hint": hint}));
-                return Ok(());
+                return;
             }
             None => self.output.text(&format!("{:<5}{name:<22}{}\n", status.word(), one_line(&detail))),
         }
         if let Some(hint) = hint {
             self.output.text(&format!("     hint: {}\n", one_line(&hint)));
         }
-        self.output.flush()
+        if let Err(failure) = self.output.flush() {
+            self.unwritable.get_or_insert(failure);
+        }
     }
 
-    fn ok(&mut self, name: &'static str, detail: String) -> Result<(), Failure> {
-        self.add(name, Status::Ok, detail, None)
+    fn ok(&mut self, name: &'static str, detail: String) {
+        self.add(name, Status::Ok, detail, None);
     }
 
     /// A check after which a call would end with this code.
-    fn fail(
-        &mut self,
-        name: &'static str,
-        exit: Exit,
-        detail: String,
-        hint: Option<String>,
-    ) -> Result<(), Failure> {
+    fn fail(&mut self, name: &'static str, exit: Exit, detail: String, hint: Option<String>) {
         self.exit.get_or_insert(exit);
-        self.add(name, Status::Fail, detail, hint)
+        self.add(name, Status::Fail, detail, hint);
     }
 
-    fn failed(&mut self, name: &'static str, error: &Error) -> Result<(), Failure> {
+    fn failed(&mut self, name: &'static str, error: &Error) {
         let failure = Failure::from(error);
-        self.fail(name, failure.exit, failure.text_without_hint(), failure.hint)
+        self.fail(name, failure.exit, failure.text_without_hint(), failure.hint);
     }
 
     /// What is no failure if `doubt` says so, since the call itself is going to decide.
@@ -196,7 +189,7 @@ impl Findings {
         exit: Exit,
         detail: String,
         hint: Option<String>,
-    ) -> Result<(), Failure> {
+    ) {
         match doubt {
             Status::Fail => self.fail(name, exit, detail, hint),
             _ => self.add(name, Status::Warn, detail, hint),
@@ -210,6 +203,9 @@ impl Findings {
             self.output.json_line(&report.to_string());
         }
         self.output.flush()?;
+        if let Some(failure) = self.unwritable {
+            return Err(failure);
+        }
         match self.exit {
             None => Ok(()),
             Some(exit) => Err(Failure::reported(exit)),
@@ -218,40 +214,35 @@ impl Findings {
 }
 
 /// The settings, or none if they cannot be read.
-fn settings(args: &Args, findings: &mut Findings) -> Result<Settings, Failure> {
+fn settings(args: &Args, findings: &mut Findings) -> Settings {
     let (context, given) = (Context::real(), args.path("config"));
     match Settings::load(&context, given) {
         Ok(settings) => {
             let path = Settings::path(&context, given).filter(|path| path.exists());
             let found = path.map_or("there is none".to_owned(), |path| path.display().to_string());
             match settings.warnings.as_slice() {
-                [] => findings.ok("settings file", found)?,
+                [] => findings.ok("settings file", found),
                 warnings => {
                     let said = format!("{found}: {}", warnings.join("; "));
-                    findings.add(
-                        "settings file",
-                        Status::Warn,
-                        said,
-                        Some("run pumice config show".into()),
-                    )?;
+                    findings.add("settings file", Status::Warn, said, Some("run pumice config show".into()));
                 }
             }
-            Ok(settings)
+            settings
         }
         Err(error) => {
-            findings.failed("settings file", &error)?;
-            Ok(Settings::default())
+            findings.failed("settings file", &error);
+            Settings::default()
         }
     }
 }
 
 /// The AWS files, and what in them is ignored.
-fn aws_files(args: &Args, findings: &mut Findings) -> Result<(), Failure> {
+fn aws_files(profile: Option<&str>, findings: &mut Findings) {
     let context = Context::real();
     let found = [context.config_file(), context.credentials_file()];
     let found = found.into_iter().flatten().filter(|path| path.exists());
     let found = found.map(|path| path.display().to_string()).collect::<Vec<_>>();
-    let profile = context.profile_name(args.text("profile")?);
+    let profile = context.profile_name(profile);
     match context.profiles() {
         Err(error) => findings.failed("AWS files", &error),
         Ok(profiles) => {
@@ -261,7 +252,7 @@ fn aws_files(args: &Args, findings: &mut Findings) -> Result<(), Failure> {
             match profiles.warnings() {
                 [] => findings.ok("AWS files", found),
                 ignored => {
-                    findings.add("AWS files", Status::Warn, format!("{found}; {}", ignored.join("; ")), None)
+                    findings.add("AWS files", Status::Warn, format!("{found}; {}", ignored.join("; ")), None);
                 }
             }
         }
@@ -269,25 +260,20 @@ fn aws_files(args: &Args, findings: &mut Findings) -> Result<(), Failure> {
 }
 
 /// The credentials, and whose they are.
-async fn credentials(
-    client: &Client,
-    search: &Search,
-    region: Option<&str>,
-    findings: &mut Findings,
-) -> Result<(), Failure> {
+async fn credentials(client: &Client, search: &Search, region: Option<&str>, findings: &mut Findings) {
     let found = match &search.result {
         Ok(found) => found,
         Err(error) => {
-            findings.failed("credentials", error)?;
+            findings.failed("credentials", error);
             if let Some(Hint::SetCredentials { instance: Some(hint) }) = error.hint()
                 && hint.contains("hop-limit")
                 && metadata_service_is_there().await
             {
                 let detail = "the metadata service of the EC2 instance responds, but its session token does not arrive: \
                               so it is in a container if the hop limit of the instance is 1";
-                findings.fail("hop limit", Exit::Access, detail.into(), Some(hint.clone()))?;
+                findings.fail("hop limit", Exit::Access, detail.into(), Some(hint.clone()));
             }
-            return Ok(());
+            return;
         }
     };
     let expires = found.credentials.expires().and_then(rfc3339);
@@ -300,11 +286,11 @@ async fn credentials(
     let source = if source.is_empty() { String::new() } else { format!(" ({source})") };
     let detail = format!("{}{source}: {kind}, {end}", found.link);
     let doubt = found.doubt().map(|doubt| crate::hint::text(&doubt));
-    findings.add("credentials", if doubt.is_some() { Status::Warn } else { Status::Ok }, detail, doubt)?;
+    findings.add("credentials", if doubt.is_some() { Status::Warn } else { Status::Ok }, detail, doubt);
     let keys = match &found.credentials {
         Credentials::Keys(keys) => keys,
         Credentials::Bearer(token) => return api_key(token.token(), region, findings),
-        _ => return Ok(()),
+        _ => return,
     };
     match client.caller(keys).await {
         Ok(caller) => findings.ok("identity", format!("account {}, {}", caller.account, caller.arn)),
@@ -312,7 +298,7 @@ async fn credentials(
         // Bedrock may be reachable all the same, through an endpoint of its own.
         Err(error) => {
             let detail = format!("STS did not say: {}", Failure::from(&error).text_without_hint());
-            findings.add("identity", Status::Warn, detail, None)
+            findings.add("identity", Status::Warn, detail, None);
         }
     }
 }
@@ -327,32 +313,32 @@ async fn metadata_service_is_there() -> bool {
 }
 
 /// What an API key says of itself.
-fn api_key(key: &str, region: Option<&str>, findings: &mut Findings) -> Result<(), Failure> {
+fn api_key(key: &str, region: Option<&str>, findings: &mut Findings) {
     let Some((valid_in, end)) = scope_of_api_key(key) else {
         return findings.ok("identity", "an API key does not say whose it is".into());
     };
     let detail = format!("a short-term API key for {valid_in}, until {}", rfc3339(end).unwrap_or_default());
     let hint = Some("make another key: pumice token, with AWS_BEARER_TOKEN_BEDROCK unset".to_owned());
     if end <= SystemTime::now() {
-        findings.fail("identity", Exit::Access, format!("{detail}: it has ended"), hint)
+        findings.fail("identity", Exit::Access, format!("{detail}: it has ended"), hint);
     } else if let Some(region) = region.filter(|region| *region != valid_in) {
-        findings.fail("identity", Exit::Access, format!("{detail}, and the region is {region}"), hint)
+        findings.fail("identity", Exit::Access, format!("{detail}, and the region is {region}"), hint);
     } else {
-        findings.ok("identity", detail)
+        findings.ok("identity", detail);
     }
 }
 
 /// The proxy that the environment names. Whether one is.
-fn proxy(url: &str, findings: &mut Findings) -> Result<bool, Failure> {
-    let Some((host, _)) = host_and_port(url) else { return Ok(false) };
+fn proxy(url: &str, findings: &mut Findings) -> bool {
+    let Some((host, _)) = host_and_port(url) else { return false };
     let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     let context = Context::real();
     let variable = |name: &'static str| context.env(&name.to_lowercase()).or_else(|| context.env(name));
     let of_scheme = if url.starts_with("https:") { "HTTPS_PROXY" } else { "HTTP_PROXY" };
     let named = [of_scheme, "ALL_PROXY"].into_iter().find_map(|name| Some((name, variable(name)?)));
     let Some((name, proxy)) = named.filter(|_| !local) else {
-        findings.ok("proxy", "none is used".into())?;
-        return Ok(false);
+        findings.ok("proxy", "none is used".into());
+        return false;
     };
     // User name and password come before the last @.
     let shown = proxy.rsplit('@').next().unwrap_or_default();
@@ -367,27 +353,27 @@ fn proxy(url: &str, findings: &mut Findings) -> Result<bool, Failure> {
         (true, except) => format!(", but NO_PROXY excepts {host}: {except}"),
         (false, except) => format!("; NO_PROXY is {except}"),
     };
-    findings.ok("proxy", format!("{name} names {shown}{unless}"))?;
-    Ok(!is_excepted)
+    findings.ok("proxy", format!("{name} names {shown}{unless}"));
+    !is_excepted
 }
 
 /// The addresses of the server. Whether there are any.
-async fn name_lookup(url: &str, findings: &mut Findings) -> Result<bool, Failure> {
-    let Some((host, port)) = host_and_port(url) else { return Ok(true) };
+async fn name_lookup(url: &str, findings: &mut Findings) -> bool {
+    let Some((host, port)) = host_and_port(url) else { return true };
     let looked_up = tokio::time::timeout(LONGEST_LOOK_UP, tokio::net::lookup_host((host.clone(), port)));
     let fault = match looked_up.await {
         Ok(Ok(addresses)) => {
             let addresses = addresses.map(|address| address.ip().to_string()).take(4).collect::<Vec<_>>();
-            findings.ok("name look-up", format!("{host} is {}", addresses.join(", ")))?;
-            return Ok(true);
+            findings.ok("name look-up", format!("{host} is {}", addresses.join(", ")));
+            return true;
         }
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {} s", LONGEST_LOOK_UP.as_secs()),
     };
     let hint = "check the region's name and the network; a machine without a name server needs HTTPS_PROXY or a VPC \
                 endpoint";
-    findings.fail("name look-up", Exit::Temporary, format!("{host}: {fault}"), Some(hint.into()))?;
-    Ok(false)
+    findings.fail("name look-up", Exit::Temporary, format!("{host}: {fault}"), Some(hint.into()));
+    false
 }
 
 fn host_and_port(url: &str) -> Option<(String, u16)> {
@@ -403,24 +389,19 @@ fn host_and_port(url: &str) -> Option<(String, u16)> {
 }
 
 /// What the first response showed: connection, certificate and clock.
-fn connection(
-    reached: &Reached,
-    is_amazons: bool,
-    region: &str,
-    findings: &mut Findings,
-) -> Result<(), Failure> {
+fn connection(reached: &Reached, is_amazons: bool, region: &str, findings: &mut Findings) {
     let milliseconds = reached.took.as_millis();
-    findings.ok("connection", format!("HTTP {} after {milliseconds} ms", reached.status))?;
+    findings.ok("connection", format!("HTTP {} after {milliseconds} ms", reached.status));
     match &reached.issuer {
-        None => findings.ok("TLS", "none: the endpoint is plain http".into())?,
+        None => findings.ok("TLS", "none: the endpoint is plain http".into()),
         // In China, Amazon's servers have certificates of another authority.
         Some(issuer) if is_amazons && !issuer.contains("Amazon") && !region.starts_with("cn-") => {
             let detail = format!("the certificate is of {issuer}, and not of Amazon, but it is accepted");
             let hint = "a proxy or a firewall on the way reads the calls and responds in Bedrock's place: ask those who run it to \
                         let Bedrock's hosts through, if calls break off or have odd responses";
-            findings.add("TLS", Status::Warn, detail, Some(hint.into()))?;
+            findings.add("TLS", Status::Warn, detail, Some(hint.into()));
         }
-        Some(issuer) => findings.ok("TLS", format!("the certificate is of {issuer}"))?,
+        Some(issuer) => findings.ok("TLS", format!("the certificate is of {issuer}")),
     }
     let Some(behind) = reached.clock else {
         return findings.ok("clock", "the response does not say the time".into());
@@ -436,46 +417,37 @@ fn connection(
         let detail = format!("{detail}, and AWS_DISABLE_CLOCK_SKEW_CORRECTION is set");
         return findings.fail("clock", Exit::Access, detail, hint);
     }
-    findings.add("clock", Status::Warn, format!("{detail}: signatures are dated by the service's"), hint)
+    findings.add("clock", Status::Warn, format!("{detail}: signatures are dated by the service's"), hint);
 }
 
 /// Lists models and profiles: both that the identity may, and what there is.
-async fn rights(
-    client: &Client,
-    doubt: Status,
-    findings: &mut Findings,
-) -> Result<Option<Inventory>, Failure> {
+async fn rights(client: &Client, doubt: Status, findings: &mut Findings) -> Option<Inventory> {
     let models = match client.list_foundation_models(&ListFoundationModelsRequest::new()).await {
         Ok(models) => models.model_summaries.unwrap_or_default(),
         Err(error) => {
-            denied(LIST_MODELS, &error, doubt, findings)?;
-            return Ok(None);
+            denied(LIST_MODELS, &error, doubt, findings);
+            return None;
         }
     };
-    findings.ok(LIST_MODELS, format!("{} models", models.len()))?;
+    findings.ok(LIST_MODELS, format!("{} models", models.len()));
     let mut profiles = Vec::new();
     for kind in ["SYSTEM_DEFINED", "APPLICATION"] {
         let request = ListInferenceProfilesRequest::new().max_results(1000u32).type_equals(kind);
         match client.list_inference_profiles(&request).await {
             Ok(listed) => profiles.extend(listed.inference_profile_summaries.unwrap_or_default()),
             Err(error) => {
-                denied(LIST_PROFILES, &error, doubt, findings)?;
-                return Ok(Some(Inventory::new(0u64, models)));
+                denied(LIST_PROFILES, &error, doubt, findings);
+                return Some(Inventory::new(0u64, models));
             }
         }
     }
-    findings.ok(LIST_PROFILES, format!("{} inference profiles", profiles.len()))?;
-    Ok(Some(Inventory::new(0u64, models).inference_profiles(profiles)))
+    findings.ok(LIST_PROFILES, format!("{} inference profiles", profiles.len()));
+    Some(Inventory::new(0u64, models).inference_profiles(profiles))
 }
 
-fn denied(
-    operation: &'static str,
-    error: &Error,
-    doubt: Status,
-    findings: &mut Findings,
-) -> Result<(), Failure> {
+fn denied(operation: &'static str, error: &Error, doubt: Status, findings: &mut Findings) {
     let failure = Failure::from(error);
-    findings.doubtful(doubt, operation, failure.exit, failure.text_without_hint(), failure.hint)
+    findings.doubtful(doubt, operation, failure.exit, failure.text_without_hint(), failure.hint);
 }
 
 const LIST_MODELS: &str = "ListFoundationModels";

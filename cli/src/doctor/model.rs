@@ -32,7 +32,7 @@ impl Asked<'_> {
         inventory: Option<&Inventory>,
         probe: bool,
         findings: &mut Findings,
-    ) -> Result<(), Failure> {
+    ) {
         let id = match self.settings.model_id(named) {
             Ok(id) => id,
             Err(error) => return findings.failed("model", &error),
@@ -42,11 +42,11 @@ impl Asked<'_> {
         let known = ModelInfo::known(&id);
         let base = found.and_then(Candidate::base_id).map_or_else(|| base_of(&id, &known), str::to_owned);
         match (&candidates, found) {
-            (_, Some(candidate)) => self.listed(&id, candidate, findings)?,
+            (_, Some(candidate)) => self.listed(&id, candidate, findings),
             (Some(_), None) if id.starts_with("arn:") => {
-                findings.ok("model", "an ARN, which is in no list of models".into())?;
+                findings.ok("model", "an ARN, which is in no list of models".into());
             }
-            (Some(candidates), None) => self.unlisted(&id, &base, &known, candidates, findings)?,
+            (Some(candidates), None) => self.unlisted(&id, &base, &known, candidates, findings),
             (None, None) => {
                 let detail =
                     known.name.as_ref().map(|name| format!("{name}, by the catalog of this program"));
@@ -56,21 +56,20 @@ impl Asked<'_> {
                     Status::Warn,
                     format!("{detail}; the region's list is not known"),
                     None,
-                )?;
+                );
             }
         }
         if !base.starts_with("arn:") && (candidates.is_none() || found.is_some()) {
-            self.access(&base, findings).await?;
+            self.access(&base, findings).await;
         }
-        self.quota(&id, found, &known, findings)?;
+        self.quota(&id, found, &known, findings);
         if probe {
-            self.probe(&id, findings).await?;
+            self.probe(&id, findings).await;
         }
-        Ok(())
     }
 
     /// An id of the region's list: its life cycle, whether it is called by this id, and the profiles.
-    fn listed(&self, id: &str, candidate: &Candidate<'_>, findings: &mut Findings) -> Result<(), Failure> {
+    fn listed(&self, id: &str, candidate: &Candidate<'_>, findings: &mut Findings) {
         let info = candidate.info();
         let name = info.name.unwrap_or_else(|| id.to_owned());
         let lifecycle = candidate.model.and_then(|model| model.model_lifecycle.as_ref());
@@ -85,20 +84,20 @@ impl Asked<'_> {
         let is_over =
             end.zip(rfc3339(SystemTime::now())).is_some_and(|(end, now)| end.get(..10) < now.get(..10));
         if is_over {
-            findings.fail("model", Exit::Refused, format!("{detail}: it is retired"), newer())?;
+            findings.fail("model", Exit::Refused, format!("{detail}: it is retired"), newer());
         } else if let Some(Reason::NotActive(_)) = candidate.reason {
             let detail = format!("{detail}: only accounts that have called it lately can call it");
-            findings.add("model", Status::Warn, detail, newer())?;
+            findings.add("model", Status::Warn, detail, newer());
         } else {
-            findings.ok("model", detail)?;
+            findings.ok("model", detail);
         }
 
         let mut serving = candidate.served_by.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
         serving.sort_by_key(|id| id.starts_with("global."));
         let is_profile = candidate.profile.is_some();
         match &candidate.reason {
-            None if is_profile => findings.ok("callable", "yes, as this inference profile".into())?,
-            None => findings.ok("callable", "yes, on demand under this id".into())?,
+            None if is_profile => findings.ok("callable", "yes, as this inference profile".into()),
+            None => findings.ok("callable", "yes, on demand under this id".into()),
             // Said above.
             Some(Reason::NotActive(_)) => {}
             Some(Reason::NotOnDemand) => {
@@ -109,19 +108,19 @@ impl Asked<'_> {
                 };
                 let detail =
                     "not under this id: the model takes no calls on demand, but only through a profile";
-                findings.fail("callable", Exit::Refused, detail.into(), Some(hint::text(&hint)))?;
+                findings.fail("callable", Exit::Refused, detail.into(), Some(hint::text(&hint)));
             }
             Some(reason @ (Reason::ProfileNotActive(_) | Reason::ModelNotListed)) => {
                 let hint = "pumice models list shows what can be called".to_owned();
-                findings.fail("callable", Exit::Refused, reason.to_string(), Some(hint))?;
+                findings.fail("callable", Exit::Refused, reason.to_string(), Some(hint));
             }
             Some(Reason::NoStream) => {
                 let hint = "call it with pumice converse --no-stream".to_owned();
-                findings.add("callable", Status::Warn, Reason::NoStream.to_string(), Some(hint))?;
+                findings.add("callable", Status::Warn, Reason::NoStream.to_string(), Some(hint));
             }
             Some(reason) => {
                 let hint = "call it in its own format: pumice call InvokeModel".to_owned();
-                findings.add("callable", Status::Warn, reason.to_string(), Some(hint))?;
+                findings.add("callable", Status::Warn, reason.to_string(), Some(hint));
             }
         }
         let profile = match (candidate.profile, serving.as_slice()) {
@@ -134,7 +133,7 @@ impl Asked<'_> {
             (None, []) => "no inference profile of the region serves it".to_owned(),
             (None, serving) => format!("use {}", serving.join(" or ")),
         };
-        findings.ok("profile", profile)
+        findings.ok("profile", profile);
     }
 
     /// An id that the region's list does not have.
@@ -145,7 +144,7 @@ impl Asked<'_> {
         known: &ModelInfo,
         candidates: &[Candidate<'_>],
         findings: &mut Findings,
-    ) -> Result<(), Failure> {
+    ) {
         let region = self.region;
         let callable = || candidates.iter().filter(|candidate| candidate.reason.is_none());
         let same = callable().filter(|candidate| candidate.base_id() == Some(base));
@@ -163,27 +162,21 @@ impl Asked<'_> {
             Some(name) => format!("{id} ({name}) is not in the list of {region}"),
             None => format!("{id} is not in the list of {region}, nor known to this program"),
         };
-        findings.fail("model", Exit::Refused, what, Some(hint))
+        findings.fail("model", Exit::Refused, what, Some(hint));
     }
 
     /// Agreement, authorisation, entitlement and region, and the form that Anthropic asks for.
-    async fn access(&self, base: &str, findings: &mut Findings) -> Result<(), Failure> {
+    async fn access(&self, base: &str, findings: &mut Findings) {
         match Access::of(self.client, base).await {
             Ok(access) => {
                 for (name, obstacle) in access.steps(base, self.region) {
                     match obstacle {
-                        None => findings.ok(name, "available".into())?,
+                        None => findings.ok(name, "available".into()),
                         Some(found) if found.passes => {
-                            findings.add(name, Status::Warn, found.detail, Some(found.hint))?;
+                            findings.add(name, Status::Warn, found.detail, Some(found.hint));
                         }
                         Some(found) => {
-                            findings.doubtful(
-                                self.doubt,
-                                name,
-                                found.exit,
-                                found.detail,
-                                Some(found.hint),
-                            )?;
+                            findings.doubtful(self.doubt, name, found.exit, found.detail, Some(found.hint));
                         }
                     }
                 }
@@ -194,31 +187,24 @@ impl Asked<'_> {
                 let is_denied = error.kind() == ErrorKind::AccessDenied;
                 let hint =
                     is_denied.then(|| "allow bedrock:GetFoundationModelAvailability to see it".to_owned());
-                findings.add("agreement", Status::Warn, detail, hint)?;
+                findings.add("agreement", Status::Warn, detail, hint);
             }
         }
         if needs_use_case(base) {
             match use_case_is_known(self.client).await {
-                Some(true) => findings.ok("use case", "Anthropic's form was submitted".into())?,
+                Some(true) => findings.ok("use case", "Anthropic's form was submitted".into()),
                 Some(false) => {
                     let detail = "Anthropic's form has not been submitted for the account".into();
                     let hint = Some(hint::text(&Hint::SubmitUseCase));
-                    findings.doubtful(self.doubt, "use case", Exit::Refused, detail, hint)?;
+                    findings.doubtful(self.doubt, "use case", Exit::Refused, detail, hint);
                 }
                 None => {}
             }
         }
-        Ok(())
     }
 
     /// What a call takes off the quota before the model responds.
-    fn quota(
-        &self,
-        id: &str,
-        found: Option<&Candidate<'_>>,
-        known: &ModelInfo,
-        findings: &mut Findings,
-    ) -> Result<(), Failure> {
+    fn quota(&self, id: &str, found: Option<&Candidate<'_>>, known: &ModelInfo, findings: &mut Findings) {
         let of_model = found.and_then(|candidate| candidate.info().max_tokens).or(known.max_tokens);
         let set = self.settings.params(id).max_tokens;
         let (limit, whose) = match (set, of_model) {
@@ -240,17 +226,20 @@ impl Asked<'_> {
                 calls(limit),
                 calls(LOW)
             ),
-        )
+        );
     }
 
     /// Asks the model for one word.
-    async fn probe(&self, id: &str, findings: &mut Findings) -> Result<(), Failure> {
+    async fn probe(&self, id: &str, findings: &mut Findings) {
         let input = json!({
             "model": {"id": id},
             "context": {"messages": [{"role": "user", "content": "Reply with the word ok."}]},
             "options": {"maxTokens": LONGEST_REPLY, "cacheRetention": "none"},
         });
-        let mut input = Input::from_json(&input.to_string())?;
+        let mut input = match Input::from_json(&input.to_string()) {
+            Ok(input) => input,
+            Err(error) => return findings.failed("probe", &error),
+        };
         input.complete(self.settings);
         input.model.complete_from_catalog();
         input.model.context_window = None;
@@ -275,7 +264,7 @@ impl Asked<'_> {
             return findings.failed("probe", &error);
         }
         let usage = message.as_ref().and_then(|message| message.usage.as_ref());
-        findings.ok("probe", summarize(id.to_owned(), usage, first, started.elapsed()).join(" · "))
+        findings.ok("probe", summarize(id.to_owned(), usage, first, started.elapsed()).join(" · "));
     }
 }
 
