@@ -32,8 +32,8 @@ pub(crate) struct Gathered {
     pieces: Pin<Box<dyn Pieces>>,
     first: Bytes,
     more: BytesMut,
-    /// Whether the other tasks have run since the last piece.
-    has_yielded: bool,
+    /// How often the other tasks have run since the last piece.
+    yields: u8,
     /// Whether no piece follows.
     has_ended: bool,
     /// What comes after the pieces.
@@ -45,7 +45,7 @@ impl Gathered {
         while !self.has_ended && self.first.len() + self.more.len() < LARGE {
             match self.pieces.as_mut().poll_piece(task) {
                 Poll::Ready(Some(Ok(piece))) => {
-                    self.has_yielded = false;
+                    self.yields = 0;
                     if self.first.is_empty() {
                         self.first = piece;
                     } else {
@@ -57,9 +57,9 @@ impl Gathered {
                     self.error = end.and_then(Result::err);
                 }
                 Poll::Pending if self.first.is_empty() => return Poll::Pending,
-                Poll::Pending if self.has_yielded => break,
+                Poll::Pending if self.yields >= YIELDS => break,
                 Poll::Pending => {
-                    self.has_yielded = true;
+                    self.yields += 1;
                     task.waker().wake_by_ref();
                     return Poll::Pending;
                 }
@@ -86,7 +86,7 @@ impl Outgoing {
             pieces: Box::pin(pieces),
             first: Bytes::new(),
             more: BytesMut::new(),
-            has_yielded: false,
+            yields: 0,
             has_ended: false,
             error: None,
         })
@@ -130,6 +130,8 @@ impl Body for Outgoing {
     }
 }
 
+/// A piece takes the connection's task and its sender's.
+const YIELDS: u8 = 3;
 /// How much is gathered, in bytes.
 const LARGE: usize = 16 * 1024;
 
