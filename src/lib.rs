@@ -55,6 +55,8 @@
 //! The folder `examples` has programs to copy: keys, providers and transports of your own, many calls at once,
 //! structured output, embeddings, a tool loop. `docs/embedding.md` describes them.
 
+#![forbid(unsafe_code)]
+
 #[doc(inline)]
 pub use pumice_codec::{
     converse, count_tokens, foundation_model, frame, guardrail, inference_profile, invoke_model,

@@ -3,6 +3,10 @@
 mod access;
 mod args;
 mod auth;
+// Where the unwinder is a part of the program, its own definition would be a second one.
+#[cfg(all(panic = "abort", target_os = "linux", target_env = "gnu", not(target_feature = "crt-static")))]
+#[allow(unsafe_code)]
+mod backtrace;
 mod call;
 mod chat;
 mod completions;

@@ -23,6 +23,7 @@
 //!
 //! `docs/gateway.md` has the set-ups of clients and what the gateway promises.
 
+#![forbid(unsafe_code)]
 #![allow(clippy::result_large_err, reason = "a call fails once at most")]
 
 mod body;
