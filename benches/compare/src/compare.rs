@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::bar::Limit::{AtLeast, AtMost};
 use crate::bar::{Bar, verdict};
 use crate::measure::{Asks, Over, Program, World, callgrind, instructions, median};
-use crate::package::{Built, CLI, CODEC, EMBEDDER, EMBEDDERS, Package, SDK_3, SDK_Z};
+use crate::package::{Built, CLI, CODEC, EMBEDDER, EMBEDDERS, LEAN, Package, SDK_3, SDK_Z};
 
 pub struct Options {
     quick: bool,
@@ -65,11 +65,12 @@ struct Figures {
 }
 
 pub fn run(options: &Options) -> ExitCode {
-    let mut programs = Vec::new();
+    let (mut programs, mut sizes) = (Vec::new(), Vec::new());
     if options.wants("cli") {
         // Not among the builds of those who work on it.
         let target = if options.quick { CLI.target } else { "benches/compare/target/cli" };
         let built = options.build(&Package { target, ..CLI });
+        sizes.extend(program_bars(&built, &options.build(&LEAN)));
         for (name, asks) in [("`pumice converse`", Asks::Converse), ("`pumice chat`", Asks::Chat)] {
             programs.push((Program { name, binary: built.binary.clone(), asks }, built.clone()));
         }
@@ -101,6 +102,7 @@ pub fn run(options: &Options) -> ExitCode {
     }
 
     let mut bars = bars(&measured);
+    bars.extend(sizes);
     if options.wants("embedder") {
         bars.push(allocations(&world));
     }
@@ -208,32 +210,41 @@ fn bars(measured: &[(Program, Built, Figures)]) -> Vec<Bar> {
         // Pages come and go by chance.
         let growth = figures.memory[1] - figures.memory[0];
         bar("more RSS for ten times the events", growth, AtMost(0.25), "MiB");
-        if program.asks != Asks::Converse {
-            bars.extend(size_bars(program.asks, built));
+        if program.asks == Asks::Embedder {
+            bars.extend(embedder_bars(built));
         }
     }
     bars
 }
 
-fn size_bars(asks: Asks, built: &Built) -> Vec<Bar> {
-    let size = built.size as f64 / 1e6;
-    if asks == Asks::Embedder {
-        let crates = built.crates as f64;
-        vec![
-            Bar::new("embedder: size", size, AtMost(2.2), "MB"),
-            Bar::new("embedder: packages in its tree, itself included", crates, AtMost(105.0), "crates"),
-        ]
-    } else {
-        vec![Bar::new("pumice: size", size, AtMost(3.0), "MB")]
-    }
+fn embedder_bars(built: &Built) -> [Bar; 2] {
+    [
+        Bar::new("embedder: size", megabytes(built), AtMost(2.2), "MB"),
+        Bar::new(
+            "embedder: packages in its tree, itself included",
+            built.crates as f64,
+            AtMost(105.0),
+            "crates",
+        ),
+    ]
+}
+
+fn program_bars(whole: &Built, lean: &Built) -> [Bar; 2] {
+    [
+        Bar::new("pumice: size", megabytes(whole), AtMost(3.7), "MB"),
+        Bar::new("pumice without the gateway: size", megabytes(lean), AtMost(3.0), "MB"),
+    ]
+}
+
+fn megabytes(built: &Built) -> f64 {
+    built.size as f64 / 1e6
 }
 
 pub fn sizes() -> ExitCode {
-    let (program, embedder) = (CLI.build(), EMBEDDER.build());
-    println!("{} packages in the program's tree", program.crates);
-    let mut bars = size_bars(Asks::Chat, &program);
-    bars.extend(size_bars(Asks::Embedder, &embedder));
-    verdict(&bars)
+    let (whole, lean, embedder) = (CLI.build(), LEAN.build(), EMBEDDER.build());
+    println!("packages in the tree: {} of the program, {} without the gateway", whole.crates, lean.crates);
+    let bars = program_bars(&whole, &lean).into_iter().chain(embedder_bars(&embedder));
+    verdict(&bars.collect::<Vec<_>>())
 }
 
 /// From a chunk to the event that is delivered, in a whole call.

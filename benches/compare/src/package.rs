@@ -22,6 +22,12 @@ pub struct Package {
 
 pub const CLI: Package =
     Package { folder: ".", profile: "release", arguments: &[], binary: "pumice", target: "target" };
+/// The program without the gateway.
+pub const LEAN: Package = Package {
+    arguments: &["-p", "pumice-cli", "--no-default-features"],
+    target: "benches/compare/target/lean",
+    ..CLI
+};
 /// The example that users copy.
 pub const EMBEDDER: Package = Package {
     folder: "examples/embedded",
