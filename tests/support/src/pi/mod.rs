@@ -102,6 +102,18 @@ pub async fn assert_answer<'a>(
     }
 }
 
+/// Asserts that a request whose connection broke is not sent again, where pi-ai does.
+pub async fn assert_sent_once(name: &str, input: &Document, case: &Value) {
+    assert!(case["attempts"].as_u64().unwrap() > 1, "{name}");
+    let server = Server::start(case["server"].as_array().unwrap().iter().map(answer).collect::<Vec<_>>());
+    let Some(AssistantEvent::Error { error }) = run(input, &server).await.pop() else {
+        panic!("{name}: expected an error at the end")
+    };
+    let text = error.error_message.unwrap();
+    assert!(text.starts_with("Connection lost: the connection broke off"), "{name}: {text}");
+    assert_eq!(server.requests().len(), 1, "{name}");
+}
+
 /// The events of an answer to this input.
 async fn run(json: &Document, server: &Server) -> Vec<AssistantEvent> {
     let input = Input::from_json(json.text()).unwrap();
