@@ -410,6 +410,11 @@ impl Client {
                     .with_hint("use that key as it is, or name a profile that has access keys or a role"))
             }
             Credentials::Keys(keys) => {
+                // Whoever gets the key could not see why it is refused.
+                if let Some(hint) = found.doubt() {
+                    let message = format!("AWS would refuse an API key of these access keys: {}", found.link);
+                    return Err(Error::new(ErrorKind::Credentials, message).with_hint(hint));
+                }
                 let now = self.config.context.now();
                 crate::sign::api_key(keys, identity.runtime.region(), now, ttl)
             }

@@ -294,13 +294,20 @@ async fn credentials(client: &Client, search: &Search, region: Option<&str>, fin
     };
     match client.caller(keys).await {
         Ok(caller) => findings.ok("identity", format!("account {}, {}", caller.account, caller.arn)),
-        Err(error) if error.kind() == ErrorKind::AccessDenied => findings.failed("identity", &error),
-        // Bedrock may be reachable all the same, through an endpoint of its own.
+        Err(error) if error.kind() == ErrorKind::AccessDenied && !is_forbidden(&error) => {
+            findings.failed("identity", &error);
+        }
+        // Bedrock may be reachable all the same, through an endpoint of its own, and may allow what STS forbids.
         Err(error) => {
             let detail = format!("STS did not say: {}", Failure::from(&error).text_without_hint());
             findings.add("identity", Status::Warn, detail, None);
         }
     }
+}
+
+/// Whether STS knows the keys and forbids the call, or a proxy does: no call of a model needs STS.
+fn is_forbidden(error: &Error) -> bool {
+    matches!(error.code(), None | Some("AccessDenied" | "AccessDeniedException"))
 }
 
 /// Whether the metadata service responds to a request that needs no session token.

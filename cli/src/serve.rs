@@ -48,12 +48,19 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Some(_) => return Err(Failure::usage("--log: expected text or json")),
     };
     let (listener, url, socket) = listen(args, !keys.is_empty()).await?;
+    let is_open = matches!(&listener, Listener::Tcp(listener)
+        if listener.local_addr().is_ok_and(|address| address.ip().is_unspecified()));
     options = keys.into_iter().fold(options, Options::key);
 
     // From here on signals stop it.
     let stops =
         Stops::new().map_err(|error| Failure::temporary(format!("no signals can be received: {error}")))?;
     report.plain(format_args!("pumice serves at {url}"));
+    if is_open {
+        report.plain(format_args!(
+            "it listens on all addresses of this machine; --allow-host NAME lets callers use another name"
+        ));
+    }
     let common = session.clients.common().clone();
     let stopping = Arc::new(Notify::new());
     let stop = Arc::clone(&stopping);

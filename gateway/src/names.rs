@@ -70,6 +70,8 @@ impl Names {
         }
         match list {
             Ok(list) => Err(unknown(named, &wanted, &list)),
+            // Without credentials it is not known what there is.
+            Err(error) if error.kind() == ErrorKind::Credentials => Err(Failure::from(&error)),
             Err(error) => {
                 let mut failure = Failure::new(
                     StatusCode::NOT_FOUND,

@@ -269,7 +269,9 @@ fn refused_and_expired_credentials() {
 }
 
 #[test]
-fn sts_out_of_reach_is_no_fault() {
+fn sts_out_of_reach_or_forbidden_is_no_fault() {
+    let found = World::new().answers(sts_refusal("AccessDenied")).doctor(&[]);
+    found.found(0, "identity", "warn", &["AccessDenied"]).found(0, "ListFoundationModels", "ok", &[]);
     let closed = closed_port();
     let found = World::new().env("AWS_ENDPOINT_URL_STS", &format!("http://127.0.0.1:{closed}")).doctor(&[]);
     found.found(0, "identity", "warn", &["STS did not say"]).found(0, "ListFoundationModels", "ok", &[]);

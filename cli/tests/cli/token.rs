@@ -34,6 +34,7 @@ fn standard_output_is_the_key_and_a_line_end() {
 
 #[test]
 fn a_key_is_made_of_access_keys_and_within_the_limits() {
+    let quoted = [("AWS_ACCESS_KEY_ID", "'AKIDTEST'"), ("AWS_SECRET_ACCESS_KEY", "'sekret-key'")];
     let bearer = [("AWS_BEARER_TOKEN_BEDROCK", "sekret-token")];
     for (env, arguments, code, expected) in [
         (&KEYS[..], &["--ttl", "0"][..], 2, "--ttl: expected a whole number of seconds from 1 to 43200"),
@@ -41,6 +42,7 @@ fn a_key_is_made_of_access_keys_and_within_the_limits() {
         (&KEYS, &["--ttl", "1h"], 2, "found \"1h\""),
         (&KEYS, &["60"], 2, "unexpected \"60\""),
         (&bearer, &[], 3, "found an API key: AWS_BEARER_TOKEN_BEDROCK"),
+        (&quoted, &[], 3, "remove the quotation marks"),
         (&[], &[], 3, "no AWS credentials were found"),
     ] {
         let (exit, key, said) = token(env, arguments);

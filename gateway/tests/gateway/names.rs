@@ -1,5 +1,9 @@
 //! Names of models, and the list of them.
 
+use pumice::context::Context;
+use pumice::retry::Retry;
+use pumice::{Client, Config};
+use pumice_gateway::Options;
 use serde_json::json;
 use support::server::{self, Answer, Server};
 
@@ -96,6 +100,15 @@ fn an_unknown_name_is_404_with_the_nearest() {
     );
     let reply = gate.post("/v1/messages", &json!({"model": "gpt-4o", "max_tokens": 1, "messages": []}));
     assert_eq!((reply.status, &reply.json()["error"]["type"]), (404, &json!("not_found_error")));
+}
+
+#[test]
+fn without_credentials_no_model_is_called_unknown() {
+    let context = Context::fake().with_env("AWS_EC2_METADATA_DISABLED", "true");
+    let config = Config::new().context(context).retry(Retry::never());
+    let gate = Gate::with(Client::new(config), Options::new());
+    let reply = gate.post("/v1/chat/completions", &json!({"model": "nova-lite", "messages": []}));
+    assert_eq!((reply.status, &reply.json()["error"]["type"]), (401, &json!("authentication_error")));
 }
 
 #[test]
