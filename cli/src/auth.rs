@@ -64,7 +64,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
 }
 
 /// Why the service will not accept credentials, as far as that can be seen.
-fn remarks(credentials: &Credentials) -> Vec<&'static str> {
+pub(crate) fn remarks(credentials: &Credentials) -> Vec<&'static str> {
     let (id, secrets) = match credentials {
         Credentials::Bearer(token) => ("", vec![token.token()]),
         Credentials::Keys(keys) => {
@@ -105,7 +105,7 @@ fn remarks(credentials: &Credentials) -> Vec<&'static str> {
 }
 
 /// The access key id, unless an API key is in its place, which is a secret.
-fn access_key_id(credentials: &Credentials) -> Option<&str> {
+pub(crate) fn access_key_id(credentials: &Credentials) -> Option<&str> {
     credentials.access_key_id().filter(|id| !API_KEYS.iter().any(|begin| id.contains(begin)))
 }
 

@@ -24,6 +24,7 @@ use pumice::{Client, Config, Error, ErrorKind, Hint, Reached};
 use serde_json::{Value, json};
 
 use crate::args::Args;
+use crate::auth::{access_key_id, remarks};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, Report, one_line};
 use crate::session::with_flags;
@@ -278,21 +279,27 @@ async fn credentials(client: &Client, search: &Search, region: Option<&str>, fin
     };
     let expires = found.credentials.expires().and_then(rfc3339);
     let end = expires.map_or("without a known end".to_owned(), |end| format!("until {end}"));
-    let kind = match found.credentials.access_key_id() {
-        Some(id) => format!("access key {id}"),
-        None => "API key".to_owned(),
+    let kind = match (&found.credentials, access_key_id(&found.credentials)) {
+        (_, Some(id)) => format!("access key {id}"),
+        (Credentials::Bearer(_), None) => "API key".to_owned(),
+        _ => "access key".to_owned(),
     };
     let source = if found.source.ends_with(&*found.link) { "" } else { found.source };
     let source = if source.is_empty() { String::new() } else { format!(" ({source})") };
     let detail = format!("{}{source}: {kind}, {end}", found.link);
     let doubt = found.doubt().map(|doubt| crate::hint::text(&doubt));
+    let doubt = doubt.or_else(|| remarks(&found.credentials).first().map(|&remark| remark.to_owned()));
     findings.add("credentials", if doubt.is_some() { Status::Warn } else { Status::Ok }, detail, doubt);
     let keys = match &found.credentials {
         Credentials::Keys(keys) => keys,
         Credentials::Bearer(token) => return api_key(token.token(), region, findings),
         _ => return,
     };
-    match client.caller(keys).await {
+    // Each of its attempts may take that long.
+    let asked = tokio::time::timeout(LONGEST_WAIT, client.caller(keys)).await;
+    let silent =
+        || Err(Error::new(ErrorKind::Timeout, format!("no response within {} s", LONGEST_WAIT.as_secs())));
+    match asked.unwrap_or_else(|_| silent()) {
         Ok(caller) => findings.ok("identity", format!("account {}, {}", caller.account, caller.arn)),
         Err(error) if error.kind() == ErrorKind::AccessDenied && !is_forbidden(&error) => {
             findings.failed("identity", &error);

@@ -255,6 +255,10 @@ fn refused_and_expired_credentials() {
     // By their looks, whatever the service makes of them.
     let quoted = World::new().env("AWS_ACCESS_KEY_ID", "\"AKIDEXAMPLE\"");
     quoted.doctor(&[]).found(0, "credentials", "warn", &["remove the quotation marks"]);
+    let mixed_up = World::new().without_credentials().env("AWS_BEARER_TOKEN_BEDROCK", "AKIAIOSFODNN7EXAMPLE");
+    mixed_up.doctor(&[]).found(0, "credentials", "warn", &["the API key is an access key id"]);
+    let mixed_up = World::new().env("AWS_ACCESS_KEY_ID", "ABSKsekret");
+    mixed_up.doctor(&[]).found(0, "credentials", "warn", &["the access key id is a Bedrock API key"]);
     let expired =
         r#"{"Version":1,"AccessKeyId":"A","SecretAccessKey":"sekret","Expiration":"2020-01-02T03:04:05Z"}"#;
     let config = format!("[default]\ncredential_process = echo '{expired}'\n");
