@@ -10,9 +10,13 @@ mod rate;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use http::Method;
+
 pub(crate) use self::rate::RateLimit;
+use crate::endpoint::Service;
+use crate::operation::{Call, Operation};
 use crate::refusal::wording::lacks_capacity;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Hint};
 
 /// How many attempts a call has, and how long it waits between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +146,29 @@ const MAX_EXTENSION: Duration = Duration::from_secs(5);
 const FULL_QUOTA: u32 = 500;
 const TRANSIENT_COST: u32 = 14;
 const THROTTLED_COST: u32 = 5;
+
+/// The failure of a call, not retryable if a model may be working on it: the next attempt would be paid for too.
+pub(crate) fn unless_charged_twice(error: Error, call: &Call) -> Error {
+    let late = error.kind() == ErrorKind::Timeout;
+    if (late || error.kind() == ErrorKind::BrokenOff) && runs_a_model(call) {
+        return error.with_retryable(false).with_hint(Hint::MayBeCharged { late });
+    }
+    error
+}
+
+/// Whether a model works on a call, as far as that is known.
+fn runs_a_model(call: &Call) -> bool {
+    match call.operation {
+        Some(
+            Operation::Converse
+            | Operation::ConverseStream
+            | Operation::InvokeModel
+            | Operation::InvokeModelWithResponseStream,
+        ) => true,
+        Some(_) => false,
+        None => call.service == Service::Runtime && call.method == Method::POST,
+    }
+}
 
 #[cfg(test)]
 mod tests {

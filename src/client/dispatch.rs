@@ -34,7 +34,7 @@ use crate::operation::{Call, Operation, Request as _};
 use crate::progress::Progress;
 use crate::redaction::{Redaction, Shown};
 use crate::refusal;
-use crate::retry::{Quota, RateLimit};
+use crate::retry::{Quota, RateLimit, unless_charged_twice};
 use crate::stream::{FrameStream, ResponseBody, in_seconds};
 use crate::transport::{Transport, TransportFuture, Unsent};
 use crate::{Error, ErrorKind, Hint, Result};
@@ -416,14 +416,7 @@ impl<'a> Attempts<'a> {
             doubt: doubt.as_ref(),
         };
         let hint = hint::hint(&error, refused);
-        let error = match error.kind() {
-            // The model may be working on it: the next attempt would be paid for too.
-            kind @ (ErrorKind::Timeout | ErrorKind::BrokenOff) if runs_a_model(&self.call) => {
-                let hint = Hint::MayBeCharged { late: kind == ErrorKind::Timeout };
-                error.with_retryable(false).with_hint(hint)
-            }
-            _ => error.or_hint(hint),
-        };
+        let error = unless_charged_twice(error, &self.call).or_hint(hint);
         let retry = self.target.retry;
         let chance = config.context.chance();
         let expired = !self.renewed && error.code().is_some_and(credentials_expired);
@@ -549,20 +542,6 @@ async fn beginning(mut body: ResponseBody) -> Bytes {
     // What has arrived by then is enough.
     let _ = timeout(LONGEST_WAIT_FOR_REFUSAL, reading).await;
     beginning.freeze()
-}
-
-/// Whether a model works on a call, as far as that is known.
-fn runs_a_model(call: &Call) -> bool {
-    match call.operation {
-        Some(
-            Operation::Converse
-            | Operation::ConverseStream
-            | Operation::InvokeModel
-            | Operation::InvokeModelWithResponseStream,
-        ) => true,
-        Some(_) => false,
-        None => call.service == Service::Runtime && call.method == Method::POST,
-    }
 }
 
 /// Whether a code says that the credentials have expired, over HTTP or in a stream.

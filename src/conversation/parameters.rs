@@ -1,4 +1,4 @@
-//! Thinking, the limit of tokens, temperature and service tier: what of them a model accepts.
+//! Thinking, the limit of tokens, temperature and service tier of a request, as the [family](super::family) takes them.
 
 use serde_json::{Map, Value};
 
