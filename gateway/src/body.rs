@@ -132,8 +132,8 @@ impl Body for Outgoing {
 
 /// A piece takes the connection's task and its sender's.
 const YIELDS: u8 = 3;
-/// How much is gathered, in bytes.
-const LARGE: usize = 16 * 1024;
+/// How much is gathered of what has arrived already, in bytes.
+pub(crate) const LARGE: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -19,6 +19,7 @@ use crate::given::{
 };
 use crate::json::{Fault, Json, Object, escaped, string, whole};
 use crate::media;
+use crate::usage::all_input;
 
 /// Reads a request.
 pub(crate) fn read(body: &[u8]) -> Result<Translated, Failure> {
@@ -505,7 +506,7 @@ fn thinking_block(out: &mut Vec<u8>, number: Option<u64>, kind: &str, members: &
 fn write_usage(usage: &TokenUsage, out: &mut Vec<u8>) {
     let known = Option::unwrap_or_default;
     let (read, written) = (known(usage.cache_read_input_tokens), known(usage.cache_write_input_tokens));
-    let prompt = known(usage.input_tokens).saturating_add(read).saturating_add(written);
+    let prompt = all_input(usage);
     let completion = known(usage.output_tokens);
     for (name, tokens) in [
         ("\"usage\":{\"prompt_tokens\":", prompt),

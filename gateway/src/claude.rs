@@ -18,14 +18,14 @@ use pumice::invoke_model::{InvokeModelRequest, ResponseStreamEvent, Trace};
 use pumice::shape::{Document, Members};
 use pumice::{Client, Error, ErrorKind, EventStream};
 use serde_json::json;
-use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::body::{Outgoing, Pieces, Response};
+use crate::body::{LARGE, Outgoing, Pieces, Response};
 use crate::failure::Failure;
 use crate::handle::{Call, Gateway, json_response, respond, set_notes, set_request_id, whole};
 use crate::names::Names;
 use crate::record::Tally;
 use crate::route::Form;
+use crate::silence::Silence;
 use crate::usage::tokens;
 
 impl Gateway {
@@ -51,9 +51,13 @@ impl Gateway {
                 tally.answered(200);
                 let request_id = events.request_id().map(str::to_owned);
                 tally.edit(|record| record.request_id.clone_from(&request_id));
-                let last = Instant::now();
-                let streaming =
-                    Streaming { events: Some(*events), names, id: id.clone(), tally, last, silence: None };
+                let streaming = Streaming {
+                    events: Some(*events),
+                    names,
+                    id: id.clone(),
+                    tally,
+                    silence: Silence::new(),
+                };
                 let mut response = http::Response::new(Outgoing::stream(streaming));
                 let headers = response.headers_mut();
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
@@ -377,13 +381,12 @@ struct Streaming {
     names: Arc<Names>,
     id: String,
     tally: Tally,
-    last: Instant,
-    silence: Option<Pin<Box<Sleep>>>,
+    silence: Silence,
 }
 
 impl Pieces for Streaming {
     fn poll_piece(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<pumice::Result<Bytes>>> {
-        let Self { events, names, id, tally, last, silence } = &mut *self;
+        let Self { events, names, id, tally, silence } = &mut *self;
         let mut out = Vec::new();
         while let Some(stream) = events
             && out.len() < LARGE
@@ -412,14 +415,7 @@ impl Pieces for Streaming {
                 Poll::Ready(None) => {}
                 Poll::Pending if !out.is_empty() => break,
                 Poll::Pending => {
-                    let silence = silence.get_or_insert_with(|| Box::pin(sleep_until(*last + SILENCE)));
-                    while silence.as_mut().poll(task).is_ready() {
-                        if last.elapsed() >= SILENCE {
-                            out.extend_from_slice(PING);
-                            *last = Instant::now();
-                        }
-                        silence.as_mut().reset(*last + SILENCE);
-                    }
+                    silence.poll(task, PING, &mut out);
                     if out.is_empty() {
                         return Poll::Pending;
                     }
@@ -432,7 +428,7 @@ impl Pieces for Streaming {
             tally.complete();
             return Poll::Ready(None);
         }
-        *last = Instant::now();
+        silence.ends();
         tally.sent(out.len());
         Poll::Ready(Some(Ok(out.into())))
     }
@@ -481,8 +477,6 @@ const KNOWN_BETAS: [&str; 12] = [
     "tool-search-tool-2025-10-19",
 ];
 const PING: &[u8] = b"event: ping\ndata: {\"type\":\"ping\"}\n\n";
-const SILENCE: std::time::Duration = std::time::Duration::from_secs(15);
-const LARGE: usize = 16 * 1024;
 /// How often a call is changed and made again.
 const MOST_TRIES: u32 = 4;
 const MOST_LESSONS: usize = 200;

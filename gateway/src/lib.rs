@@ -50,6 +50,7 @@ mod recorded;
 mod responses;
 mod route;
 mod server;
+mod silence;
 mod translated;
 mod usage;
 

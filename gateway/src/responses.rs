@@ -18,6 +18,7 @@ use crate::given::{
 };
 use crate::json::{Fault, Json, Object, escaped, string, whole};
 use crate::media;
+use crate::usage::all_input;
 
 /// Reads a request.
 pub(crate) fn read(body: &[u8]) -> Result<Translated, Failure> {
@@ -712,7 +713,7 @@ fn end_event(out: &mut Vec<u8>) {
 fn write_usage(usage: &TokenUsage, out: &mut Vec<u8>) {
     let known = Option::unwrap_or_default;
     let (read, written) = (known(usage.cache_read_input_tokens), known(usage.cache_write_input_tokens));
-    let input = known(usage.input_tokens).saturating_add(read).saturating_add(written);
+    let input = all_input(usage);
     let output = known(usage.output_tokens);
     for (name, tokens) in [
         ("{\"input_tokens\":", input),

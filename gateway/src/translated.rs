@@ -1,11 +1,10 @@
 //! A call in a translated dialect: repaired as every conversation is, sent by ConverseStream, and written in the
 //! dialect as it arrives.
 
-use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_core::Stream as _;
@@ -14,15 +13,16 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use pumice::conversation::{self, CacheRetention, Target, ThinkingLevel, net_of_cache};
 use pumice::converse::{StopReason, TokenUsage};
 use pumice::{Event, EventStream};
-use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::body::{Outgoing, Pieces, Response};
+use crate::body::{LARGE, Outgoing, Pieces, Response};
 use crate::dialect::{Begin, Encoder, Read, Translated};
 use crate::failure::Failure;
 use crate::handle::{Gateway, respond, set_notes, set_request_id, whole};
 use crate::names::Names;
 use crate::record::{Tally, Tokens};
 use crate::route::Form;
+use crate::silence::Silence;
+use crate::usage::all_input;
 
 impl Gateway {
     /// A call of a dialect that is translated.
@@ -43,8 +43,7 @@ impl Gateway {
             encoder.begin(begin, &mut out);
             let names = Arc::clone(&self.names);
             let watch = Watch { names, id: id.clone(), cached_in_input, tally };
-            let streaming =
-                Streaming { events: Some(events), encoder, out, last: Instant::now(), silence: None, watch };
+            let streaming = Streaming { events: Some(events), encoder, out, silence: Silence::new(), watch };
             let mut response = http::Response::new(Outgoing::stream(streaming));
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
@@ -176,12 +175,10 @@ impl Watch {
         if self.cached_in_input {
             net_of_cache(usage);
         }
-        let cached = usage.cache_read_input_tokens;
-        let beside = [cached, usage.cache_write_input_tokens].into_iter().flatten();
         let tokens = Tokens {
-            input: usage.input_tokens.map(|input| beside.fold(input, u64::saturating_add)),
+            input: usage.input_tokens.map(|_| all_input(usage)),
             output: usage.output_tokens,
-            cached,
+            cached: usage.cache_read_input_tokens,
         };
         let cost = self.names.charge(&self.id, usage);
         self.tally.edit(|record| (record.tokens, record.cost) = (tokens, cost));
@@ -195,15 +192,13 @@ struct Streaming {
     encoder: Box<dyn Encoder>,
     /// What is to be sent next.
     out: Vec<u8>,
-    /// When something was sent last.
-    last: Instant,
-    silence: Option<Pin<Box<Sleep>>>,
+    silence: Silence,
     watch: Watch,
 }
 
 impl Pieces for Streaming {
     fn poll_piece(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<pumice::Result<Bytes>>> {
-        let Self { events, encoder, out, last, silence, watch } = &mut *self;
+        let Self { events, encoder, out, silence, watch } = &mut *self;
         while let Some(stream) = events
             && out.len() < LARGE
         {
@@ -226,15 +221,7 @@ impl Pieces for Streaming {
                 Poll::Ready(None) => encoder.finish(out),
                 Poll::Pending if !out.is_empty() => break,
                 Poll::Pending => {
-                    // The timer runs on, and is set anew only when it is due: events come much more often.
-                    let silence = silence.get_or_insert_with(|| Box::pin(sleep_until(*last + SILENCE)));
-                    while silence.as_mut().poll(task).is_ready() {
-                        if last.elapsed() >= SILENCE {
-                            out.extend_from_slice(encoder.ping());
-                            *last = Instant::now();
-                        }
-                        silence.as_mut().reset(*last + SILENCE);
-                    }
+                    silence.poll(task, encoder.ping(), out);
                     if out.is_empty() {
                         return Poll::Pending;
                     }
@@ -252,16 +239,12 @@ impl Pieces for Streaming {
             task.waker().wake_by_ref();
             return Poll::Pending;
         }
-        *last = Instant::now();
+        silence.ends();
         watch.tally.sent(out.len());
         let next = Vec::with_capacity(SMALL);
         Poll::Ready(Some(Ok(std::mem::replace(out, next).into())))
     }
 }
 
-/// How long nothing may be sent.
-const SILENCE: Duration = Duration::from_secs(15);
-/// How much is gathered of what has arrived already.
-const LARGE: usize = 16 * 1024;
 /// What most events need.
 const SMALL: usize = 512;

@@ -1,7 +1,10 @@
-//! Tokens of responses that are passed on as they are: found at the end of the bytes, without reading what was said.
+//! Tokens of responses. In those that are passed on as they are they are found at the end of the bytes, without reading
+//! what was said.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+
+use pumice::converse::TokenUsage;
 
 use crate::record::Tokens;
 
@@ -30,6 +33,12 @@ impl Tail {
         let decoded = chunk.and_then(|chunk| STANDARD.decode(chunk).ok()).unwrap_or_default();
         tokens(&String::from_utf8_lossy(&decoded))
     }
+}
+
+/// All tokens of the input, cached ones among them.
+pub(crate) fn all_input(usage: &TokenUsage) -> u64 {
+    let all = [usage.input_tokens, usage.cache_read_input_tokens, usage.cache_write_input_tokens];
+    all.into_iter().flatten().fold(0, u64::saturating_add)
 }
 
 /// The tokens that a text names last.
