@@ -24,6 +24,8 @@ use futures_core::Stream;
 
 pub(crate) use self::http::proxy_secrets;
 pub use self::http::{Http, HttpConfig};
+pub use self::proxy::NamedProxy;
+pub(crate) use self::proxy::Proxies;
 pub use self::record::Recorder;
 pub use self::replay::Replay;
 use crate::{Error, ErrorKind, Result};

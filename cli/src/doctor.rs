@@ -5,7 +5,6 @@
 
 mod model;
 
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use pumice::context::Context;
@@ -80,7 +79,7 @@ async fn examine(args: &Args, report: &Report) -> Result<(), Failure> {
 
     let is_amazons = *identity.runtime.source() == EndpointSource::Rules;
     let url = identity.runtime.url();
-    let proxied = proxy(url, &mut findings);
+    let proxied = proxy(&client, url, &mut findings);
     if !proxied && !name_lookup(url, &mut findings).await {
         return findings.end();
     }
@@ -342,33 +341,25 @@ fn api_key(key: &str, region: Option<&str>, findings: &mut Findings) {
     }
 }
 
-/// The proxy that the environment names. Whether one is.
-fn proxy(url: &str, findings: &mut Findings) -> bool {
-    let Some((host, _)) = host_and_port(url) else { return false };
-    let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    let context = Context::real();
-    let variable = |name: &'static str| context.env(&name.to_lowercase()).or_else(|| context.env(name));
-    let of_scheme = if url.starts_with("https:") { "HTTPS_PROXY" } else { "HTTP_PROXY" };
-    let named = [of_scheme, "ALL_PROXY"].into_iter().find_map(|name| Some((name, variable(name)?)));
-    let Some((name, proxy)) = named.filter(|_| !local) else {
+/// The proxy of the calls. Whether there is one.
+fn proxy(client: &Client, url: &str, findings: &mut Findings) -> bool {
+    let Some(proxy) = client.proxy_for(url) else {
         findings.ok("proxy", "none is used".into());
         return false;
     };
-    // User name and password come before the last @.
-    let shown = proxy.rsplit('@').next().unwrap_or_default();
-    let except = variable("NO_PROXY").unwrap_or_default();
-    let mut excepted = except.split([',', ' ']).map(|name| name.trim_start_matches(['*', '.']));
-    let is_excepted = excepted.any(|name| {
-        let before = host.strip_suffix(name).filter(|_| !name.is_empty());
-        before.is_some_and(|before| before.is_empty() || before.ends_with('.')) || except.trim() == "*"
-    });
-    let unless = match (is_excepted, except.as_str()) {
-        (_, "") => String::new(),
+    let (host, _) = host_and_port(url).unwrap_or_default();
+    let except = proxy.exceptions;
+    let unless = match (proxy.is_excepted, except.as_str()) {
         (true, except) => format!(", but NO_PROXY excepts {host}: {except}"),
+        (false, "") => String::new(),
         (false, except) => format!("; NO_PROXY is {except}"),
     };
-    findings.ok("proxy", format!("{name} names {shown}{unless}"));
-    !is_excepted
+    let named = match proxy.variable {
+        Some(variable) => format!("{variable} names {}", proxy.address),
+        None => format!("the settings name {}", proxy.address),
+    };
+    findings.ok("proxy", named + &unless);
+    !proxy.is_excepted
 }
 
 /// The addresses of the server. Whether there are any.

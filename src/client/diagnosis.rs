@@ -12,7 +12,7 @@ use crate::endpoint::Service;
 use crate::hint::{self, Refused};
 use crate::skew;
 use crate::stream::in_seconds;
-use crate::transport::{Http, Transport};
+use crate::transport::{Http, NamedProxy, Proxies, Transport};
 use crate::{Error, ErrorKind, Result};
 
 /// What the first response of a server shows: see [`Client::reach`].
@@ -69,6 +69,15 @@ impl Client {
             }),
             Err(error) => Err(Unreached { error, issuer: http.issuer() }),
         }
+    }
+
+    /// The proxy that the environment, or else the configuration, names for a URL, also if `NO_PROXY` excepts that URL.
+    /// `None` if none is named, and for URLs of this machine, which go through no proxy.
+    ///
+    /// A [transport of one's own](crate::Config::transport) may do otherwise.
+    pub fn proxy_for(&self, url: &str) -> Option<NamedProxy> {
+        let config = self.config();
+        Proxies::new(&config.http, &config.context).describe(&url.parse().ok()?)
     }
 
     /// Whose access keys these are: `GetCallerIdentity` of STS, for which no identity needs a permission. STS is asked

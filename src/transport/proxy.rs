@@ -28,15 +28,30 @@ pub(super) struct Proxy {
     scheme: Option<Scheme>,
 }
 
+/// A proxy that the environment or the configuration names, and whether a URL is called through it: see
+/// [`Client::proxy_for`](crate::Client::proxy_for).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NamedProxy {
+    /// The variable that names it. `None` if the configuration does.
+    pub variable: Option<&'static str>,
+    /// Its URL, as given, but without user name and password.
+    pub address: String,
+    /// `NO_PROXY`; empty if it is not set.
+    pub exceptions: String,
+    /// Whether `NO_PROXY` excepts the URL, which is then called without the proxy.
+    pub is_excepted: bool,
+}
+
 /// The proxies of a transport, and the hosts without one.
-pub(super) struct Proxies {
+pub(crate) struct Proxies {
     all: Vec<Proxy>,
     exceptions: String,
 }
 
 impl Proxies {
     /// The proxies that the environment names, or else the configuration.
-    pub(super) fn new(config: &HttpConfig, context: &Context) -> Self {
+    pub(crate) fn new(config: &HttpConfig, context: &Context) -> Self {
         let either_case = |name: &str| context.env(&name.to_lowercase()).or_else(|| context.env(name));
         let named =
             |(name, scheme): (&'static str, _)| Some(Proxy { name, url: either_case(name)?.into(), scheme });
@@ -47,7 +62,7 @@ impl Proxies {
             all.extend(variables.into_iter().filter_map(named));
             if all.is_empty() {
                 let given = config.proxy.clone().map(Zeroizing::new);
-                all.extend(given.map(|url| Proxy { name: "the configured proxy", url, scheme: None }));
+                all.extend(given.map(|url| Proxy { name: CONFIGURED, url, scheme: None }));
             }
         }
         let exceptions = if all.is_empty() { None } else { either_case("NO_PROXY") };
@@ -58,15 +73,35 @@ impl Proxies {
         self.all.is_empty()
     }
 
-    /// The proxy for a URL, by its position. `None` for this machine: requests to it stay on it, above all the tokens
-    /// among them, which are sent in the clear.
+    /// The proxy that requests to a URL go through, by its position.
     pub(super) fn position(&self, url: &Uri) -> Option<usize> {
-        let found = self
-            .all
-            .iter()
-            .position(|proxy| proxy.scheme.is_none() || proxy.scheme.as_ref() == url.scheme())?;
-        let host = url.host()?;
-        (!is_loopback(host) && !is_exempt(&self.exceptions, host, port(url))).then_some(found)
+        self.named(url).filter(|_| !self.excepts(url))
+    }
+
+    /// The proxy for a URL, by its position, whatever the exceptions are. `None` for this machine: requests to it stay
+    /// on it, above all the tokens among them, which are sent in the clear.
+    fn named(&self, url: &Uri) -> Option<usize> {
+        let is_for = |proxy: &Proxy| proxy.scheme.is_none() || proxy.scheme.as_ref() == url.scheme();
+        let found = self.all.iter().position(is_for);
+        found.filter(|_| url.host().is_some_and(|host| !is_loopback(host)))
+    }
+
+    fn excepts(&self, url: &Uri) -> bool {
+        url.host().is_some_and(|host| is_exempt(&self.exceptions, host, port(url)))
+    }
+
+    /// See [`Client::proxy_for`](crate::Client::proxy_for).
+    pub(crate) fn describe(&self, url: &Uri) -> Option<NamedProxy> {
+        let Proxy { name, url: address, .. } = self.get(self.named(url)?)?;
+        let variable = (*name != CONFIGURED).then_some(*name);
+        // User name and password come before the last @.
+        let address = address.rsplit('@').next().unwrap_or_default().to_owned();
+        Some(NamedProxy {
+            variable,
+            address,
+            exceptions: self.exceptions.clone(),
+            is_excepted: self.excepts(url),
+        })
     }
 
     pub(super) fn get(&self, position: usize) -> Option<&Proxy> {
@@ -198,6 +233,8 @@ const SOCKS_HINT: &str = "SOCKS is not supported: name an HTTP proxy in HTTPS_PR
 
 const ENCODING_HINT: &str = "write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, and percent-encode special \
      characters of user and password: # as %23, / as %2F, ? as %3F, @ as %40";
+/// What messages call the proxy of the configuration.
+const CONFIGURED: &str = "the configured proxy";
 
 #[cfg(test)]
 mod tests {
