@@ -36,7 +36,10 @@ pub use content::*;
 pub use stream::*;
 pub use tool::*;
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use crate::guardrail::{GuardrailConfiguration, GuardrailContentBlock, GuardrailTraceAssessment};
 use crate::shape::Document;

@@ -12,6 +12,8 @@
 //!
 //! [`CountTokens`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html
 
+use alloc::string::String;
+
 use crate::converse::{ConverseRequest, Message, SystemContentBlock, ToolConfiguration};
 use crate::shape::{Blob, Document};
 use crate::{structure, union};

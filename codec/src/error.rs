@@ -1,15 +1,23 @@
 //! The error of all of the library.
 
-use std::error::Error as StdError;
-use std::fmt;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+#[cfg(not(target_has_atomic = "ptr"))]
+use alloc::rc::Rc as Arc;
+use alloc::string::{String, ToString};
+#[cfg(target_has_atomic = "ptr")]
+use alloc::sync::Arc;
+use core::error::Error as StdError;
+use core::fmt;
+use core::time::Duration;
+#[cfg(feature = "std")]
 use std::io;
-use std::sync::Arc;
-use std::time::Duration;
 
 use crate::hint::Hint;
 
 /// The result of everything here that can fail.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// The kind of a failure, for a program to decide by.
 ///
@@ -236,7 +244,7 @@ impl Error {
 
     /// The causes, from the [source](StdError::source) to the deepest.
     pub fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-        std::iter::successors(self.source(), |cause| (*cause).source())
+        core::iter::successors(self.source(), |cause| (*cause).source())
     }
 
     /// How long the service asks to wait before the next attempt.
@@ -283,7 +291,7 @@ impl Error {
     pub fn replacing(mut self, replacement: &dyn Fn(&str) -> Option<String>) -> Self {
         let Inner { message, code, request_id, original_message, hint, source, .. } = self.inner();
         let texts = [code, request_id, original_message].into_iter().flatten();
-        for text in std::iter::once(message).chain(texts) {
+        for text in core::iter::once(message).chain(texts) {
             if let Some(new) = replacement(text) {
                 *text = new;
             }
@@ -322,6 +330,7 @@ impl Error {
 ///   [`InvalidInput`](ErrorKind::InvalidInput)
 ///
 /// The I/O error becomes the [source](StdError::source). One that wraps an `Error` gives that `Error` back.
+#[cfg(feature = "std")]
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         use io::ErrorKind as Io;
@@ -582,8 +591,8 @@ mod tests {
         assert_eq!(error.request_id(), Some("id-…"));
         assert_eq!(error.source().unwrap().to_string(), "outer: inner …");
 
-        let error = Error::new(ErrorKind::Damaged, "a").with_source(std::fmt::Error).replacing(&other);
-        assert!(error.source().unwrap().is::<std::fmt::Error>());
+        let error = Error::new(ErrorKind::Damaged, "a").with_source(fmt::Error).replacing(&other);
+        assert!(error.source().unwrap().is::<fmt::Error>());
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 mod plain;
 
-use std::borrow::Cow;
+use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
 
 use serde::de::DeserializeOwned;
 
@@ -200,7 +203,7 @@ impl Frame {
                 let mut json = String::with_capacity(self.payload().len() + event_type.len() + 8);
                 if event_type == "contentBlockDelta"
                     && let Some(delta) = PlainDelta::read(self.payload())
-                    && let Ok(unpadded) = std::str::from_utf8(delta.unpadded)
+                    && let Ok(unpadded) = core::str::from_utf8(delta.unpadded)
                 {
                     json.push_str(r#"{"contentBlockDelta":"#);
                     json.push_str(unpadded);
@@ -237,7 +240,7 @@ impl Frame {
 pub(crate) fn payload<T: DeserializeOwned>(frame: &Frame) -> Result<T> {
     let json = frame.payload();
     // Models may write half of a surrogate pair, which no `String` can hold.
-    let repaired = |fault| match std::str::from_utf8(json).map(|text| lone_surrogates(text, REPLACEMENT)) {
+    let repaired = |fault| match core::str::from_utf8(json).map(|text| lone_surrogates(text, REPLACEMENT)) {
         Ok(Cow::Owned(repaired)) => serde_json::from_str(&repaired),
         _ => Err(fault),
     };

@@ -6,6 +6,9 @@
 //! [`ListFoundationModels`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListFoundationModels.html
 //! [`GetFoundationModel`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetFoundationModel.html
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::shape::Timestamp;
 use crate::{enumeration, structure};
 

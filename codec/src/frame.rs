@@ -28,8 +28,11 @@
 //! # Ok::<(), pumice_codec::Error>(())
 //! ```
 
-use std::collections::{HashSet, VecDeque};
-use std::num::NonZeroU32;
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use bytes::{Bytes, BytesMut};
 use crc32fast::Hasher;
@@ -251,7 +254,7 @@ impl Frame {
     }
 
     fn text(&self, span: Option<Span>) -> Option<&str> {
-        std::str::from_utf8(self.value(span?)?).ok()
+        core::str::from_utf8(self.value(span?)?).ok()
     }
 
     fn value(&self, (start, length): Span) -> Option<&[u8]> {
@@ -260,10 +263,10 @@ impl Frame {
 
     fn raw_headers(&self) -> impl Iterator<Item = RawHeader<'_>> {
         let mut rest = self.bytes.get(PRELUDE_LENGTH..self.payload_range().start).unwrap_or_default();
-        std::iter::from_fn(move || RawHeader::take(&mut rest).ok())
+        core::iter::from_fn(move || RawHeader::take(&mut rest).ok())
     }
 
-    fn payload_range(&self) -> std::ops::Range<usize> {
+    fn payload_range(&self) -> core::ops::Range<usize> {
         PRELUDE_LENGTH + self.headers as usize..self.bytes.len() - CHECKSUM_LENGTH
     }
 }
@@ -360,7 +363,7 @@ fn check_headers(headers: &[u8], offset: u64) -> Result<Types> {
     let mut rest = headers;
     // All-ASCII headers need no UTF-8 check, and nearly all are.
     let ascii = rest.is_ascii();
-    // Bedrock's frames have three headers. Past eight, a set keeps the duplicate check linear on hostile frames.
+    // Bedrock's frames have three headers. Past eight, a set keeps the duplicate check cheap on hostile frames.
     let mut names = NamesSeen::default();
     while !rest.is_empty() {
         let at = offset + (PRELUDE_LENGTH + headers.len() - rest.len()) as u64;
@@ -394,7 +397,7 @@ fn check_headers(headers: &[u8], offset: u64) -> Result<Types> {
 struct NamesSeen<'a> {
     few: [&'a [u8]; 8],
     length: usize,
-    many: Option<HashSet<&'a [u8]>>,
+    many: Option<BTreeSet<&'a [u8]>>,
 }
 
 impl<'a> NamesSeen<'a> {
@@ -466,7 +469,7 @@ impl<'a> RawHeader<'a> {
     }
 
     fn name(&self) -> Result<&'a str, &'static str> {
-        std::str::from_utf8(self.name).map_err(|_| "expected a name in UTF-8")
+        core::str::from_utf8(self.name).map_err(|_| "expected a name in UTF-8")
     }
 
     fn value(&self) -> Result<HeaderValue<'a>, &'static str> {
@@ -480,7 +483,7 @@ impl<'a> RawHeader<'a> {
             5 => HeaderValue::Long(i64::from_be_bytes(take(&mut value)?)),
             6 => HeaderValue::ByteArray(value),
             STRING => {
-                HeaderValue::String(std::str::from_utf8(value).map_err(|_| "expected a string in UTF-8")?)
+                HeaderValue::String(core::str::from_utf8(value).map_err(|_| "expected a string in UTF-8")?)
             }
             8 => HeaderValue::Timestamp(i64::from_be_bytes(take(&mut value)?)),
             _ => HeaderValue::Uuid(take(&mut value)?),

@@ -17,7 +17,9 @@ mod reasoning;
 pub use assessment::*;
 pub use reasoning::*;
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::shape::Blob;
 use crate::{enumeration, structure, union};

@@ -1,6 +1,9 @@
 //! What to do about an error, as a value.
 
-use std::fmt;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 /// The next step after an [`Error`](crate::Error): what [`Error::hint`](crate::Error::hint) gives.
 ///

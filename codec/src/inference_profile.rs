@@ -4,6 +4,9 @@
 //! [`ListInferenceProfiles`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListInferenceProfiles.html
 //! [`GetInferenceProfile`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetInferenceProfile.html
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::shape::Timestamp;
 use crate::{enumeration, structure};
 

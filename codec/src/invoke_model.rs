@@ -15,6 +15,9 @@
 //! [InvokeModel]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html
 //! [`InvokeModelWithResponseStream`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModelWithResponseStream.html
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
 use crate::converse::{PerformanceConfigLatency, ServiceTierType};
 use crate::error::Result;
 use crate::event::{event_type, payload};

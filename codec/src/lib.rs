@@ -2,6 +2,8 @@
 //! `application/vnd.amazon.eventstream`, the types of Amazon Bedrock's API in the API's own words, and the
 //! events of ConverseStream, without tokio, TLS or cryptography.
 //!
+//! It works without the standard library, with an allocator: `default-features = false` leaves out the feature `std`.
+//!
 //! `pumice` re-exports all of it under the same names. It is a package of its own because Cargo can optimise per
 //! package only: this code runs for each event and is compiled for speed, the rest for size.
 //!
@@ -22,6 +24,9 @@
 //! ```
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
 
 mod error;
 pub mod frame;
@@ -47,6 +52,9 @@ pub use hint::Hint;
 /// For `pumice` only, not part of the public API, like the macros that declare shapes.
 #[doc(hidden)]
 pub mod internal {
+    pub use alloc::string::String;
+    pub use alloc::vec::Vec;
+
     pub use crate::error::{is_of_a_day, shortened};
     pub use crate::event::{service_error, with_original};
     pub use crate::frame::seal;

@@ -11,6 +11,9 @@
 //! [`PutUseCaseForModelAccess`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_PutUseCaseForModelAccess.html
 //! [`GetUseCaseForModelAccess`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetUseCaseForModelAccess.html
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::shape::Blob;
 use crate::{enumeration, structure};
 

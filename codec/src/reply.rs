@@ -1,6 +1,9 @@
 //! Events folded into a whole response, as Converse returns it.
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use crate::converse::{
     Citation, CitationGeneratedContent, CitationsContentBlock, ContentBlock, ContentBlockDelta,

@@ -1,6 +1,7 @@
 //! JSON as JavaScript writes it: with escapes for halves of surrogate pairs, which UTF-8 cannot hold.
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::string::String;
 
 /// The same JSON with `with` instead of each escape of a lone surrogate (`\ud83d` without `\ude00` after it). Text that
 /// is not JSON is left to the parser.

@@ -1,5 +1,8 @@
 //! The blocks that messages and tool results consist of, tools' own excepted.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::converse::citation::CitationsConfig;
 use crate::shape::Blob;
 use crate::{enumeration, structure, union};

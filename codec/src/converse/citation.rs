@@ -1,5 +1,8 @@
 //! Citations: the source that a piece of a response relies on, and the place in it.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::{structure, union};
 
 structure! {

@@ -1,5 +1,7 @@
 //! The content of messages: one of all kinds of blocks.
 
+use alloc::string::String;
+
 use crate::converse::block::{
     AudioBlock, CachePointBlock, DocumentBlock, ImageBlock, ReasoningContentBlock, SearchResultBlock,
     VideoBlock,

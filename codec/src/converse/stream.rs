@@ -8,6 +8,10 @@
 //! The service adds a member `p` of random length to each event, so that the length of the encrypted event does not
 //! reveal its content. It is dropped.
 
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::converse::block::{ErrorBlock, ImageFormat, ImageSource};
 use crate::converse::citation::{Citation, CitationLocation, CitationSourceContent};
 use crate::converse::tool::{ToolResultStatus, ToolUseType};

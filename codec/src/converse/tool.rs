@@ -1,5 +1,9 @@
 //! Tools: their definitions, the model's calls, and the results.
 
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use crate::converse::block::{CachePointBlock, DocumentBlock, ImageBlock, SearchResultBlock, VideoBlock};
 use crate::shape::Document;
 use crate::{enumeration, structure, union};

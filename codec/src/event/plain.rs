@@ -6,6 +6,9 @@
 //!
 //! Anything in another form is read by serde, with the same result: this is only faster.
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
 use crate::converse::{
     ContentBlockDelta, ContentBlockDeltaEvent, ReasoningContentBlockDelta, ToolUseBlockDelta,
 };
@@ -56,7 +59,7 @@ impl<'a> PlainDelta<'a> {
             return None;
         }
         // Everything but the text is ASCII.
-        Some(Self { index, kind, text: std::str::from_utf8(text).ok()?, escaped, unpadded })
+        Some(Self { index, kind, text: core::str::from_utf8(text).ok()?, escaped, unpadded })
     }
 
     pub(super) fn event(&self) -> ContentBlockDeltaEvent {
@@ -134,7 +137,7 @@ mod tests {
         ] {
             let plain = PlainDelta::read(json.as_bytes()).unwrap();
             assert_eq!(plain.event(), serde_json::from_str(json).unwrap(), "{json}");
-            let unpadded = format!("{}}}", std::str::from_utf8(plain.unpadded).unwrap());
+            let unpadded = format!("{}}}", str::from_utf8(plain.unpadded).unwrap());
             assert_eq!(plain.event(), serde_json::from_str(&unpadded).unwrap(), "{json}");
             assert!(!unpadded.contains(r#""p""#), "{json}");
         }

@@ -1,5 +1,8 @@
 //! What the policies of a guardrail found, and what they did about it.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::guardrail::reasoning::GuardrailAutomatedReasoningPolicyAssessment;
 use crate::{enumeration, structure};
 

@@ -1,6 +1,9 @@
 //! What the automated reasoning policies of a guardrail found: whether claims follow from premises and from the
 //! rules of a domain.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::{enumeration, structure, union};
 
 structure! {

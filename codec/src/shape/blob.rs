@@ -1,7 +1,8 @@
 //! Bytes.
 
-use std::borrow::Cow;
-use std::fmt;
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+use core::fmt;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -28,7 +29,9 @@ impl Blob {
             Cow::Borrowed(text)
         };
         BASE64.decode(&*text).map(|bytes| Self(bytes.into())).map_err(|source| {
-            Error::new(ErrorKind::InvalidInput, "expected bytes in padded base64").with_source(source)
+            // As a text: without `std`, base64's error is not one of `core`.
+            Error::new(ErrorKind::InvalidInput, "expected bytes in padded base64")
+                .with_source(source.to_string())
         })
     }
 
@@ -58,7 +61,7 @@ impl Shape for Blob {
     fn read(&mut self, source: &mut dyn Source, null: Null) -> Result<bool, Failed> {
         let mut text = String::new();
         let found = text.read(source, null)?;
-        *self = Self::from_base64(&text).map_err(|error| match std::error::Error::source(&error) {
+        *self = Self::from_base64(&text).map_err(|error| match core::error::Error::source(&error) {
             Some(cause) => source.fail(&format_args!("{error}: {cause}")),
             None => source.fail(&error),
         })?;

@@ -28,7 +28,7 @@ macro_rules! structure {
         pub struct $name {
             $($( $(#[$lmeta])* pub $lfield: $ltype, )+)?
             $($( $(#[$rmeta])* pub $rfield: $rtype, )+)?
-            $($( $(#[$imeta])* pub $ifield: Option<Vec<$itype>>, )+)?
+            $($( $(#[$imeta])* pub $ifield: Option<$crate::internal::Vec<$itype>>, )+)?
             $($( $(#[$ometa])* pub $ofield: Option<$otype>, )+)?
             /// Members that this version does not know.
             pub other: $crate::shape::Members,
@@ -79,7 +79,7 @@ macro_rules! structure {
             impl $name {
                 /// The body of the request, in JSON: all members except those that are sent in its URL:
                 #[doc = concat!($("`", $lwire, "` "),+)]
-                pub fn body(&self) -> $crate::Result<Vec<u8>> {
+                pub fn body(&self) -> $crate::Result<$crate::internal::Vec<u8>> {
                     const LABELS: &[&str] = &[$($lwire),+];
                     let expected = concat!("expected a ", stringify!($name), " that can be written as JSON");
                     $crate::internal::body(self, LABELS.len(), expected)
@@ -312,15 +312,15 @@ macro_rules! variant_from {
         }
     };
     (from_text $name:ident $variant:ident($type:ty)) => {
-        impl From<String> for $name {
-            fn from(text: String) -> Self {
+        impl From<$crate::internal::String> for $name {
+            fn from(text: $crate::internal::String) -> Self {
                 Self::$variant(text)
             }
         }
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self::$variant(text.to_owned())
+                Self::$variant(text.into())
             }
         }
     };
@@ -342,7 +342,7 @@ macro_rules! enumeration {
         pub enum $name {
             $( $(#[$vmeta])* $variant, )+
             /// A value that this version does not know.
-            Unknown(String),
+            Unknown($crate::internal::String),
         }
 
         impl $name {
@@ -364,20 +364,20 @@ macro_rules! enumeration {
                 enum At { $( $variant, )+ }
                 match Self::VALUES.iter().position(|known| *known == value) {
                     $( Some(at) if at == At::$variant as usize => Self::$variant, )+
-                    _ => Self::Unknown(value.to_owned()),
+                    _ => Self::Unknown(value.into()),
                 }
             }
         }
 
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
 
         impl $crate::internal::Shape for $name {
             fn blank() -> Self {
-                Self::Unknown(String::new())
+                Self::Unknown($crate::internal::String::new())
             }
 
             fn read(

@@ -1,6 +1,10 @@
 //! JSON that is kept as it is.
 
-use std::fmt;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt;
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde::ser::{Serialize, Serializer};
@@ -47,7 +51,7 @@ impl Document {
         serde_json::from_str(self.text()).map_err(|source| {
             Error::new(
                 ErrorKind::InvalidInput,
-                format!("expected a document of the type {}, found another", std::any::type_name::<T>()),
+                format!("expected a document of the type {}, found another", core::any::type_name::<T>()),
             )
             .with_source(source)
         })

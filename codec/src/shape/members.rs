@@ -1,6 +1,9 @@
 //! Members that a type does not know.
 
-use std::fmt;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 use super::Document;
 use super::read::{Failed, Form, Null, Object, Place, Shape, Source};

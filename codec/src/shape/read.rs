@@ -3,10 +3,13 @@
 //! serde compiles the reader of an object again for each type. Here it is compiled once for each format: a type says
 //! only where the value of a member goes, and asks a [`Source`] for it, which knows the format.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
+use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::marker::PhantomData;
 
 use serde::de::{
     self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
@@ -19,7 +22,7 @@ use super::{Document, Members};
 /// Reads JSON. UTF-8 is checked once for the whole, not for each string. Reading every type from text also avoids a
 /// second compiled reader of each.
 pub fn from_json<'de, T: Deserialize<'de>>(json: &'de [u8]) -> serde_json::Result<T> {
-    serde_json::from_str(std::str::from_utf8(json).map_err(de::Error::custom)?)
+    serde_json::from_str(core::str::from_utf8(json).map_err(de::Error::custom)?)
 }
 
 /// A type of the API.

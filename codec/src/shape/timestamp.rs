@@ -1,6 +1,8 @@
 //! Times, not interpreted.
 
-use std::fmt;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use core::fmt;
 
 use serde_json::Value;
 

@@ -3,6 +3,9 @@
 //! As in [`read`](super::read), the writer of an object is compiled once for each format: a type shows only what it
 //! consists of.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Number, Value};
 
