@@ -36,6 +36,7 @@
 //! - [`models`]: which models can be called, and what is known of them.
 //! - [`conversation`]: changes a request into one that the model accepts.
 //! - [`pi`]: pi-ai's form of conversations and events, for agents.
+//! - `bulk` (a feature): many requests, and lines of files of them.
 //! - `settings` (a feature): the JSON5 settings file.
 //! - [`spelling`]: what a misspelt word was meant to be.
 //! - [`region`]: which region is called, and what named it.
@@ -45,6 +46,7 @@
 //!
 //! - `http` (default): the client.
 //! - `settings`: the JSON5 settings file.
+//! - `bulk`: many requests at once, from files.
 //! - `tracing`: a span for each call and an event for each of its steps, with the crate `tracing`.
 //!
 //! Without any of them only the codec is left: frames, events, types and errors, without tokio, TLS or
@@ -110,6 +112,8 @@ pub mod models;
 #[cfg(feature = "http")]
 mod progress;
 
+#[cfg(feature = "bulk")]
+pub mod bulk;
 #[cfg(feature = "http")]
 pub mod conversation;
 #[cfg(feature = "settings")]

@@ -480,6 +480,10 @@ pub(crate) fn flags_of(explained: Option<&'static Explained>) -> impl Iterator<I
 fn command_named(word: &OsStr) -> Result<&'static Explained, Failure> {
     COMMANDS.iter().find(|explained| word == explained.name).ok_or_else(|| {
         let word = word.to_string_lossy();
+        if let Some((_, feature)) = LEFT_OUT.iter().find(|(name, _)| *name == word) {
+            return Failure::usage(format!("this pumice was built without the command {word}"))
+                .hint(format!("install one with it: cargo install pumice-cli --features {feature}"));
+        }
         let near = nearest(&word, COMMANDS.iter().map(|explained| explained.name));
         let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         Failure::usage(format!("there is no command {word:?}{near}")).hint("run pumice --help for the list")
@@ -568,6 +572,16 @@ fn list(text: &mut String, flags: &[Flag]) -> std::fmt::Result {
     }
     Ok(())
 }
+
+/// The commands that this program was built without, and the features that have them.
+const LEFT_OUT: &[(&str, &str)] = &[
+    #[cfg(not(feature = "bulk"))]
+    ("bulk", "bulk"),
+    #[cfg(not(feature = "bulk"))]
+    ("batch", "bulk"),
+    #[cfg(not(feature = "gateway"))]
+    ("serve", "gateway"),
+];
 
 /// The longest line of a list in a help, in characters.
 const WIDEST: usize = 100;
