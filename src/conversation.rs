@@ -80,7 +80,8 @@ use std::fmt;
 use crate::Result;
 use crate::client::Client;
 use crate::converse::{
-    ContentBlock, ConversationRole, ConverseRequest, Message, SystemContentBlock, Tool, ToolInputSchema,
+    ContentBlock, ConversationRole, ConverseRequest, Message, OutputFormatStructure, SystemContentBlock,
+    Tool, ToolInputSchema,
 };
 use crate::models::{self, ModelInfo};
 use crate::region::is_govcloud;
@@ -308,6 +309,9 @@ fn prepare_as(
     }
     let mut tool_names =
         if repairs { tools::names(request.tool_config.as_ref()) } else { ToolNames::default() };
+    if !takes.says(Capability::TextFormat) {
+        ask_for_format(&mut request, &mut warnings);
+    }
     mend_messages(&mut request, target, options, takes, &mut tool_names)?;
     media::check(&mut request, takes, options)?;
     thinking.check_loop(request.messages.as_deref().unwrap_or_default());
@@ -323,6 +327,22 @@ fn prepare_as(
         || request.tool_config.is_some() && takes.takes(Capability::Tools, "plain");
     let cached_in_input = takes.says(Capability::CachedInInput);
     Ok(Prepared { request, tool_names, warnings, cached_in_input, unstreamed, relaxed })
+}
+
+/// Has the system prompt ask for the form of the response, where the service refuses to hold the model to it.
+fn ask_for_format(request: &mut ConverseRequest, warnings: &mut Vec<Warning>) {
+    let Some(config) = &mut request.output_config else { return };
+    let Some(format) = config.text_format.take() else { return };
+    if config.effort.is_none() {
+        request.output_config = None;
+    }
+    let mut asks = "Respond with JSON alone, without any other text.".to_owned();
+    if let OutputFormatStructure::JsonSchema(definition) = &format.structure {
+        asks.extend([" It follows this JSON schema:\n", &definition.schema]);
+    }
+    request.system.get_or_insert_default().push(asks.into());
+    let change = "asked for in the system prompt: the service refuses to hold the model to it";
+    warnings.push(Warning::new("textFormat", change.to_owned()));
 }
 
 /// Mends the messages and the system prompt.
@@ -602,7 +622,8 @@ mod tests {
             },
             "inferenceConfig": {"temperature": 0.5, "topP": 0.5, "stopSequences": ["X"], "maxTokens": 9000},
             "additionalModelRequestFields": {"anthropic_beta": ["b"]},
-            "serviceTier": {"type": "flex"}
+            "serviceTier": {"type": "flex"},
+            "outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": "{}"}}}}
         })
     }
 

@@ -714,9 +714,17 @@ mod tests {
                     "tools.0.custom: For 'array' type, property 'maxItems' is not supported",
                     "tools.3.custom: For 'integer' type, properties maximum, minimum are not supported",
                     "tools.0.custom: 'minItems' values other than 0 or 1 are not supported",
-                    "output_config.format.schema: For 'integer' type, properties maximum, minimum are not supported",
                 ],
                 "leave out `strict`",
+            ),
+            (
+                &[
+                    "output_config.format.schema: For 'integer' type, properties maximum, minimum are not supported",
+                    "output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false",
+                    "output_config.format: Extra inputs are not permitted",
+                    "This model doesn't support the outputConfig.textFormat field. Remove it and try again.",
+                ],
+                "leave out outputConfig.textFormat",
             ),
             (
                 &[

@@ -84,6 +84,8 @@ capabilities! {
     ThinkingToolChoices = "thinkingToolChoices": Form::Words(&["auto", "any", "tool"]),
     /// Whether tools can be held to their schema. Absent: what is known of the model counts.
     StrictTools = "strictTools": Form::Switch,
+    /// Whether responses can be held to a JSON schema. If not, the system prompt asks for it.
+    TextFormat = "textFormat": Form::Switch,
     /// What the root of a schema may have: anything; no `anyOf`, `oneOf` or `allOf`; nothing but `type`, `properties`
     /// and `required`.
     SchemaRoot = "schemaRoot": Form::Word(&["any", "noChoices", "plain"]),
@@ -487,8 +489,7 @@ const ROWS: &[(&str, &str)] = &[
     (
         "",
         "thinking=none thinkingOff=omit thoughts=plain temperature=always topP topPWithTemperature topK=none stopSequences betas system \
-         streaming \
-         tools=stream toolChoices=auto,any,tool thinkingToolChoices=auto,any,tool schemaRoot=any propertyNames=any \
+         streaming textFormat tools=stream toolChoices=auto,any,tool thinkingToolChoices=auto,any,tool schemaRoot=any propertyNames=any \
          toolIds=any status resultMedia=image,document,text,video failedResultMedia=image,document,text,video \
          besideResult=text,image,document,video prefill=yes promptCache=never \
          cachePlaces=tools,system,messages,results cacheTtls=5m,1h cachePoints=4 images=20 documents=5 \

@@ -53,10 +53,12 @@ pub(super) fn learn(error: &Error, request: &ConverseRequest, learnt: &mut Famil
         tier && (message.contains("tier") || words.meaning(error.kind()) == Some(Meaning::UnknownModel));
     let mut rows = rows.chain(of_tier.then(|| "tiers=default".to_owned()));
     let row = rows.find(|row| learnt.learn(row))?;
-    // Thoughts are those of one conversation.
-    let of_model = row != "thinking=none"
-        && !message.contains("context limit")
-        && !(message.contains("invalid") && message.contains("signature"));
+    // Thoughts and schemas are those of one conversation.
+    let of_conversation = row == "thinking=none"
+        || message.contains("context limit")
+        || message.contains("output_config.format.schema")
+        || message.contains("invalid") && message.contains("signature");
+    let of_model = !of_conversation;
     Some(Lesson { row, of_model })
 }
 
@@ -147,6 +149,8 @@ mod tests {
             ("This model doesn't support the cachePoint block. Remove it.".into(), "cachePoints=0"),
             (format!("{model}tools.0.custom: For 'integer' type, properties maximum, minimum are not supported"), "strictTools=false"),
             (format!("{model}tools.0.custom: For 'array' type, property 'maxItems' is not supported"), "strictTools=false"),
+            (format!("{model}output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false"), "textFormat=false"),
+            (format!("{model}output_config.format: Extra inputs are not permitted"), "textFormat=false"),
             ("This model doesn't support the temperature field. Remove temperature and try again.".into(), "temperature=never"),
             ("Unsupported value: 'temperature' does not support 0.5 with this model.".into(), "temperature=never"),
             ("This model doesn't support the topP field. Remove topP and try again.".into(), "topP=false"),

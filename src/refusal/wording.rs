@@ -187,6 +187,8 @@ pub(crate) const LESSONS: &[Lesson] = {
     const ADAPTIVE: Advice = Say("use adaptive thinking, with an effort in output_config");
     const SCHEMA: Advice =
         Say("leave out `strict` of the tool that the message names, or the keywords of its schema");
+    const FORMAT: Advice =
+        Say("leave out outputConfig.textFormat, or the keywords of its schema that the message names");
     const ROOT: Advice =
         Say("put an object at the root of the tool's inputSchema, without oneOf, allOf and anyOf");
     const LAST: Advice =
@@ -262,7 +264,9 @@ pub(crate) const LESSONS: &[Lesson] = {
         lesson("not allow prompt caching", "cachePoints=0", Drop("cachePoint")),
         lesson("role|enum value set: [user, assistant]", "systemMessages=false", None),
         lesson("strict|extra inputs are not permitted", "strictTools=false", Drop("strict of a tool")),
-        lesson("output_config.format|not supported", "strictTools=false", SCHEMA),
+        // Anthropic's names, and Converse's.
+        lesson("output_config.format", "textFormat=false", FORMAT),
+        lesson("textformat|support", "textFormat=false", FORMAT),
         lesson("output_config|not supported", "strictTools=false", None),
         lesson("tools.|.custom: for '|supported", "strictTools=false", SCHEMA),
         lesson("tools.|.custom: '|supported", "strictTools=false", SCHEMA),

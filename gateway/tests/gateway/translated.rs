@@ -41,6 +41,40 @@ fn a_response_that_the_model_broke_is_a_failure() {
 }
 
 #[test]
+fn a_form_that_the_model_refuses_is_asked_for_in_the_prompt() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}});
+    let model = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+    let [(chat, of_chat), (responses, of_responses), _] = requests(model, false);
+    for (path, mut request, form) in [
+        (chat, of_chat.clone(), json!({"response_format": {"type": "json_object"}})),
+        (
+            chat,
+            of_chat,
+            json!({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}}),
+        ),
+        (responses, of_responses, json!({"text": {"format": {"type": "json_object"}}})),
+    ] {
+        let refusal = "output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false";
+        let server = Server::start([
+            Answer::refusal(400, "ValidationException", refusal),
+            Answer::stream(server::text_answer(&["{}"])),
+        ]);
+        let gate = Gate::before(&server.url);
+        request.as_object_mut().unwrap().extend(form.as_object().unwrap().clone());
+        let reply = gate.post(path, &request);
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let notes = reply.headers.iter().filter(|(name, _)| name == "x-pumice-note").collect::<Vec<_>>();
+        assert!(notes.iter().any(|(_, note)| note.starts_with("textFormat ")), "{notes:?}");
+        let [first, second] = &server.requests()[..] else { panic!("expected two requests") };
+        let (first, second) = (first.json(), second.json());
+        let sent = first["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"].as_str().unwrap();
+        assert_eq!(second.get("outputConfig"), None);
+        let asked = second["system"][0]["text"].as_str().unwrap();
+        assert!(asked.contains("JSON") && asked.ends_with(sent), "{asked}");
+    }
+}
+
+#[test]
 fn a_conversation_that_is_too_long_has_openais_code() {
     for message in [
         "input length and `max_tokens` exceed context limit: 180000 + 64000 > 200000",
@@ -125,6 +159,29 @@ fn refusals_have_the_status_and_type_of_the_dialect() {
             assert_eq!(reply.header("x-should-retry").is_some(), of_openai == 401, "{path} {code}");
         }
     }
+}
+
+#[test]
+fn the_log_says_why_a_body_was_refused_and_quotes_nothing_of_it() {
+    let server = Server::start([Answer::stream(server::text_answer(&["Hi"]))]);
+    let gate = Gate::before(&server.url);
+    let none = "model: expected the name of a model, found none";
+    for (path, mut request) in requests("amazon.nova-lite-v1:0", false) {
+        for (member, value, logged) in [
+            ("model", json!(null), none),
+            ("temperature", json!("a secret"), "temperature: not accepted"),
+            ("temperature", json!(["a secret"]), "temperature: expected a number, found a list"),
+        ] {
+            let given = request[member].take();
+            request[member] = value;
+            assert_eq!(gate.post(path, &request).status, 400, "{path}");
+            assert_eq!(gate.logged()["error"], logged, "{path}");
+            request[member] = given;
+        }
+    }
+    assert_eq!(gate.ask("POST", "/v1/chat/completions", &[], b"{\"a secret").status, 400);
+    let error = gate.logged()["error"].as_str().unwrap().to_owned();
+    assert!(error.starts_with("expected JSON, found a fault: EOF") && !error.contains("secret"), "{error}");
 }
 
 #[test]
