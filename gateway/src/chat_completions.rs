@@ -729,7 +729,7 @@ const PASSED_OVER: [&str; 16] = [
 
 #[cfg(test)]
 #[allow(clippy::needless_pass_by_value, reason = "reads best in tables of JSON")]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::recorded::{self, Recorded, converse, events, refused, sent, streamed};
     use pumice::converse::Message;
@@ -1186,7 +1186,7 @@ mod tests {
         serde_json::to_value(Message::new(ConversationRole::Assistant, blocks)).unwrap()
     }
 
-    fn served(recorded: &Recorded) {
+    pub(crate) fn served(recorded: &Recorded) {
         let name = &recorded.name;
         let mut encoder = Chat { include_usage: true, ..Chat::default() };
         let streamed = gathered(&streamed(&mut encoder, &recorded.events));
@@ -1222,17 +1222,6 @@ mod tests {
                 "{name}"
             );
         }
-    }
-
-    #[test]
-    fn recordings_come_back_as_they_were_said() {
-        recorded::fixtures().iter().for_each(served);
-    }
-
-    #[test]
-    #[ignore = "needs ../shared: recordings and vectors beside the project"]
-    fn captures_come_back_as_they_were_said() {
-        recorded::captures().iter().for_each(served);
     }
 
     #[test]

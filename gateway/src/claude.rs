@@ -140,9 +140,7 @@ impl Gateway {
         let mut members = serde_json::from_slice::<Members>(body)
             .map_err(|error| Failure::invalid(None, format!("the body: expected a JSON object: {error}")))?;
         let named = members.remove("model").and_then(|model| model.read::<String>().ok());
-        let named = named.ok_or_else(|| {
-            Failure::invalid("model".to_owned(), "model: expected the name of a model, found none")
-        })?;
+        let named = named.ok_or_else(Failure::no_model)?;
         tally.edit(|record| record.model.clone_from(&named));
         let id = self.names.resolve(&named).await?;
         tally.edit(|record| record.model.clone_from(&id));

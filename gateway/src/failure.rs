@@ -33,6 +33,12 @@ impl Failure {
         Self { param: param.into(), quotes: true, ..Self::new(StatusCode::BAD_REQUEST, message) }
     }
 
+    /// A request that names no model.
+    pub(crate) fn no_model() -> Self {
+        let message = "model: expected the name of a model, found none";
+        Self { quotes: false, ..Self::invalid("model".to_owned(), message) }
+    }
+
     /// A failure of this status.
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         let (openai, anthropic) = match status.as_u16() {

@@ -119,7 +119,7 @@ impl Gateway {
         match route {
             Route::Page => return page(),
             Route::Health => return self.health(),
-            Route::Ready => return self.readiness().await,
+            Route::Ready => return self.readiness(&head.headers).await,
             _ => {}
         }
         let mut tally = route.dialect().map(|dialect| Tally::begin(&self.ledger, dialect));
@@ -189,7 +189,8 @@ impl Gateway {
         text(StatusCode::OK, "ok\n".into())
     }
 
-    async fn readiness(&self) -> Response {
+    /// Whether calls can be made. Why not is for those who may call: it tells of the machine.
+    async fn readiness(&self, headers: &HeaderMap) -> Response {
         if self.is_stopping.load(Relaxed) {
             return text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into());
         }
@@ -208,7 +209,11 @@ impl Gateway {
         };
         match found {
             Ok(()) => text(StatusCode::OK, "ready\n".into()),
-            Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+            Err(why) => {
+                let may_call = matches!(admit(&self.keys, headers), Admission::Open(_));
+                let why = if may_call { &why } else { "no credentials; ask with the key for the reason" };
+                text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"))
+            }
         }
     }
 
@@ -271,7 +276,7 @@ impl Gateway {
             let data = match frame {
                 None => break,
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-                Some(Err(_)) => return Err(Failure::invalid(None, "the body is incomplete")),
+                Some(Err(_)) => return Err(Failure::new(StatusCode::BAD_REQUEST, "the body is incomplete")),
             };
             if !weight.take(data.len()) {
                 let mut failure = Failure::new(

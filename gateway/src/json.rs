@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use http::StatusCode;
 use pumice::shape::Document;
 use serde_json::value::RawValue;
 
@@ -26,6 +27,8 @@ pub(crate) struct Fault {
     at: usize,
     member: &'static str,
     words: String,
+    /// Whether the words show a value.
+    quotes: bool,
 }
 
 /// Reads a body: an object, as `translate` does. Faults and what `translate` adds to the notes get their place in front:
@@ -35,17 +38,16 @@ pub(crate) fn read<'a, T>(
     translate: impl FnOnce(Object<'a>, &mut Vec<Fault>) -> Result<T, Fault>,
 ) -> Result<(T, Vec<String>), Failure> {
     let text = std::str::from_utf8(body).map_err(|fault| {
-        Failure::invalid(
-            None,
-            format!("expected JSON in UTF-8, found another byte at {}", fault.valid_up_to()),
-        )
+        let message = format!("expected JSON in UTF-8, found another byte at {}", fault.valid_up_to());
+        Failure::new(StatusCode::BAD_REQUEST, message)
     })?;
-    let raw = serde_json::from_str::<&RawValue>(text)
-        .map_err(|fault| Failure::invalid(None, format!("expected JSON, found a fault: {fault}")))?;
+    let raw = serde_json::from_str::<&RawValue>(text).map_err(|fault| {
+        Failure::new(StatusCode::BAD_REQUEST, format!("expected JSON, found a fault: {fault}"))
+    })?;
     let whole = Json(raw.get());
     if !whole.is_bounded() {
         let message = format!("expected JSON of at most {DEEPEST} levels and {MOST} values, found more");
-        return Err(Failure::invalid(None, message));
+        return Err(Failure::new(StatusCode::BAD_REQUEST, message));
     }
     let mut notes = Vec::new();
     match whole.object().and_then(|object| translate(object, &mut notes)) {
@@ -54,7 +56,8 @@ pub(crate) fn read<'a, T>(
         }
         Err(fault) => {
             let (place, message) = fault.at_its_place(whole);
-            Err(Failure::invalid(Some(place).filter(|place| !place.is_empty()), message))
+            let failure = Failure::invalid(Some(place).filter(|place| !place.is_empty()), message);
+            Err(Failure { quotes: fault.quotes, ..failure })
         }
     }
 }
@@ -131,20 +134,24 @@ impl<'a> Json<'a> {
 
     /// The fault that this is found in place of something else.
     pub(crate) fn expected(self, expected: &str) -> Fault {
-        let found = match self.0.as_bytes().first() {
-            Some(b'{') => "an object".to_owned(),
-            Some(b'[') => "a list".to_owned(),
-            _ => match self.0.char_indices().nth(LONGEST_SHOWN) {
+        let kind = match self.0.as_bytes().first() {
+            Some(b'{') => Some("an object"),
+            Some(b'[') => Some("a list"),
+            _ => None,
+        };
+        let found = match kind {
+            Some(kind) => kind.to_owned(),
+            None => match self.0.char_indices().nth(LONGEST_SHOWN) {
                 Some((at, _)) => format!("{}…", self.0.get(..at).unwrap_or_default()),
                 None => self.0.to_owned(),
             },
         };
-        self.fault(format!("expected {expected}, found {found}"))
+        Fault { quotes: kind.is_none(), ..self.fault(format!("expected {expected}, found {found}")) }
     }
 
     /// Something to say of this value.
     pub(crate) fn fault(self, words: impl Into<String>) -> Fault {
-        Fault { at: self.at(), member: "", words: words.into() }
+        Fault { at: self.at(), member: "", words: words.into(), quotes: true }
     }
 
     fn at(self) -> usize {
@@ -200,7 +207,8 @@ impl<'a> Object<'a> {
 
     /// The fault that a member is missing.
     pub(crate) fn lacks(&self, member: &'static str, expected: &str) -> Fault {
-        Fault { at: self.whole.at(), member, words: format!("expected {expected}, found none") }
+        let words = format!("expected {expected}, found none");
+        Fault { at: self.whole.at(), member, words, quotes: false }
     }
 
     /// What was not taken and is not null.

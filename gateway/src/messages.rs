@@ -744,7 +744,7 @@ const BLOCKS: &str =
 
 #[cfg(test)]
 #[allow(clippy::needless_pass_by_value, reason = "reads best in tables of JSON")]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::recorded::{self, Recorded, converse, events, refused, sent, streamed};
     use serde_json::{Value, json};
@@ -1119,7 +1119,7 @@ mod tests {
         message
     }
 
-    fn served(recorded: &Recorded) {
+    pub(crate) fn served(recorded: &Recorded) {
         let name = &recorded.name;
         let streamed = gathered(&streamed(&mut Messages::default(), &recorded.events));
         let whole = Messages::default().whole(recorded::begin(), recorded.response.clone());
@@ -1140,17 +1140,6 @@ mod tests {
             }),
             "{name}"
         );
-    }
-
-    #[test]
-    fn recordings_come_back_as_they_were_said() {
-        recorded::fixtures().iter().for_each(served);
-    }
-
-    #[test]
-    #[ignore = "needs ../shared: recordings and vectors beside the project"]
-    fn captures_come_back_as_they_were_said() {
-        recorded::captures().iter().for_each(served);
     }
 
     #[test]

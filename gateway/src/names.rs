@@ -41,9 +41,8 @@ impl Names {
         let named = named.trim();
         if named.is_empty() {
             let choice = self.clients.settings().choose(None).ok().flatten();
-            return choice.map(pumice::settings::ModelChoice::into_model).ok_or_else(|| {
-                Failure::invalid("model".to_owned(), "model: expected the name of a model, found none")
-            });
+            let named = choice.map(pumice::settings::ModelChoice::into_model);
+            return named.ok_or_else(Failure::no_model);
         }
         // Another provider's name before a slash is how routers call a model: `openai/gpt-oss-120b`.
         let id = self.clients.settings().model_id(named).unwrap_or_else(|_| named.to_owned());

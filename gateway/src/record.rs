@@ -31,7 +31,7 @@ pub struct CallRecord {
     pub tokens: Tokens,
     /// What they cost, in US dollars.
     pub cost: Option<f64>,
-    /// How long it took to the first byte of the response's body.
+    /// How long it took to the first byte of the response's body. `None` if the call failed before there was one.
     pub first: Option<Duration>,
     /// How long all of it took.
     pub took: Duration,
@@ -174,14 +174,16 @@ impl Ledger {
             // A model that could not be called may be any text.
             let name = if record.status < 400 { record.model.as_str() } else { "" };
             let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = models.contains_key(name) || models.len() < MOST_MODELS;
+            let known = name.is_empty() || models.contains_key(name) || models.len() < MOST_MODELS;
             let name = if known { name } else { "other" };
-            let totals = models.entry(name.to_owned()).or_default();
-            let counted = [record.tokens.input, record.tokens.output, record.tokens.cached];
-            for (total, count) in totals.tokens.iter_mut().zip(counted) {
-                *total += count.unwrap_or_default();
+            if !name.is_empty() {
+                let totals = models.entry(name.to_owned()).or_default();
+                let counted = [record.tokens.input, record.tokens.output, record.tokens.cached];
+                for (total, count) in totals.tokens.iter_mut().zip(counted) {
+                    *total += count.unwrap_or_default();
+                }
+                totals.cost += record.cost.unwrap_or_default();
             }
-            totals.cost += record.cost.unwrap_or_default();
             drop(models);
             let series = (record.dialect, name.to_owned(), record.status);
             *self.series.lock().unwrap_or_else(locked).entry(series).or_default() += 1;
@@ -332,7 +334,10 @@ impl Tally {
         self.ledger.bytes_out.fetch_add(bytes as u64, Relaxed);
         let started = self.started;
         self.edit(|record| {
-            record.first.get_or_insert_with(|| started.elapsed());
+            // The body of a refusal says nothing of a model's speed.
+            if record.status < 400 {
+                record.first.get_or_insert_with(|| started.elapsed());
+            }
         });
     }
 

@@ -182,6 +182,24 @@ pub(crate) fn said(response: &ConverseResponse) -> Message {
     message
 }
 
+/// Each dialect, with a response that it gives whole and as a stream.
+fn served(recorded: &Recorded) {
+    crate::chat_completions::tests::served(recorded);
+    crate::messages::tests::served(recorded);
+    crate::responses::tests::served(recorded);
+}
+
+#[test]
+fn recordings_come_back_as_they_were_said() {
+    fixtures().iter().for_each(served);
+}
+
+#[test]
+#[ignore = "needs ../shared: recordings and vectors beside the project"]
+fn captures_come_back_as_they_were_said() {
+    captures().iter().for_each(served);
+}
+
 /// Whatever is missing from a response, or comes twice: what is sent is sound.
 #[test]
 fn events_in_any_order_are_written_as_sound_ones() {

@@ -848,7 +848,7 @@ const PARTS: &str = "input_text, input_image, input_file or output_text";
 
 #[cfg(test)]
 #[allow(clippy::needless_pass_by_value, reason = "reads best in tables of JSON")]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::recorded::{self, Recorded, converse, events, refused, sent, streamed};
     use serde_json::{Value, json};
@@ -1143,7 +1143,7 @@ mod tests {
         last
     }
 
-    fn served(recorded: &Recorded) {
+    pub(crate) fn served(recorded: &Recorded) {
         let name = &recorded.name;
         let streamed = gathered(&streamed(&mut Responses::default(), &recorded.events));
         let whole = Responses::default().whole(recorded::begin(), recorded.response.clone());
@@ -1164,17 +1164,6 @@ mod tests {
             assert_eq!(streamed["usage"]["input_tokens"], all.into_iter().flatten().sum::<u64>(), "{name}");
             assert_eq!(streamed["usage"]["output_tokens"], usage.output_tokens.unwrap_or_default(), "{name}");
         }
-    }
-
-    #[test]
-    fn recordings_come_back_as_they_were_said() {
-        recorded::fixtures().iter().for_each(served);
-    }
-
-    #[test]
-    #[ignore = "needs ../shared: recordings and vectors beside the project"]
-    fn captures_come_back_as_they_were_said() {
-        recorded::captures().iter().for_each(served);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Who may call.
 
 use http::Request;
-use pumice::Client;
+use pumice::context::Context;
 use pumice::credentials::Credentials;
 use pumice::sign::{Scope, sign};
+use pumice::{Client, Config};
 use pumice_gateway::{Key, Options};
 use serde_json::json;
 use support::server::{self, Answer, Server};
@@ -49,6 +50,38 @@ fn a_key_is_needed_everywhere_but_at_the_probes_and_the_page() {
             .flat_map(|sent| &sent.headers)
             .all(|(_, value)| !value.contains("alpha") && !value.contains("beta"))
     );
+}
+
+#[test]
+fn a_refused_key_counts_as_a_call_and_not_as_a_models_response() {
+    let server = Server::start([Answer::whole(200, "{}")]);
+    let gate = closed(&server);
+    assert_eq!(gate.post("/v1/chat/completions", &json!({})).status, 401);
+    assert_eq!(gate.logged()["firstToken"], json!(null));
+    let metrics = gate.ask("GET", "/metrics", &[("x-api-key", "alpha")], b"");
+    let text = metrics.text();
+    assert!(text.contains(r#"pumice_calls_total{dialect="chat",model="",status="401"} 1"#), "{text}");
+    assert!(text.contains("pumice_first_token_seconds_count 0\n"), "{text}");
+    assert!(text.contains("pumice_duration_seconds_count 1\n"), "{text}");
+    assert!(!text.contains("pumice_tokens_total{") && !text.contains("pumice_cost_dollars_total{"), "{text}");
+}
+
+#[test]
+fn why_it_is_not_ready_is_told_to_those_who_have_the_key() {
+    let without_credentials = |options| {
+        let context = Context::fake().with_env("AWS_EC2_METADATA_DISABLED", "true");
+        Gate::with(Client::new(Config::new().context(context).endpoint_url("http://127.0.0.1:9")), options)
+    };
+    let gate = without_credentials(Options::new().key(Key::new("alpha")));
+    for (headers, told) in
+        [(&[][..], false), (&[("x-api-key", "gamma")], false), (&[("x-api-key", "alpha")], true)]
+    {
+        let reply = gate.ask("GET", "/readyz", headers, b"");
+        assert_eq!(reply.status, 503);
+        assert_eq!(reply.text().contains("AWS_ACCESS_KEY_ID"), told, "{}", reply.text());
+    }
+    let reply = without_credentials(Options::new()).get("/readyz");
+    assert!(reply.text().contains("AWS_ACCESS_KEY_ID"), "{}", reply.text());
 }
 
 #[test]
