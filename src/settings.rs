@@ -280,13 +280,21 @@ impl Settings {
         edit::get(without_mark(text), path)
     }
 
+    /// Fails with [`ErrorKind::InvalidInput`] if a path begins with a member that is neither known nor in the text. The
+    /// error names the member that was likely meant.
+    pub fn check_path(text: &str, path: &str) -> Result<()> {
+        edit::check_first(without_mark(text), path)
+    }
+
     /// The text with a member set; comments and layout stay. The value is JSON5, or else a text as it is;
-    /// objects on the way are made as needed. Nothing is checked: [`parse`](Self::parse) does that.
+    /// objects on the way are made as needed. Nothing is checked: [`check_path`](Self::check_path) and
+    /// [`parse`](Self::parse) do that.
     pub fn set(text: &str, path: &str, value: &str) -> Result<String> {
         edit::set(without_mark(text), path, value)
     }
 
-    /// The text without a member, or `None` if there was none; comments and layout stay.
+    /// The text without a member, and without objects that held nothing else, or `None` if there was none; comments and
+    /// layout stay.
     pub fn unset(text: &str, path: &str) -> Result<Option<String>> {
         edit::unset(without_mark(text), path)
     }

@@ -1,7 +1,7 @@
 //! Which known word a misspelt one was likely meant to be.
 
-/// The known word that was likely meant: one that begins with `word`, or that differs from it in at most two letters, or
-/// a third of them.
+/// The known word that was likely meant: one that begins with `word`, or that differs from it in at most two changes of
+/// letters, or as many as a third of its letters.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count() / 3).max(2);
     let near = |known: &'a str| match known.strip_prefix(word) {
@@ -17,27 +17,36 @@ pub(crate) fn near_miss<'a>(word: &str, known: impl Iterator<Item = &'a str>) ->
     known.filter_map(|known| Some((distance(word, known, limit)?, known))).min().map(|(_, known)| known)
 }
 
-/// The Levenshtein distance of two words; `None` if it exceeds the limit.
+/// How many letters are inserted, left out, replaced, or swapped with the next one to make one word of the other
+/// (optimal string alignment). `None` if it exceeds the limit.
 fn distance(from: &str, to: &str, limit: usize) -> Option<usize> {
     let to = to.chars().collect::<Vec<_>>();
     // The time grows with the product of both lengths, and a foreign word may have any length.
     if from.chars().count().abs_diff(to.len()) > limit {
         return None;
     }
-    let mut row = (0..=to.len()).collect::<Vec<_>>();
+    let mut above = (0..=to.len()).collect::<Vec<_>>();
+    // The row before, and its letter: for letters that are swapped.
+    let mut before: Option<(Vec<usize>, char)> = None;
     for (line, left) in from.chars().enumerate() {
-        let mut diagonal = line;
-        let mut last = line + 1;
-        for (cell, right) in row.iter_mut().zip(std::iter::once(None).chain(to.iter().map(Some))) {
-            let above = *cell;
-            *cell = match right {
-                None => line + 1,
-                Some(right) => (diagonal + usize::from(left != *right)).min(above + 1).min(last + 1),
-            };
-            (diagonal, last) = (above, *cell);
+        let mut row = vec![line + 1];
+        let mut previous = None;
+        for (at, right) in to.iter().enumerate() {
+            let cell = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX - 1);
+            let mut changes = cell(&above, at) + usize::from(left != *right);
+            changes = changes.min(cell(&above, at + 1) + 1).min(cell(&row, at) + 1);
+            if let (Some((before, swapped)), Some(beside), Some(start)) =
+                (&before, previous, at.checked_sub(1))
+                && (left, *swapped) == (beside, *right)
+            {
+                changes = changes.min(cell(before, start) + 1);
+            }
+            row.push(changes);
+            previous = Some(*right);
         }
+        before = Some((std::mem::replace(&mut above, row), left));
     }
-    row.last().copied().filter(|changes| *changes <= limit)
+    above.last().copied().filter(|changes| *changes <= limit)
 }
 
 #[cfg(test)]
@@ -45,19 +54,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_are_levenshteins() {
+    fn letters_that_are_swapped_are_one_change() {
         for (from, to, changes) in [
             ("", "", 0),
             ("a", "", 1),
             ("", "abc", 3),
             ("kitten", "sitting", 3),
-            ("regoin", "region", 2),
+            ("regoin", "region", 1),
+            ("caht", "chat", 1),
+            ("caht", "call", 2),
             ("chat", "chat", 0),
         ] {
             assert_eq!(distance(from, to, 3), Some(changes), "{from} {to}");
             assert_eq!(changes.checked_sub(1).and_then(|limit| distance(from, to, limit)), None);
         }
         assert_eq!(nearest("regoin", ["region", "profile"].into_iter()), Some("region"));
+        assert_eq!(nearest("caht", ["call", "chat"].into_iter()), Some("chat"));
+        assert_eq!(nearest("vresion", ["region", "version"].into_iter()), Some("version"));
         assert_eq!(nearest("xyzzy", ["region", "profile"].into_iter()), None);
         assert_eq!(nearest("reg", ["x", "region-of-the-world"].into_iter()), Some("region-of-the-world"));
     }

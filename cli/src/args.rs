@@ -1,11 +1,9 @@
-//! The command line, as a table from which it is read and its help is written.
+//! The command line: a table, and how it is read. [`help`](crate::help), `man` and `completions` are written from it.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write as _;
 use std::path::Path;
 
 use lexopt::Arg;
-use pumice::operation::Operation;
 use pumice::spelling::nearest;
 
 use crate::failure::Failure;
@@ -23,7 +21,7 @@ pub(crate) struct Args {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Command {
     /// Shows the help of a command, or of the program.
-    Help(Option<&'static Explained>),
+    Help(Option<&'static Explained>, Detail),
     Version,
     Chat,
     Stream,
@@ -35,9 +33,19 @@ pub(crate) enum Command {
     Doctor,
     Token,
     Completions,
+    Man,
     Config,
     #[cfg(feature = "gateway")]
     Serve,
+}
+
+/// How much a help says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// `-h`
+    Short,
+    /// `--help`
+    Long,
 }
 
 /// A command and its help.
@@ -46,29 +54,43 @@ pub(crate) struct Explained {
     pub(crate) command: Command,
     pub(crate) name: &'static str,
     /// What follows the name.
-    usage: &'static str,
+    pub(crate) usage: &'static str,
     /// One line.
     pub(crate) about: &'static str,
-    /// The details.
-    more: &'static str,
-    flags: &'static [Flag],
-    /// Whether it calls Bedrock.
-    calls: bool,
+    /// The details: paragraphs, and lines that stay as they are, which begin with two spaces.
+    pub(crate) more: &'static str,
+    /// What each example does, and its command line.
+    pub(crate) examples: &'static [(&'static str, &'static str)],
+    pub(crate) flags: &'static [Flag],
+    pub(crate) needs: Needs,
     /// Whether it takes words that are not flags.
     takes_rest: bool,
+}
+
+/// What a command needs beyond the program, which decides the options in its help.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Needs {
+    /// At most the settings file.
+    Nothing,
+    /// Credentials and a region.
+    Credentials,
+    /// A call of Bedrock.
+    Calls,
 }
 
 #[derive(PartialEq, Eq)]
 pub(crate) struct Flag {
     pub(crate) long: &'static str,
     pub(crate) short: Option<char>,
-    /// What its value is called, if it has one.
+    /// What its value is called, if it has one. The name decides what shells complete.
     pub(crate) value: Option<&'static str>,
+    /// Whether it may be given more than once, each time with one more value.
+    pub(crate) repeats: bool,
     pub(crate) about: &'static str,
 }
 
 const fn flag(long: &'static str, about: &'static str) -> Flag {
-    Flag { long, short: None, value: None, about }
+    Flag { long, short: None, value: None, repeats: false, about }
 }
 
 impl Flag {
@@ -79,6 +101,11 @@ impl Flag {
 
     const fn value(mut self, value: &'static str) -> Self {
         self.value = Some(value);
+        self
+    }
+
+    const fn repeats(mut self) -> Self {
+        self.repeats = true;
         self
     }
 }
@@ -94,13 +121,25 @@ The words of the prompt are joined by spaces; put -- before words that begin wit
 if it is `-`, it is read from standard input. Without a prompt at a terminal, pumice starts a
 conversation: Ctrl-D leaves it, Ctrl-C stops a response or clears the line, Ctrl-V Ctrl-J inserts a line
 break, and a line that begins with a space stays out of the history.
+
 Only the response goes to standard output. If standard error is a terminal, it shows the model's thinking
 and a last line with the model, its tokens, their price and the time.
+
 --file takes images (PNG, JPEG, GIF, WebP), PDFs, Word or Excel files, and text; it looks at the content,
 not the name. A message has at most 20 images of 3.75 MB and 5 documents of 4.5 MB.
+
 --save writes the conversation to FILE and replaces what is there: JSON in pi-ai's form, readable by you
 only. --continue continues the conversation in a file, with its model unless -m names another, and saves
 it there or in the FILE of --save.",
+        examples: &[
+            ("Ask", "pumice chat \"Why does pumice float?\""),
+            ("Review a change", "git diff | pumice chat \"Review this:\" -"),
+            (
+                "Ask about a file, with another model",
+                "pumice chat -m us.amazon.nova-pro-v1:0 -f report.pdf \"Summarize this\"",
+            ),
+            ("Hold a conversation, and keep it", "pumice chat --save talk.json"),
+        ],
         flags: &[
             flag(
                 "model",
@@ -109,7 +148,7 @@ it there or in the FILE of --save.",
             .short('m')
             .value("MODEL"),
             flag("system", "System prompt").short('s').value("SYSTEM"),
-            flag("file", "Attach an image or a document; repeatable").short('f').value("FILE"),
+            flag("file", "Attach an image or a document").short('f').value("FILE").repeats(),
             flag("think", "Level of thinking: off, minimal, low, medium, high, xhigh or max").value("LEVEL"),
             flag("json", "Print events as JSON Lines, as `pumice stream` does"),
             flag("save", "Save the conversation in a file").value("FILE"),
@@ -118,7 +157,7 @@ it there or in the FILE of --save.",
             flag("temperature", "Sampling temperature, 0 to 1").value("T"),
             flag("strict", "Do not repair a request that the service refuses"),
         ],
-        calls: true,
+        needs: Needs::Calls,
         takes_rest: true,
     },
     Explained {
@@ -127,44 +166,66 @@ it there or in the FILE of --save.",
         usage: "",
         about: "For agents: a conversation as JSON in, events as JSON Lines out",
         more: "\
-Standard input is one JSON object in pi-ai's form: {\"model\": …, \"context\": …, \"options\": …}. Each event is
-a line, in pi-ai's form without `partial`. The last is `done` or `error` and holds the whole message;
-whatever goes wrong, there is an `error`. The history is repaired before it is sent, unless the options
-say \"repairHistory\": false.",
+Standard input is one JSON object in pi-ai's form:
+
+  {\"model\": \"amazon.nova-lite-v1:0\",
+   \"context\": {\"systemPrompt\": \"Be brief.\",
+               \"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]},
+   \"options\": {\"maxTokens\": 500, \"reasoning\": \"low\"}}
+
+Each event is a line of JSON: start, text_start, text_delta, text_end, thinking_…, toolcall_…. The last is
+done or error and holds the whole message; whatever goes wrong, there is an error:
+
+  {\"type\":\"text_delta\",\"contentIndex\":0,\"delta\":\"Hello\"}
+  {\"type\":\"done\",\"reason\":\"stop\",\"message\":{…}}
+
+The history is repaired before it is sent, unless the options say \"repairHistory\": false.",
+        examples: &[("Run one turn of an agent", "pumice stream < turn.json")],
         flags: &[],
-        calls: true,
+        needs: Needs::Calls,
         takes_rest: false,
     },
     Explained {
         command: Command::Converse,
         name: "converse",
         usage: "--request FILE|-",
-        about: "The Converse API itself: a request as JSON in, events as JSON Lines out",
+        about: "The Converse API: a request as JSON in, JSON Lines out",
         more: "\
 The request is one JSON object: the API's members and modelId, blobs in base64. The response is
 ConverseStream's: one line of JSON per event, under the API's own names.",
+        examples: &[
+            ("Call ConverseStream", "pumice converse --request request.json"),
+            (
+                "Call Converse, and print the text",
+                "pumice converse --no-stream --request request.json |\n      jq -r '.output.message.content[].text // empty'",
+            ),
+        ],
         flags: &[
             flag("request", "The request; `-` for standard input").value("FILE|-"),
             flag("no-stream", "Call Converse: the whole response as one line of JSON"),
         ],
-        calls: true,
+        needs: Needs::Calls,
         takes_rest: false,
     },
     Explained {
         command: Command::Call,
         name: "call",
         usage: "OPERATION [--request FILE|-]",
-        about: "Call an operation by name: a request as JSON in, the response as JSON out",
+        about: "Call an operation by name, with JSON in and JSON out",
         more: "\
 The request is one JSON object under the service model's own names (contentType, typeEquals), blobs in
 base64. The response has the same form, on one line; of a stream, each event is a line. All pages of a
 list are fetched. OPERATION is one of these:",
+        examples: &[
+            ("List the foundation models", "pumice call ListFoundationModels"),
+            ("Count the tokens of a request", "pumice call CountTokens --request count.json"),
+        ],
         flags: &[
             flag("request", "The request; `-` for standard input [default: an empty request]")
                 .value("FILE|-"),
             flag("raw", "InvokeModel: print only the body of the response, unchanged"),
         ],
-        calls: true,
+        needs: Needs::Calls,
         takes_rest: true,
     },
     #[cfg(feature = "gateway")]
@@ -172,25 +233,35 @@ list are fetched. OPERATION is one of these:",
         command: Command::Serve,
         name: "serve",
         usage: "",
-        about: "Serve Bedrock to programs that speak OpenAI's, Anthropic's or Bedrock's own form",
+        about: "Serve Bedrock to the SDKs of OpenAI, Anthropic and AWS",
         more: "\
 Programs call it in place of their maker's service: OPENAI_BASE_URL, ANTHROPIC_BASE_URL or
 AWS_ENDPOINT_URL_BEDROCK_RUNTIME name it. It finds credentials as every command does. ADDRESS is HOST:PORT
-(port 0 picks one) or unix:PATH. PUMICE_API_KEY or --api-key-file set the keys that callers need; without
-a key it listens on this machine only. A key file has a key per line, or name:key.
+(port 0 picks one) or unix:PATH.
+
+PUMICE_API_KEY or --api-key-file set the keys that callers need; without a key it listens on this machine
+only. A key file has a key per line, or name:key.
+
 Each call is a line on standard error, and nothing of what was said is in it. GET /healthz, /readyz and
 /metrics are for what runs it, and / is a page for people. SIGTERM and Ctrl-C let calls under way end, for
 30 seconds at most; a second one ends them.",
+        examples: &[
+            ("Serve programs on this machine", "pumice serve"),
+            (
+                "Serve the tests of a program from a recording",
+                "pumice serve --replay calls.jsonl --listen 127.0.0.1:0",
+            ),
+        ],
         flags: &[
             flag("listen", "Where to listen [default: 127.0.0.1:8790]").value("ADDRESS"),
             flag("api-key-file", "File of the keys that callers need").value("FILE"),
-            flag("allow-host", "A name that callers use for it; repeatable").value("NAME"),
-            flag("allow-origin", "An origin whose web pages may call; repeatable").value("ORIGIN"),
+            flag("allow-host", "A name that callers use for it").value("NAME").repeats(),
+            flag("allow-origin", "An origin whose web pages may call").value("ORIGIN").repeats(),
             flag("max-connections", "Most connections at a time [default: 1024]").value("N"),
             flag("log", "Log as text or json [default: text]").value("FORM"),
             flag("replay-loop", "Begin a replayed recording anew at its end"),
         ],
-        calls: true,
+        needs: Needs::Calls,
         takes_rest: false,
     },
     Explained {
@@ -201,11 +272,12 @@ Each call is a line on standard error, and nothing of what was said is in it. GE
         more: "\
 The file holds bytes of application/vnd.amazon.eventstream. If it is damaged or cut off, the frames before
 the damage are printed, then an error that says what is wrong and at which byte.",
+        examples: &[("Print the events of a recorded response", "pumice decode --events response.bin")],
         flags: &[
             flag("json", "Print each frame as JSON: {\"headers\":{…},\"payload\":…}"),
             flag("events", "Print each event as `pumice converse` does, with exceptions and errors"),
         ],
-        calls: false,
+        needs: Needs::Nothing,
         takes_rest: true,
     },
     Explained {
@@ -215,18 +287,26 @@ the damage are printed, then an error that says what is wrong and at which byte.
         about: "List the models that can be called, or show one",
         more: "\
 `list` shows the models of the settings file, then those of the service for this account and region. The
-service's list is cached for an hour, or as long as the settings say. `show MODEL` shows all that is known
-of one model, and the inference profiles that serve it. Prices are in US dollars per million tokens.",
+service's list is cached for an hour, or as long as the settings say.
+
+`show MODEL` shows all that is known of one model, and the inference profiles that serve it. Prices are in
+US dollars per million tokens.",
+        examples: &[
+            ("List the models that can be called", "pumice models list"),
+            (
+                "See why a model cannot be called",
+                "pumice models show anthropic.claude-sonnet-4-5-20250929-v1:0",
+            ),
+        ],
         flags: &[
             flag("json", "Print one line of JSON"),
             flag("plain", "Print one model per line: amazon-bedrock/ID"),
-            flag("provider", "Only models of this provider: its name, or what ids begin with")
-                .value("NAME"),
+            flag("provider", "Only models of this provider: its name, or what ids begin with").value("NAME"),
             flag("all", "Include models that cannot be called, with the reason"),
             flag("refresh", "Call the service even if a list is cached"),
             flag("local", "Only the models of the settings file; use no network"),
         ],
-        calls: true,
+        needs: Needs::Calls,
         takes_rest: true,
     },
     Explained {
@@ -236,11 +316,17 @@ of one model, and the inference profiles that serve it. Prices are in US dollars
         about: "Read, set or remove members of the settings file",
         more: "\
 The file is that of --config, else of PUMICE_CONFIG, else pumice/config.json5 in the configuration folder.
-It is JSON5 in the form of OpenClaw's. PATH is like agents.defaults.model.primary or
+It is JSON5 in the form of OpenClaw's.
+
+PATH is like agents.defaults.model.primary, for which `model` is short, or
 models.providers[\"amazon-bedrock\"].models[0]. VALUE is JSON5, or else plain text. `set` checks the whole
 file before it writes it, and keeps comments. `show` prints the members that pumice reads, without secrets.",
+        examples: &[
+            ("Choose the model of every call", "pumice config set model us.amazon.nova-pro-v1:0"),
+            ("See the settings that have an effect", "pumice config show"),
+        ],
         flags: &[],
-        calls: false,
+        needs: Needs::Nothing,
         takes_rest: true,
     },
     Explained {
@@ -252,60 +338,86 @@ file before it writes it, and keeps comments. `show` prints the members that pum
 Looks for credentials as a call would, and asks the same services: STS, IAM Identity Center, the sign-in
 service, the container or the EC2 instance. Shows where they come from, when they expire, the region and
 what named it, and the outcome of each source that was asked. Exit code 3 if there are none.",
+        examples: &[("See which credentials are used", "pumice auth")],
         flags: &[
             flag("json", "Print one line of JSON, without secrets"),
             flag("offline", "Ask no service and run no command; show which would be asked or run"),
         ],
-        calls: false,
+        needs: Needs::Credentials,
         takes_rest: false,
     },
     Explained {
         command: Command::Doctor,
         name: "doctor",
         usage: "[MODEL]",
-        about: "Check everything that a call needs, and say what to do about what is wrong",
+        about: "Check everything that a call needs, and say what to do",
         more: "\
 Looks at the settings, the AWS files, the credentials and whose they are, the region, proxy, name look-up,
 connection, TLS and clock, and lists models and inference profiles. Of the MODEL: whether it is known and
 called by this id, the account's access to it, the profile to use, and what a call takes off the quota.
 Each line is ok, warn or fail, with a hint where something can be done. No secret is printed. The exit code
 is 0 if nothing fails, or else the one that a call would end with.",
+        examples: &[
+            ("Check everything", "pumice doctor"),
+            ("Check a model too, with a call of one word", "pumice doctor --probe us.amazon.nova-lite-v1:0"),
+        ],
         flags: &[
             flag("probe", "Ask the MODEL for one word; show the time to the first token and the price"),
             flag("json", "Print one line of JSON, without secrets"),
         ],
-        calls: false,
+        needs: Needs::Credentials,
         takes_rest: true,
     },
     Explained {
         command: Command::Token,
         name: "token",
         usage: "",
-        about: "Make a short-term Bedrock API key of the credentials, for programs that take only a key",
+        about: "Make a short-term Bedrock API key from the credentials",
         more: "\
-Prints the key alone, and on standard error when it ends: after --ttl, or with the credentials it is made
-of if they end before. No service is asked but those that give credentials. The key is valid in one region.
-AWS_BEARER_TOKEN_BEDROCK=$(pumice token) claude",
+For programs that take only a key. Prints the key alone, and on standard error when it ends: after --ttl, or with the credentials it is made
+of if they end before. No service is asked but those that give credentials. The key is valid in one region.",
+        examples: &[(
+            "Give Claude Code a key of one hour",
+            "AWS_BEARER_TOKEN_BEDROCK=$(pumice token --ttl 3600) claude",
+        )],
         flags: &[flag("ttl", "How long the key is valid, at most 43200 [default: 43200]").value("SECONDS")],
-        calls: false,
+        needs: Needs::Credentials,
         takes_rest: false,
     },
     Explained {
         command: Command::Completions,
         name: "completions",
-        usage: "bash|zsh|fish",
+        usage: "bash|zsh|fish|powershell",
         about: "Print shell completions",
         more: "\
-bash: source <(pumice completions bash)
-zsh:  source <(pumice completions zsh), after compinit
-fish: pumice completions fish | source",
+Put one of these where your shell starts:
+
+  source <(pumice completions bash)     # ~/.bashrc
+  source <(pumice completions zsh)      # ~/.zshrc, after compinit
+  pumice completions fish | source      # ~/.config/fish/config.fish
+  pumice completions powershell | Out-String | Invoke-Expression   # $PROFILE
+
+`pumice completions models` prints the ids of the models that are cached or in the settings file, without
+network. The shells complete -m with them.",
+        examples: &[("Try them in this shell", "source <(pumice completions bash)")],
         flags: &[],
-        calls: false,
+        needs: Needs::Nothing,
         takes_rest: true,
+    },
+    Explained {
+        command: Command::Man,
+        name: "man",
+        usage: "",
+        about: "Print the manual page",
+        more: "",
+        examples: &[("Read it", "pumice man | man -l -")],
+        flags: &[],
+        needs: Needs::Nothing,
+        takes_rest: false,
     },
 ];
 
-static CALL_FLAGS: [Flag; 6] = [
+pub(crate) static CALL_FLAGS: [Flag; 6] = [
     flag("auto-profile", "Call the model through an inference profile if only that serves it"),
     flag("patient", "Wait out throttling and lack of capacity, up to 10 minutes"),
     flag("record", "Record requests and responses in a file").value("FILE"),
@@ -314,26 +426,32 @@ static CALL_FLAGS: [Flag; 6] = [
     flag("replay-speed", "Replay X times as fast as recorded [default: at once]").value("X"),
 ];
 
-static GLOBAL_FLAGS: [Flag; 11] = [
+/// Who calls, and where: for commands that need credentials.
+pub(crate) static AWS_FLAGS: [Flag; 6] = [
     flag(
         "region",
-        "AWS region [default: AWS_REGION, AWS_DEFAULT_REGION, profile, endpoint URL, settings, instance, us-east-1]",
+        "AWS region [default: AWS_REGION, AWS_DEFAULT_REGION, profile, endpoint URL, settings, instance, \
+         us-east-1]",
     )
     .value("REGION"),
     flag(
         "profile",
-        "AWS profile, before credentials of the environment [default: PUMICE_PROFILE, AWS_PROFILE, the settings]",
+        "AWS profile, before credentials of the environment [default: PUMICE_PROFILE, AWS_PROFILE, the \
+         settings]",
     )
-    .value("NAME"),
+    .value("PROFILE"),
     flag("endpoint-url", "URL of the runtime, such as a gateway").value("URL"),
     flag("project", "Bedrock project of the calls, by id or ARN [default: the settings]").value("ID"),
-    flag("config", "Settings file [default: PUMICE_CONFIG, pumice/config.json5 of the platform]")
-        .value("FILE"),
     flag("no-credential-cache", "Do not cache the keys of roles on disk"),
     flag("timeout", "Give up after SECONDS without data [default: 300]").value("SECONDS"),
+];
+
+pub(crate) static GLOBAL_FLAGS: [Flag; 5] = [
+    flag("config", "Settings file [default: PUMICE_CONFIG, pumice/config.json5 of the platform]")
+        .value("FILE"),
     flag("verbose", "Log each step to standard error").short('v'),
     flag("color", "Colors on standard error: auto, always or never").value("WHEN"),
-    flag("help", "Show help").short('h'),
+    flag("help", "Show help: -h in short, --help in full").short('h'),
     flag("version", "Print the version").short('V'),
 ];
 
@@ -347,6 +465,7 @@ impl Args {
         let mut explained: Option<&'static Explained> = None;
         let mut flags = Vec::new();
         let mut rest = Vec::new();
+        let mut detail = Detail::Short;
         loop {
             // A value may be a negative number; no flag begins with a digit.
             if explained.is_some_and(|explained| explained.command == Command::Config)
@@ -362,6 +481,7 @@ impl Args {
             let flag = match arg {
                 // People also type `pumice help chat`.
                 Arg::Value(word) if explained.is_none() && word == "help" => {
+                    detail = Detail::Long;
                     flags.push(("help", OsString::new()));
                     continue;
                 }
@@ -374,6 +494,10 @@ impl Args {
                     rest.push(word);
                     continue;
                 }
+                Arg::Short('h') => {
+                    flags.push(("help", OsString::new()));
+                    continue;
+                }
                 Arg::Long(name) => flags_of(explained).find(|flag| flag.long == name).ok_or_else(|| {
                     let near = nearest(name, flags_of(explained).map(|flag| flag.long));
                     let near = near.map(|near| format!("; did you mean --{near}?")).unwrap_or_default();
@@ -383,6 +507,9 @@ impl Args {
                     .find(|flag| flag.short == Some(short))
                     .ok_or_else(|| wrong(format!("there is no flag -{short}"), explained))?,
             };
+            if flag.long == "help" {
+                detail = Detail::Long;
+            }
             let value = match flag.value {
                 Some(_) => parser.value().map_err(|error| wrong(error.to_string(), explained))?,
                 None => OsString::new(),
@@ -392,11 +519,11 @@ impl Args {
 
         let asked = |name| flags.iter().any(|(flag, _)| *flag == name);
         let command = match explained {
-            _ if asked("help") => Command::Help(explained),
+            _ if asked("help") => Command::Help(explained, detail),
             _ if asked("version") => Command::Version,
             Some(explained) => explained.command,
             None if flags.is_empty() => {
-                return Err(Failure::usage("expected a command").hint("run pumice --help for the list"));
+                return Err(Failure::usage("expected a command"));
             }
             None => {
                 return Err(Failure::usage("expected a command, found only flags")
@@ -473,8 +600,9 @@ pub(crate) fn commands() -> &'static [Explained] {
 pub(crate) fn flags_of(explained: Option<&'static Explained>) -> impl Iterator<Item = &'static Flag> {
     let own = explained.map_or(&[][..], |explained| explained.flags);
     // Before the command is known, it may be one that takes the flags of calls.
-    let calls = if explained.is_none_or(|explained| explained.calls) { &CALL_FLAGS[..] } else { &[] };
-    own.iter().chain(calls).chain(&GLOBAL_FLAGS)
+    let calls = explained.is_none_or(|explained| explained.needs == Needs::Calls);
+    let calls = if calls { &CALL_FLAGS[..] } else { &[] };
+    own.iter().chain(calls).chain(&AWS_FLAGS).chain(&GLOBAL_FLAGS)
 }
 
 fn command_named(word: &OsStr) -> Result<&'static Explained, Failure> {
@@ -499,80 +627,6 @@ fn wrong(message: String, explained: Option<&'static Explained>) -> Failure {
     Failure::usage(message).hint(format!("run pumice{name} --help"))
 }
 
-/// The help of a command, or of the program.
-pub(crate) fn help(topic: Option<&'static Explained>) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = match topic {
-        Some(explained) => explain(&mut text, explained),
-        None => overview(&mut text),
-    };
-    text
-}
-
-fn overview(text: &mut String) -> std::fmt::Result {
-    text.push_str("pumice: a lean Amazon Bedrock client\n\nUsage: pumice COMMAND [OPTIONS]\n\nCommands:\n");
-    for explained in COMMANDS {
-        writeln!(text, "  {:<12} {}", explained.name, explained.about)?;
-    }
-    text.push_str("\nGlobal options:\n");
-    list(text, &GLOBAL_FLAGS)?;
-    text.push_str("\nCall options:\n");
-    list(text, &CALL_FLAGS)?;
-    text.push_str(
-        "
-Credentials are looked for in AWS_BEARER_TOKEN_BEDROCK; in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-(with AWS_SESSION_TOKEN); in the profile (keys, role_arn, web_identity_token_file, sso_session,
-login_session, credential_process); in AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN; and from the
-container's or the EC2 instance's role. With --profile, the first two are skipped. Secrets are never
-flags. `pumice auth` shows which are used, and why others are not.
-
-Exit codes: 0 done; 1 the service refused or the model failed; 2 wrong usage; 3 credentials or access;
-4 temporary, before any output; 5 failed after output had begun; 130 Ctrl-C.
-
-`pumice COMMAND --help` shows the help of a command.
-",
-    );
-    Ok(())
-}
-
-fn explain(text: &mut String, explained: &Explained) -> std::fmt::Result {
-    writeln!(text, "{}\n\nUsage: pumice {} [OPTIONS] {}", explained.about, explained.name, explained.usage)?;
-    if !explained.more.is_empty() {
-        writeln!(text, "\n{}", explained.more)?;
-    }
-    if explained.command == Command::Call {
-        let mut column = WIDEST;
-        for operation in Operation::ALL {
-            let name = operation.name();
-            let begin = if column + name.len() < WIDEST { " " } else { "\n  " };
-            column = if begin == " " { column + 1 + name.len() } else { 2 + name.len() };
-            text.extend([begin, name]);
-        }
-        text.push('\n');
-    }
-    if !explained.flags.is_empty() {
-        text.push_str("\nOptions:\n");
-        list(text, explained.flags)?;
-    }
-    if explained.calls {
-        text.push_str("\nCall options:\n");
-        list(text, &CALL_FLAGS)?;
-    }
-    text.push_str("\nGlobal options:\n");
-    list(text, &GLOBAL_FLAGS)
-}
-
-fn list(text: &mut String, flags: &[Flag]) -> std::fmt::Result {
-    for flag in flags {
-        let short = flag.short.map_or("   ".into(), |short| format!("-{short},"));
-        let value = flag.value.map(|value| format!(" {value}")).unwrap_or_default();
-        let name = format!("{short} --{}{value}", flag.long);
-        writeln!(text, "  {name:<26} {}", flag.about)?;
-    }
-    Ok(())
-}
-
 /// The commands that this program was built without, and the features that have them.
 const LEFT_OUT: &[(&str, &str)] = &[
     #[cfg(not(feature = "bulk"))]
@@ -582,9 +636,6 @@ const LEFT_OUT: &[(&str, &str)] = &[
     #[cfg(not(feature = "gateway"))]
     ("serve", "gateway"),
 ];
-
-/// The longest line of a list in a help, in characters.
-const WIDEST: usize = 100;
 
 #[cfg(test)]
 mod tests {

@@ -1,24 +1,33 @@
-//! `pumice completions SHELL`: shell completions, made from the table of commands.
+//! `pumice completions SHELL`: shell completions, written from the table of commands; and the ids that they complete.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
+use pumice::context::Context;
+use pumice::conversation::ThinkingLevel;
+use pumice::models::Directory;
 use pumice::operation::Operation;
+use pumice::settings::Settings;
 
 use crate::args::{Args, Explained, Flag, commands, flags_of};
 use crate::failure::Failure;
 use crate::output;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let expected = "bash, zsh, fish or powershell";
     let [word] = args.rest.as_slice() else {
-        return Err(Failure::usage("expected one SHELL: bash, zsh or fish"));
+        return Err(Failure::usage(format!("expected one SHELL: {expected}"))
+            .hint("for the shell that you use now: pumice completions \"$(basename \"$SHELL\")\""));
     };
     let script = match word.to_str() {
         Some("bash") => bash,
         Some("zsh") => zsh,
         Some("fish") => fish,
+        Some("powershell" | "pwsh") => powershell,
+        Some("models") => return models(args),
         _ => {
             let found = word.to_string_lossy();
-            return Err(Failure::usage(format!("expected bash, zsh or fish, found {found:?}")));
+            return Err(Failure::usage(format!("expected {expected}, found {found:?}")));
         }
     };
     let mut text = String::new();
@@ -27,109 +36,239 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     output::print(&text)
 }
 
-/// The words that may follow a command first.
-fn words_of(command: &Explained) -> Vec<&'static str> {
-    match command.name {
-        "call" => Operation::ALL.iter().map(|operation| operation.name()).collect(),
-        "completions" => vec!["bash", "zsh", "fish"],
-        "config" => vec!["get", "set", "unset", "path", "show"],
-        "models" => vec!["list", "show"],
-        _ => Vec::new(),
+/// Prints the ids of models that are known without network: of the settings, and of the newest cached list.
+fn models(args: &Args) -> Result<(), Failure> {
+    let context = Context::real();
+    let settings = Settings::load(&context, args.path("config"))?;
+    let mut ids = settings.aliases.into_keys().chain(settings.primary).collect::<BTreeSet<_>>();
+    ids.extend(settings.models.into_iter().map(|model| model.id));
+    if let Some(list) = Directory::newest_kept(&context) {
+        let candidates = list.candidates();
+        let callable = candidates.iter().filter(|candidate| candidate.reason.is_none());
+        ids.extend(callable.map(|candidate| candidate.id.to_owned()));
+    }
+    let mut text = String::new();
+    for id in &ids {
+        text.extend([&*output::one_line(id), "\n"]);
+    }
+    output::print(&text)
+}
+
+/// What a shell offers as a value.
+#[derive(PartialEq, Eq)]
+enum Values {
+    Files,
+    Models,
+    Words(Vec<&'static str>),
+    /// Only the user knows.
+    Unknown,
+}
+
+/// The values of an option, by what its value is called.
+fn values_of(flag: &Flag) -> Option<Values> {
+    Some(match flag.value? {
+        "FILE" | "FILE|-" => Values::Files,
+        "MODEL" => Values::Models,
+        "LEVEL" => Values::Words(ThinkingLevel::NAMES.to_vec()),
+        "WHEN" => Values::Words(vec!["auto", "always", "never"]),
+        "FORM" => Values::Words(vec!["text", "json"]),
+        _ => Values::Unknown,
+    })
+}
+
+/// What may follow a command first.
+fn words_of(command: &str) -> Values {
+    match command {
+        "call" => Values::Words(Operation::ALL.iter().map(|one| one.name()).collect()),
+        "completions" => Values::Words(vec!["bash", "zsh", "fish", "powershell"]),
+        "config" => Values::Words(vec!["get", "set", "unset", "path", "show"]),
+        "doctor" => Values::Models,
+        "help" => Values::Words(commands().iter().map(|command| command.name).collect()),
+        "models" => Values::Words(vec!["list", "show"]),
+        _ => Values::Files,
     }
 }
 
-fn names<'a>(flags: impl Iterator<Item = &'a Flag>) -> String {
-    flags.map(|flag| format!("--{}", flag.long)).collect::<Vec<_>>().join(" ")
+/// The names of an option as they are typed.
+fn typed(flag: &Flag) -> Vec<String> {
+    let short = flag.short.map(|short| format!("-{short}"));
+    short.into_iter().chain([format!("--{}", flag.long)]).collect()
+}
+
+/// The commands and `help`, with what is said of each.
+fn named() -> impl Iterator<Item = (&'static str, &'static str)> {
+    commands()
+        .iter()
+        .map(|command| (command.name, command.about))
+        .chain([("help", "Show the help of a command")])
+}
+
+fn all(separator: &str) -> String {
+    named().map(|(name, _)| name).collect::<Vec<_>>().join(separator)
+}
+
+/// The options of all commands that take a value, by their names, once each.
+fn with_values() -> Vec<(Vec<String>, Values)> {
+    let mut options: Vec<(Vec<String>, Values)> = Vec::new();
+    for flag in commands().iter().flat_map(|command| flags_of(Some(command))) {
+        let names = typed(flag);
+        if let Some(values) = values_of(flag).filter(|_| options.iter().all(|(known, _)| *known != names)) {
+            options.push((names, values));
+        }
+    }
+    options
 }
 
 fn bash(text: &mut String) -> fmt::Result {
-    let all = commands().iter().map(|command| command.name).collect::<Vec<_>>().join(" ");
-    writeln!(
+    // Bash divides words at `:` and `=`, which ids and options contain, so the line is divided here.
+    write!(
         text,
-        "_pumice() {{\n    local word=\"${{COMP_WORDS[COMP_CWORD]}}\" command= flags= words= i at"
+        r#"_pumice() {{
+    local line="${{COMP_LINE:0:COMP_POINT}}" command= at=0 flags= words= i parts
+    read -ra parts <<< "$line"
+    [[ "$line" == *[[:space:]] ]] && parts+=("")
+    local last=$((${{#parts[@]}} - 1))
+    local word="${{parts[last]}}" before="${{parts[last - 1]}}"
+    local cut="${{word%"${{word##*[:=]}}"}}"
+    [[ "$word" == --*=* ]] && before="${{word%%=*}}" word="${{word#*=}}"
+    for ((i = 1; i < last; i++)); do
+        case " {} " in *" ${{parts[i]}} "*) command="${{parts[i]}}" at=$i; break ;; esac
+    done
+    case "$command" in
+"#,
+        all(" ")
     )?;
-    writeln!(text, "    for ((i = 1; i < COMP_CWORD; i++)); do")?;
-    writeln!(
-        text,
-        "        case \" {all} \" in *\" ${{COMP_WORDS[i]}} \"*) command=\"${{COMP_WORDS[i]}}\"; at=$i; break ;; esac"
-    )?;
-    writeln!(text, "    done\n    case \"$command\" in")?;
-    for command in commands() {
-        let words = match words_of(command).join(" ") {
-            words if words.is_empty() => String::new(),
-            words => format!("; words=\"{words}\""),
+    for (name, _) in named() {
+        let command = commands().iter().find(|command| command.name == name);
+        let flags = flags_of(command).flat_map(typed).collect::<Vec<_>>().join(" ");
+        let words = match words_of(name) {
+            Values::Words(words) => format!("; words=\"{}\"", words.join(" ")),
+            Values::Models => "; words=models".to_owned(),
+            _ => String::new(),
         };
-        writeln!(text, "        {}) flags=\"{}\"{words} ;;", command.name, names(flags_of(Some(command))))?;
+        writeln!(text, "        {name}) flags=\"{flags}\"{words} ;;")?;
     }
-    writeln!(text, "        *) flags=\"{}\" ;;\n    esac", names(flags_of(None)))?;
-    writeln!(text, "    if [[ \"$word\" == -* ]]; then COMPREPLY=($(compgen -W \"$flags\" -- \"$word\"))")?;
-    writeln!(text, "    elif [[ -z \"$command\" ]]; then COMPREPLY=($(compgen -W \"{all}\" -- \"$word\"))")?;
-    // After its first word, a command takes files; one without words of its own takes files at once.
     writeln!(
         text,
-        "    elif ((COMP_CWORD == at + 1)); then COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))"
+        "        *) flags=\"{}\" ;;\n    esac",
+        flags_of(None).flat_map(typed).collect::<Vec<_>>().join(" ")
     )?;
-    writeln!(text, "    else COMPREPLY=(); fi\n}}\ncomplete -o default -F _pumice pumice")
+    writeln!(text, "    COMPREPLY=()\n    case \"$before\" in")?;
+    for (names, values) in with_values() {
+        let action = match values {
+            Values::Files => "compopt -o default 2> /dev/null; return".to_owned(),
+            Values::Models => "words=models".to_owned(),
+            Values::Words(words) => format!("words=\"{}\"", words.join(" ")),
+            Values::Unknown => "return".to_owned(),
+        };
+        writeln!(text, "        {}) {action} ;;", names.join("|"))?;
+    }
+    text.push_str(
+        r#"        *)
+            if [[ "$word" == -* ]]; then words="$flags"
+            elif [[ -z "$command" ]]; then words="ALL"
+            elif [[ "$command ${parts[at + 1]}" == "models show" ]] && ((last == at + 2)); then words=models
+            elif ((last > at + 1)) || [[ -z "$words" ]]; then compopt -o default 2> /dev/null; return; fi ;;
+    esac
+    [[ "$words" == models ]] && words="$("${parts[0]}" completions models 2> /dev/null)"
+    local IFS=$' \t\n'
+    COMPREPLY=($(compgen -W "$words" -- "$word"))
+    [[ "$cut" == --*= ]] || COMPREPLY=("${COMPREPLY[@]#"$cut"}")
+}
+complete -F _pumice pumice
+"#
+        .replace("ALL", &all(" "))
+        .as_str(),
+    );
+    Ok(())
 }
 
 fn zsh(text: &mut String) -> fmt::Result {
     // In a description, these characters would end it or begin something else.
     let plain = |about: &str| about.replace('\'', "’").replace(['[', ']'], "").replace(':', "\\:");
-    let spec = |flag: &Flag| {
-        let value = match flag.value {
-            Some(value) if value.starts_with("FILE") => format!(":{}:_files", plain(value)),
-            Some(value) => format!(":{}: ", plain(value)),
-            None => String::new(),
-        };
-        format!("'--{}[{}]{value}'", flag.long, plain(flag.about))
+    let action = |values: &Values| match values {
+        Values::Files => "_files".to_owned(),
+        Values::Models => "_pumice_models".to_owned(),
+        Values::Words(words) => format!("({})", words.join(" ")),
+        Values::Unknown => " ".to_owned(),
     };
-    writeln!(text, "#compdef pumice\n_pumice() {{\n    local -a commands\n    commands=(")?;
-    for command in commands() {
-        writeln!(text, "        '{}:{}'", command.name, plain(command.about))?;
+    let spec = |flag: &Flag| {
+        let names = typed(flag);
+        let value = flag.value.zip(values_of(flag));
+        let value = value.map(|(name, values)| format!(":{}:{}", plain(name), action(&values)));
+        let about = format!("'[{}]{}'", plain(flag.about), value.unwrap_or_default());
+        // Otherwise an option is offered once.
+        let once = if flag.repeats { "'*'".to_owned() } else { format!("'({})'", names.join(" ")) };
+        match names.as_slice() {
+            [name] => format!("{once}{name}{about}"),
+            names => format!("{once}{{{}}}{about}", names.join(",")),
+        }
+    };
+    let specs = |command| flags_of(command).map(spec).collect::<Vec<_>>().join(" ");
+    text.push_str(
+        "#compdef pumice\n_pumice_models() {\n    local -a ids\n    ids=(${(f)\"$(_call_program models pumice completions models 2> \
+         /dev/null)\"})\n    compadd -a ids\n}\n_pumice() {\n    local -a commands\n    commands=(\n",
+    );
+    for (name, about) in named() {
+        writeln!(text, "        '{name}:{}'", plain(about))?;
     }
-    writeln!(text, "    )\n    local command=${{words[(r)({})]}}", alternatives())?;
-    writeln!(text, "    case $command in")?;
-    for command in commands() {
-        let specs = flags_of(Some(command)).map(spec).collect::<Vec<_>>().join(" ");
-        let words = words_of(command).join(" ");
-        let first = if words.is_empty() { String::new() } else { format!("'2: :({words})' ") };
-        writeln!(text, "        {}) _arguments {specs} {first}'*: :_files' ;;", command.name)?;
+    writeln!(text, "    )\n    local command=${{words[(r)({})]}}\n    case $command in", all("|"))?;
+    for (name, _) in named() {
+        let command = commands().iter().find(|command| command.name == name);
+        let first = match words_of(name) {
+            Values::Files => String::new(),
+            values => format!("'2: :{}' ", action(&values)),
+        };
+        let second = if name == "models" { "'3: :_pumice_models' " } else { "" };
+        writeln!(text, "        {name}) _arguments {} {first}{second}'*: :_files' ;;", specs(command))?;
     }
-    let specs = flags_of(None).map(spec).collect::<Vec<_>>().join(" ");
     writeln!(
         text,
-        "        *) _arguments {specs} '1:command:{{_describe command commands}}' ;;\n    esac\n}}"
+        "        *) _arguments {} '1:command:{{_describe command commands}}' ;;\n    esac\n}}",
+        specs(None)
     )?;
     writeln!(text, "if [ \"$funcstack[1]\" = _pumice ]; then _pumice \"$@\"; else compdef _pumice pumice; fi")
 }
 
 fn fish(text: &mut String) -> fmt::Result {
     let quoted = |about: &str| about.replace('\\', "\\\\").replace('\'', "\\'");
-    let none = format!("not __fish_seen_subcommand_from {}", alternatives().replace('|', " "));
-    for command in commands() {
-        writeln!(
-            text,
-            "complete -c pumice -f -n '{none}' -a {} -d '{}'",
-            command.name,
-            quoted(command.about)
-        )?;
+    let none = format!("not __fish_seen_subcommand_from {}", all(" "));
+    let offered = |values: &Values| match values {
+        Values::Files => None,
+        Values::Models => Some("(pumice completions models 2> /dev/null)".to_owned()),
+        Values::Words(words) => Some(words.join(" ")),
+        Values::Unknown => Some(String::new()),
+    };
+    for (name, about) in named() {
+        writeln!(text, "complete -c pumice -f -n '{none}' -a {name} -d '{}'", quoted(about))?;
     }
-    for command in commands() {
-        let words = words_of(command).join(" ");
-        if !words.is_empty() {
-            let first = format!(
-                "__fish_seen_subcommand_from {}; and not __fish_seen_subcommand_from {words}",
-                command.name
-            );
-            writeln!(text, "complete -c pumice -f -n '{first}' -a '{words}'")?;
+    for (name, _) in named() {
+        let seen = format!("__fish_seen_subcommand_from {name}");
+        let values = words_of(name);
+        let condition = match &values {
+            // A command's own words are offered until one of them is there.
+            Values::Words(words) => {
+                format!("{seen}; and not __fish_seen_subcommand_from {}", words.join(" "))
+            }
+            _ => seen,
+        };
+        if let Some(offered) = offered(&values) {
+            writeln!(text, "complete -c pumice -f -n '{condition}' -a '{offered}'")?;
         }
     }
+    let shown = "__fish_seen_subcommand_from models; and __fish_seen_subcommand_from show";
+    writeln!(
+        text,
+        "complete -c pumice -f -n '{shown}' -a '{}'",
+        offered(&Values::Models).unwrap_or_default()
+    )?;
     let mut line = |condition: &str, flag: &Flag| {
         let short = flag.short.map(|short| format!(" -s {short}")).unwrap_or_default();
-        let value = match flag.value {
-            Some(value) if value.starts_with("FILE") => " -r -F",
-            Some(_) => " -x",
-            None => "",
+        let value = match values_of(flag).as_ref().map(offered) {
+            None => String::new(),
+            Some(None) => " -r -F".to_owned(),
+            Some(Some(offered)) if offered.is_empty() => " -x".to_owned(),
+            Some(Some(offered)) => format!(" -x -a '{offered}'"),
         };
         writeln!(
             text,
@@ -139,12 +278,86 @@ fn fish(text: &mut String) -> fmt::Result {
         )
     };
     flags_of(None).try_for_each(|flag| line(&none, flag))?;
-    commands().iter().try_for_each(|command| {
+    commands().iter().try_for_each(|command: &Explained| {
         let condition = format!("__fish_seen_subcommand_from {}", command.name);
         flags_of(Some(command)).try_for_each(|flag| line(&condition, flag))
     })
 }
 
-fn alternatives() -> String {
-    commands().iter().map(|command: &Explained| command.name).collect::<Vec<_>>().join("|")
+fn powershell(text: &mut String) -> fmt::Result {
+    let list = |words: &mut dyn Iterator<Item = String>| {
+        words.map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ")
+    };
+    let words = |words: &[&str]| list(&mut words.iter().map(|word| (*word).to_owned()));
+    let flags = |command| list(&mut flags_of(command).flat_map(typed));
+    text.push_str(
+        "Register-ArgumentCompleter -Native -CommandName pumice -ScriptBlock {\n    \
+         param($wordToComplete, $commandAst, $cursorPosition)\n    $commands = @{\n",
+    );
+    for (name, about) in named() {
+        writeln!(text, "        '{name}' = '{}'", about.replace('\'', "''"))?;
+    }
+    text.push_str("    }\n    $flags = @{\n");
+    writeln!(text, "        '' = @({})", flags(None))?;
+    for (name, _) in named() {
+        writeln!(
+            text,
+            "        '{name}' = @({})",
+            flags(commands().iter().find(|command| command.name == name))
+        )?;
+    }
+    text.push_str("    }\n    $words = @{\n");
+    for (name, _) in named() {
+        match words_of(name) {
+            Values::Words(own) => writeln!(text, "        '{name}' = @({})", words(&own))?,
+            Values::Models => writeln!(text, "        '{name}' = @('models')")?,
+            _ => {}
+        }
+    }
+    text.push_str("    }\n    $values = @{\n");
+    for (names, values) in with_values() {
+        let values = match values {
+            Values::Models => "@('models')".to_owned(),
+            Values::Words(own) => format!("@({})", words(&own)),
+            // PowerShell completes paths itself where nothing is offered.
+            Values::Files | Values::Unknown => "@()".to_owned(),
+        };
+        for name in names {
+            writeln!(text, "        '{name}' = {values}")?;
+        }
+    }
+    text.push_str(
+        r#"    }
+    $parts = @($commandAst.CommandElements | Where-Object { $_.Extent.EndOffset -lt $cursorPosition } |
+        Select-Object -Skip 1 | ForEach-Object { $_.ToString() })
+    $command = $parts | Where-Object { $commands.ContainsKey($_) } | Select-Object -First 1
+    $before = if ($parts.Count -gt 0) { $parts[-1] } else { '' }
+    $offered = if ($values.ContainsKey($before)) { $values[$before] }
+        elseif ($wordToComplete -like '-*') { $flags["$command"] }
+        elseif (-not $command) { $commands.Keys | Sort-Object }
+        elseif ($command -eq 'models' -and $before -eq 'show') { 'models' }
+        elseif ($before -eq $command -and $words.ContainsKey($command)) { $words[$command] }
+    if ("$offered" -eq 'models') { $offered = & pumice completions models 2> $null }
+    $offered | Where-Object { $_ -like "$wordToComplete*" } | ForEach-Object {
+        $about = if (-not $command -and $commands.ContainsKey($_)) { $commands[$_] } else { $_ }
+        [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $about)
+    }
+}
+"#,
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_has_the_same_values_in_all_commands() {
+        for flag in commands().iter().flat_map(|command| flags_of(Some(command))) {
+            let options = with_values();
+            let known = options.iter().find(|(names, _)| *names == typed(flag)).map(|(_, values)| values);
+            assert!(known == values_of(flag).as_ref(), "--{}", flag.long);
+        }
+    }
 }

@@ -39,6 +39,15 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         Failure::usage(format!("{file}: {member} is not set{near}"))
     };
+    // `model` is short for the primary model, which OpenClaw's form also has as a text of its own.
+    let full = |text: &str, member: &str| {
+        if member.trim() != "model" || Settings::get(text, member)?.is_some() {
+            return Ok(member.to_owned());
+        }
+        let model = "agents.defaults.model";
+        let is_text = matches!(Settings::get(text, model)?, Some(Value::String(_)));
+        Ok::<_, Failure>(if is_text { model.to_owned() } else { format!("{model}.primary") })
+    };
     let mut output = Output::new();
     match words.as_slice() {
         ["path"] => output.text(&format!("{file}\n")),
@@ -49,10 +58,11 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         }
         ["get", member] => {
             let text = text()?;
-            match Settings::get(&text, member)? {
+            let member = full(&text, member)?;
+            match Settings::get(&text, &member)? {
                 Some(Value::String(value)) => output.text(&format!("{value}\n")),
                 Some(value) => output.json_line(&format!("{value:#}")),
-                None => return Err(not_set(&text, member)),
+                None => return Err(not_set(&text, &member)),
             }
         }
         ["set", member, value] => {
@@ -62,13 +72,16 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             let _lock = lock()?;
             // A file that is missing is made.
             let text = settings::read(&context, &path)?.unwrap_or_default();
-            write(&Settings::set(&text, member, value)?)?;
+            let member = full(&text, member)?;
+            Settings::check_path(&text, &member)?;
+            write(&Settings::set(&text, &member, value)?)?;
             report.detail(format_args!("{file}: {member} is set"));
         }
         ["unset", member] => {
             let _lock = lock()?;
             let text = text()?;
-            let without = Settings::unset(&text, member)?.ok_or_else(|| not_set(&text, member))?;
+            let member = full(&text, member)?;
+            let without = Settings::unset(&text, &member)?.ok_or_else(|| not_set(&text, &member))?;
             write(&without)?;
         }
         _ => {

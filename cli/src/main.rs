@@ -16,9 +16,11 @@ mod decode;
 mod doctor;
 mod escape;
 mod failure;
+mod help;
 mod hint;
 mod input;
 mod interrupt;
+mod man;
 mod models;
 mod output;
 mod prompt;
@@ -33,7 +35,7 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use args::{Args, Command};
+use args::{Args, Command, Detail};
 use failure::Failure;
 use output::Report;
 
@@ -57,6 +59,10 @@ fn main() -> ExitCode {
         }
         Err(failure) => {
             report.failure(&failure);
+            // Whoever types the program's name alone wants to know what it can do.
+            if std::env::args_os().len() < 2 {
+                eprint!("\n{}", help::of(None, Detail::Short));
+            }
             failure.exit.into()
         }
     }
@@ -64,7 +70,8 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     match args.command {
-        Command::Help(topic) => output::print(&args::help(topic)),
+        Command::Help(topic, detail) => output::print(&help::of(topic, detail)),
+        Command::Man => output::print(&man::page()),
         Command::Version => output::print(concat!("pumice ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Decode => decode::run(args),
         Command::Completions => completions::run(args),

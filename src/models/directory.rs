@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::discovery::{Inventory, base_of};
 use super::own;
 use crate::client::{Client, Lookup};
+use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::foundation_model::ListFoundationModelsRequest;
 use crate::inference_profile::{InferenceProfileSummary, InferenceProfileType, ListInferenceProfilesRequest};
@@ -95,6 +96,18 @@ impl Directory {
     pub async fn kept(&self) -> Option<Inventory> {
         let cache = self.0.cache().await.ok()??;
         self.0.read(&cache)
+    }
+
+    /// The newest cached list of any account and region, for suggestions. No credentials are looked for.
+    pub fn newest_kept(context: &Context) -> Option<Inventory> {
+        let files =
+            std::fs::read_dir(context.cache_folder()?).ok()?.filter_map(|file| Some(file.ok()?.path()));
+        let lists = files.filter(|file| {
+            let name = file.file_stem().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.starts_with(FILE_NAME)) && file.extension() == Some("json".as_ref())
+        });
+        let lists = lists.filter_map(|file| from_json::<Inventory>(&context.read_file(&file).ok()??).ok());
+        lists.max_by_key(|list| list.fetched)
     }
 
     /// At most three callable ids from the cached list that are nearest to this one. Bedrock is not called.
@@ -213,7 +226,7 @@ impl Inner {
         };
         let region = identity.control.region();
         let file = format!(
-            "models-{region}-{}.json",
+            "{FILE_NAME}{region}-{}.json",
             half_hash(&format!("{who}\n{}\n{region}", identity.control.url()))
         );
         Ok(config.context.cache_folder().map(|folder| folder.join(file)))
@@ -319,6 +332,8 @@ fn half_hash(text: &str) -> String {
     hash
 }
 
+/// How the names of cached lists begin.
+const FILE_NAME: &str = "models-";
 /// The most profiles that one request may ask for.
 const PAGE: u32 = 1000;
 /// The end of the year 9999, in seconds since 1970.

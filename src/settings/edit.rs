@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::json5::{LINE_ENDS, Node, Value};
 use super::parse;
+use super::table::members;
 use crate::spelling::nearest;
 use crate::{Error, ErrorKind, Result};
 
@@ -94,6 +95,29 @@ pub(super) fn nearest_path(root: &serde_json::Value, path: &str) -> Result<Optio
     Ok(Some(shown(&path)).filter(|path| !path.is_empty()))
 }
 
+/// Fails if a path begins with a member that is neither known nor in the text.
+pub(super) fn check_first(text: &str, path: &str) -> Result<()> {
+    let steps = parse_path(path)?;
+    let Some(Step::Member(first)) = steps.first() else { return Ok(()) };
+    let members = members();
+    let known = members.iter().filter_map(|member| member.split(['.', '[']).next());
+    if known.clone().any(|known| known == first)
+        || get(text, &shown(steps.get(..1).unwrap_or_default()))?.is_some()
+    {
+        return Ok(());
+    }
+    // Most people name a member by its last word. Of several, the shortest path is the most general.
+    let last = |member: &str| member.rsplit('.').next().is_some_and(|last| last == first);
+    let own = members.iter().filter(|member| !member.contains(['*', '[']));
+    let meant = own.filter(|member| last(member)).min_by_key(|member| member.len()).map(String::as_str);
+    let near = meant.or_else(|| nearest(first, known));
+    let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    Err(Error::new(
+        ErrorKind::InvalidInput,
+        format!("there is no member {first:?} at the top of the settings{near}"),
+    ))
+}
+
 /// The value of a member.
 pub(super) fn get(text: &str, path: &str) -> Result<Option<serde_json::Value>> {
     let Some(root) = parse("the settings", text)? else { return Ok(None) };
@@ -150,27 +174,43 @@ pub(super) fn set(text: &str, path: &str, value: &str) -> Result<String> {
             (at, left) = (next, rest);
             continue;
         }
-        let created = rest.iter().rev().try_fold(value, |value, step| match step {
-            Step::Member(name) => Some(format!("{{ {}: {value} }}", key(name, quoted))),
-            Step::At(0) => Some(format!("[{value}]")),
-            Step::At(_) => None,
+        let Some(inside) = inside else { return Ok(text.to_owned()) };
+        // On lines of their own where the others are.
+        let lines = inside.indent(text);
+        let mut depth = rest.len();
+        let created = rest.iter().rev().try_fold(value, |value, step| {
+            depth -= 1;
+            let line = |depth: usize| Some(format!("\n{}{}", lines.as_deref()?, "  ".repeat(depth)));
+            match step {
+                Step::Member(name) => {
+                    let item = format!("{}: {value}", key(name, quoted));
+                    let own = line(depth + 1).zip(line(depth));
+                    Some(own.map_or_else(
+                        || format!("{{ {item} }}"),
+                        |(own, end)| format!("{{{own}{item},{end}}}"),
+                    ))
+                }
+                Step::At(0) => Some(format!("[{value}]")),
+                Step::At(_) => None,
+            }
         });
         let created = created.ok_or_else(|| wrong("the index 0 in a new list"))?;
         let created = match step {
             Step::Member(name) => format!("{}: {created}", key(name, quoted)),
             Step::At(_) => created,
         };
-        return Ok(inside.map_or_else(|| text.to_owned(), |inside| inside.append(text, &created)));
+        return Ok(inside.append(text, &created));
     }
     Ok(spliced(text, at.range.clone(), &value))
 }
 
-/// Removes a member. `None` if there is no such member.
+/// Removes a member, and objects that hold nothing else. `None` if there is no such member.
 pub(super) fn unset(text: &str, path: &str) -> Result<Option<String>> {
     let steps = parse_path(path)?;
     let Some(root) = parse("the settings", text)? else { return Ok(None) };
     let mut at = &root;
     let mut found = None;
+    let mut is_member = false;
     for step in &steps {
         let inside = Inside::of(at);
         let (index, value) = match (step, &at.value) {
@@ -182,7 +222,12 @@ pub(super) fn unset(text: &str, path: &str) -> Result<Option<String>> {
             _ => (None, None),
         };
         let (Some(inside), Some(index), Some(value)) = (inside, index, value) else { return Ok(None) };
-        found = Some((inside, index));
+        // An object that holds only this member goes with it, unless it is the whole file or an item of a list.
+        let is_shell = is_member && matches!(step, Step::Member(_)) && inside.holds_only(text, index);
+        if !is_shell {
+            found = Some((inside, index));
+        }
+        is_member = matches!(step, Step::Member(_));
         at = value;
     }
     Ok(found.map(|(inside, index)| inside.remove(text, index)))
@@ -209,6 +254,26 @@ impl Inside {
         };
         let is_list = matches!(node.value, Value::List(_));
         Some(Self { range: node.range.start + 1..node.range.end - 1, items, is_list })
+    }
+
+    /// The white space before items, if each has a line of its own.
+    fn indent(&self, text: &str) -> Option<String> {
+        text.get(self.range.clone()).filter(|inside| inside.contains(LINE_ENDS))?;
+        Some(match self.items.last() {
+            Some((last, _)) => indent(text, last.start).to_owned(),
+            None => format!("{}  ", indent(text, self.range.start)),
+        })
+    }
+
+    /// Whether there is nothing but this item: no other, and no comment.
+    fn holds_only(&self, text: &str, index: usize) -> bool {
+        let (Some((item, comma)), true) = (self.items.get(index), self.items.len() == 1) else {
+            return false;
+        };
+        let after = comma.map_or(item.end, |comma| comma + 1);
+        [self.range.start..item.start, item.end..comma.unwrap_or(item.end), after..self.range.end]
+            .into_iter()
+            .all(|part| text.get(part).is_some_and(|part| part.trim().is_empty()))
     }
 
     /// Adds an item at the end: on a line of its own if the others are.

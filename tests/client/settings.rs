@@ -497,7 +497,8 @@ fn setting_a_member_keeps_comments_and_layout() {
 #[test]
 fn an_added_member_is_formatted_like_its_neighbours() {
     for (text, path, value, expected) in [
-        ("", "a.b", "x", "{\n  a: { b: \"x\" },\n}\n"),
+        ("", "a.b", "x", "{\n  a: {\n    b: \"x\",\n  },\n}\n"),
+        ("{\n  a: {\n  },\n}", "a.b.c", "1", "{\n  a: {\n    b: {\n      c: 1,\n    },\n  },\n}"),
         ("// only this\n", "a", "1", "// only this\n{\n  a: 1,\n}\n"),
         ("{}", "a", "1", "{ a: 1 }"),
         ("{ a: 1 }", "b", "2", "{ a: 1, b: 2 }"),
@@ -596,6 +597,12 @@ fn removing_a_member_removes_its_line_and_keeps_comments() {
         ("{ a: [1, 2, 3] }", "a[2]", "{ a: [1, 2] }"),
         ("{ a: [1, 2, 3] }", "a[0]", "{ a: [2, 3] }"),
         ("{ a: [1] }", "a[0]", "{ a: [] }"),
+        // An object that holds nothing else goes with its member.
+        ("{ a: { b: { c: 1 } }, d: 2 }", "a.b.c", "{ d: 2 }"),
+        ("{ a: { b: { c: 1 }, d: 2 } }", "a.b.c", "{ a: { d: 2 } }"),
+        ("{\n  a: {\n    b: {\n      c: 1,\n    },\n  },\n}", "a.b.c", "{\n}"),
+        ("{ a: { /* why */ b: 1 } }", "a.b", "{ a: { /* why */ } }"),
+        ("{ a: [{ b: 1 }] }", "a[0].b", "{ a: [{ }] }"),
     ] {
         assert_eq!(Settings::unset(text, path).unwrap().as_deref(), Some(expected), "{text}");
         assert!(Settings::parse("settings", expected).is_ok(), "{expected}");

@@ -815,14 +815,33 @@ fn settings_are_read_written_and_checked_as_a_whole() {
     assert_eq!(stdout(&config(&["get", "agents.defaults.model.primary"])), "amazon-bedrock/a.b\n");
     assert_eq!(
         std::fs::read_to_string(&path).unwrap(),
-        "{\n  agents: { defaults: { model: { primary: \"amazon-bedrock/a.b\" } } },\n}\n"
+        "{\n  agents: {\n    defaults: {\n      model: {\n        primary: \"amazon-bedrock/a.b\",\n      },\n    },\n  },\n}\n"
     );
+
+    // `model` is short for the primary model, and what is unknown at the top is an error.
+    assert_eq!(stdout(&config(&["get", "model"])), "amazon-bedrock/a.b\n");
+    assert_eq!(config(&["set", "model", "amazon-bedrock/c.d"]).status.code(), Some(0));
+    assert_eq!(stdout(&config(&["get", "agents.defaults.model.primary"])), "amazon-bedrock/c.d\n");
+    for (member, said) in [
+        ("modle", "there is no member \"modle\" at the top of the settings; did you mean models?\n"),
+        ("region", "did you mean models.bedrockDiscovery.region?\n"),
+        ("bedrock.region", "there is no member \"bedrock\" at the top of the settings\n"),
+    ] {
+        let output = config(&["set", member, "x"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(said), "{member}: {}", stderr(&output));
+    }
+    assert_eq!(config(&["unset", "model"]).status.code(), Some(0));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\n}\n");
+    configure(&home, "{ agents: { defaults: { model: 'a.b' } } }");
+    assert_eq!(config(&["set", "model", "c.d"]).status.code(), Some(0));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "{ agents: { defaults: { model: \"c.d\" } } }");
 
     // Suggested paths are near and set, and a number below 0 is a value.
     for (member, said) in [
         ("models", "models is not set\n"),
-        ("agents.default.model.primary", "is not set; did you mean agents.defaults.model.primary?\n"),
-        ("agents.defaults.model.fallbacks", "is not set; did you mean agents.defaults.model"),
+        ("agents.default.model", "is not set; did you mean agents.defaults.model?\n"),
+        ("agents.defaults.models", "is not set; did you mean agents.defaults.model"),
     ] {
         let output = config(&["get", member]);
         assert_eq!(output.status.code(), Some(2));

@@ -619,9 +619,11 @@ fn the_prompt_comes_from_the_command_line_or_else_from_standard_input() {
 #[test]
 fn wrong_usage_exits_with_2_and_says_what_is_expected() {
     let home = home();
-    let cases: [(&[&str], &str); 19] = [
+    let cases: [(&[&str], &str); 21] = [
         (&[], "expected a command"),
-        (&["chta"], "did you mean chat?"),
+        (&["caht"], "did you mean chat?"),
+        (&["--vresion"], "did you mean --version?"),
+        (&["completions", "tcsh"], "expected bash, zsh, fish or powershell, found \"tcsh\""),
         (&["chat", "--regoin", "x", "Hi"], "did you mean --region?"),
         (
             &["chat", "--max-tokens", "many", "Hi"],
@@ -703,11 +705,22 @@ fn help_and_version_go_to_standard_output() {
         &["help", "chat"],
         &["--version"],
         &["-V"],
+        &["man"],
     ] {
         let output = pumice(&home).args(arguments).output().unwrap();
         assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""), "{arguments:?}");
         assert!(stdout(&output).contains("pumice"), "{arguments:?}");
     }
+    // -h is the short one, and is what the name of the program alone shows.
+    let help = |arguments: &[&str]| stdout(&pumice(&home).args(arguments).output().unwrap()).to_owned();
+    let (short, long) = (help(&["-h"]), help(&["--help"]));
+    assert!(short.lines().count() < long.lines().count() && !short.contains("--region"));
+    assert_eq!(long, help(&["help"]));
+    assert_eq!(help(&["chat", "--help"]), help(&["help", "chat"]));
+    assert!(help(&["chat", "-h"]).len() < help(&["chat", "--help"]).len());
+    let output = pumice(&home).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stderr(&output), format!("error: expected a command\n\n{short}"));
 }
 
 /// The text of the one event that there is.

@@ -400,7 +400,10 @@ fn urls_with_a_password_and_files_with_a_fault_next_to_a_secret() {
         &[],
     );
     // After `config set`, only the owner can read the file.
-    assert_eq!(said(pumice(home.path()).args(["config", "set", "a.b", "c", "--config"]).arg(&file)), "");
+    assert_eq!(
+        said(pumice(home.path()).args(["config", "set", "models.mode", "merge", "--config"]).arg(&file)),
+        ""
+    );
     is_private(&file);
     for aws in [
         format!("[default]\naws_secret_access_key {SECRET_KEY}\n"),

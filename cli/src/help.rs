@@ -1,0 +1,218 @@
+//! The help, written from the table of commands: in short for `-h`, in full for `--help`.
+
+use std::fmt::{self, Write as _};
+
+use pumice::operation::Operation;
+
+use crate::args::{AWS_FLAGS, CALL_FLAGS, Command, Detail, Explained, Flag, GLOBAL_FLAGS, Needs, commands};
+
+/// The help of a command, or of the program.
+pub(crate) fn of(topic: Option<&'static Explained>, detail: Detail) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = match topic {
+        Some(explained) => command(&mut text, explained, detail),
+        None => program(&mut text, detail),
+    };
+    text
+}
+
+fn program(text: &mut String, detail: Detail) -> fmt::Result {
+    text.push_str("pumice: a lean Amazon Bedrock client\n\nUsage: pumice COMMAND [OPTIONS]\n\nCommands:\n");
+    for explained in commands() {
+        write!(text, "  {:<12}", explained.name)?;
+        wrap(text, explained.about, 15, 14);
+    }
+    if detail == Detail::Short {
+        text.push_str(
+            "\nExamples:\n  pumice doctor\n  pumice chat \"Why is pumice light?\"\n\n\
+             `pumice COMMAND -h` shows a command, `pumice --help` everything.\n",
+        );
+        return Ok(());
+    }
+    options(text, Needs::Calls)?;
+    for (heading, paragraph) in [("Credentials", CREDENTIALS), ("Exit codes", EXIT_CODES)] {
+        write!(text, "\n{heading}:\n")?;
+        paragraphs(text, paragraph, 2);
+    }
+    text.push_str("\nEnvironment:\n");
+    for (name, about) in ENVIRONMENT {
+        text.extend(["  ", name, "\n      "]);
+        wrap(text, about, 6, 6);
+    }
+    text.push_str("\n`pumice COMMAND --help` shows a command, `pumice man` the manual page.\n");
+    Ok(())
+}
+
+fn command(text: &mut String, explained: &Explained, detail: Detail) -> fmt::Result {
+    wrap(text, explained.about, 0, 0);
+    text.push_str("\nUsage: ");
+    wrap(text, &format!("pumice {} [OPTIONS] {}", explained.name, explained.usage), 7, 11);
+    if detail == Detail::Long && !explained.more.is_empty() {
+        text.push('\n');
+        paragraphs(text, explained.more, 0);
+        if explained.command == Command::Call {
+            text.push_str("  ");
+            wrap(text, &operations(), 2, 2);
+        }
+    }
+    if !explained.flags.is_empty() {
+        text.push_str("\nOptions:\n");
+        list(text, explained.flags)?;
+    }
+    if detail == Detail::Long {
+        options(text, explained.needs)?;
+    }
+    if !explained.examples.is_empty() {
+        text.push_str("\nExamples:\n");
+        for (about, line) in explained.examples {
+            write!(text, "  {about}\n    {line}\n")?;
+        }
+    }
+    if detail == Detail::Short {
+        writeln!(text, "\n`pumice {} --help` shows more, and the options of all commands.", explained.name)?;
+    }
+    Ok(())
+}
+
+/// The operations of `pumice call`.
+pub(crate) fn operations() -> String {
+    Operation::ALL.iter().map(|operation| operation.name()).collect::<Vec<_>>().join(" ")
+}
+
+/// The options that commands share.
+pub(crate) fn shared(needs: Needs) -> impl Iterator<Item = (&'static str, &'static [Flag])> {
+    let all: [(_, _, &[Flag]); 3] = [
+        (Needs::Calls, "Call options", &CALL_FLAGS),
+        (Needs::Credentials, "AWS options", &AWS_FLAGS),
+        (Needs::Nothing, "Global options", &GLOBAL_FLAGS),
+    ];
+    all.into_iter().filter(move |(of, ..)| *of <= needs).map(|(_, heading, flags)| (heading, flags))
+}
+
+fn options(text: &mut String, needs: Needs) -> fmt::Result {
+    shared(needs).try_for_each(|(heading, flags)| {
+        write!(text, "\n{heading}:\n")?;
+        list(text, flags)
+    })
+}
+
+fn list(text: &mut String, flags: &[Flag]) -> fmt::Result {
+    for flag in flags {
+        let short = flag.short.map_or("   ".into(), |short| format!("-{short},"));
+        let value = flag.value.map(|value| format!(" {value}")).unwrap_or_default();
+        let name = format!("  {short} --{}{value}", flag.long);
+        // A long name has a line to itself.
+        let begin = if name.chars().count() > COLUMN { format!("{name}\n") } else { String::new() };
+        write!(text, "{begin}{:1$} ", if begin.is_empty() { &name } else { "" }, COLUMN)?;
+        let more = if flag.repeats { "; repeatable" } else { "" };
+        wrap(text, &format!("{}{more}", flag.about), COLUMN + 1, COLUMN + 1);
+    }
+    Ok(())
+}
+
+/// Paragraphs, which blank lines divide. A line that begins with two spaces stays as it is.
+fn paragraphs(text: &mut String, prose: &str, indent: usize) {
+    let mut words = String::new();
+    let end = |text: &mut String, words: &mut String| {
+        if !words.is_empty() {
+            text.extend(std::iter::repeat_n(' ', indent));
+            wrap(text, words, indent, indent);
+            words.clear();
+        }
+    };
+    for line in prose.lines() {
+        if line.is_empty() || line.starts_with("  ") {
+            end(text, &mut words);
+            text.extend([line, "\n"]);
+        } else {
+            words.extend([line, " "]);
+        }
+    }
+    end(text, &mut words);
+}
+
+/// Writes words from the column `at` on, and further lines with an indent, in [`WIDTH`] columns.
+fn wrap(text: &mut String, words: &str, mut at: usize, indent: usize) {
+    let mut first = true;
+    for word in words.split_whitespace() {
+        let length = word.chars().count();
+        if !first && at + 1 + length > WIDTH {
+            text.push('\n');
+            text.extend(std::iter::repeat_n(' ', indent));
+            at = indent;
+        } else if !first {
+            text.push(' ');
+            at += 1;
+        }
+        first = false;
+        text.push_str(word);
+        at += length;
+    }
+    text.push('\n');
+}
+
+/// How credentials are found.
+pub(crate) const CREDENTIALS: &str = "\
+Credentials are looked for in AWS_BEARER_TOKEN_BEDROCK; in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (with
+AWS_SESSION_TOKEN); in the profile (keys, role_arn, web_identity_token_file, sso_session, login_session,
+credential_process); in AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN; and from the container's or the EC2
+instance's role. With --profile, the first two are skipped. Secrets are never flags. `pumice auth` shows which
+are used, and why others are not.";
+
+pub(crate) const EXIT_CODES: &str = "\
+0 done; 1 the service refused or the model failed; 2 wrong usage; 3 credentials or access; 4 temporary, before
+any output; 5 failed after output had begun; 130 Ctrl-C.";
+
+/// Variables of the environment, and what they do.
+pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[
+    ("PUMICE_MODEL", "The model, where no option or request names one"),
+    ("PUMICE_CONFIG", "The settings file"),
+    ("PUMICE_PROFILE", "The AWS profile, before AWS_PROFILE"),
+    ("PUMICE_API_KEY", "The key that callers of `pumice serve` need"),
+    (
+        "AWS_BEARER_TOKEN_BEDROCK, AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_REGION, …",
+        "As for other AWS programs; AWS_ENDPOINT_URL_BEDROCK_RUNTIME and its like name the endpoints",
+    ),
+    ("HTTPS_PROXY, NO_PROXY, AWS_CA_BUNDLE", "The proxy, the hosts without it, and further authorities"),
+    ("NO_COLOR, COLUMNS", "No colors; the width of tables"),
+];
+
+/// The columns of the help, as a small terminal has them.
+const WIDTH: usize = 80;
+
+/// Where what is said of an option begins.
+const COLUMN: usize = 26;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_help_fits_80_columns() {
+        let topics = commands().iter().map(Some).chain([None]);
+        for (topic, detail) in topics.flat_map(|topic| [(topic, Detail::Short), (topic, Detail::Long)]) {
+            let help = of(topic, detail);
+            let wide = help.lines().find(|line| line.chars().count() > WIDTH);
+            assert_eq!(wide, None);
+            assert!(help.ends_with('\n') && !help.contains(" \n"), "{help}");
+        }
+    }
+
+    #[test]
+    fn the_short_help_is_shorter_and_fits_a_screen() {
+        for explained in commands() {
+            let lines = |detail| of(Some(explained), detail).lines().count();
+            assert!(lines(Detail::Short) < lines(Detail::Long), "{}", explained.name);
+        }
+        assert!(of(None, Detail::Short).lines().count() <= 40);
+    }
+
+    #[test]
+    fn each_command_that_does_something_has_an_example() {
+        for explained in commands() {
+            let begins = explained.examples.iter().all(|(_, line)| line.contains("pumice"));
+            assert!(!explained.examples.is_empty() && begins, "{}", explained.name);
+        }
+    }
+}
