@@ -38,7 +38,7 @@ use crate::inference_profile::{
 };
 use crate::invoke_model::{InvokeModelRequest, InvokeModelResponse, ResponseStreamEvent};
 use crate::operation::{
-    CLIENT_TOKEN, Call, MEMBERS_IN_HEADERS, NEXT_TOKEN, Operation, Request, ResponseForm, StreamRequest,
+    Call, MEMBERS_IN_HEADERS, NEXT_TOKEN, Operation, Request, ResponseForm, StreamRequest,
 };
 use crate::redaction::Redaction;
 use crate::refusal;
@@ -206,6 +206,9 @@ impl Client {
     /// Sends a request whose response comes whole. All pages of a list are requested, beginning with the page that the
     /// request names, and returned as one response. If there are more than 1,000 pages or 64 MiB, the call fails with
     /// [`ErrorKind::Damaged`].
+    ///
+    /// An operation that takes a `clientRequestToken` is sent a new one if the request has none, so that a retry
+    /// creates nothing twice.
     pub async fn send<R: Request>(&self, request: &R) -> Result<Response<R::Response>> {
         let (head, body) = self.all(&request.to_call()?).await?;
         let inner = R::read(&head.headers, body).map_err(|error| unreadable(error, &head))?;
@@ -291,23 +294,13 @@ impl Client {
     /// response, under their names in the service's model, with blobs in base64. JSON is returned unchanged, and all
     /// pages of a list as one.
     ///
-    /// An operation that takes a `clientRequestToken` is sent a new one if the request has none, so that a retry
-    /// creates nothing twice.
-    ///
     /// Fails with [`ErrorKind::InvalidInput`] if the response of the operation is a stream.
     pub async fn call(&self, operation: Operation, request: &Members) -> Result<Document> {
         let member = match operation.response_form() {
             ResponseForm::Payload(member) => member,
             ResponseForm::Stream(_) => return Err(operation.wrong_form("whole", "is a stream")),
             ResponseForm::Json(_) | ResponseForm::Pages(_) => {
-                let call = if operation.takes_client_token() && request.named(CLIENT_TOKEN).is_none() {
-                    let mut request = request.clone();
-                    request.insert(CLIENT_TOKEN, Value::from(self.config.context.uuid()));
-                    Call::new(operation, &request)?
-                } else {
-                    Call::new(operation, request)?
-                };
-                let (head, body) = self.all(&call).await?;
+                let (head, body) = self.all(&Call::new(operation, request)?).await?;
                 return operation.read_json(&body).map_err(|error| unreadable(error, &head));
             }
         };
@@ -455,6 +448,9 @@ impl Client {
     async fn all(&self, call: &Call) -> Result<(Parts, Bytes)> {
         match call.operation.map(Operation::response_form) {
             Some(ResponseForm::Pages(items)) => self.all_pages(call, items).await,
+            _ if call.operation.is_some_and(Operation::takes_client_token) => {
+                self.whole(&call.with_client_token(|| self.config.context.uuid())?).await
+            }
             _ => self.whole(call).await,
         }
     }

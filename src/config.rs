@@ -407,8 +407,10 @@ impl Config {
             Endpoint::resolve(service, &settings, env)
         };
         let (service, urls) = match service {
-            Service::AgentRuntime => (service, (None, None)),
-            _ => (Service::Runtime, (self.endpoint_url.as_deref(), self.fallback_endpoint_url.as_deref())),
+            Service::Runtime | Service::Control => {
+                (Service::Runtime, (self.endpoint_url.as_deref(), self.fallback_endpoint_url.as_deref()))
+            }
+            _ => (service, (None, None)),
         };
         let mut runtime = endpoint(service, urls.0, urls.1)?;
         if *runtime.source() == EndpointSource::Settings {
@@ -557,7 +559,7 @@ const OF_CONNECTION: [&str; 10] = [
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) region: Region,
-    /// Of the runtime, or of the agents' runtime where it is called.
+    /// Of the runtime, or of the service other than the control plane that is called in its place.
     pub(crate) runtime: Endpoint,
     pub(crate) control: Endpoint,
     pub(crate) retry: Retry,
@@ -569,7 +571,7 @@ impl Target {
     pub(crate) fn endpoint(&self, service: Service) -> &Endpoint {
         match service {
             Service::Control => &self.control,
-            Service::Runtime | Service::AgentRuntime => &self.runtime,
+            _ => &self.runtime,
         }
     }
 }

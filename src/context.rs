@@ -5,6 +5,8 @@ mod command;
 pub mod file;
 mod lock;
 mod private;
+#[cfg(feature = "bulk")]
+mod replacement;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,6 +30,8 @@ pub(crate) use aws_files::AwsFiles;
 pub use command::CommandOutput;
 pub(crate) use command::LONGEST_OUTPUT;
 pub use lock::Lock;
+#[cfg(feature = "bulk")]
+pub use replacement::Replacement;
 
 /// Environment, files, clock, randomness and child processes; see the [module](self).
 ///

@@ -7,9 +7,9 @@
 //!
 //! 1. a URL given in code or by a flag,
 //! 2. `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`, or `AWS_ENDPOINT_URL_BEDROCK` for the control plane, or
-//!    `AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME`: none applies to another service,
+//!    `AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME`, or `AWS_ENDPOINT_URL_S3`: none applies to another service,
 //! 3. `AWS_ENDPOINT_URL`,
-//! 4. `endpoint_url` under `bedrock_runtime`, `bedrock` or `bedrock_agent_runtime` in the `[services NAME]` section that the
+//! 4. `endpoint_url` under `bedrock_runtime`, `bedrock`, `bedrock_agent_runtime` or `s3` in the `[services NAME]` section that the
 //!    profile's `services` names,
 //! 5. `endpoint_url` of the profile,
 //! 6. the URL of a settings file,
@@ -44,7 +44,7 @@ use crate::service_url::{CONTROL, RUNTIME, configured_url, given_url};
 use crate::url::{BaseUrl, Origin};
 use crate::{Error, ErrorKind, Hint, Result};
 
-/// One of the services that Bedrock consists of. All sign as `bedrock`.
+/// One of the services that Bedrock consists of, or that its files are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Service {
@@ -54,16 +54,37 @@ pub enum Service {
     Control,
     /// `bedrock-agent-runtime`: documents are ranked here.
     AgentRuntime,
+    /// `s3`: batch jobs have their files here.
+    #[cfg(feature = "bulk")]
+    S3,
 }
 
 impl Service {
-    /// The first part of the host name: `bedrock-runtime`, `bedrock` or `bedrock-agent-runtime`.
+    /// The first part of the host name: `bedrock-runtime`, `bedrock`, `bedrock-agent-runtime` or `s3`.
     pub fn endpoint_prefix(self) -> &'static str {
         match self {
             Self::Runtime => "bedrock-runtime",
             Self::Control => "bedrock",
             Self::AgentRuntime => "bedrock-agent-runtime",
+            #[cfg(feature = "bulk")]
+            Self::S3 => "s3",
         }
+    }
+
+    /// The name in signatures: `s3`, and `bedrock` for all others.
+    pub(crate) fn signing_name(self) -> &'static str {
+        if self.is_s3() { "s3" } else { "bedrock" }
+    }
+
+    #[cfg(feature = "bulk")]
+    pub(crate) fn is_s3(self) -> bool {
+        self == Self::S3
+    }
+
+    #[cfg(not(feature = "bulk"))]
+    #[allow(clippy::unused_self, reason = "another feature has the service")]
+    pub(crate) const fn is_s3(self) -> bool {
+        false
     }
 
     /// The name in the AWS files; in upper case the end of the environment variable's.
@@ -72,6 +93,8 @@ impl Service {
             Self::Runtime => RUNTIME,
             Self::Control => CONTROL,
             Self::AgentRuntime => "bedrock_agent_runtime",
+            #[cfg(feature = "bulk")]
+            Self::S3 => "s3",
         }
     }
 }
@@ -163,9 +186,13 @@ impl Endpoint {
         let suffixes = suffixes(&region);
         let host = service.endpoint_prefix();
         let infix = if fips { "-fips" } else { "" };
-        let suffix = if dual_stack { suffixes.dual_stack } else { suffixes.dns };
+        let (zone, suffix) = match dual_stack {
+            true if service.is_s3() => (".dualstack", suffixes.dns),
+            true => ("", suffixes.dual_stack),
+            false => ("", suffixes.dns),
+        };
         let base = BaseUrl {
-            text: format!("https://{host}{infix}.{region}.{suffix}"),
+            text: format!("https://{host}{infix}{zone}.{region}.{suffix}"),
             shown: None,
             https: true,
             loopback: false,
@@ -182,6 +209,22 @@ impl Endpoint {
     /// the environment into the path, which is withheld.
     pub fn shown_url(&self) -> &str {
         self.base.shown.as_deref().unwrap_or(&self.base.text)
+    }
+
+    /// The endpoint of a bucket in S3. The bucket is a part of the host where the rules name the host and a certificate
+    /// for it can exist, and otherwise of the path.
+    ///
+    /// Source: [virtual hosting of buckets](https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html).
+    #[cfg(feature = "bulk")]
+    pub(crate) fn of_bucket(&self, bucket: &str) -> Self {
+        let mut endpoint = self.clone();
+        endpoint.base.text = match self.base.text.strip_prefix("https://") {
+            Some(host) if self.source == EndpointSource::Rules && !bucket.contains('.') => {
+                format!("https://{bucket}.{host}")
+            }
+            _ => format!("{}/{bucket}", self.base.text),
+        };
+        endpoint
     }
 
     /// The URL of a call to this endpoint, for people to read.

@@ -40,6 +40,25 @@ pub(crate) fn hint(error: &Error, refused: Refused<'_>) -> Option<Hint> {
     })
 }
 
+/// The next step after a refusal of S3, where one is known.
+#[cfg(feature = "bulk")]
+pub(crate) fn of_s3(error: &Error, refused: Refused<'_>) -> Option<Hint> {
+    let link = || refused.link.unwrap_or_default().to_owned();
+    Some(match error.code().unwrap_or_default() {
+        "NoSuchBucket" => Hint::from("check the name of the bucket, or create it"),
+        "PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed" => Hint::SetRegion,
+        "AccessDenied" => of_permission(&Words::of(error), refused.link?).unwrap_or_else(|| {
+            "attach a policy that allows s3:GetObject, s3:PutObject and s3:ListBucket here; the bucket's own policy must \
+             not forbid it"
+                .into()
+        }),
+        "InvalidAccessKeyId" | "InvalidToken" => Hint::CheckCredentials { link: link() },
+        "SignatureDoesNotMatch" => Hint::CheckSecretKey { link: link() },
+        _ if error.kind() == ErrorKind::AccessDenied => return hint(error, refused),
+        _ => return None,
+    })
+}
+
 fn of_meaning(meaning: Meaning, refused: Refused<'_>) -> Option<Hint> {
     let region = refused.region.to_owned();
     let model = refused.model_id.map(str::to_owned);

@@ -36,7 +36,7 @@
 //! - [`models`]: which models can be called, and what is known of them.
 //! - [`conversation`]: changes a request into one that the model accepts.
 //! - [`pi`]: pi-ai's form of conversations and events, for agents.
-//! - `bulk` (a feature): many requests, and lines of files of them.
+//! - `bulk` (a feature): many requests, and lines of files of them; `s3`, for files of batch jobs.
 //! - `settings` (a feature): the JSON5 settings file.
 //! - [`spelling`]: what a misspelt word was meant to be.
 //! - [`region`]: which region is called, and what named it.
@@ -46,7 +46,7 @@
 //!
 //! - `http` (default): the client.
 //! - `settings`: the JSON5 settings file.
-//! - `bulk`: many requests at once, from files.
+//! - `bulk`: many requests at once, from files; files in S3.
 //! - `tracing`: a span for each call and an event for each of its steps, with the crate `tracing`.
 //!
 //! Without any of them only the codec is left: frames, events, types and errors, without tokio, TLS or
@@ -62,7 +62,7 @@
 #[doc(inline)]
 pub use pumice_codec::{
     converse, count_tokens, foundation_model, frame, guardrail, inference_profile, invoke_model,
-    model_access, reply, shape,
+    model_access, model_invocation_job, reply, shape,
 };
 
 #[cfg(feature = "http")]
@@ -93,6 +93,8 @@ mod skew;
 pub mod spelling;
 #[cfg(feature = "http")]
 mod url;
+#[cfg(feature = "http")]
+mod xml;
 
 #[cfg(feature = "http")]
 pub mod context;
@@ -111,6 +113,8 @@ mod config;
 pub mod models;
 #[cfg(feature = "http")]
 mod progress;
+#[cfg(feature = "bulk")]
+pub mod s3;
 
 #[cfg(feature = "bulk")]
 pub mod bulk;

@@ -135,7 +135,7 @@ pub(crate) const NEXT_TOKEN: &str = "nextToken";
 const MODEL_ID: &str = "modelId";
 const PROJECT: &str = "projectIdentifier";
 /// What a request is recognised by when it is repeated.
-pub(crate) const CLIENT_TOKEN: &str = "clientRequestToken";
+const CLIENT_TOKEN: &str = "clientRequestToken";
 /// The members of InvokeModel's response beside the body, and the headers that they are in.
 pub(crate) const MEMBERS_IN_HEADERS: [(&str, &str); 3] = [
     ("contentType", "content-type"),

@@ -8,13 +8,16 @@ use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use http::response::Parts;
 
 use crate::date::read_http_date;
+#[cfg(feature = "bulk")]
+use crate::region::is_region;
 use crate::shape::Members;
 use crate::{Error, ErrorKind, Hint};
 use pumice_codec::internal::{from_json, shortened, with_original};
 
 /// The service's id of the request, by which AWS support finds it.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
-    let id = headers.get("x-amzn-requestid")?.to_str().ok()?;
+    // S3 has another name for it.
+    let id = headers.get("x-amzn-requestid").or_else(|| headers.get("x-amz-request-id"))?.to_str().ok()?;
     Some(id.get(..LONGEST_ID).unwrap_or(id))
 }
 
@@ -94,6 +97,10 @@ pub(crate) fn unexpected(head: &Parts, body: &[u8], expected: &str) -> Error {
 /// body's, else that of the `x-amzn-errormessage` header. An operation that the endpoint does not have is reported in
 /// an object `Output`, by the service's framework.
 fn code_and_message(headers: &HeaderMap, body: &[u8]) -> (Option<String>, Option<String>) {
+    #[cfg(feature = "bulk")]
+    if let Some(code) = of_xml(body, "Code") {
+        return (Some(code), of_xml(body, "Message"));
+    }
     let body = from_json::<Members>(body).unwrap_or_default();
     let output = body.named("Output").and_then(|output| output.read::<Members>().ok()).unwrap_or_default();
     let string = |name| body.named(name).or_else(|| output.named(name))?.read::<String>().ok();
@@ -102,6 +109,32 @@ fn code_and_message(headers: &HeaderMap, body: &[u8]) -> (Option<String>, Option
     let messages = [string("message"), string("Message"), header()];
     let message = messages.into_iter().flatten().find(|message| !message.trim().is_empty());
     (code, message)
+}
+
+/// An element of a body that is XML, as S3 sends it.
+#[cfg(feature = "bulk")]
+fn of_xml(body: &[u8], name: &str) -> Option<String> {
+    let xml = std::str::from_utf8(body).ok().filter(|text| text.trim_start().starts_with('<'))?;
+    crate::xml::text(xml, name).map(|text| text.to_string())
+}
+
+/// The region that a bucket is in, by S3's refusal of a request to another one.
+///
+/// Source: [redirects](https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html).
+#[cfg(feature = "bulk")]
+pub(crate) fn bucket_region(head: &Parts, body: &[u8]) -> Option<String> {
+    if !matches!(head.status.as_u16(), 301 | 307 | 400) {
+        return None;
+    }
+    let header = head.headers.get("x-amz-bucket-region").and_then(|region| region.to_str().ok());
+    // BUCKET.s3.REGION.amazonaws.com, BUCKET.s3-REGION.amazonaws.com
+    let of_host = || {
+        let host = of_xml(body, "Endpoint")?;
+        let (_, rest) = host.split_once(".s3")?;
+        rest.get(1..)?.split('.').next().map(str::to_owned)
+    };
+    let region = header.map(str::to_owned).or_else(|| of_xml(body, "Region")).or_else(of_host)?;
+    is_region(&region).then_some(region)
 }
 
 /// The code of an AWS error: that of the `x-amzn-ErrorType` header, else the first of the body's that is not empty.

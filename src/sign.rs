@@ -1,11 +1,13 @@
 //! Signing: a request, credentials, a scope and a time into headers. Pure.
 //!
 //! The only importer of `aws_sigv4`. Its default settings are right for Bedrock: the path, already percent-encoded,
-//! is encoded again in the canonical request.
+//! is encoded again in the canonical request. S3 takes the path as it is sent, and wants the body's hash as a header.
 
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::{Credentials, Token};
+#[cfg(feature = "bulk")]
+use aws_sigv4::http_request::{PayloadChecksumKind, PercentEncodingMode, UriPathNormalizationMode};
 use aws_sigv4::http_request::{
     SignableBody, SignableRequest, SignatureLocation, SigningInstructions, SigningSettings, sign as sigv4,
 };
@@ -26,12 +28,13 @@ use crate::{Error, ErrorKind, Hint, Result};
 pub struct Scope<'a> {
     /// The region that is called.
     pub region: &'a str,
-    /// The signing name of the service: `bedrock` for both the runtime and the control plane.
+    /// The signing name of the service: `bedrock` for both the runtime and the control plane. With the feature `bulk`
+    /// a request to `s3` is signed as S3 expects it.
     pub service: &'a str,
 }
 
-/// The headers that sign this request with Signature Version 4: `x-amz-date`, `authorization`, and
-/// `x-amz-security-token` for temporary credentials.
+/// The headers that sign this request with Signature Version 4: `x-amz-date`, `authorization`,
+/// `x-amz-security-token` for temporary credentials, and for S3 `x-amz-content-sha256`.
 ///
 /// The signature covers the host, with its port unless that is the scheme's default, and every header of the request
 /// except `authorization`, `user-agent`, `x-amzn-trace-id` and `transfer-encoding`. The URI must be percent-encoded
@@ -62,7 +65,7 @@ pub fn sign(
     let (method, uri) = (request.method().as_str(), request.uri().to_string());
     let signable = SignableRequest::new(method, uri, headers.into_iter(), SignableBody::Precomputed(hash));
     let signable = signable.map_err(|error| unsigned(error.into()))?;
-    let instructions = instructions(signable, credentials, scope, now, SigningSettings::default())?;
+    let instructions = instructions(signable, credentials, scope, now, settings_of(scope.service))?;
     let (signed, _query) = instructions.into_parts();
     signed
         .into_iter()
@@ -73,10 +76,23 @@ pub fn sign(
                     format!("the credentials do not fit into the header {}", header.name()),
                 )
             })?;
-            value.set_sensitive(header.name() != "x-amz-date");
+            value.set_sensitive(!matches!(header.name(), "x-amz-date" | "x-amz-content-sha256"));
             Ok((HeaderName::from_static(header.name()), value))
         })
         .collect()
+}
+
+fn settings_of(service: &str) -> SigningSettings {
+    #[cfg(feature = "bulk")]
+    if service == "s3" {
+        let mut settings = SigningSettings::default();
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        return settings;
+    }
+    let _ = service;
+    SigningSettings::default()
 }
 
 /// A short-term Bedrock API key: a bearer token, which is a request to `CallWithBearerToken` that these credentials

@@ -107,6 +107,12 @@ pub(crate) fn encode_label(label: &str) -> String {
     encoded
 }
 
+/// The path of an object in S3: each label [encoded](encode_label), and the slashes between them.
+#[cfg(feature = "bulk")]
+pub(crate) fn encode_key(key: &str) -> String {
+    key.split('/').map(encode_label).collect::<Vec<_>>().join("/")
+}
+
 fn encode(url: &mut String, text: &str) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {

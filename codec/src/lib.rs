@@ -43,6 +43,7 @@ pub mod foundation_model;
 pub mod inference_profile;
 pub mod invoke_model;
 pub mod model_access;
+pub mod model_invocation_job;
 pub mod reply;
 
 pub use error::{Error, ErrorKind, Result};

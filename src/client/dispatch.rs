@@ -144,6 +144,16 @@ impl Client {
         self.config.target(service, model_id, files, instance_region).await
     }
 
+    async fn target_of(&self, call: &Call, files: &AwsFiles) -> Result<Target> {
+        #[cfg(feature = "bulk")]
+        if let Some(region) = call.bucket.as_ref().and_then(|bucket| self.memory().bucket_regions.get(bucket))
+        {
+            let there = self.with(super::Overrides::new().region(region));
+            return there.target(call.service, None, files).await;
+        }
+        self.target(call.service, call.model_id.as_deref(), files).await
+    }
+
     /// Repeats a call until its response has been read or there is no further attempt.
     async fn retried<T, R: Future<Output = Result<T>>>(
         &self,
@@ -207,7 +217,12 @@ impl Client {
     ) -> Result<Received> {
         let config = &self.config;
         let endpoint = target.endpoint(call.service);
-        let mut request = self.authorise(request(config, call, endpoint)?, endpoint, found)?;
+        #[cfg(feature = "bulk")]
+        let endpoint = &match &call.bucket {
+            Some(bucket) => Cow::Owned(endpoint.of_bucket(bucket)),
+            None => Cow::Borrowed(endpoint),
+        };
+        let mut request = self.authorise(request(config, call, endpoint)?, call.service, endpoint, found)?;
         let counted = format!("attempt={number}; max={max}");
         self.keep_from_plain_http(&request, endpoint)?;
         // They describe the attempt, not the call, so they are not signed.
@@ -216,7 +231,7 @@ impl Client {
             request.headers_mut().insert(HeaderName::from_static(name), value);
         }
         // The HTTP client does not send it for an empty body.
-        if call.method == Method::POST && call.body.is_empty() {
+        if matches!(call.method, Method::POST | Method::PUT) && call.body.is_empty() {
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
 
@@ -351,7 +366,7 @@ impl<'a> Attempts<'a> {
         let files = config.context.aws_files();
         Ok(Self {
             client,
-            target: client.target(call.service, call.model_id.as_deref(), &files).await?,
+            target: client.target_of(&call, &files).await?,
             call,
             repeats,
             refused: None,
@@ -387,9 +402,27 @@ impl<'a> Attempts<'a> {
             self.refused = refused;
             match received {
                 Ok(received) => return Ok(received),
+                #[cfg(feature = "bulk")]
+                Err(error) if self.follow_bucket(&error, &files).await? => {}
                 Err(error) => self.failed(error).await?,
             }
         }
+    }
+
+    /// Continues in the bucket's own region, if S3 names it. Such an attempt does not count.
+    #[cfg(feature = "bulk")]
+    async fn follow_bucket(&mut self, error: &Error, files: &AwsFiles) -> Result<bool> {
+        let Self { client, call, target, refused, .. } = self;
+        let (Some(bucket), Some((head, body))) = (&call.bucket, refused) else { return Ok(false) };
+        let regions = &client.memory().bucket_regions;
+        let region = refusal::bucket_region(head, body);
+        let region = region.filter(|region| region != target.runtime.region());
+        let Some(region) = region.filter(|_| regions.get(bucket).is_none()) else { return Ok(false) };
+        client.config.watcher.report(&Progress::Retrying { error, delay: Duration::ZERO });
+        regions.insert(bucket, &region);
+        self.target = client.target_of(call, files).await?;
+        self.beside += 1;
+        Ok(true)
     }
 
     fn succeeded(&self) {
@@ -415,6 +448,13 @@ impl<'a> Attempts<'a> {
             is_bearer: found.is_some_and(|found| matches!(found.credentials, Credentials::Bearer(_))),
             doubt: doubt.as_ref(),
         };
+        #[cfg(feature = "bulk")]
+        let hint = if self.call.service.is_s3() {
+            hint::of_s3(&error, refused)
+        } else {
+            hint::hint(&error, refused)
+        };
+        #[cfg(not(feature = "bulk"))]
         let hint = hint::hint(&error, refused);
         let error = unless_charged_twice(error, &self.call).or_hint(hint);
         let retry = self.target.retry;

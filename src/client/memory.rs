@@ -16,6 +16,9 @@ pub(crate) struct Memory {
     pub(crate) learnt: Notes,
     /// Models that only an inference profile serves, and that profile.
     pub(crate) served_by: Notes,
+    /// Buckets that are in another region than the calls', and that region.
+    #[cfg(feature = "bulk")]
+    pub(crate) bucket_regions: Notes,
 }
 
 /// Inference profiles that were looked up, and lookups that failed in the last seconds.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Client;
 use crate::config::{Config, is_of_connection};
 use crate::credentials::{Credentials, Resolved};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Service};
 use crate::operation::Call;
 use crate::progress::Progress;
 use crate::redaction::Redaction;
@@ -20,6 +20,7 @@ impl Client {
     pub(super) fn authorise(
         &self,
         mut request: Request<Bytes>,
+        service: Service,
         endpoint: &Endpoint,
         found: Option<&Resolved>,
     ) -> Result<Request<Bytes>> {
@@ -27,6 +28,12 @@ impl Client {
         let Some(found) = found else { return Ok(request) };
         config.watcher.report(&Progress::Credentials { link: &found.link });
         match &found.credentials {
+            Credentials::Bearer(_) if service.is_s3() => {
+                let message =
+                    format!("S3 takes access keys; expected some, found an API key: {}", found.link);
+                Err(Error::new(ErrorKind::Credentials, message)
+                    .with_hint("name a profile that has access keys or a role, or unset the API key"))
+            }
             Credentials::Bearer(token) => {
                 let value = HeaderValue::from_str(&format!("Bearer {}", token.token()));
                 let mut value = value.map_err(|_| {
@@ -40,7 +47,7 @@ impl Client {
                 Ok(request)
             }
             Credentials::Keys(keys) => {
-                let scope = Scope { region: endpoint.region(), service: SIGNING_NAME };
+                let scope = Scope { region: endpoint.region(), service: service.signing_name() };
                 let headers = sign::sign(&request, keys, scope, config.context.service_time())?;
                 request.headers_mut().extend(headers);
                 Ok(request)
@@ -118,15 +125,17 @@ pub(super) fn request(config: &Config, call: &Call, endpoint: &Endpoint) -> Resu
     Ok(request)
 }
 
-/// The headers of the configuration and of the call, without those that the client sets itself.
+/// The headers of the configuration and of the call, without those that the client sets itself. Those of the
+/// configuration are for Bedrock, or for a gateway in front of it, and S3 gets none of them.
 fn headers(config: &Config, call: &Call) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
+    let to_s3 = call.service.is_s3();
     let is_own = |name: &HeaderName| {
         *name == HOST
             || *name == AUTHORIZATION && config.uses_credentials
-            || name.as_str().starts_with("x-amz-")
+            || name.as_str().starts_with("x-amz-") && !to_s3
     };
-    for (name, value) in config.headers.iter() {
+    for (name, value) in config.headers.iter().filter(|_| !to_s3) {
         let invalid = || {
             let message = format!(
                 "header {name:?}: expected visible ASCII, found another character in its name or value"
@@ -156,6 +165,3 @@ fn refuse_of_connection(name: &HeaderName) -> Result<()> {
     }
     Ok(())
 }
-
-/// The service name in signatures for both services.
-const SIGNING_NAME: &str = "bedrock";

@@ -99,7 +99,7 @@ impl Context {
     }
 
     /// A random name in the same folder.
-    fn name_beside(&self, path: &Path) -> io::Result<PathBuf> {
+    pub(super) fn name_beside(&self, path: &Path) -> io::Result<PathBuf> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         Ok(path.with_file_name(format!(".{}.{:016x}", name.to_string_lossy(), self.random())))
     }

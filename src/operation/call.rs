@@ -7,10 +7,12 @@ use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::binding::{Location, MODEL_PATH, Others, label};
-use super::{MODEL_ID, NEXT_TOKEN, Operation, PROJECT};
+use super::{CLIENT_TOKEN, MODEL_ID, NEXT_TOKEN, Operation, PROJECT};
 use crate::endpoint::Service;
 use crate::invoke_model::InvokeModelRequest;
 use crate::shape::{Blob, Document, Members};
+#[cfg(feature = "bulk")]
+use crate::url::encode_key;
 use crate::url::{decode_label, encode_label};
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
@@ -38,6 +40,9 @@ pub struct Call {
     /// `None` for a [path](Call::to_path).
     pub(crate) operation: Option<Operation>,
     pub(crate) service: Service,
+    /// The bucket, of a call to S3.
+    #[cfg(feature = "bulk")]
+    pub(crate) bucket: Option<String>,
     /// The model, if the operation takes one. Its ARN may name the region to call.
     pub(crate) model_id: Option<String>,
     pub(crate) method: Method,
@@ -120,6 +125,8 @@ impl Call {
         Ok(Self {
             operation: None,
             service,
+            #[cfg(feature = "bulk")]
+            bucket: None,
             model_id: model_label(&path).and_then(|(label, _)| decode_label(label)),
             method,
             path,
@@ -127,6 +134,22 @@ impl Call {
             headers: HeaderMap::new(),
             body: Bytes::new(),
         })
+    }
+
+    /// A call of an object in S3, or of its bucket if the key is empty.
+    #[cfg(feature = "bulk")]
+    pub(crate) fn to_object(method: Method, bucket: &str, key: &str) -> Self {
+        Self {
+            operation: None,
+            service: Service::S3,
+            bucket: Some(bucket.to_owned()),
+            model_id: None,
+            method,
+            path: format!("/{}", encode_key(key)),
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        }
     }
 
     /// Adds a parameter to the query. Name and value are not encoded yet.
@@ -202,6 +225,17 @@ impl Call {
         Ok(call)
     }
 
+    /// The same call with a `clientRequestToken`, unless it has one.
+    pub(crate) fn with_client_token(&self, token: impl FnOnce() -> String) -> Result<Self> {
+        let mut call = self.clone();
+        let mut members = call.members(CLIENT_TOKEN)?;
+        if members.named(CLIENT_TOKEN).is_none() {
+            members.insert(CLIENT_TOKEN, Value::from(token()));
+            call.body = Document::write(&members)?.text().to_owned().into();
+        }
+        Ok(call)
+    }
+
     /// The token of the page that the call names, if it names one.
     pub(crate) fn page(&self) -> Option<String> {
         let in_query = self.query.iter().find(|(key, _)| key == NEXT_TOKEN).map(|(_, token)| token.clone());
@@ -273,6 +307,8 @@ impl Call {
         Ok(Self {
             operation: Some(operation),
             service: binding.service,
+            #[cfg(feature = "bulk")]
+            bucket: None,
             model_id,
             method: binding.method(),
             path,

@@ -25,6 +25,11 @@ use crate::model_access::{
     ListFoundationModelAgreementOffersRequest, ListFoundationModelAgreementOffersResponse,
     PutUseCaseForModelAccessRequest, PutUseCaseForModelAccessResponse,
 };
+use crate::model_invocation_job::{
+    CreateModelInvocationJobRequest, CreateModelInvocationJobResponse, GetModelInvocationJobRequest,
+    ListModelInvocationJobsRequest, ListModelInvocationJobsResponse, ModelInvocationJobSummary,
+    StopModelInvocationJobRequest, StopModelInvocationJobResponse,
+};
 use crate::{Event, Result};
 
 /// A request with one response; see [`Client::send`](crate::Client::send).
@@ -130,6 +135,10 @@ requests! {
     DeleteFoundationModelAgreement: DeleteFoundationModelAgreementRequest => DeleteFoundationModelAgreementResponse, members;
     PutUseCaseForModelAccess: PutUseCaseForModelAccessRequest => PutUseCaseForModelAccessResponse, members;
     GetUseCaseForModelAccess: GetUseCaseForModelAccessRequest => GetUseCaseForModelAccessResponse, members;
+    CreateModelInvocationJob: CreateModelInvocationJobRequest => CreateModelInvocationJobResponse, members;
+    GetModelInvocationJob: GetModelInvocationJobRequest => ModelInvocationJobSummary, members;
+    ListModelInvocationJobs: ListModelInvocationJobsRequest => ListModelInvocationJobsResponse, members;
+    StopModelInvocationJob: StopModelInvocationJobRequest => StopModelInvocationJobResponse, members;
 }
 
 stream_requests! {

@@ -213,10 +213,13 @@ pub(super) fn response_headers(headers: &HeaderMap, redaction: &Redaction) -> BT
             "age"
                 | "content-type"
                 | "date"
+                | "etag"
                 | "retry-after"
                 | "server"
                 | "via"
+                | "x-amz-bucket-region"
                 | "x-amz-cf-id"
+                | "x-amz-request-id"
                 | "x-amz-retry-after"
         ) || name.starts_with("x-amzn-") && !name.starts_with("x-amzn-remapped-")
     });

@@ -18,7 +18,7 @@ use pumice::retry::Retry;
 use pumice::shape::Document;
 use pumice::{Client, Config, ErrorKind, Overrides};
 use serde_json::{Value, json};
-use support::capture::{self, Capture, call_by_members, context, keys, least_request};
+use support::capture::{self, Capture, call_by_members, call_either, context, keys, least_request, ways};
 use support::server::{self, Answer, Server, text_answer};
 
 const MODEL: &str = "us.amazon.nova-lite-v1:0";
@@ -201,18 +201,22 @@ async fn what_creates_something_is_sent_with_a_token() {
         capture.status = 503;
         let capture = Arc::new(capture);
         let client = capture::client(&capture);
-        let tokens = async |params: &str| {
-            call_by_members(&client, operation, params).await.unwrap_err();
+        let tokens = async |typed: bool, params: &str| {
+            call_either(typed, &client, operation, params).await.unwrap_err();
             let mut requests = capture.requests.lock().unwrap();
             let body = |request: &http::Request<bytes::Bytes>| {
                 serde_json::from_slice::<Value>(request.body()).unwrap()["clientRequestToken"].clone()
             };
             requests.drain(..).map(|request| body(&request)).collect::<Vec<_>>()
         };
-        let made = tokens("{}").await;
-        assert!(made.len() == 3 && made.iter().all(|token| *token == made[0]), "{made:?}");
-        assert_eq!(made[0].as_str().unwrap().len(), 36, "{made:?}");
-        assert_eq!(tokens(r#"{"clientRequestToken":"mine"}"#).await[0], "mine");
+        for &typed in ways(operation) {
+            let mut params = least_request(operation);
+            let made = tokens(typed, &params.to_string()).await;
+            assert!(made.len() == 3 && made.iter().all(|token| *token == made[0]), "{made:?}");
+            assert_eq!(made[0].as_str().unwrap().len(), 36, "{made:?}");
+            params["clientRequestToken"] = "mine".into();
+            assert_eq!(tokens(typed, &params.to_string()).await[0], "mine");
+        }
     }
 }
 

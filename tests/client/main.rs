@@ -20,6 +20,7 @@ mod providers;
 mod recording;
 mod requests;
 mod responses;
+mod s3;
 mod services;
 mod settings;
 #[cfg(feature = "tracing")]

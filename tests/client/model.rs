@@ -136,6 +136,15 @@ fn types() -> BTreeMap<&'static str, Read> {
         model_access {
             AgreementAvailability, AgreementStatus, AuthorizationStatus, CreateFoundationModelAgreementRequest, CreateFoundationModelAgreementResponse, DeleteFoundationModelAgreementRequest, DeleteFoundationModelAgreementResponse, DimensionalPriceRate, EntitlementAvailability, GetFoundationModelAvailabilityRequest, GetFoundationModelAvailabilityResponse, GetUseCaseForModelAccessRequest, GetUseCaseForModelAccessResponse, LegalTerm, ListFoundationModelAgreementOffersRequest, ListFoundationModelAgreementOffersResponse, Offer, OfferType, PricingTerm, PutUseCaseForModelAccessRequest, PutUseCaseForModelAccessResponse, RegionAvailability, SupportTerm, TermDetails, ValidityTerm,
         }
+        model_invocation_job {
+            CreateModelInvocationJobRequest, CreateModelInvocationJobResponse, GetModelInvocationJobRequest,
+            GetModelInvocationJobResponse => ModelInvocationJobSummary, ListModelInvocationJobsRequest,
+            ListModelInvocationJobsResponse, ModelInvocationJobInputDataConfig,
+            ModelInvocationJobOutputDataConfig, ModelInvocationJobS3InputDataConfig,
+            ModelInvocationJobS3OutputDataConfig, ModelInvocationJobStatus, ModelInvocationJobSummary,
+            ModelInvocationType, S3InputFormat, SortJobsBy, SortOrder, StopModelInvocationJobRequest,
+            StopModelInvocationJobResponse, Tag, VpcConfig,
+        }
     }
 }
 
@@ -227,11 +236,17 @@ const LENIENT: &[(&str, &str)] = &[
     ("GetInferenceProfile", "inferenceProfileId"),
     ("GetInferenceProfile", "status"),
     ("GetInferenceProfile", "type"),
+    ("GetModelInvocationJob", "modelId"),
+    ("GetModelInvocationJob", "roleArn"),
+    ("GetModelInvocationJob", "submitTime"),
+    ("GetModelInvocationJob", "inputDataConfig"),
+    ("GetModelInvocationJob", "outputDataConfig"),
 ];
 const STRICT: &[(&str, &str)] = &[
     ("GetFoundationModel", "modelDetails"),
     ("ListFoundationModels", "modelSummaries"),
     ("ListInferenceProfiles", "inferenceProfileSummaries"),
+    ("ListModelInvocationJobs", "invocationJobSummaries"),
 ];
 
 #[tokio::test]
@@ -280,7 +295,7 @@ async fn a_response_without_a_required_member_is_damaged() {
             }
         }
     }
-    assert_eq!(checked, 4 * (4 + 1 + 4 + 1 + 1 + 1 + 1 + 5 + 2 + 1 + 1));
+    assert_eq!(checked, 4 * (4 + 1 + 4 + 1 + 1 + 1 + 1 + 5 + 2 + 1 + 1 + 1 + 1 + 1));
 }
 
 /// Each operation of the table, as the service's model binds it to HTTP.

@@ -184,8 +184,12 @@ async fn errors_name_the_member_that_cannot_be_sent() {
             "promptRouterArn",
             "jobIdentifier",
         ];
-        // In the requests of these two, `modelId` is a member of the body.
-        let in_body = [Operation::CreateFoundationModelAgreement, Operation::DeleteFoundationModelAgreement];
+        // In the requests of these, `modelId` is a member of the body.
+        let in_body = [
+            Operation::CreateFoundationModelAgreement,
+            Operation::DeleteFoundationModelAgreement,
+            Operation::CreateModelInvocationJob,
+        ];
         let label = labels.into_iter().find(|label| request.get(label).is_some());
         let label = label.filter(|_| !in_body.contains(&operation));
         let Some(label) = label else { continue };

@@ -184,6 +184,12 @@ SIGNED = [
     ("headers that others change", "POST", "https://example.amazonaws.com/", {"user-agent": "x/1", "x-amzn-trace-id": "Root=1", "transfer-encoding": "chunked"}, b"", "us-east-1", "bedrock"),
     ("role of another service", "POST", "https://sts.ap-south-1.amazonaws.com/", {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}, b"Action=AssumeRole&Version=2011-06-15", "ap-south-1", "sts"),
     ("bytes", "POST", "https://example.amazonaws.com/", {"content-type": "application/octet-stream"}, bytes(range(256)), "us-east-1", "bedrock"),
+    ("S3: an object", "PUT", "https://bucket.s3.eu-central-1.amazonaws.com/in/f%C3%B6%C3%B6%20%2B%2A.jsonl", {"content-type": "application/jsonl"}, b"{}\n", "eu-central-1", "s3"),
+    ("S3: an empty object with a key of its own", "PUT", "https://bucket.s3.eu-central-1.amazonaws.com/k", {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": "alias/k"}, b"", "eu-central-1", "s3"),
+    ("S3: a list", "GET", "https://s3.us-east-1.amazonaws.com/my.bucket/?prefix=out%2F&list-type=2&encoding-type=url&continuation-token=a%2Bb%2F%3D%3D", {}, b"", "us-east-1", "s3"),
+    ("S3: a range", "GET", "http://127.0.0.1:9000/bucket/a//b~c/%25", {"range": "bytes=5-", "if-match": '"e"'}, b"", "us-east-1", "s3"),
+    ("S3: parts", "POST", "https://bucket.s3.us-gov-west-1.amazonaws.com/k?uploads=", {}, b"", "us-gov-west-1", "s3"),
+    ("S3: a part", "PUT", "https://bucket.s3.cn-north-1.amazonaws.com.cn/k?partNumber=2&uploadId=a%2Bb", {}, bytes(range(256)), "cn-north-1", "s3"),
 ]
 
 UNSIGNED = {"user-agent", "x-amzn-trace-id", "transfer-encoding"}
@@ -248,7 +254,8 @@ for name, method, url, headers, body, region, service in SIGNED:
         keys = botocore.credentials.Credentials(
             credentials["access_key_id"], credentials["secret_access_key"], credentials.get("session_token")
         )
-        botocore.auth.SigV4Auth(keys, service, region).add_auth(request)
+        auth = botocore.auth.S3SigV4Auth if service == "s3" else botocore.auth.SigV4Auth
+        auth(keys, service, region).add_auth(request)
         prepared = request.prepare()
         found = {name.lower(): value for name, value in request.headers.items()}
         token = " with a session token" if credentials is TOKEN else ""

@@ -30,6 +30,10 @@ MODELS = {
         "DeleteFoundationModelAgreement",
         "PutUseCaseForModelAccess",
         "GetUseCaseForModelAccess",
+        "CreateModelInvocationJob",
+        "GetModelInvocationJob",
+        "ListModelInvocationJobs",
+        "StopModelInvocationJob",
     ],
 }
 

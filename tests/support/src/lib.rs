@@ -3,6 +3,7 @@
 
 pub mod capture;
 pub mod chain;
+pub mod cloud;
 pub mod frames;
 pub mod inputs;
 pub mod memory;

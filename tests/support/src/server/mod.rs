@@ -313,7 +313,7 @@ impl Answer {
     }
 }
 
-fn receive(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<Received>> {
+pub(crate) fn receive(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<Received>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
