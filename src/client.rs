@@ -179,7 +179,8 @@ impl Client {
         Self { config: Arc::new(config), shared }
     }
 
-    /// A client with the settings of the environment and the AWS files.
+    /// A client with the settings of the environment and the AWS files. Without the feature `chain` it finds no
+    /// credentials, and its calls fail.
     pub fn from_env() -> Self {
         Self::new(Config::new())
     }

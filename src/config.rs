@@ -1,17 +1,21 @@
 //! The settings of a client, and the target of its calls.
 
+#[cfg(feature = "chain")]
+mod chain;
+#[cfg(not(feature = "chain"))]
+mod without_chain;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Token;
 
-use crate::aws_files::{Profiles, Section};
+use crate::aws_files::Section;
 use crate::context::{AwsFiles, Context};
-use crate::credentials::{Chain, Credentials, MfaPrompt, ProvideCredentials, ProviderContext};
+use crate::credentials::{Credentials, ProvideCredentials};
 use crate::endpoint::{Endpoint, EndpointSettings, EndpointSource, Service};
 use crate::progress::{Progress, Watcher};
 use crate::region::{Region, RegionSettings, RegionSource, is_named_before_files};
@@ -34,7 +38,6 @@ use crate::{Error, ErrorKind, Result};
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Config {
     pub(crate) region: Option<String>,
-    pub(crate) profile: Option<String>,
     pub(crate) credentials: Option<Arc<dyn ProvideCredentials>>,
     pub(crate) endpoint_url: Option<String>,
     pub(crate) use_fips: Option<bool>,
@@ -42,12 +45,8 @@ pub struct Config {
     pub(crate) project: Option<String>,
     pub(crate) fallback_region: Option<String>,
     pub(crate) fallback_endpoint_url: Option<String>,
-    pub(crate) fallback_bearer_token: Option<Token>,
-    pub(crate) fallback_profile: Option<String>,
-    pub(crate) api_key_command: Option<String>,
-    pub(crate) credentials_refresh_command: Option<String>,
-    pub(crate) credential_cache: bool,
-    mfa: MfaPrompt,
+    #[cfg(feature = "chain")]
+    pub(crate) chain: chain::ChainSettings,
     /// Secrets in the path of `fallback_endpoint_url`.
     pub(crate) withheld: Vec<Token>,
     pub(crate) headers: Headers,
@@ -59,8 +58,6 @@ pub struct Config {
     pub(crate) auto_profile: bool,
     pub(crate) uses_credentials: bool,
     pub(crate) transport: Option<Arc<dyn Transport>>,
-    pub(crate) credentials_transport: Option<Arc<dyn Transport>>,
-    pub(crate) offline: bool,
     pub(crate) context: Context,
     pub(crate) watcher: Watcher,
 }
@@ -70,7 +67,6 @@ impl Config {
     pub fn new() -> Self {
         Self {
             region: None,
-            profile: None,
             credentials: None,
             endpoint_url: None,
             use_fips: None,
@@ -78,12 +74,8 @@ impl Config {
             project: None,
             fallback_region: None,
             fallback_endpoint_url: None,
-            fallback_bearer_token: None,
-            fallback_profile: None,
-            api_key_command: None,
-            credentials_refresh_command: None,
-            credential_cache: false,
-            mfa: MfaPrompt::default(),
+            #[cfg(feature = "chain")]
+            chain: chain::ChainSettings::default(),
             withheld: Vec::new(),
             headers: Headers::default(),
             allow_plain_http: false,
@@ -94,8 +86,6 @@ impl Config {
             auto_profile: false,
             uses_credentials: true,
             transport: None,
-            credentials_transport: None,
-            offline: false,
             context: Context::real(),
             watcher: Watcher::default(),
         }
@@ -108,12 +98,6 @@ impl Config {
     /// used, and `us-east-1`.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
-        self
-    }
-
-    /// The profile to take region and credentials from, before those of the environment.
-    pub fn profile(mut self, profile: impl Into<String>) -> Self {
-        self.profile = Some(profile.into());
         self
     }
 
@@ -181,47 +165,6 @@ impl Config {
         self
     }
 
-    /// A Bedrock API key, for example from a settings file. It is used if environment, AWS files and container have no
-    /// credentials, and before the role of an EC2 instance.
-    pub fn fallback_bearer_token(mut self, token: impl Into<String>) -> Self {
-        self.fallback_bearer_token = Some(Token::new(token, None));
-        self
-    }
-
-    /// The profile if neither code nor `AWS_PROFILE` nor `AWS_DEFAULT_PROFILE` names one, in place of `default`.
-    pub fn fallback_profile(mut self, profile: impl Into<String>) -> Self {
-        self.fallback_profile = Some(profile.into());
-        self
-    }
-
-    /// A shell command that prints a Bedrock API key, which is used as
-    /// [`fallback_bearer_token`](Self::fallback_bearer_token) is. It is run again after an hour.
-    pub fn api_key_command(mut self, command: impl Into<String>) -> Self {
-        self.api_key_command = Some(command.into());
-        self
-    }
-
-    /// A shell command that gets new credentials, such as `aws sso login --profile work`. It is run when a sign-in or
-    /// credentials have expired; then credentials are searched for once more.
-    pub fn credentials_refresh_command(mut self, command: impl Into<String>) -> Self {
-        self.credentials_refresh_command = Some(command.into());
-        self
-    }
-
-    /// Caches the temporary keys of roles on disk, readable by the user only, so that the next process need not assume a
-    /// role again. They are in `credentials` of the [cache folder](Context::cache_folder). Off by default.
-    pub fn cache_credentials(mut self, cache: bool) -> Self {
-        self.credential_cache = cache;
-        self
-    }
-
-    /// Asks the user for the code of an MFA device, which roles with `mfa_serial` need. The function is given the
-    /// device's serial number or ARN, and runs on a thread of its own. Without it, such roles are an error.
-    pub fn ask_mfa_code(mut self, ask: impl Fn(&str) -> io::Result<String> + Send + Sync + 'static) -> Self {
-        self.mfa = MfaPrompt(Some(Arc::new(ask)));
-        self
-    }
-
     /// Adds a header to every call. It is signed. If a name is given twice, in whatever case, the last value counts.
     ///
     /// The client sets `host` and `x-amz-*` itself, also the headers that a call has of its own. It sets
@@ -285,8 +228,8 @@ impl Config {
     pub fn network(&self) -> Result<Http> {
         let files = self.context.aws_files();
         // Files that cannot be read are reported by the call.
-        let profile = files.profiles().ok().and_then(|profiles| profiles.profile(&self.profile_name()));
-        self.network_trusting(profile.and_then(|profile| self.ca_bundle(profile)).as_deref())
+        let profile = self.profile_in(&files, true).ok().flatten();
+        self.network_trusting(profile.and_then(|(_, profile)| self.ca_bundle(profile)).as_deref())
     }
 
     /// The network, with the authorities that the profile names.
@@ -301,28 +244,9 @@ impl Config {
         profile.non_blank("ca_bundle").map(|path| self.context.path(path))
     }
 
-    fn profile_name(&self) -> String {
-        self.context.profile_name_or(self.profile.as_deref(), self.fallback_profile.as_deref())
-    }
-
     /// What sends the requests to Bedrock, in place of the network.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
-        self
-    }
-
-    /// What sends the requests to the services that give credentials (STS, IAM Identity Center, sign-in, a
-    /// container's, an instance's), in place of the network.
-    ///
-    /// For tests: these requests and responses hold secrets.
-    pub fn credentials_transport(mut self, transport: Arc<dyn Transport>) -> Self {
-        self.credentials_transport = Some(transport);
-        self
-    }
-
-    /// Asks no service for credentials, and runs no `credential_process`. Their credentials are then not found.
-    pub fn offline(mut self) -> Self {
-        self.offline = true;
         self
     }
 
@@ -345,28 +269,6 @@ impl Config {
         self
     }
 
-    /// The chain of sources, which is asked unless another provider is given.
-    pub(crate) fn chain(&self) -> Chain {
-        let (region, token) = (self.fallback_region.clone(), self.fallback_bearer_token.clone());
-        let mut cx = ProviderContext::new(self.context.clone())
-            .fallback(region, token, self.fallback_profile.clone())
-            .commands(self.api_key_command.clone(), self.credentials_refresh_command.clone())
-            .mfa(self.mfa.clone());
-        if self.credential_cache {
-            cx = cx.cache_on_disk();
-        }
-        cx = self.profile.iter().fold(cx, ProviderContext::profile);
-        cx = self.region.iter().fold(cx, ProviderContext::region);
-        cx = cx.variant(self.use_fips, self.use_dual_stack);
-        cx = self.endpoint_url.iter().cloned().fold(cx, ProviderContext::endpoint_url);
-        cx = self.credentials_transport.iter().cloned().fold(cx, ProviderContext::transport);
-        if self.watcher.0.is_some() {
-            let watcher = self.watcher.clone();
-            cx = cx.command_output(move |text| watcher.report(&Progress::CommandOutput { text }));
-        }
-        Chain::new(if self.offline { cx.offline() } else { cx })
-    }
-
     /// Resolves where calls go. `instance_region` is awaited where nothing else names a region.
     pub(crate) async fn target(
         &self,
@@ -375,7 +277,6 @@ impl Config {
         files: &AwsFiles,
         instance_region: impl Future<Output = Result<Option<String>>>,
     ) -> Result<Target> {
-        // A file that cannot be read is no error if nothing in it is needed.
         let env = |name: &str| self.context.env(name);
         let named = RegionSettings {
             model_id,
@@ -384,14 +285,8 @@ impl Config {
             endpoint_url: self.endpoint_url.as_deref(),
             fallback: self.fallback_region.as_deref(),
         };
-        let is_named = is_named_before_files(&named, env);
-        let no_profiles = Profiles::default();
-        let profiles = match files.profiles() {
-            Err(_) if is_named && self.profile.is_none() => &no_profiles,
-            profiles => profiles?,
-        };
-        let profile = profiles.profile(&self.profile_name());
-        let profile = profile.map(|section| (profiles, section));
+        // A file that cannot be read is no error if nothing in it is needed.
+        let profile = self.profile_in(files, !is_named_before_files(&named, env))?;
 
         let region = match Region::resolve(&RegionSettings { profile, ..named }, env)? {
             Some(region) => region,
@@ -457,9 +352,11 @@ impl Config {
 
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
+        let mut debug = f.debug_struct("Config");
+        #[cfg(feature = "chain")]
+        debug.field("chain", &self.chain);
+        debug
             .field("region", &self.region)
-            .field("profile", &self.profile)
             .field("credentials", &self.credentials)
             .field("endpoint_url", &self.endpoint_url.as_deref().map(Origin))
             .field("use_fips", &self.use_fips)
@@ -467,9 +364,6 @@ impl fmt::Debug for Config {
             .field("project", &self.project)
             .field("fallback_region", &self.fallback_region)
             .field("fallback_endpoint_url", &self.fallback_endpoint_url.as_deref().map(Origin))
-            .field("fallback_bearer_token", &self.fallback_bearer_token)
-            .field("fallback_profile", &self.fallback_profile)
-            .field("credential_cache", &self.credential_cache)
             .field("headers", &self.headers)
             .field("allow_plain_http", &self.allow_plain_http)
             .field("http", &self.http)
@@ -479,8 +373,6 @@ impl fmt::Debug for Config {
             .field("auto_profile", &self.auto_profile)
             .field("uses_credentials", &self.uses_credentials)
             .field("transport", &self.transport)
-            .field("credentials_transport", &self.credentials_transport)
-            .field("offline", &self.offline)
             .field("context", &self.context)
             .finish_non_exhaustive()
     }

@@ -1,5 +1,9 @@
 //! The only access to environment, files, clock, randomness and child processes, which are real or fake.
 
+#[cfg(feature = "chain")]
+mod aws_files;
+#[cfg(not(feature = "chain"))]
+#[path = "context/no_aws_files.rs"]
 mod aws_files;
 mod command;
 pub mod file;
@@ -28,6 +32,7 @@ use command::{Hear, Wait};
 
 pub(crate) use aws_files::AwsFiles;
 pub use command::CommandOutput;
+#[cfg(feature = "chain")]
 pub(crate) use command::LONGEST_OUTPUT;
 pub use lock::Lock;
 #[cfg(feature = "bulk")]
@@ -239,6 +244,7 @@ impl Context {
 
     /// [`run`](Self::run) on a thread of its own. The command is also killed when the future is dropped. `heard` gets
     /// what it prints on standard error as it comes; a fake command prints nothing before its end.
+    #[cfg(feature = "chain")]
     pub(crate) async fn run_aside(
         &self,
         command: &str,

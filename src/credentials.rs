@@ -21,25 +21,9 @@
 //! Source: the AWS SDKs' reference guide,
 //! [standardized credential providers](https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html).
 
-mod assume_role;
-mod bearer;
 mod cache;
+#[cfg(feature = "chain")]
 mod chain;
-mod commands;
-mod container;
-mod disk_cache;
-mod environment;
-mod imds;
-mod instance;
-mod login;
-mod process;
-mod profile;
-mod provider_context;
-mod secret;
-mod session;
-mod sso;
-mod sts;
-mod web_identity;
 
 use std::fmt;
 use std::future::{Future, ready};
@@ -48,11 +32,11 @@ use std::time::SystemTime;
 
 pub use aws_credential_types::{Credentials as Keys, Token};
 
-pub(crate) use self::cache::Cache;
-pub use self::chain::Chain;
-use self::provider_context::Fault;
-pub(crate) use self::provider_context::MfaPrompt;
-pub use self::provider_context::ProviderContext;
+pub(crate) use self::cache::{Cache, Provider};
+#[cfg(feature = "chain")]
+pub(crate) use self::chain::MfaPrompt;
+#[cfg(feature = "chain")]
+pub use self::chain::{Chain, ProviderContext};
 use crate::context::Context;
 use crate::date::rfc3339;
 use crate::{Error, ErrorKind, Hint, Result};
@@ -206,13 +190,10 @@ impl Resolved {
             }
         }
     }
-
-    fn from_chain(credentials: Credentials, link: impl Into<String>) -> Self {
-        Self { source: DEFAULT_CHAIN, ..Self::new(credentials, link) }
-    }
 }
 
 /// Whose access keys are used, by STS: see [`Client::caller`](crate::Client::caller).
+#[cfg(feature = "chain")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Caller {
@@ -268,40 +249,6 @@ pub struct Search {
     pub attempts: Vec<Attempt>,
 }
 
-/// What a source says. One that is configured but broken gives an error instead.
-#[derive(Debug)]
-enum Outcome {
-    Resolved(Resolved),
-    /// This machine does not use the source. The next one is asked.
-    NotApplicable {
-        reason: String,
-        /// What to do if it should.
-        hint: Option<&'static str>,
-    },
-    /// The source would be asked at `url`, which is not allowed.
-    Deferred {
-        deferred: Deferred,
-        url: String,
-    },
-}
-
-impl Outcome {
-    fn not_applicable(reason: impl Into<String>) -> Self {
-        Self::NotApplicable { reason: reason.into(), hint: None }
-    }
-
-    /// The outcome of a source that is configured.
-    fn of(source: &'static str, link: String, keys: Result<Keys, Fault>) -> Result<Self> {
-        match keys {
-            Ok(keys) => {
-                Ok(Self::Resolved(Resolved { source, ..Resolved::new(Credentials::Keys(keys), link) }))
-            }
-            Err(Fault::Offline(url)) => Ok(Self::Deferred { deferred: Deferred { source, link }, url }),
-            Err(Fault::Broken(error)) => Err(error),
-        }
-    }
-}
-
 /// Refuses credentials that have expired already.
 fn check_expiry(resolved: &Resolved, context: &Context) -> Result<()> {
     match resolved.credentials.expires() {
@@ -321,5 +268,4 @@ fn expired(what: &str, end: SystemTime, context: &Context) -> Error {
     Error::new(ErrorKind::Credentials, message)
 }
 
-const DEFAULT_CHAIN: &str = "default chain";
 const PROVIDER: &str = "credentials provider";

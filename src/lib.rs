@@ -45,11 +45,14 @@
 //! # Features
 //!
 //! - `http` (default): the client.
-//! - `settings`: the JSON5 settings file.
+//! - `chain` (default): credentials that are found, and the AWS files. Without it, credentials are given in code:
+//!   [`Config::access_keys`], [`Config::bearer_token`] or [`Config::credentials`]. The chain and its settings in
+//!   [`Config`] are absent, and so are `Client::caller` and what [`Context`](context::Context) says of the AWS files.
+//! - `settings`: the JSON5 settings file. It includes `chain`.
 //! - `bulk`: many requests at once, from files; files in S3.
 //! - `tracing`: a span for each call and an event for each of its steps, with the crate `tracing`.
 //!
-//! Without any of them only the codec is left: frames, events, types and errors, without tokio, TLS or
+//! Without any of them, only the codec is left: frames, events, types and errors, without tokio, TLS or
 //! cryptography.
 //!
 //! # Examples
@@ -57,6 +60,9 @@
 //! The folder `examples` has programs to copy: keys, providers and transports of your own, many calls at once,
 //! structured output, embeddings, a tool loop. `docs/embedding.md` describes them.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// docs.rs has all features.
+#![cfg_attr(not(feature = "chain"), allow(rustdoc::broken_intra_doc_links))]
 #![forbid(unsafe_code)]
 
 #[doc(inline)]

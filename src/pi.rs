@@ -236,8 +236,8 @@ impl Stream for AssistantStream {
 }
 
 impl Input {
-    /// The settings of a client with those of the input: region, profile, project, bearer token, headers, and the base URL,
-    /// which is an endpoint, or names the region where nothing else does.
+    /// The settings of a client with those of the input: region, profile (with the feature `chain`), project, bearer
+    /// token, headers, and the base URL, which is an endpoint, or names the region where nothing else does.
     pub fn configure(&self, mut config: Config) -> Config {
         let no_options = Options::new();
         let options = self.options.as_ref().unwrap_or(&no_options);
@@ -245,6 +245,7 @@ impl Input {
         if let Some(region) = set(&options.region) {
             config = config.region(region);
         }
+        #[cfg(feature = "chain")]
         if let Some(profile) = set(&options.profile) {
             config = config.profile(profile);
         }

@@ -217,6 +217,7 @@ impl Variant {
 /// The host of STS, and the region that requests to it are signed for.
 ///
 /// Source: the rule set that the AWS SDKs are generated from.
+#[cfg(feature = "chain")]
 pub(crate) fn sts(named: &str, variant: Variant) -> Result<(String, String)> {
     let mut region = without_fips(named);
     if region == "aws-global" {
@@ -275,6 +276,7 @@ pub(crate) fn region_of_url(url: &str) -> Option<String> {
 /// The end of the host names of a region's services: `amazonaws.com`.
 ///
 /// Fails with [`ErrorKind::InvalidInput`] when the region cannot be part of a host name.
+#[cfg(feature = "chain")]
 pub(crate) fn dns_suffix(region: &str) -> Result<&'static str> {
     check_region(region, region)?;
     Ok(suffixes(region).dns)
@@ -428,6 +430,7 @@ mod tests {
     }
 
     /// The expected values are botocore's; of `aws-global`, only the first.
+    #[cfg(feature = "chain")]
     #[test]
     fn sts_has_hosts_of_its_own() {
         for (named, fips, dual_stack, host, region) in [

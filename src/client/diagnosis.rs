@@ -7,8 +7,11 @@ use bytes::Bytes;
 use tokio::time::{Instant, timeout};
 
 use super::Client;
+#[cfg(feature = "chain")]
 use crate::credentials::{Caller, Keys};
+#[cfg(feature = "chain")]
 use crate::endpoint::Service;
+#[cfg(feature = "chain")]
 use crate::hint::{self, Refused};
 use crate::skew;
 use crate::stream::in_seconds;
@@ -82,6 +85,7 @@ impl Client {
 
     /// Whose access keys these are: `GetCallerIdentity` of STS, for which no identity needs a permission. STS is asked
     /// as for credentials, in the region of the calls where nothing else names one for it.
+    #[cfg(feature = "chain")]
     pub async fn caller(&self, keys: &Keys) -> Result<Caller> {
         let config = self.config();
         let target = self.target(Service::Runtime, None, &config.context.aws_files()).await?;

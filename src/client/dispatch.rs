@@ -56,7 +56,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: &Config) -> Self {
         Self {
-            credentials: Cache::new(config.credentials.clone(), config.chain(), config.context.clone()),
+            credentials: Cache::new(config.provider(), config.context.clone()),
             quota: Quota::new(),
             rate: Mutex::default(),
             created: Instant::now(),
@@ -603,6 +603,7 @@ const LONGEST_WAIT_FOR_REFUSAL: Duration = Duration::from_secs(10);
 /// How much of an error response's body is read, in bytes.
 const LONGEST_REFUSAL: usize = 1024 * 1024;
 
+#[cfg(feature = "chain")]
 #[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};

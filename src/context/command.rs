@@ -50,8 +50,10 @@ pub(super) struct Wait {
 }
 
 /// Kills the command when it is dropped.
+#[cfg(feature = "chain")]
 pub(super) struct GiveUp(Arc<AtomicBool>);
 
+#[cfg(feature = "chain")]
 impl Drop for GiveUp {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
@@ -59,6 +61,7 @@ impl Drop for GiveUp {
 }
 
 impl Wait {
+    #[cfg(feature = "chain")]
     pub(super) fn give_up(&self) -> GiveUp {
         GiveUp(Arc::clone(&self.given_up))
     }
@@ -313,6 +316,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "chain")]
     #[tokio::test]
     async fn what_nobody_waits_for_any_more_is_ended_with_all_that_it_has_started() {
         let folder = tempfile::tempdir().unwrap();

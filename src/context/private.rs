@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+#[cfg(feature = "chain")]
 use zeroize::Zeroizing;
 
 use super::file::file_behind;
@@ -46,6 +47,7 @@ impl Context {
     }
 
     /// The content of a file that only the user can read and change. `None` for any other.
+    #[cfg(feature = "chain")]
     pub(crate) fn read_private(&self, path: &Path) -> Option<Zeroizing<Vec<u8>>> {
         #[cfg(unix)]
         if let World::Real = self.world {
@@ -62,6 +64,7 @@ impl Context {
     }
 
     /// Removes the files in a folder of caches that were written longer ago than this.
+    #[cfg(feature = "chain")]
     pub(crate) fn clear_old(&self, folder: &Path, age: Duration) {
         if let World::Fake(_) = self.world {
             return;

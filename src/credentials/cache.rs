@@ -15,7 +15,9 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
 
-use super::{Attempt, AttemptOutcome, Chain, PROVIDER, ProvideCredentials, Resolved, Search, check_expiry};
+#[cfg(feature = "chain")]
+use super::Chain;
+use super::{Attempt, AttemptOutcome, PROVIDER, ProvideCredentials, Resolved, Search, check_expiry};
 use crate::context::{AwsFiles, Context};
 use crate::{Error, ErrorKind, Result};
 
@@ -33,7 +35,8 @@ struct Inner {
 
 /// Which provider to ask.
 #[derive(Debug)]
-enum Provider {
+pub(crate) enum Provider {
+    #[cfg(feature = "chain")]
     Chain(Chain),
     Own(Arc<dyn ProvideCredentials>),
 }
@@ -63,9 +66,7 @@ enum Due {
 }
 
 impl Cache {
-    /// A cache over the provider that is given, or else over the chain.
-    pub(crate) fn new(own: Option<Arc<dyn ProvideCredentials>>, chain: Chain, context: Context) -> Self {
-        let provider = own.map_or(Provider::Chain(chain), Provider::Own);
+    pub(crate) fn new(provider: Provider, context: Context) -> Self {
         let (state, flight) = (Mutex::default(), Arc::default());
         Self(Arc::new(Inner { provider, context, state, flight }))
     }
@@ -116,6 +117,7 @@ impl Cache {
 
     /// Drops these credentials, since the service says that they have expired.
     pub(crate) fn give_up(&self, resolved: &Arc<Resolved>) {
+        #[cfg(feature = "chain")]
         if let Provider::Chain(chain) = &self.0.provider {
             chain.refuse(&resolved.credentials);
         }
@@ -147,19 +149,23 @@ impl Inner {
     }
 
     /// A number that changes when what was cached is no longer to be used.
+    #[cfg_attr(not(feature = "chain"), allow(unused_variables))]
     fn mark(&self, files: &AwsFiles) -> u64 {
         match &self.provider {
+            #[cfg(feature = "chain")]
             Provider::Chain(_) => files.mark,
             Provider::Own(_) => 0,
         }
     }
 
+    #[cfg_attr(not(feature = "chain"), allow(unused_variables))]
     async fn search(&self, files: &AwsFiles) -> Search {
-        let provider = match &self.provider {
+        let result = match &self.provider {
+            #[cfg(feature = "chain")]
             Provider::Chain(chain) => return chain.search_in(files).await,
-            Provider::Own(provider) => provider,
+            Provider::Own(provider) => provider.provide().await,
         };
-        let result = provider.provide().await.and_then(|resolved| {
+        let result = result.and_then(|resolved| {
             check_expiry(&resolved, &self.context)?;
             Ok(resolved)
         });

@@ -1,13 +1,32 @@
 //! The sources of credentials, asked in order.
 
+mod assume_role;
+mod bearer;
+mod commands;
+mod container;
+mod disk_cache;
+mod environment;
+mod imds;
+mod instance;
+mod login;
+mod process;
+mod profile;
+mod provider_context;
+mod secret;
+mod session;
+mod sso;
+mod sts;
+mod web_identity;
+
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::provider_context::SearchContext;
+pub(crate) use self::provider_context::MfaPrompt;
+pub use self::provider_context::ProviderContext;
+use self::provider_context::{Fault, SearchContext};
 use super::{
-    Attempt, AttemptOutcome, Caller, Credentials, CredentialsFuture, DEFAULT_CHAIN, Deferred, Keys, Outcome,
-    ProvideCredentials, ProviderContext, Resolved, Search, bearer, check_expiry, commands, container,
-    environment, imds, profile, provider_context, sts, web_identity,
+    Attempt, AttemptOutcome, Caller, Credentials, CredentialsFuture, Deferred, Keys, ProvideCredentials,
+    Resolved, Search, check_expiry, expired,
 };
 use crate::context::AwsFiles;
 use crate::{Error, ErrorKind, Hint, Result};
@@ -207,6 +226,40 @@ impl Chain {
     }
 }
 
+/// What a source says. One that is configured but broken gives an error instead.
+#[derive(Debug)]
+enum Outcome {
+    Resolved(Resolved),
+    /// This machine does not use the source. The next one is asked.
+    NotApplicable {
+        reason: String,
+        /// What to do if it should.
+        hint: Option<&'static str>,
+    },
+    /// The source would be asked at `url`, which is not allowed.
+    Deferred {
+        deferred: Deferred,
+        url: String,
+    },
+}
+
+impl Outcome {
+    fn not_applicable(reason: impl Into<String>) -> Self {
+        Self::NotApplicable { reason: reason.into(), hint: None }
+    }
+
+    /// The outcome of a source that is configured.
+    fn of(source: &'static str, link: String, keys: Result<Keys, Fault>) -> Result<Self> {
+        match keys {
+            Ok(keys) => {
+                Ok(Self::Resolved(Resolved { source, ..Resolved::new(Credentials::Keys(keys), link) }))
+            }
+            Err(Fault::Offline(url)) => Ok(Self::Deferred { deferred: Deferred { source, link }, url }),
+            Err(Fault::Broken(error)) => Err(error),
+        }
+    }
+}
+
 impl ProvideCredentials for Chain {
     fn provide(&self) -> CredentialsFuture<'_> {
         Box::pin(async { self.search().await.result })
@@ -249,13 +302,15 @@ impl Source {
                     }
                     (None, None) => return Ok(Outcome::not_applicable("it has no key")),
                 };
-                Ok(Outcome::Resolved(Resolved::from_chain(Credentials::Bearer(token), link)))
+                let resolved = Resolved::new(Credentials::Bearer(token), link);
+                Ok(Outcome::Resolved(Resolved { source: DEFAULT_CHAIN, ..resolved }))
             }
             Self::Instance => imds::load(cx).await,
         }
     }
 }
 
+const DEFAULT_CHAIN: &str = "default chain";
 const SETTINGS: &str = "settings file";
 const KEY_COMMAND: &str = "settings file (apiKeyCommand)";
 const REFRESH_COMMAND: &str = "credentialsRefreshCommand of the settings file";

@@ -38,11 +38,12 @@ impl Settings {
         };
         config.fallback_region = region.or(config.fallback_region);
         config.fallback_endpoint_url = config.fallback_endpoint_url.or_else(|| url.map(str::to_owned));
-        config.fallback_bearer_token = config.fallback_bearer_token.or_else(|| self.api_key.clone());
-        config.fallback_profile = config.fallback_profile.or_else(|| self.profile.clone());
-        config.api_key_command = config.api_key_command.or_else(|| self.api_key_command.clone());
-        config.credentials_refresh_command =
-            config.credentials_refresh_command.or_else(|| self.credentials_refresh_command.clone());
+        let chain = &mut config.chain;
+        chain.fallback_bearer_token = chain.fallback_bearer_token.take().or_else(|| self.api_key.clone());
+        chain.fallback_profile = chain.fallback_profile.take().or_else(|| self.profile.clone());
+        chain.api_key_command = chain.api_key_command.take().or_else(|| self.api_key_command.clone());
+        chain.credentials_refresh_command =
+            chain.credentials_refresh_command.take().or_else(|| self.credentials_refresh_command.clone());
         if let Some(model) = model {
             config.headers.or(&model.headers);
         }

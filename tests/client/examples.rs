@@ -59,9 +59,12 @@ fn every_example_has_a_test() {
 }
 
 #[test]
-fn the_build_script_to_copy_is_the_programs_own() {
+fn the_files_to_copy_are_the_programs_own() {
     let read = |path: &str| std::fs::read(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    assert!(read("cli/build.rs") == read("examples/embedded/build.rs"), "cp cli/build.rs examples/embedded/");
+    for file in ["build.rs", "src/backtrace.rs"] {
+        let [own, copy] = ["cli", "examples/embedded"].map(|folder| format!("{folder}/{file}"));
+        assert!(read(&own) == read(&copy), "cp {own} {copy}");
+    }
 }
 
 #[tokio::test]

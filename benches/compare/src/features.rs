@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::package::{CLI, EMBEDDER, EMBEDDERS, Package};
+use crate::package::{CLI, EMBEDDER, EMBEDDERS, KEYS, Package};
 
 pub fn print() -> ExitCode {
     let codec =
@@ -10,7 +10,8 @@ pub fn print() -> ExitCode {
     let programs = [
         ("a program that does nothing", Package { binary: "nothing", ..codec }),
         ("none: the codec", codec),
-        ("`http`", Package { target: TARGET, ..EMBEDDER }),
+        ("`http`", Package { target: TARGET, ..KEYS }),
+        ("`http` and `chain`", Package { target: TARGET, ..EMBEDDER }),
         ("`settings`", Package { arguments: &["--features", "settings"], binary: "settings", ..codec }),
         ("`cli`, the program itself", Package { target: TARGET, ..CLI }),
     ];
@@ -25,7 +26,10 @@ pub fn print() -> ExitCode {
     let arguments = &["--config", "profile.release.panic='unwind'"];
     let unwinding = Package { arguments, target: TARGET, ..EMBEDDER };
     let built = unwinding.build_with(&[("RUSTFLAGS".to_owned(), "-Clink-arg=-Wl,-O1".into())]);
-    println!("| `http`, with unwinding and without `build.rs` | {} | {} |", built.size, built.crates);
+    println!(
+        "| `http` and `chain`, with unwinding and without `build.rs` | {} | {} |",
+        built.size, built.crates
+    );
     ExitCode::SUCCESS
 }
 

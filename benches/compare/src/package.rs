@@ -38,6 +38,13 @@ pub const EMBEDDER: Package = Package {
 };
 /// Other programs that embed the library; `binary` says which.
 pub const EMBEDDERS: Package = Package { folder: "benches/compare/embedder", ..EMBEDDER };
+/// The embedder with keys of its own: without the feature `chain`.
+pub const KEYS: Package = Package {
+    arguments: &["--no-default-features", "--features", "http"],
+    binary: "keys",
+    target: "benches/compare/target/keys",
+    ..EMBEDDERS
+};
 pub const SDK_Z: Package = Package {
     folder: "benches/compare/sdk",
     profile: "release",

@@ -2,6 +2,9 @@
 //!
 //! Credentials, region and endpoint come from the environment and the AWS files.
 
+#[cfg(all(panic = "abort", target_os = "linux", target_env = "gnu", not(target_feature = "crt-static")))]
+mod backtrace;
+
 use std::env;
 use std::error::Error;
 use std::io::{BufWriter, Write as _};
