@@ -22,9 +22,8 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let keys = keys(args)?;
     let session = Session::new(args, report)?;
     let mut options = Options::new().retries(Arc::clone(&session.retries));
-    let (replays, model) = session.replayed();
-    if replays {
-        options = options.replays(model);
+    if let Some(replay) = &session.replay {
+        options = options.replays(Arc::clone(replay));
     }
     for host in args.texts("allow-host")? {
         options = options.allow_host(host);
@@ -73,7 +72,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             report.plain(format_args!("ANTHROPIC_BASE_URL={url}"));
             report.plain(format_args!("AWS_ENDPOINT_URL_BEDROCK_RUNTIME={url}"));
         }
-        if replays {
+        if session.replay.is_some() {
             report.plain("it replays a recording: no network, no credentials");
         } else {
             identity(&common, report).await;

@@ -20,11 +20,10 @@ use crate::args::{Args, Command};
 use crate::failure::Failure;
 use crate::output::Report;
 
-/// The clients of a command, and the model of the recording that it may replay.
+/// The clients of a command, and the recording that it may replay.
 pub(crate) struct Session {
     pub(crate) clients: Clients,
-    recorded_model: Option<String>,
-    replays: bool,
+    pub(crate) replay: Option<Arc<Replay>>,
     /// Where the user can name a model.
     names_model: &'static str,
     /// How many attempts of calls followed a failed one.
@@ -66,9 +65,7 @@ impl Session {
         if args.has("patient") {
             config = config.retry(Retry::patient(PATIENCE));
         }
-        let replay = open_replay(args)?;
-        let recorded_model = replay.as_ref().and_then(|replay| replay.model().map(str::to_owned));
-        let replays = replay.is_some();
+        let replay = open_replay(args)?.map(Arc::new);
         let recording = args.path("record");
         if let (Some(from), Some(to)) = (args.path("replay"), recording)
             && std::fs::canonicalize(from)
@@ -76,11 +73,11 @@ impl Session {
         {
             return Err(Failure::usage("--record and --replay: expected two files, found one"));
         }
-        if let Some(replay) = replay {
+        if let Some(replay) = &replay {
             // A replay needs no credentials and no region: the environment and the AWS files have no effect on it.
             let nowhere = Context::fake().with_clock(SystemTime::now);
             config = config.context(nowhere).without_credentials().transport(recorded(
-                Arc::new(replay),
+                Arc::clone(replay) as Arc<dyn Transport>,
                 recording,
                 report,
             ));
@@ -95,18 +92,11 @@ impl Session {
         };
         Ok(Self {
             clients: Clients::new(config, settings),
-            recorded_model,
-            replays,
+            replay,
             names_model,
             #[cfg(feature = "gateway")]
             retries,
         })
-    }
-
-    /// Whether a recording is replayed, and its model.
-    #[cfg(feature = "gateway")]
-    pub(crate) fn replayed(&self) -> (bool, Option<String>) {
-        (self.replays, self.recorded_model.clone())
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -118,8 +108,8 @@ impl Session {
     pub(crate) async fn choose(&self, named: Option<&str>) -> Result<ModelChoice, Failure> {
         let variable = Context::real().env("PUMICE_MODEL");
         let named = named.or(variable.as_deref()).filter(|named| !named.trim().is_empty());
-        if let (None, Some(recorded)) = (named, &self.recorded_model) {
-            return Ok(recorded.clone().into());
+        if let (None, Some(recorded)) = (named, self.replay.as_ref().and_then(|replay| replay.model())) {
+            return Ok(recorded.to_owned().into());
         }
         match self.settings().choose(named)? {
             Some(choice) => Ok(choice),
@@ -130,7 +120,7 @@ impl Session {
     /// The failure of a call of this model. If there is no such model, its hint names the nearest ones.
     pub(crate) async fn failure(&self, model: &str, error: Error) -> Failure {
         let mut failure = Failure::from(&error);
-        if is_unknown_model(&error) && !self.replays {
+        if is_unknown_model(&error) && self.replay.is_none() {
             let near = self.directory().nearest(model).await;
             if !near.is_empty() {
                 let more = failure.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
@@ -146,7 +136,7 @@ impl Session {
     }
 
     async fn no_model(&self) -> Failure {
-        if self.replays {
+        if self.replay.is_some() {
             return Failure::usage("the recording has no request of a model in it")
                 .hint("record a call of a model with --record FILE");
         }

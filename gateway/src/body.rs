@@ -38,6 +38,8 @@ pub(crate) struct Gathered {
     has_ended: bool,
     /// What comes after the pieces.
     error: Option<pumice::Error>,
+    /// Whether the connection may have written all pieces.
+    is_written: bool,
 }
 
 impl Gathered {
@@ -66,6 +68,13 @@ impl Gathered {
             }
         }
         if self.first.is_empty() {
+            if self.error.is_some() && !self.is_written {
+                // At an error hyper closes the connection without what it has not written yet: with the end of what
+                // arrived, or with the head of the response. It writes while it waits.
+                self.is_written = true;
+                task.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             return Poll::Ready(self.error.take().map(Err));
         }
         let first = std::mem::take(&mut self.first);
@@ -89,6 +98,7 @@ impl Outgoing {
             yields: 0,
             has_ended: false,
             error: None,
+            is_written: false,
         })
     }
 

@@ -26,6 +26,7 @@ use crate::names::Names;
 use crate::record::Tally;
 use crate::route::Form;
 use crate::silence::Silence;
+use crate::translated::is_unrecorded;
 use crate::usage::tokens;
 
 impl Gateway {
@@ -44,6 +45,10 @@ impl Gateway {
         members.insert("anthropic_version", json!(VERSION));
         let client = self.clients.of(&id);
         let (id, notes, result) = self.invoke(&client, id, members, stream).await;
+        if matches!(&result, Err(error) if is_unrecorded(error)) {
+            // The recording is of Converse.
+            return self.converse(crate::messages::read, Form::Anthropic, &body, tally).await;
+        }
         tally.edit(|record| record.model.clone_from(&id));
         let names = Arc::clone(&self.names);
         let (mut response, request_id) = match result {

@@ -14,6 +14,7 @@ use http::{Method, Request, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use pumice::settings::Clients;
+use pumice::transport::Replay;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -37,7 +38,7 @@ pub(crate) struct Gateway {
     keys: Vec<Key>,
     hosts: Vec<String>,
     origins: Vec<String>,
-    pub(crate) replays: bool,
+    pub(crate) replay: Option<Arc<Replay>>,
     /// What OpenAI's models are not served as.
     pub(crate) unserved: Unserved,
     /// Bytes of requests' bodies in memory.
@@ -58,8 +59,8 @@ impl Gateway {
     pub(crate) fn new(clients: Clients, options: Options) -> Self {
         let clients = Arc::new(clients);
         Self {
-            replays: options.replays,
-            names: Arc::new(Names::new(Arc::clone(&clients), options.replays, options.recorded)),
+            names: Arc::new(Names::new(Arc::clone(&clients), options.replay.clone())),
+            replay: options.replay,
             clients,
             ledger: Arc::new(Ledger::new(options.log, options.retries)),
             lessons: Lessons::default(),
@@ -202,7 +203,7 @@ impl Gateway {
         let found = if let Some((_, found)) = known {
             found
         } else {
-            let found = if self.replays { Ok(()) } else { self.credentials().await };
+            let found = if self.replay.is_some() { Ok(()) } else { self.credentials().await };
             *self.ready.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some((Instant::now(), found.clone()));
             found
@@ -233,7 +234,7 @@ impl Gateway {
             "calls": self.ledger.since(after.unwrap_or_default()),
             "open": self.ledger.open.load(Relaxed),
         });
-        if after.is_none() && !self.replays {
+        if after.is_none() && self.replay.is_none() {
             let identity = match self.clients.common().identify().await {
                 Ok(identity) => {
                     let link = identity.search.result.as_ref().map(|found| found.link.clone());

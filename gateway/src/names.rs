@@ -10,6 +10,7 @@ use pumice::converse::TokenUsage;
 use pumice::models::{Directory, ModelInfo, catalog};
 use pumice::settings::{Clients, ListedModel, ModelList, ModelQuery, ModelSource};
 use pumice::spelling::nearest;
+use pumice::transport::Replay;
 use pumice::{Error, ErrorKind};
 use serde_json::{Value, json};
 
@@ -20,9 +21,8 @@ use crate::record::Tokens;
 pub(crate) struct Names {
     clients: Arc<Clients>,
     directory: Directory,
-    /// The model of a recording, where one is replayed: there is nothing else to list.
-    recorded: Option<String>,
-    replays: bool,
+    /// The recording that is replayed: its model is all there is to list.
+    replay: Option<Arc<Replay>>,
     /// The ids of names that were found, for a while.
     found: Mutex<HashMap<String, (String, Instant)>>,
     /// The foundation models of application inference profiles.
@@ -30,9 +30,9 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(crate) fn new(clients: Arc<Clients>, replays: bool, recorded: Option<String>) -> Self {
+    pub(crate) fn new(clients: Arc<Clients>, replay: Option<Arc<Replay>>) -> Self {
         let directory = clients.settings().directory(clients.common().clone());
-        Self { clients, directory, recorded, replays, found: Mutex::default(), bases: Mutex::default() }
+        Self { clients, directory, replay, found: Mutex::default(), bases: Mutex::default() }
     }
 
     /// The id to call for a name: an id, an ARN, an alias of the settings, any of these behind the name of the
@@ -46,8 +46,15 @@ impl Names {
         }
         // Another provider's name before a slash is how routers call a model: `openai/gpt-oss-120b`.
         let id = self.clients.settings().model_id(named).unwrap_or_else(|_| named.to_owned());
-        if self.replays || is_id(&id) || self.clients.settings().model(&id).is_some() {
+        if is_id(&id) || self.clients.settings().model(&id).is_some() {
             return Ok(id);
+        }
+        if let Some(replay) = &self.replay {
+            // Any name does: the recording responds. The id says whose form the model's own is.
+            let wanted = own_name(id.rsplit('/').next().unwrap_or(&id));
+            let recorded = replay.model().filter(|recorded| is_named(recorded, &wanted)).map(str::to_owned);
+            let found = if recorded.is_some() { recorded } else { self.of_catalog(&wanted).await };
+            return Ok(found.unwrap_or(id));
         }
         if let Some(found) = self.remembered(&id) {
             return Ok(found);
@@ -90,7 +97,7 @@ impl Names {
         let mut failure = Failure::from(error);
         if pumice::models::is_unknown_model(error) {
             failure.become_unknown_model();
-            let near = if self.replays { Vec::new() } else { self.directory.nearest(id).await };
+            let near = if self.replay.is_some() { Vec::new() } else { self.directory.nearest(id).await };
             if !near.is_empty() {
                 failure.message = format!("{}; did you mean {}?", failure.message, near.join(" or "));
             }
@@ -147,8 +154,8 @@ impl Names {
 
     /// The models, in the forms of OpenAI and Anthropic at once, and why the list may not be whole.
     pub(crate) async fn models(&self) -> Result<(Vec<Value>, Option<Error>), Error> {
-        if self.replays {
-            return Ok((self.recorded.iter().map(|id| object(id, id, "")).collect(), None));
+        if let Some(replay) = &self.replay {
+            return Ok((replay.model().map(|id| object(id, id, "")).into_iter().collect(), None));
         }
         let list = self.list().await?;
         let callable = list.models.iter().filter(|listed| listed.is_callable() != Some(false));

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::handle::{Call, Gateway, respond, set_notes, set_request_id};
 use crate::passage::pass;
 use crate::route::{Form, Route};
+use crate::translated::is_unrecorded;
 
 /// The models of OpenAI's that the runtime does not serve in OpenAI's forms: by form and id.
 #[derive(Default)]
@@ -47,6 +48,10 @@ impl Gateway {
                 set_notes(response.headers_mut(), &id, &[]);
                 response
             }
+            // The recording is of Converse.
+            Err(error) if is_unrecorded(&error) => {
+                self.converse(read, Form::OpenAi, &call.body, call.tally).await
+            }
             Err(error) => respond(Form::OpenAi, &Failure::from(&error), Some(call.tally)),
         }
     }
@@ -54,7 +59,7 @@ impl Gateway {
     /// The id of the model, if it is one of OpenAI's. A guardrail of the settings holds in Converse alone, so there
     /// every model is translated.
     async fn openai_model(&self, body: &[u8]) -> Option<String> {
-        if self.replays || self.clients.settings().guardrail.is_some() {
+        if self.clients.settings().guardrail.is_some() {
             return None;
         }
         let members = serde_json::from_slice::<Members>(body).ok()?;

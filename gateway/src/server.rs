@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pumice::settings::Clients;
+use pumice::transport::Replay;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 #[cfg(unix)]
@@ -60,8 +61,7 @@ pub struct Options {
     pub(crate) origins: Vec<String>,
     pub(crate) log: Option<Arc<Log>>,
     pub(crate) retries: Option<Arc<AtomicU64>>,
-    pub(crate) replays: bool,
-    pub(crate) recorded: Option<String>,
+    pub(crate) replay: Option<Arc<Replay>>,
     max_connections: usize,
     stop: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
@@ -81,8 +81,7 @@ impl Options {
             origins: Vec::new(),
             log: None,
             retries: None,
-            replays: false,
-            recorded: None,
+            replay: None,
             max_connections: MOST_CONNECTIONS,
             stop: None,
         }
@@ -126,10 +125,10 @@ impl Options {
         self
     }
 
-    /// The client replays a recording, in which this model was called: every name of a model is called as it is.
-    pub fn replays(mut self, model: Option<String>) -> Self {
-        self.replays = true;
-        self.recorded = model;
+    /// The client replays this recording: no list of models is asked for, and any name of a model does. The dialects
+    /// are served by recorded calls of Converse and ConverseStream alike.
+    pub fn replays(mut self, replay: Arc<Replay>) -> Self {
+        self.replay = Some(replay);
         self
     }
 

@@ -10,9 +10,11 @@ use bytes::Bytes;
 use futures_core::Stream as _;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use pumice::conversation::{self, CacheRetention, Target, ThinkingLevel, net_of_cache};
-use pumice::converse::{StopReason, TokenUsage};
-use pumice::{Event, EventStream};
+use pumice::conversation::{self, CacheRetention, Family, Options, Target, ThinkingLevel, net_of_cache};
+use pumice::converse::{ConverseRequest, StopReason, TokenUsage};
+use pumice::operation::Operation;
+use pumice::{Client, Error, Event, EventStream, Hint};
+use serde_json::json;
 
 use crate::body::{LARGE, Outgoing, Pieces, Response};
 use crate::dialect::{Begin, Encoder, Read, Translated};
@@ -98,7 +100,7 @@ impl Gateway {
         options.families.extend_from_slice(&settings.families);
         let client = self.clients.of(&id);
         let target = Target::new(self.names.info(&id));
-        let call = conversation::converse_stream(&client, request, target, &options).await;
+        let call = self.call(&client, request, target, options, stream).await;
         let call = call.map_err(|error| Failure::from(&error))?;
         let events = match call.response {
             Ok(events) => events,
@@ -122,6 +124,31 @@ impl Gateway {
         let cached_in_input = call.prepared.cached_in_input;
         Ok(Begun { events, encoder, begin, stream, id, notes, cached_in_input })
     }
+
+    /// Calls the model. A recording may have Converse or ConverseStream: a whole response is of whichever comes next,
+    /// and a stream is of ConverseStream as long as there is one.
+    async fn call(
+        &self,
+        client: &Client,
+        request: ConverseRequest,
+        target: Target,
+        mut options: Options,
+        stream: bool,
+    ) -> pumice::Result<conversation::Call> {
+        if let Some(replay) = &self.replay {
+            let streamed = replay.next_of(&[Operation::ConverseStream]);
+            let next = replay.next_of(&[Operation::Converse, Operation::ConverseStream]);
+            let next = if stream { streamed.or(next) } else { next };
+            let family = json!({"match": [""], "streaming": next != Some(Operation::Converse)});
+            options.families.splice(..0, serde_json::from_value::<Family>(family));
+        }
+        conversation::converse_stream(client, request, target, &options).await
+    }
+}
+
+/// Whether a recording has no further exchange of the operation that was called.
+pub(crate) fn is_unrecorded(error: &Error) -> bool {
+    error.hint() == Some(&Hint::CallRecordedOperation)
 }
 
 /// A call whose first event has arrived.

@@ -164,10 +164,25 @@ impl Replay {
         self.model.as_deref()
     }
 
+    /// Which of these operations the recording has an exchange of next.
+    pub fn next_of(&self, operations: &[Operation]) -> Option<Operation> {
+        let exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner);
+        exchanges.iter().find_map(|exchange| {
+            operations.iter().find(|operation| operation.name() == exchange.request.operation).copied()
+        })
+    }
+
     fn next(&self, request: &Request<Bytes>) -> Result<Exchange> {
         let operation = request.extensions().get::<Operation>().map_or("", |operation| operation.name());
         let mut exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = exchanges.iter().position(|exchange| exchange.request.operation == operation);
+        // A call of a path has no operation: the path stands for it. The recorded one may be under an endpoint's prefix.
+        let is_path = |exchange: &Exchange| {
+            let recorded = exchange.request.url.split('?').next().unwrap_or_default();
+            recorded.ends_with(request.uri().path())
+        };
+        let found = exchanges.iter().position(|exchange| {
+            exchange.request.operation == operation && (!operation.is_empty() || is_path(exchange))
+        });
         let Some(exchange) = found.and_then(|at| exchanges.remove(at)) else {
             let mut left = BTreeSet::new();
             for exchange in exchanges.iter() {

@@ -1,0 +1,142 @@
+"""Coding agents on the gateway: each runs a tool and sends its result back.
+
+usage: agents.py PROGRAM NODE_MODULES
+
+A loopback Bedrock responds with thoughts, where they are asked for, and the call of a shell tool; when the result of
+the tool comes, with a text, which the agent must print. Agents that are not installed are skipped, and said.
+"""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import loopback
+from loopback import KEY, SIGNATURE, Bedrock, Gateway, check, equal
+
+PROGRAM, MODULES = sys.argv[1], pathlib.Path(sys.argv[2])
+CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+PROMPT = "Run the command that prints the product, then say what it printed."
+# The result is not in the request, so only a shell makes it.
+COMMAND, RESULT = "echo product-$((6*7))", "product-42"
+LAST = "The shell says so: finished-4217"
+
+
+def answer(turn):
+    thoughts = [("thinking", "A shell knows that.")] if turn.thinks else []
+    if turn.results:
+        return thoughts + [("text", LAST)]
+    for name, argument in [("Bash", "command"), ("bash", "command"), ("exec_command", "cmd")]:
+        if name in turn.tools:
+            more = {"description": "Prints the product"} if argument == "command" else {}
+            return thoughts + [("text", "I will ask."), ("tool", name, {argument: COMMAND, **more})]
+    if "shell" in turn.tools:
+        return thoughts + [("tool", "shell", {"command": ["bash", "-c", COMMAND]})]
+    return [("text", "A product")]
+
+
+def run(command, folder, env):
+    """Runs a program in a folder of its own, and ends it with all that it started. Returns what it printed."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "dumb", **env}
+    work = folder / "work"
+    work.mkdir()
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, cwd=work, env=environment, text=True, start_new_session=True, **streams)
+    try:
+        return process.communicate(timeout=90)
+    except subprocess.TimeoutExpired:
+        return "", "it did not end in 90 seconds"
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+
+
+def agent(name, program, arguments, set_up, signatures, operation, model=CLAUDE):
+    """Checks one agent. `set_up` writes its settings into a folder and returns its environment."""
+    if not program.exists():
+        print(f"skipped: {name} is not installed")
+        return
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, Bedrock(answer) as bedrock:
+        with Gateway.before(PROGRAM, bedrock) as gateway:
+            folder = pathlib.Path(folder)
+            env = set_up(folder, gateway.url, model)
+            printed, noise = run([str(program), *arguments], folder, env)
+        asked = [turn for turn in bedrock.turns if turn.tools]
+        heard = [turn for turn in asked if turn.results]
+        log = "".join(gateway.log)[-1500:]
+
+        def prints():
+            assert LAST in printed, f"{printed[-500:]!r} {noise[-1500:]!r} {log}"
+            return True
+
+        took = time.monotonic() - began
+        check(f"{name}: prints the last text, after {took:.0f} s", prints)
+        if heard:
+            check(f"{name}: sends back what the tool said", lambda: RESULT in heard[-1].results[-1] or heard[-1].results)
+        else:
+            check(f"{name}: sends back what the tool said", lambda: False)
+        check(f"{name}: calls {operation} of {model}", lambda: equal({(t.operation, t.model) for t in asked}, {(operation, model)}))
+        if signatures:
+            check(f"{name}: thoughts go back with their signature", lambda: equal(heard[-1].signatures, [SIGNATURE]))
+        if os.environ.get("SHOW_TURNS"):
+            print(log)
+
+
+QUIET = {
+    "DISABLE_AUTOUPDATER": "1",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+}
+
+
+def claude_by_messages(_, url, model):
+    return {**QUIET, "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": KEY, "ANTHROPIC_MODEL": model}
+
+
+def claude_by_bedrock(_, url, model):
+    bedrock = {"CLAUDE_CODE_USE_BEDROCK": "1", "AWS_REGION": "us-east-1", "ANTHROPIC_MODEL": model}
+    keys = {"AWS_ACCESS_KEY_ID": "pumice", "AWS_SECRET_ACCESS_KEY": KEY}
+    return {**QUIET, **bedrock, **keys, "ANTHROPIC_BEDROCK_BASE_URL": url}
+
+
+def codex(folder, url, model):
+    home = folder / "codex"
+    home.mkdir()
+    (home / "config.toml").write_text(f'''
+model = "{model}"
+model_provider = "pumice"
+
+[model_providers.pumice]
+name = "pumice"
+base_url = "{url}/v1"
+env_key = "PUMICE_API_KEY"
+wire_api = "responses"
+''')
+    return {"CODEX_HOME": str(home), "PUMICE_API_KEY": KEY}
+
+
+def opencode(folder, url, model):
+    options = f'"options": {{ "baseURL": "{url}/v1", "apiKey": "{KEY}" }}'
+    provider = f'"npm": "@ai-sdk/openai-compatible", {options}, "models": {{ "{model}": {{}} }}'
+    settings = f'{{ "provider": {{ "pumice": {{ {provider} }} }}, "model": "pumice/{model}" }}'
+    (folder / "opencode.json").write_text(settings)
+    return {"OPENCODE_CONFIG": str(folder / "opencode.json"), "OPENCODE_DISABLE_AUTOUPDATE": "1"}
+
+
+claude = MODULES / ".bin/claude"
+said = ["-p", PROMPT, "--allowedTools", "Bash"]
+agent("Claude Code, Messages", claude, said, claude_by_messages, True, "invoke-with-response-stream")
+agent("Claude Code, Messages translated", claude, said, claude_by_messages, False, "converse-stream", "us.amazon.nova-premier-v1:0")
+agent("Claude Code, Bedrock", claude, said, claude_by_bedrock, True, "invoke-with-response-stream")
+said = ["exec", "--skip-git-repo-check", "--sandbox", "danger-full-access", PROMPT]
+agent("Codex", MODULES / ".bin/codex", said, codex, False, "converse-stream")
+agent("Codex, a model of OpenAI's", MODULES / ".bin/codex", said, codex, False, "converse-stream", "openai.gpt-oss-120b-1:0")
+agent("opencode", MODULES / ".bin/opencode", ["run", PROMPT], opencode, False, "converse-stream")
+print(f"{loopback.passed} passed, {loopback.failed} failed")
+sys.exit(1 if loopback.failed else 0)
