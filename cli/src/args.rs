@@ -117,8 +117,8 @@ static COMMANDS: &[Explained] = &[
         usage: "[PROMPT…]",
         about: "Ask a model and read the response as it arrives",
         more: "\
-The words of the prompt are joined by spaces; put -- before words that begin with -. Without a prompt, or
-if it is `-`, it is read from standard input. Without a prompt at a terminal, pumice starts a
+The words of the prompt are joined by spaces; put -- before words that begin with -. Standard input is read
+if there are no words, or in the place of a `-` among them. Without words at a terminal, pumice starts a
 conversation: Ctrl-D leaves it, Ctrl-C stops a response or clears the line, Ctrl-V Ctrl-J inserts a line
 break, and a line that begins with a space stays out of the history.
 
@@ -126,11 +126,12 @@ Only the response goes to standard output. If standard error is a terminal, it s
 and a last line with the model, its tokens, their price and the time.
 
 --file takes images (PNG, JPEG, GIF, WebP), PDFs, Word or Excel files, and text; it looks at the content,
-not the name. A message has at most 20 images of 3.75 MB and 5 documents of 4.5 MB.
+not the name. `-` is standard input. A message has at most 20 images of 3.75 MB and 5 documents of 4.5 MB.
 
---save writes the conversation to FILE and replaces what is there: JSON in pi-ai's form, readable by you
-only. --continue continues the conversation in a file, with its model unless -m names another, and saves
-it there or in the FILE of --save.",
+--save writes the conversation to a new FILE: JSON in pi-ai's form, readable by you only. --continue
+continues the conversation in a file, with its model unless -m names another, and saves it there or in the
+FILE of --save. --session does both for a conversation in the state folder; --list shows these and where
+they are. A response that Ctrl-C stops is saved as far as it came.",
         examples: &[
             ("Ask", "pumice chat \"Why does pumice float?\""),
             ("Review a change", "git diff | pumice chat \"Review this:\" -"),
@@ -138,7 +139,7 @@ it there or in the FILE of --save.",
                 "Ask about a file, with another model",
                 "pumice chat -m us.amazon.nova-pro-v1:0 -f report.pdf \"Summarize this\"",
             ),
-            ("Hold a conversation, and keep it", "pumice chat --save talk.json"),
+            ("Hold a conversation, and keep it", "pumice chat --session talk"),
         ],
         flags: &[
             flag(
@@ -148,11 +149,14 @@ it there or in the FILE of --save.",
             .short('m')
             .value("MODEL"),
             flag("system", "System prompt").short('s').value("SYSTEM"),
-            flag("file", "Attach an image or a document").short('f').value("FILE").repeats(),
+            flag("file", "Attach an image or a document").short('f').value("FILE|-").repeats(),
             flag("think", "Level of thinking: off, minimal, low, medium, high, xhigh or max").value("LEVEL"),
             flag("json", "Print events as JSON Lines, as `pumice stream` does"),
-            flag("save", "Save the conversation in a file").value("FILE"),
+            flag("save", "Save the conversation in a new file").value("FILE"),
+            flag("force", "Let --save replace another conversation"),
             flag("continue", "Continue the conversation in a file, and save it there").value("FILE"),
+            flag("session", "Begin or continue the saved conversation of this name").value("NAME"),
+            flag("list", "List the conversations that are saved by name"),
             flag("max-tokens", "Output limit, in tokens").value("N"),
             flag("temperature", "Sampling temperature, 0 to 1").value("T"),
             flag("strict", "Do not repair a request that the service refuses"),

@@ -1,6 +1,10 @@
 //! `pumice chat`: a prompt and the response as it arrives, or a conversation.
 
-use std::io::IsTerminal as _;
+mod conversation;
+mod prompt;
+mod question;
+mod saved;
+
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use pumice::conversation::{ThinkingLevel, Warning};
@@ -12,19 +16,20 @@ use pumice::settings::{ModelChoice, decimal};
 use serde_json::Number;
 
 use crate::args::Args;
-use crate::conversation::Conversation;
 use crate::failure::{Exit, Failure};
-use crate::input;
-#[cfg(unix)]
-use crate::interrupt;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, Report};
-use crate::prompt::Prompter;
 use crate::response::ResponsePrinter;
 use crate::session::Session;
 use crate::stream;
+use conversation::Conversation;
+use prompt::Prompter;
+use question::Question;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
+    if args.has("list") {
+        return saved::list(args, report);
+    }
     let options = call_options(args)?;
     let session = Session::new(args, report)?;
     let mut conversation = Conversation::open(args)?;
@@ -32,24 +37,27 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         conversation.input.context.system_prompt = Some(system.to_owned());
     }
     let choice = session.choose(args.text("model")?.or(conversation.model())).await?;
-    let mut contents = files(args)?;
-    let prompt = read_prompt(args)?;
     let json = args.has("json");
-    if json && prompt.is_none() {
+    let question = Question::read(args, report)?;
+    if json && question.prompt.is_none() {
         return Err(Failure::usage("--json: expected a prompt").hint("pumice chat --json \"…\""));
     }
-    let once = prompt.is_some() && !conversation.is_saved();
+    let once = question.prompt.is_some() && !conversation.is_saved();
     let mut chat = Chat { session, report, options, conversation, choice, once };
-    match prompt {
-        None => chat.converse(contents).await,
-        Some(prompt) => {
-            #[cfg(unix)]
-            interrupt::ends_the_line();
-            contents.push(TextContent::new(prompt).into());
-            let form = if json { Form::Json } else { Form::Text(None) };
-            chat.turn(contents, form).await
-        }
+    let Some(prompt) = question.prompt else { return chat.converse(question.files).await };
+    let mut contents = question.files;
+    contents.push(TextContent::new(prompt).into());
+    let mut unasked = question.unasked;
+    unasked.report(report);
+    let mut interrupt = Interrupt::new(false);
+    let result = chat.turn(contents, if json { Form::Json } else { Form::Text }, &mut interrupt).await;
+    // What another program writes may come late.
+    unasked.report(report);
+    if let (Some(_), Err(failure)) = (interrupt.how(), &result) {
+        report.failure(failure);
     }
+    interrupt.end();
+    result
 }
 
 struct Chat<'a> {
@@ -64,9 +72,9 @@ struct Chat<'a> {
 }
 
 /// How a response is printed.
-enum Form<'a> {
-    /// As text, which Ctrl-C can stop if there is an interrupt.
-    Text(Option<&'a mut Interrupt>),
+#[derive(Clone, Copy)]
+enum Form {
+    Text,
     Json,
 }
 
@@ -79,9 +87,11 @@ impl Chat<'_> {
             prompter = again;
             let mut contents = files.clone();
             contents.push(TextContent::new(line).into());
-            let mut interrupt = Interrupt::new();
+            let mut interrupt = Interrupt::new(true);
             let before = self.conversation.messages().len();
-            match self.turn(contents, Form::Text(Some(&mut interrupt))).await {
+            let result = self.turn(contents, Form::Text, &mut interrupt).await;
+            interrupt.end();
+            match result {
                 Ok(()) => {}
                 // Nobody reads the responses any more.
                 Err(failure) if failure.exit == Exit::Closed => return Err(failure),
@@ -95,50 +105,60 @@ impl Chat<'_> {
     }
 
     /// A prompt and its response. They stay in the conversation if anything of the response arrived.
-    async fn turn(&mut self, contents: Vec<Content>, form: Form<'_>) -> Result<(), Failure> {
+    async fn turn(
+        &mut self,
+        contents: Vec<Content>,
+        form: Form,
+        interrupt: &mut Interrupt,
+    ) -> Result<(), Failure> {
         let mut message = UserMessage::new().content(Contents(contents));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         message.timestamp = Number::from_u128(now.as_millis());
         let before = self.conversation.messages().len();
         self.conversation.messages().push(message.into());
-        let (message, failure) = match self.respond(form).await {
+        let (message, failure) = match self.respond(form, interrupt).await {
             Ok(Some((message, failure))) => (message, failure),
             other => {
                 self.conversation.messages().truncate(before);
                 return other.map(|_| ());
             }
         };
-        if failure.is_some() && message.blocks().is_empty() {
+        let stopped = interrupt.how();
+        if (failure.is_some() || stopped.is_some()) && message.blocks().is_empty() {
             self.conversation.messages().truncate(before);
         } else {
             self.conversation.messages().push(message.into());
-            self.conversation.save()?;
+            if let (Some(file), true) = (self.conversation.save()?, stopped.is_some()) {
+                self.report.note(format_args!("what came of the response is saved in {}", file.display()));
+            }
         }
         failure.map_or(Ok(()), Err)
     }
 
     /// Calls the model and prints the response. Returns the message, with the failure if it failed midway; `None` if
-    /// the user stopped it before it began.
+    /// it was stopped before it began.
     async fn respond(
         &mut self,
-        form: Form<'_>,
+        form: Form,
+        interrupt: &mut Interrupt,
     ) -> Result<Option<(AssistantMessage, Option<Failure>)>, Failure> {
         let started = Instant::now();
         match form {
             Form::Json => {
                 let mut output = Output::new();
-                let events = output.wait_for(self.call()).await??;
-                let message = stream::print(events, &mut output).await?;
-                Ok(Some((message, None)))
-            }
-            Form::Text(mut interrupt) => {
-                let mut printer = ResponsePrinter::new(self.report, started);
-                let call = printer.output.wait_for(self.call());
-                let events = match &mut interrupt {
-                    Some(interrupt) => interrupt.unless(call).await,
-                    None => Some(call.await),
+                let Some(events) = interrupt.unless(output.wait_for(self.call())).await else {
+                    let model = Model::new(self.choice.model());
+                    return stream::print_abort(&model, &mut output).map(|()| None);
                 };
-                let Some(events) = events else { return Ok(None) };
+                stream::print(events??, &mut output, interrupt).await.map(Some)
+            }
+            Form::Text => {
+                let mut printer = ResponsePrinter::new(self.report, started);
+                let Some(events) = interrupt.unless(printer.output.wait_for(self.call())).await else {
+                    // After `^C`, which the terminal shows.
+                    self.report.dimmed("\n");
+                    return Ok(None);
+                };
                 let mut events = events??;
                 if events.failure().is_some() {
                     return match events.into_failure() {
@@ -237,36 +257,5 @@ fn level(text: &str) -> Result<String, Failure> {
     match ThinkingLevel::parse(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(Failure::usage(format!("--think: {error}"))),
-    }
-}
-
-/// The files that go with the prompt.
-fn files(args: &Args) -> Result<Vec<Content>, Failure> {
-    let read = |path: &std::path::Path| {
-        let bytes = input::read_file(path).map_err(|error| Failure::unreadable(path.display(), &error))?;
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-        Content::of_file(&name, &bytes).map_err(Failure::from)
-    };
-    args.paths("file").map(read).collect()
-}
-
-/// The prompt of the command line, or else of standard input, unless that is a terminal.
-fn read_prompt(args: &Args) -> Result<Option<String>, Failure> {
-    let words = args.rest.iter().map(|word| word.to_str()).collect::<Option<Vec<_>>>();
-    let words = words.ok_or_else(|| Failure::usage("expected a prompt in UTF-8"))?;
-    let prompt = if matches!(words.as_slice(), [] | ["-"]) {
-        if words.is_empty() && std::io::stdin().is_terminal() {
-            return Ok(None);
-        }
-        input::read_text("the prompt on standard input", std::io::stdin().lock())?
-    } else {
-        if words.contains(&"-") {
-            return Err(Failure::usage("expected a prompt, or - for standard input, found both"));
-        }
-        words.join(" ")
-    };
-    match prompt.trim() {
-        "" => Err(Failure::usage("the prompt is empty")),
-        _ => Ok(Some(prompt)),
     }
 }

@@ -9,7 +9,7 @@ use pumice::{Error, ErrorKind};
 use crate::escape::beginning;
 use crate::hint;
 
-/// Why the program ends early; as a number, its exit code. 130, after Ctrl-C, is [`INTERRUPTED`].
+/// Why the program ends early; as a number, its exit code. Ctrl-C ends it by the signal, which shells show as 130.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// The reader closed standard output.
@@ -53,9 +53,6 @@ impl From<Exit> for ExitCode {
 
 /// How much of a cause is shown, in characters.
 const LONGEST_CAUSE: usize = 1000;
-
-/// The exit code after Ctrl-C.
-pub(crate) const INTERRUPTED: u8 = 130;
 
 /// A failure of the program: message, causes, and a hint.
 #[derive(Debug)]

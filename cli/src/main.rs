@@ -11,7 +11,6 @@ mod call;
 mod chat;
 mod completions;
 mod config;
-mod conversation;
 mod decode;
 mod doctor;
 mod escape;
@@ -23,7 +22,6 @@ mod interrupt;
 mod man;
 mod models;
 mod output;
-mod prompt;
 mod response;
 #[cfg(feature = "gateway")]
 mod serve;

@@ -42,16 +42,19 @@ impl<'a> ResponsePrinter<'a> {
     pub(crate) async fn print(
         mut self,
         mut events: AssistantStream,
-        interrupt: Option<&mut Interrupt>,
+        interrupt: &mut Interrupt,
     ) -> Result<(AssistantMessage, Option<Failure>), Failure> {
-        let message = self.show_all(&mut events, interrupt).await?;
+        let (message, mut unwritable) = self.show_all(&mut events, interrupt).await?;
         let begun = self.output.begun;
-        self.end_line()?;
+        if unwritable.is_none() {
+            unwritable = self.end_line().err();
+        }
         let failure = match events.failure() {
             Some(error) if begun => Some(Failure::after_output(error)),
             Some(error) => Some(Failure::from(error)),
+            None if unwritable.is_some() => unwritable,
             None => {
-                self.sum_up(&message, &events);
+                self.sum_up(&message, &events, interrupt.how());
                 // The service calls a response that ended otherwise than responses do, such as a refusal, a success.
                 (message.stop_reason == Some(StopReason::Error))
                     .then(|| Failure::refused(message.error_message.clone().unwrap_or_default()))
@@ -60,30 +63,29 @@ impl<'a> ResponsePrinter<'a> {
         Ok((message, failure))
     }
 
+    /// Returns the message, and why standard output cannot be written to. What came until then is a response too.
     async fn show_all(
         &mut self,
         events: &mut AssistantStream,
-        mut interrupt: Option<&mut Interrupt>,
-    ) -> Result<AssistantMessage, Failure> {
+        interrupt: &mut Interrupt,
+    ) -> Result<(AssistantMessage, Option<Failure>), Failure> {
+        let mut unwritable = None;
         loop {
             let next = match events.ready_event() {
                 // Nothing more has arrived: the wait flushes what has been printed.
-                None => {
-                    let wait = self.output.wait_for(events.next_event());
-                    let waited = match &mut interrupt {
-                        Some(interrupt) => interrupt.unless(wait).await,
-                        None => Some(wait.await),
-                    };
-                    match waited {
-                        Some(next) => next?,
-                        None => events.abort(),
+                None => match interrupt.unless(self.output.wait_for(events.next_event())).await {
+                    Some(Ok(next)) => next,
+                    Some(Err(failure)) => {
+                        unwritable = Some(failure);
+                        events.abort()
                     }
-                }
+                    None => events.abort(),
+                },
                 ready => ready,
             };
             match next {
-                Some(AssistantEvent::Done { message }) => return Ok(*message),
-                Some(AssistantEvent::Error { error }) => return Ok(*error),
+                Some(AssistantEvent::Done { message }) => return Ok((*message, unwritable)),
+                Some(AssistantEvent::Error { error }) => return Ok((*error, unwritable)),
                 Some(event) => self.show(&event),
                 None => return Err(Failure::refused("the response has no end")),
             }
@@ -126,7 +128,7 @@ impl<'a> ResponsePrinter<'a> {
     }
 
     /// Notes what the text does not show, and what the response took.
-    fn sum_up(&self, message: &AssistantMessage, events: &AssistantStream) {
+    fn sum_up(&self, message: &AssistantMessage, events: &AssistantStream, stopped: Option<&str>) {
         let mut calls = message.blocks().iter().enumerate().filter_map(|(index, block)| match block {
             Content::ToolCall(call) => Some((index, call)),
             _ => None,
@@ -155,7 +157,7 @@ impl<'a> ResponsePrinter<'a> {
                 self.report.note(format_args!("the response ended with {other}"));
             }
             None if message.stop_reason == Some(StopReason::Aborted) => {
-                self.report.note("stopped with Ctrl-C");
+                self.report.note(format_args!("stopped {}", stopped.unwrap_or_default()));
             }
             _ => {}
         }

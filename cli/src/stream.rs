@@ -2,23 +2,34 @@
 
 use std::time::SystemTime;
 
-use pumice::pi::{self, AssistantEvent, AssistantMessage, AssistantStream, Input, Model, ResponseBuilder};
+use pumice::pi::{
+    self, AssistantEvent, AssistantMessage, AssistantStream, Input, Model, ResponseBuilder, StopReason,
+};
 
 use crate::args::Args;
 use crate::failure::{Exit, Failure};
 use crate::input;
+use crate::interrupt::Interrupt;
 use crate::output::{Output, Report};
 use crate::session::{self, Session};
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let mut output = Output::new();
     let mut model = Model::new("");
-    match begin(args, report, &mut model, &mut output).await {
-        Ok(events) => print(events, &mut output).await.map(|_| ()),
+    let mut interrupt = Interrupt::new(false);
+    let begun = Box::pin(begin(args, report, &mut model, &mut output));
+    let result = match interrupt.unless(begun).await {
+        Some(Ok(events)) => match print(events, &mut output, &mut interrupt).await {
+            Ok((_, None)) => Ok(()),
+            Ok((_, Some(failure))) | Err(failure) => Err(failure),
+        },
         // Nobody reads.
-        Err(failure) if failure.exit == Exit::Closed => Err(failure),
-        Err(failure) => Err(print_failure(&model, failure, &mut output)),
-    }
+        Some(Err(failure)) if failure.exit == Exit::Closed => Err(failure),
+        Some(Err(failure)) => Err(print_failure(&model, failure, &mut output)),
+        None => print_abort(&model, &mut output),
+    };
+    interrupt.end();
+    result
 }
 
 /// Prints a failure of the command line as an event.
@@ -34,6 +45,12 @@ fn print_failure(model: &Model, failure: Failure, output: &mut Output) -> Failur
     printed.err().unwrap_or(failure)
 }
 
+/// Prints the event of a call that was stopped before its response began.
+pub(crate) fn print_abort(model: &Model, output: &mut Output) -> Result<(), Failure> {
+    print_event(&ResponseBuilder::unprepared(model, SystemTime::now()).abort(), output)?;
+    output.flush()
+}
+
 /// Reads the input and makes the call. `model` is set to the input's as soon as that is known.
 async fn begin(
     args: &Args,
@@ -41,7 +58,10 @@ async fn begin(
     model: &mut Model,
     output: &mut Output,
 ) -> Result<AssistantStream, Failure> {
-    let text = input::read_text("standard input", std::io::stdin().lock())?;
+    // On a thread of its own, so that a signal is heard meanwhile.
+    let read = || input::read_text("standard input", std::io::stdin().lock());
+    let text =
+        tokio::task::spawn_blocking(read).await.map_err(|error| Failure::refused(error.to_string()))??;
     let mut input = Input::from_json(&text).map_err(|error| {
         Failure::from(error).hint(
             r#"the smallest input is {"model": {"id": "MODEL"}, "context": {"messages": [{"role": "user", "content": "Hi"}]}}"#,
@@ -59,35 +79,39 @@ async fn begin(
     Ok(events)
 }
 
-/// Prints each event as it arrives, and returns the message.
+/// Prints each event as it arrives. Returns the message, and the failure if there is one.
 pub(crate) async fn print(
     mut events: AssistantStream,
     output: &mut Output,
-) -> Result<AssistantMessage, Failure> {
+    interrupt: &mut Interrupt,
+) -> Result<(AssistantMessage, Option<Failure>), Failure> {
     loop {
         let begun = output.begun;
         let next = match events.ready_event() {
             // Nothing more has arrived: the wait flushes what has been printed.
-            None => output.wait_for(events.next_event()).await?,
+            None => match interrupt.unless(output.wait_for(events.next_event())).await {
+                Some(next) => next?,
+                None => events.abort(),
+            },
             ready => ready,
         };
         let Some(event) = next else { return Err(Failure::refused("the response has no end")) };
         print_event(&event, output)?;
-        match event {
-            AssistantEvent::Done { message } => {
-                output.flush()?;
-                return Ok(*message);
-            }
+        let (message, failure) = match event {
+            AssistantEvent::Done { message } => (message, None),
             AssistantEvent::Error { error } => {
-                output.flush()?;
-                return Err(match events.failure() {
-                    Some(failure) if begun => Failure::after_output(failure),
-                    Some(failure) => failure.into(),
-                    None => Failure::refused(error.error_message.unwrap_or_default()),
-                });
+                let failure = match events.failure() {
+                    Some(failure) if begun => Some(Failure::after_output(failure)),
+                    Some(failure) => Some(failure.into()),
+                    None if error.stop_reason == Some(StopReason::Aborted) => None,
+                    None => Some(Failure::refused(error.error_message.clone().unwrap_or_default())),
+                };
+                (error, failure)
             }
-            _ => {}
-        }
+            _ => continue,
+        };
+        output.flush()?;
+        return Ok((*message, failure));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The program, as its users run it.
 
+mod asked;
 mod at_once;
 mod cached_keys;
 mod call;
@@ -15,10 +16,13 @@ mod hints;
 mod killed;
 mod numbers;
 mod program;
+mod saved;
 mod secrets;
 #[cfg(feature = "gateway")]
 mod serve;
+mod signals;
 mod stream;
+mod terminal;
 mod tls;
 mod token;
 mod untrusted;

@@ -17,7 +17,7 @@ use crate::LONGEST_LOCK;
 use crate::escape::{Escaper, escaped};
 use crate::failure::Failure;
 #[cfg(unix)]
-use crate::interrupt;
+use crate::interrupt::Interrupt;
 use crate::output::Report;
 
 /// Prompts the user.
@@ -60,14 +60,14 @@ impl Prompter {
         let line = tokio::task::spawn_blocking(move || Ok(self.read(&report)?.map(|line| (self, line))));
         #[cfg(unix)]
         let line = async {
-            if let Some(line) = interrupt::unless_terminated(line).await {
+            let mut interrupt = Interrupt::new(false);
+            if let Some(line) = interrupt.unless(line).await {
                 return line;
             }
             if let Some(mode) = mode {
                 mode.restore();
             }
-            // It does not return.
-            let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTERM);
+            interrupt.end();
             Ok(Ok(None))
         };
         line.await.map_err(|error| unusable(&error))?

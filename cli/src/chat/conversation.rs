@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use pumice::context::Context as System;
 use pumice::pi::{Context, Input, Message, Model};
 
+use super::saved;
 use crate::LONGEST_LOCK;
 use crate::args::Args;
 use crate::failure::Failure;
@@ -24,19 +25,32 @@ pub(crate) struct Conversation {
 }
 
 impl Conversation {
-    /// The conversation of `--continue`, or a new one. It is saved in the file of `--save`, else of `--continue`.
+    /// The conversation of `--continue` or `--session`, or a new one. It is saved in the file of `--save`, or else there.
     pub(crate) fn open(args: &Args) -> Result<Self, Failure> {
-        let from = args.path("continue");
-        let file = args.path("save").or(from).map(Path::to_owned);
+        let save = args.path("save");
+        let named = args.text("session")?.map(saved::file).transpose()?;
+        if named.is_some() && (save.is_some() || args.has("continue")) {
+            return Err(Failure::usage("expected --session, or --save and --continue, found both"));
+        }
+        if args.has("force") && save.is_none() {
+            return Err(Failure::usage("--force goes with --save FILE"));
+        }
+        let from = named.as_deref().filter(|file| file.exists()).or(args.path("continue"));
+        let file = save.or(named.as_deref()).or(from).map(Path::to_owned);
         let mut known = None;
         if let Some(file) = &file {
             if file.as_os_str().is_empty() {
-                let flag = if args.has("save") { "save" } else { "continue" };
+                let flag = if save.is_some() { "save" } else { "continue" };
                 return Err(Failure::usage(format!("--{flag}: expected a file, found an empty name")));
             }
             check_writable(file)?;
             // Before the conversation is read, so that a change in between is noticed when it is saved.
             known = content(file).map_err(|error| Failure::unreadable(file.display(), &error))?;
+        }
+        if let Some(save) =
+            save.filter(|save| known.is_some() && !from.is_some_and(|from| is_same(from, save)))
+        {
+            check_replaceable(save, args.has("force"))?;
         }
         let context = from.map_or_else(|| Ok(Context::new()), read)?;
         Ok(Self { input: Input::new(Model::new(""), context), file, known })
@@ -53,17 +67,14 @@ impl Conversation {
 
     /// The model of the last response.
     pub(crate) fn model(&self) -> Option<&str> {
-        let messages = self.input.context.messages.as_deref().unwrap_or_default();
-        messages.iter().rev().find_map(|message| match message {
-            Message::Assistant(message) => message.model.as_deref(),
-            _ => None,
-        })
+        model_of(&self.input.context)
     }
 
     /// Writes the file anew, atomically, readable by the user only. If another program has changed it since it was
-    /// read, the file stays as it is, and this conversation goes to a new file beside it from now on.
-    pub(crate) fn save(&mut self) -> Result<(), Failure> {
-        let Some(file) = &self.file else { return Ok(()) };
+    /// read, the file stays as it is, and this conversation goes to a new file beside it from now on. Returns the file,
+    /// if the conversation is saved in one.
+    pub(crate) fn save(&mut self) -> Result<Option<&Path>, Failure> {
+        let Some(file) = &self.file else { return Ok(None) };
         let unsaved = |fault: &dyn std::fmt::Display| {
             Failure::unsaved(format!("the conversation cannot be saved in {}: {fault}", file.display()))
         };
@@ -84,7 +95,7 @@ impl Conversation {
             _ => {
                 write(file)?;
                 self.known = written;
-                return Ok(());
+                return Ok(self.file.as_deref());
             }
         };
         let instead = new_file_beside(file).map_err(|fault| unsaved(&fault))?;
@@ -94,6 +105,15 @@ impl Conversation {
         (self.file, self.known) = (Some(instead), written);
         Err(failure)
     }
+}
+
+/// The model of the last response in a conversation.
+pub(super) fn model_of(context: &Context) -> Option<&str> {
+    let messages = context.messages.as_deref().unwrap_or_default();
+    messages.iter().rev().find_map(|message| match message {
+        Message::Assistant(message) => message.model.as_deref(),
+        _ => None,
+    })
 }
 
 /// The hash of a file's content; `None` if there is no file.
@@ -126,7 +146,28 @@ fn new_file_beside(file: &Path) -> io::Result<PathBuf> {
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-fn read(path: &Path) -> Result<Context, Failure> {
+/// Whether two paths lead to one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let [one, other] = [one, other].map(|path| path.canonicalize().ok());
+    one.is_some() && one == other
+}
+
+/// Checks that what is in the file may be replaced by another conversation.
+fn check_replaceable(file: &Path, force: bool) -> Result<(), Failure> {
+    let shown = file.display();
+    match read(file) {
+        Err(_) => Err(Failure::usage(format!(
+            "{shown} exists and is not a conversation: --save does not replace it"
+        ))
+        .hint("name a file that does not exist")),
+        Ok(_) if force => Ok(()),
+        Ok(_) => Err(Failure::usage(format!("{shown} is a conversation: --save does not replace it"))
+            .hint(format!("continue it with --continue {shown}, or replace it with --force"))),
+    }
+}
+
+/// Reads a conversation.
+pub(super) fn read(path: &Path) -> Result<Context, Failure> {
     let shown = path.display();
     let bytes = input::read_file(path).map_err(|error| {
         let failure = Failure::unreadable(&shown, &error);

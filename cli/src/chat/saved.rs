@@ -1,0 +1,94 @@
+//! Conversations that are saved by name, in the state folder.
+
+use std::io;
+use std::path::PathBuf;
+
+use pumice::context::Context;
+use pumice::date::rfc3339;
+use pumice::pi::Message;
+use serde_json::json;
+
+use super::conversation::{model_of, read};
+use crate::args::Args;
+use crate::failure::Failure;
+use crate::output::{Output, Report, one_line};
+
+/// The file of a conversation. Its folder is created, for the user only.
+pub(super) fn file(name: &str) -> Result<PathBuf, Failure> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if !name.bytes().all(fits) || name.starts_with(['.', '-']) || name.len() > LONGEST_NAME {
+        return Err(Failure::usage(format!(
+            "--session: expected a name of at most {LONGEST_NAME} letters, digits, - _ and ., which begins with none \
+             of - and ., found {name:?}"
+        )));
+    }
+    let folder = folder()?;
+    Context::real().create_private_folder(&folder).map_err(|error| {
+        Failure::usage(format!("{}: the folder cannot be created: {error}", folder.display()))
+    })?;
+    Ok(folder.join(name.to_owned() + EXTENSION))
+}
+
+/// `pumice chat --list`: the newest first.
+pub(super) fn list(args: &Args, report: &Report) -> Result<(), Failure> {
+    if !args.rest.is_empty() {
+        return Err(Failure::usage("--list: expected no prompt"));
+    }
+    let folder = folder()?;
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        entries => Some(entries.map_err(|error| Failure::unreadable(folder.display(), &error))?),
+    };
+    let mut found = Vec::new();
+    for entry in entries.into_iter().flatten().flatten() {
+        let file_name = entry.file_name();
+        let Some(name) = file_name.to_str().and_then(|name| name.strip_suffix(EXTENSION)) else { continue };
+        let changed = entry.metadata().and_then(|found| found.modified());
+        found.push((changed.ok(), name.to_owned(), entry.path()));
+    }
+    found.sort_by(|one, other| other.cmp(one));
+    let widest = found.iter().map(|(_, name, _)| name.len()).max().unwrap_or_default().max(NAME.len());
+    let mut output = Output::new();
+    if !found.is_empty() && !args.has("json") {
+        output.text(&format!("{NAME:<widest$}  TURNS  {:<20}  MODEL\n", "LAST"));
+    }
+    for (changed, name, file) in &found {
+        let context = match read(file) {
+            Ok(context) => context,
+            Err(failure) => {
+                report.warning(failure.text_without_hint());
+                continue;
+            }
+        };
+        let messages = context.messages.as_deref().unwrap_or_default();
+        let turns = messages.iter().filter(|message| matches!(message, Message::User(_))).count();
+        let (model, last) =
+            (model_of(&context).unwrap_or_default(), changed.and_then(rfc3339).unwrap_or_default());
+        if args.has("json") {
+            let file = file.display().to_string();
+            let line = json!({"name": name, "turns": turns, "model": model, "last": last, "file": file});
+            output.json_line(&line.to_string());
+        } else {
+            output.text(&format!("{name:<widest$}  {turns:>5}  {last:<20}  {}\n", one_line(model)));
+        }
+    }
+    output.flush()?;
+    if found.is_empty() {
+        report.note("no conversation is saved; pumice chat --session NAME begins one");
+    } else if !args.has("json") {
+        report.note(format_args!("they are files in {}: remove one to forget it", folder.display()));
+    }
+    Ok(())
+}
+
+fn folder() -> Result<PathBuf, Failure> {
+    let folder = Context::real().state_folder().ok_or_else(|| {
+        Failure::usage("there is no folder for saved conversations").hint("set HOME, or use --save FILE")
+    })?;
+    Ok(folder.join("conversations"))
+}
+
+const NAME: &str = "NAME";
+const EXTENSION: &str = ".json";
+/// The longest name of a conversation.
+const LONGEST_NAME: usize = 64;
