@@ -48,7 +48,8 @@
 //! - `chain` (default): credentials that are found, and the AWS files. Without it, credentials are given in code:
 //!   [`Config::access_keys`], [`Config::bearer_token`] or [`Config::credentials`]. The chain and its settings in
 //!   [`Config`] are absent, and so are `Client::caller` and what [`Context`](context::Context) says of the AWS files.
-//! - `settings`: the JSON5 settings file. It includes `chain`.
+//! - `client-certificates` (default): [`HttpConfig::client_certificate`](transport::HttpConfig), for mutual TLS.
+//! - `settings`: the JSON5 settings file. It includes `chain` and `client-certificates`.
 //! - `bulk`: many requests at once, from files; files in S3.
 //! - `tracing`: a span for each call and an event for each of its steps, with the crate `tracing`.
 //!
@@ -99,7 +100,7 @@ mod skew;
 pub mod spelling;
 #[cfg(feature = "http")]
 mod url;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "bulk", feature = "chain"))]
 mod xml;
 
 #[cfg(feature = "http")]

@@ -50,6 +50,7 @@ pub struct HttpConfig {
     /// Certificate authorities in PEM form, trusted instead of all others if environment and profile name none.
     pub authorities: Option<String>,
     /// The client's own certificate with its chain and its unencrypted key, in PEM form, for mutual TLS.
+    #[cfg(feature = "client-certificates")]
     pub client_certificate: Option<(String, String)>,
 }
 
@@ -62,6 +63,7 @@ impl Default for HttpConfig {
             proxy: None,
             ca_bundle: None,
             authorities: None,
+            #[cfg(feature = "client-certificates")]
             client_certificate: None,
         }
     }
@@ -101,7 +103,11 @@ impl Http {
     fn with_lookup(config: &HttpConfig, context: &Context, lookup: Lookup) -> Result<Self> {
         let roots = Arc::new(Roots::new(context, config.ca_bundle.as_deref(), config.authorities.clone()));
         let proxies = Proxies::new(config, context);
-        let tls = Arc::new(roots::tls_config(&roots, config.client_certificate.as_ref())?);
+        #[cfg(feature = "client-certificates")]
+        let client_certificate = config.client_certificate.as_ref();
+        #[cfg(not(feature = "client-certificates"))]
+        let client_certificate = None;
+        let tls = Arc::new(roots::tls_config(&roots, client_certificate)?);
         let resolver = Resolver { lookup, room: Arc::new(Semaphore::new(MOST_LOOKUPS)) };
         let times = [config.connect_timeout, config.pool_idle_timeout].map(bounded);
         let settings = Settings { tls, resolver: Arc::new(resolver), times };

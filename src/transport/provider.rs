@@ -5,13 +5,14 @@
 use std::sync::Arc;
 
 use ::ring::rand::{SecureRandom as _, SystemRandom};
-use rustls::crypto::ring::{DEFAULT_KX_GROUPS, cipher_suite, sign};
+use rustls::crypto::ring::{DEFAULT_KX_GROUPS, cipher_suite};
 use rustls::crypto::{CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom, WebPkiSupportedAlgorithms};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::SigningKey;
 use rustls::{Error, SignatureScheme};
 use webpki::ring as signature;
-use zeroize::Zeroizing;
+#[cfg(feature = "client-certificates")]
+use {rustls::crypto::ring::sign, zeroize::Zeroizing};
 
 /// ring with AES-GCM only, which TLS 1.3 requires of every server.
 // size: 50,000 bytes, because `ChaCha20` is left out.
@@ -42,8 +43,15 @@ impl SecureRandom for Ring {
 }
 
 impl KeyProvider for Ring {
+    #[cfg(feature = "client-certificates")]
     fn load_private_key(&self, key: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, Error> {
         sign::any_supported_type(&Zeroizing::new(key))
+    }
+
+    // size: 39,000 bytes, because signing with RSA and P-256 is left out.
+    #[cfg(not(feature = "client-certificates"))]
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, Error> {
+        Err(Error::General("built without the feature client-certificates".to_owned()))
     }
 }
 
