@@ -12,16 +12,16 @@ use http::HeaderMap;
 use http::response::Parts;
 use tokio::time::{Instant, Sleep};
 
+use crate::Event;
 use crate::context::bounded;
 use crate::converse::{ContentBlockDelta, ConverseResponse};
-use crate::frame::{Frame, FrameDecoder};
+use crate::frame::{Frame, FrameDecoder, FrameView};
 use crate::redaction::Redaction;
 use crate::refusal::request_id;
 use crate::reply::ReplyBuilder;
 use crate::transport::{Body, too_long};
 use crate::{Error, ErrorKind, Result};
-use crate::{Event, FrameContent};
-use pumice_codec::internal::service_error;
+use pumice_codec::internal::event_type;
 
 /// The events of a response, each as soon as its last byte has arrived: those of ConverseStream, or as
 /// `EventStream<ResponseStreamEvent>` those of `InvokeModelWithResponseStream`.
@@ -40,11 +40,14 @@ use pumice_codec::internal::service_error;
 #[derive(Debug)]
 pub struct EventStream<E = Event> {
     frames: FrameStream,
-    read: fn(&Frame) -> Result<E>,
+    read: Read<E>,
 }
 
+/// Reads an event of a type from its frame.
+type Read<E> = fn(&[u8], FrameView<'_>) -> Result<E>;
+
 impl<E> EventStream<E> {
-    pub(crate) fn new(frames: FrameStream, read: fn(&Frame) -> Result<E>) -> Self {
+    pub(crate) fn new(frames: FrameStream, read: Read<E>) -> Self {
         Self { frames, read }
     }
 
@@ -58,8 +61,7 @@ impl<E> EventStream<E> {
     /// The next event that has already arrived, without waiting. `None` means that more must arrive first, or that
     /// the stream has ended: [`next_event`](Self::next_event) tells which.
     pub fn ready_event(&mut self) -> Result<Option<E>> {
-        let frame = self.frames.ready_frame()?;
-        self.event(frame)
+        self.frames.ready_event(self.read)
     }
 
     /// The service's id of the request.
@@ -75,13 +77,8 @@ impl<E> EventStream<E> {
     }
 
     fn poll_event(&mut self, task: &mut TaskContext<'_>) -> Poll<Result<Option<E>>> {
-        let frame = std::task::ready!(self.frames.poll_frame(task))?;
-        Poll::Ready(self.event(frame))
-    }
-
-    fn event(&mut self, frame: Option<Frame>) -> Result<Option<E>> {
-        let event = frame.map(|frame| (self.read)(&frame)).transpose();
-        self.frames.closing_on_error(event)
+        let read = self.read;
+        self.frames.poll_ready(task, |frames| frames.ready_event(read))
     }
 
     /// The secrets of the request.
@@ -105,7 +102,7 @@ impl EventStream {
             headers: head.headers,
             redaction,
         };
-        Self::new(frames, Event::from_frame)
+        Self::new(frames, Event::of_type)
     }
 
     /// Reads the stream to its end and returns the response that Converse would have given.
@@ -243,25 +240,33 @@ impl FrameStream {
             return Ok(Some(first));
         }
         loop {
-            let Some(frame) = self.decoder.next_frame().or_else(|error| self.fail(error))? else {
-                return Ok(None);
+            let next = self.decoder.next_frame().or_else(|error| self.fail(error));
+            let Some(frame) = next? else { return Ok(None) };
+            match delivered(&mut self.closing_event, frame.view()) {
+                Ok(Some(_)) => return Ok(Some(frame)),
+                Ok(None) => {}
+                Err(error) => return self.fail(error),
+            }
+        }
+    }
+
+    /// The next event that has already arrived: as [`ready_frame`](Self::ready_frame), but the frame is read where it
+    /// lies.
+    fn ready_event<E>(&mut self, read: Read<E>) -> Result<Option<E>> {
+        loop {
+            let mut event = |frame: FrameView<'_>| {
+                let event_type = delivered(&mut self.closing_event, frame)?;
+                event_type.map(|event_type| read(event_type, frame)).transpose()
             };
-            let error = match FrameContent::of(&frame) {
-                // Sent by other services, for members outside the events. Bedrock does not.
-                Ok(FrameContent::Event { event_type: "initial-response" }) => continue,
-                Ok(FrameContent::Event { event_type }) => {
-                    if self.closing_event == Some(event_type) {
-                        self.closing_event = None;
-                    }
-                    return Ok(Some(frame));
-                }
-                Ok(FrameContent::Exception { exception_type, message }) => {
-                    service_error(exception_type, message, &frame)
-                }
-                Ok(FrameContent::Error { code, message }) => service_error(code, message, &frame),
-                Err(error) => error,
+            let next = match self.first.take() {
+                Some(first) => Ok(Some(event(first.view()))),
+                None => self.decoder.read_frame(event),
             };
-            return self.fail(error);
+            match next.and_then(Option::transpose) {
+                Ok(Some(None)) => {}
+                Ok(next) => return Ok(next.flatten()),
+                Err(error) => return self.fail(error),
+            }
         }
     }
 
@@ -287,9 +292,18 @@ impl FrameStream {
     }
 
     fn poll_frame(&mut self, task: &mut TaskContext<'_>) -> Poll<Result<Option<Frame>>> {
+        self.poll_ready(task, Self::ready_frame)
+    }
+
+    /// Waits until something is `ready`.
+    fn poll_ready<T>(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        ready: impl Fn(&mut Self) -> Result<Option<T>>,
+    ) -> Poll<Result<Option<T>>> {
         loop {
-            if let Some(frame) = self.ready_frame()? {
-                return Poll::Ready(Ok(Some(frame)));
+            if let Some(next) = ready(self)? {
+                return Poll::Ready(Ok(Some(next)));
             }
             let Some(body) = &mut self.body else { return Poll::Ready(Ok(None)) };
             match std::task::ready!(body.poll_chunk(task)) {
@@ -319,10 +333,16 @@ impl FrameStream {
         self.closing_event = None;
         Err(self.redaction.error(error.with_status(self.status).with_request_id(self.request_id())))
     }
+}
 
-    fn closing_on_error<T>(&mut self, result: Result<T>) -> Result<T> {
-        result.or_else(|error| self.fail(error))
+/// The type of the event in a frame, or the error that the frame reports. `None` for a frame to be skipped.
+fn delivered<'a>(closing_event: &mut Option<&'static str>, frame: FrameView<'a>) -> Result<Option<&'a [u8]>> {
+    let event_type = event_type(frame)?;
+    if closing_event.is_some_and(|closing| closing.as_bytes() == event_type) {
+        *closing_event = None;
     }
+    // Sent by other services, for members outside the events. Bedrock does not.
+    Ok((event_type != b"initial-response").then_some(event_type))
 }
 
 impl Stream for FrameStream {

@@ -94,10 +94,11 @@ async fn print_events(mut frames: FrameStream, mut output: Output) -> Result<(),
             Ok(None) => output.wait_for(frames.next_frame()).await?,
             ready => ready,
         };
-        let json = next.and_then(|frame| frame.map(|frame| frame.to_event_json()).transpose());
-        let json = json.map_err(|error| frames.redacted(error));
-        match json {
-            Ok(Some(json)) => output.json_line(&json),
+        let printed = next.and_then(|frame| {
+            frame.map(|frame| output.made_json_line(|line| frame.write_event_json(line))).transpose()
+        });
+        match printed.map_err(|error| frames.redacted(error)) {
+            Ok(Some(())) => {}
             Ok(None) => return output.flush(),
             Err(error) => {
                 let begun = output.begun;

@@ -58,6 +58,24 @@ impl Output {
         self.text("\n");
     }
 
+    /// Writes a line of JSON that is made for it: without a text of its own, unless it is for a terminal.
+    pub(crate) fn made_json_line(
+        &mut self,
+        make: impl FnOnce(&mut Vec<u8>) -> pumice::Result<()>,
+    ) -> pumice::Result<()> {
+        if self.terminal {
+            let mut json = Vec::new();
+            make(&mut json)?;
+            self.json_line(&String::from_utf8_lossy(&json));
+        } else {
+            make(&mut self.buffer)?;
+            self.buffer.push(b'\n');
+            self.begun = true;
+            self.at_line_start = true;
+        }
+        Ok(())
+    }
+
     /// Writes bytes, which a terminal gets as text.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         if self.terminal {

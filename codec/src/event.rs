@@ -6,6 +6,7 @@ use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use serde::de::DeserializeOwned;
 
@@ -14,11 +15,11 @@ use crate::converse::{
     MessageStartEvent, MessageStopEvent,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::frame::Frame;
+use crate::frame::{Frame, FrameDecoder, FrameView};
 use crate::shape::read::from_json;
 use crate::shape::{Document, Members};
 use crate::surrogate::{REPLACEMENT, lone_surrogates};
-use plain::PlainDelta;
+use plain::{PlainDelta, write_on_one_line};
 
 /// An event of ConverseStream.
 ///
@@ -57,27 +58,26 @@ impl Event {
     /// Fails with the error that an exception or error frame reports, and with [`ErrorKind::Damaged`] if the frame is
     /// not a message of the protocol.
     pub fn from_frame(frame: &Frame) -> Result<Self> {
-        Self::read(event_type(frame)?, frame)
+        Self::of_type(event_type(frame.view())?, frame.view())
     }
 
     /// The event in a frame of this type.
     #[doc(hidden)]
-    pub fn of_event_frame(frame: &Frame) -> Result<Self> {
-        Self::read(frame.event_type().unwrap_or_default(), frame)
-    }
-
-    fn read(event_type: &str, frame: &Frame) -> Result<Self> {
+    pub fn of_type(event_type: &[u8], frame: FrameView<'_>) -> Result<Self> {
         Ok(match event_type {
-            "contentBlockDelta" => Self::ContentBlockDelta(match PlainDelta::read(frame.payload()) {
+            b"contentBlockDelta" => Self::ContentBlockDelta(match PlainDelta::read(frame.payload()) {
                 Some(delta) => delta.event(),
                 None => payload(frame)?,
             }),
-            "contentBlockStart" => Self::ContentBlockStart(Box::new(payload(frame)?)),
-            "contentBlockStop" => Self::ContentBlockStop(payload(frame)?),
-            "messageStart" => Self::MessageStart(payload(frame)?),
-            "messageStop" => Self::MessageStop(payload(frame)?),
-            "metadata" => Self::Metadata(Box::new(payload(frame)?)),
-            unknown => Self::Unknown { event_type: unknown.to_owned(), payload: payload(frame)? },
+            b"contentBlockStart" => Self::ContentBlockStart(Box::new(payload(frame)?)),
+            b"contentBlockStop" => Self::ContentBlockStop(payload(frame)?),
+            b"messageStart" => Self::MessageStart(payload(frame)?),
+            b"messageStop" => Self::MessageStop(payload(frame)?),
+            b"metadata" => Self::Metadata(Box::new(payload(frame)?)),
+            unknown => Self::Unknown {
+                event_type: String::from_utf8_lossy(unknown).into_owned(),
+                payload: payload(frame)?,
+            },
         })
     }
 }
@@ -109,6 +109,11 @@ pub enum FrameContent<'a> {
 impl<'a> FrameContent<'a> {
     /// The kind of this frame. Fails with [`ErrorKind::Damaged`] if its headers do not say.
     pub fn of(frame: &'a Frame) -> Result<Self> {
+        Self::of_view(frame.view())
+    }
+
+    #[doc(hidden)]
+    pub fn of_view(frame: FrameView<'a>) -> Result<Self> {
         let missing = |name| {
             let at = frame.offset();
             Error::damaged(at, format!("the frame at byte {at}: expected a header {name}, found none"))
@@ -142,19 +147,32 @@ impl<'a> FrameContent<'a> {
     }
 }
 
-/// The type of the event in a frame, or the error that the frame reports.
-pub(crate) fn event_type(frame: &Frame) -> Result<&str> {
-    match FrameContent::of(frame)? {
-        FrameContent::Event { event_type } => Ok(event_type),
-        FrameContent::Exception { exception_type, message } => {
-            Err(service_error(exception_type, message, frame))
+/// The type of the event in a frame, or the error that the frame reports. A text of bytes, which nothing has to check
+/// again.
+pub fn event_type(frame: FrameView<'_>) -> Result<&[u8]> {
+    match frame.event_type_bytes() {
+        Some(event_type) if frame.is_event() => Ok(event_type),
+        _ => Err(reported(frame)),
+    }
+}
+
+/// The error that a frame reports, which is not an event's.
+#[cold]
+fn reported(frame: FrameView<'_>) -> Error {
+    match FrameContent::of_view(frame) {
+        Err(error) => error,
+        Ok(FrameContent::Exception { exception_type, message }) => {
+            service_error(exception_type, message, frame)
         }
-        FrameContent::Error { code, message } => Err(service_error(code, message, frame)),
+        Ok(FrameContent::Error { code, message }) => service_error(code, message, frame),
+        Ok(FrameContent::Event { .. }) => {
+            Error::damaged(frame.offset(), "expected an exception, found an event")
+        }
     }
 }
 
 /// The error that an exception or error frame reports.
-pub fn service_error(code: &str, message: Cow<'_, str>, frame: &Frame) -> Error {
+fn service_error(code: &str, message: Cow<'_, str>, frame: FrameView<'_>) -> Error {
     with_original(
         Error::new(ErrorKind::of_service(code, &message, None), message).with_code(code),
         frame.payload(),
@@ -190,54 +208,81 @@ fn exception_message(payload: &[u8]) -> Cow<'_, str> {
 /// How much of an exception that is not JSON is shown, in bytes.
 const LONGEST_RAW_TEXT: usize = 500;
 
+impl FrameDecoder {
+    /// The next event, or `None` if more bytes are needed: [`next_frame`](Self::next_frame) and
+    /// [`Event::from_frame`] in one, without the cost of a frame that can be kept.
+    pub fn next_event(&mut self) -> Result<Option<Event>> {
+        self.read_frame(|frame| Event::of_type(event_type(frame)?, frame))?.transpose()
+    }
+}
+
 impl Frame {
+    /// The text, if the frame is a delta of text. It is read without serde: a program that needs no other events, such
+    /// as a firmware, does not contain the JSON reader and the types.
+    ///
+    /// `None` for any other frame, and for a delta with members that are not in its documentation.
+    pub fn text_delta(&self) -> Option<Cow<'_, str>> {
+        let frame = self.view();
+        let is_delta = frame.is_event() && frame.event_type_bytes() == Some(b"contentBlockDelta");
+        if is_delta { PlainDelta::read(frame.payload())?.text() } else { None }
+    }
+
     /// The frame as one line of JSON under the API's name for the event, without padding:
     /// `{"contentBlockDelta":{...}}`. An exception is `{"exception":{"type":...,"message":...}}`, an error
     /// frame `{"error":{"code":...,"message":...}}`.
     ///
     /// Fails with [`ErrorKind::Damaged`] if the frame is not a message of the protocol.
     pub fn to_event_json(&self) -> Result<String> {
+        let mut json = Vec::new();
+        self.write_event_json(&mut json)?;
+        // It consists of texts.
+        Ok(String::from_utf8(json).unwrap_or_default())
+    }
+
+    /// Appends what [`to_event_json`](Self::to_event_json) returns, for a program that writes events on: it needs no
+    /// text of its own for each. After an error nothing has been appended.
+    pub fn write_event_json(&self, json: &mut Vec<u8>) -> Result<()> {
+        let frame = self.view();
+        if frame.is_event()
+            && frame.event_type_bytes() == Some(b"contentBlockDelta")
+            && let Some(delta) = PlainDelta::read(frame.payload())
+        {
+            json.extend_from_slice(br#"{"contentBlockDelta":{"#);
+            delta.write(json);
+            json.extend_from_slice(b"}}");
+            return Ok(());
+        }
         let text = |value: &str| serde_json::Value::from(value).to_string();
-        Ok(match FrameContent::of(self)? {
+        match FrameContent::of(self)? {
             FrameContent::Event { event_type } => {
-                let mut json = String::with_capacity(self.payload().len() + event_type.len() + 8);
-                if event_type == "contentBlockDelta"
-                    && let Some(delta) = PlainDelta::read(self.payload())
-                    && let Ok(unpadded) = core::str::from_utf8(delta.unpadded)
-                {
-                    json.push_str(r#"{"contentBlockDelta":"#);
-                    json.push_str(unpadded);
-                    json.push_str("}}");
-                    return Ok(json);
-                }
-                json.push('{');
-                json.push_str(&text(event_type));
-                json.push_str(":{");
-                let members: Members = payload(self)?;
+                let members: Members = payload(frame)?;
+                json.extend_from_slice(format!("{{{}:{{", text(event_type)).as_bytes());
                 let mut separator = "";
                 for (name, value) in members.iter().filter(|(name, _)| *name != "p") {
-                    json.push_str(separator);
+                    json.extend_from_slice(format!("{separator}{}:", text(name)).as_bytes());
                     separator = ",";
-                    json.push_str(&text(name));
-                    json.push(':');
-                    // Line ends are white space in JSON; the result must be one line.
-                    json.extend(value.text().split(['\n', '\r']));
+                    write_on_one_line(value.text().as_bytes(), json);
                 }
-                json.push_str("}}");
-                json
+                json.extend_from_slice(b"}}");
             }
-            FrameContent::Exception { exception_type, message } => {
-                format!(r#"{{"exception":{{"type":{},"message":{}}}}}"#, text(exception_type), text(&message))
-            }
-            FrameContent::Error { code, message } => {
-                format!(r#"{{"error":{{"code":{},"message":{}}}}}"#, text(code), text(&message))
-            }
-        })
+            FrameContent::Exception { exception_type, message } => json.extend_from_slice(
+                format!(
+                    r#"{{"exception":{{"type":{},"message":{}}}}}"#,
+                    text(exception_type),
+                    text(&message)
+                )
+                .as_bytes(),
+            ),
+            FrameContent::Error { code, message } => json.extend_from_slice(
+                format!(r#"{{"error":{{"code":{},"message":{}}}}}"#, text(code), text(&message)).as_bytes(),
+            ),
+        }
+        Ok(())
     }
 }
 
 /// Reads the payload of an event.
-pub(crate) fn payload<T: DeserializeOwned>(frame: &Frame) -> Result<T> {
+pub(crate) fn payload<T: DeserializeOwned>(frame: FrameView<'_>) -> Result<T> {
     let json = frame.payload();
     // Models may write half of a surrogate pair, which no `String` can hold.
     let repaired = |fault| match core::str::from_utf8(json).map(|text| lone_surrogates(text, REPLACEMENT)) {

@@ -34,7 +34,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use crc32fast::Hasher;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -51,6 +51,15 @@ pub struct FrameDecoder {
     last: Headers,
     /// For the current frame. Reused: `Hasher::new` detects the processor's instructions.
     hasher: Hasher,
+}
+
+/// A frame in the input.
+struct Found {
+    /// Its length, in bytes.
+    total: usize,
+    headers: u32,
+    types: Types,
+    offset: u64,
 }
 
 /// Validated headers.
@@ -79,19 +88,32 @@ impl FrameDecoder {
     /// Fails with [`ErrorKind::Damaged`] and the [offset](Error::offset) if a checksum does not match, a length is
     /// over [`MAX_HEADERS`] or [`MAX_PAYLOAD`], or a header is malformed.
     pub fn next_frame(&mut self) -> Result<Option<Frame>> {
+        let Some(Found { total, headers, types, offset }) = self.find()? else { return Ok(None) };
+        Ok(Some(Frame { bytes: self.input.take(total), headers, types, offset }))
+    }
+
+    /// Reads the next whole frame where it lies, which costs less than to take it out; `None` if more bytes are
+    /// needed. Fails as [`next_frame`](Self::next_frame) does.
+    #[doc(hidden)]
+    pub fn read_frame<T>(&mut self, read: impl FnOnce(FrameView<'_>) -> T) -> Result<Option<T>> {
+        let Some(Found { total, headers, types, offset }) = self.find()? else { return Ok(None) };
+        let bytes = self.input.peek(total).unwrap_or_default();
+        let result = read(FrameView { bytes, headers, types, offset });
+        self.input.skip(total);
+        Ok(Some(result))
+    }
+
+    /// Checks the next frame, if it has arrived whole, and passes it: it is the first in the input.
+    fn find(&mut self) -> Result<Option<Found>> {
         let Self { input, offset, last, hasher } = self;
         let Some(prelude) = input.peek(PRELUDE_LENGTH).and_then(<[u8]>::first_chunk) else { return Ok(None) };
         let prelude = Prelude::read(prelude, *offset, hasher)?;
         let Some(bytes) = input.peek(prelude.total()) else { return Ok(None) };
         prelude.check(bytes, *offset, hasher, last)?;
-        let frame = Frame {
-            bytes: input.take(prelude.total()),
-            headers: prelude.headers,
-            types: last.types,
-            offset: *offset,
-        };
+        let found =
+            Found { total: prelude.total(), headers: prelude.headers, types: last.types, offset: *offset };
         *offset += u64::from(prelude.total);
-        Ok(Some(frame))
+        Ok(Some(found))
     }
 
     /// Checks that the stream may end here. Call it when [`next_frame`] has returned `None` and no more bytes will
@@ -170,6 +192,17 @@ impl Input {
         }
     }
 
+    /// Drops the first `length` bytes, which have arrived.
+    fn skip(&mut self, length: usize) {
+        match self.chunks.front_mut() {
+            Some(chunk) if self.partial.is_empty() => {
+                chunk.advance(length);
+                self.drop_empty();
+            }
+            _ => self.partial.advance(length),
+        }
+    }
+
     fn drop_empty(&mut self) {
         self.chunks.pop_front_if(|chunk| chunk.is_empty());
     }
@@ -204,6 +237,8 @@ pub struct Frame {
 struct Types {
     message: Option<Span>,
     event: Option<Span>,
+    /// Whether the message type is another than `event`, and not missing.
+    is_other: bool,
 }
 
 /// The value of a header: its position in the frame, which is never 0, and its length.
@@ -212,35 +247,32 @@ type Span = (NonZeroU32, u16);
 impl Frame {
     /// The headers, in the order in which they were sent. Names are unique.
     pub fn headers(&self) -> impl Iterator<Item = (&str, HeaderValue<'_>)> {
-        self.raw_headers().filter_map(|header| Some((header.name().ok()?, header.value().ok()?)))
+        self.view().raw_headers().filter_map(|header| Some((header.name().ok()?, header.value().ok()?)))
     }
 
     /// The value of the header with this name, if it is a string.
     pub fn string_header(&self, name: &str) -> Option<&str> {
-        match self.raw_headers().find(|header| header.name == name.as_bytes())?.value() {
-            Ok(HeaderValue::String(value)) => Some(value),
-            _ => None,
-        }
+        self.view().string_header(name)
     }
 
     /// `:message-type`: `event`, `exception` or `error`.
     pub fn message_type(&self) -> Option<&str> {
-        self.text(self.types.message)
+        self.view().message_type()
     }
 
     /// `:event-type`: `contentBlockDelta` and others, if the frame is an event.
     pub fn event_type(&self) -> Option<&str> {
-        self.text(self.types.event)
+        self.view().event_type()
     }
 
     /// The payload.
     pub fn payload(&self) -> &[u8] {
-        self.bytes.get(self.payload_range()).unwrap_or_default()
+        self.view().payload()
     }
 
     /// The payload as `Bytes` that refer to the same memory.
     pub fn payload_bytes(&self) -> Bytes {
-        self.bytes.slice(self.payload_range())
+        self.bytes.slice(self.view().payload_range())
     }
 
     /// The offset of the frame, in bytes from the beginning of the stream.
@@ -248,25 +280,72 @@ impl Frame {
         self.offset
     }
 
-    /// Whether `:message-type` is `event`, or missing.
-    pub(crate) fn is_event(&self) -> bool {
-        self.types.message.is_none_or(|span| self.value(span) == Some(b"event"))
+    /// The frame, borrowed.
+    #[doc(hidden)]
+    pub fn view(&self) -> FrameView<'_> {
+        FrameView { bytes: &self.bytes, headers: self.headers, types: self.types, offset: self.offset }
+    }
+}
+
+/// A [`Frame`] that lies in the input of a decoder. For this library only: what users have is a frame that can be kept.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct FrameView<'a> {
+    bytes: &'a [u8],
+    /// The length of the headers.
+    headers: u32,
+    types: Types,
+    offset: u64,
+}
+
+impl<'a> FrameView<'a> {
+    pub(crate) fn string_header(self, name: &str) -> Option<&'a str> {
+        match self.raw_headers().find(|header| header.name == name.as_bytes())?.value() {
+            Ok(HeaderValue::String(value)) => Some(value),
+            _ => None,
+        }
     }
 
-    fn text(&self, span: Option<Span>) -> Option<&str> {
+    pub(crate) fn message_type(self) -> Option<&'a str> {
+        self.text(self.types.message)
+    }
+
+    pub(crate) fn event_type(self) -> Option<&'a str> {
+        self.text(self.types.event)
+    }
+
+    /// [`event_type`](Self::event_type) as bytes, which have been found to be UTF-8 when the frame was read.
+    pub(crate) fn event_type_bytes(self) -> Option<&'a [u8]> {
+        self.value(self.types.event?)
+    }
+
+    pub(crate) fn payload(self) -> &'a [u8] {
+        self.bytes.get(self.payload_range()).unwrap_or_default()
+    }
+
+    pub(crate) fn offset(self) -> u64 {
+        self.offset
+    }
+
+    /// Whether `:message-type` is `event`, or missing.
+    pub(crate) fn is_event(self) -> bool {
+        !self.types.is_other
+    }
+
+    fn text(self, span: Option<Span>) -> Option<&'a str> {
         core::str::from_utf8(self.value(span?)?).ok()
     }
 
-    fn value(&self, (start, length): Span) -> Option<&[u8]> {
+    fn value(self, (start, length): Span) -> Option<&'a [u8]> {
         self.bytes.get(start.get() as usize..)?.get(..usize::from(length))
     }
 
-    fn raw_headers(&self) -> impl Iterator<Item = RawHeader<'_>> {
+    fn raw_headers(self) -> impl Iterator<Item = RawHeader<'a>> {
         let mut rest = self.bytes.get(PRELUDE_LENGTH..self.payload_range().start).unwrap_or_default();
         core::iter::from_fn(move || RawHeader::take(&mut rest).ok())
     }
 
-    fn payload_range(&self) -> core::ops::Range<usize> {
+    fn payload_range(self) -> core::ops::Range<usize> {
         PRELUDE_LENGTH + self.headers as usize..self.bytes.len() - CHECKSUM_LENGTH
     }
 }
@@ -383,7 +462,10 @@ fn check_headers(headers: &[u8], offset: u64) -> Result<Types> {
             let span =
                 u32::try_from(start).ok().and_then(NonZeroU32::new).zip(header.value.len().try_into().ok());
             match header.name {
-                b":message-type" => types.message = span,
+                b":message-type" => {
+                    types.message = span;
+                    types.is_other = header.value != b"event";
+                }
                 b":event-type" => types.event = span,
                 _ => {}
             }

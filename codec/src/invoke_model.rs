@@ -15,13 +15,12 @@
 //! [InvokeModel]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html
 //! [`InvokeModelWithResponseStream`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModelWithResponseStream.html
 
-use alloc::borrow::ToOwned;
 use alloc::string::String;
 
 use crate::converse::{PerformanceConfigLatency, ServiceTierType};
 use crate::error::Result;
 use crate::event::{event_type, payload};
-use crate::frame::Frame;
+use crate::frame::{Frame, FrameView};
 use crate::shape::{Blob, Document};
 use crate::{enumeration, structure};
 
@@ -116,9 +115,18 @@ impl ResponseStreamEvent {
     /// Fails with the error that an exception or error frame reports, and with
     /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) if the frame is not a message of the protocol.
     pub fn from_frame(frame: &Frame) -> Result<Self> {
-        Ok(match event_type(frame)? {
-            "chunk" => Self::Chunk(payload(frame)?),
-            unknown => Self::Unknown { event_type: unknown.to_owned(), payload: payload(frame)? },
+        Self::of_type(event_type(frame.view())?, frame.view())
+    }
+
+    /// The event in a frame of this type.
+    #[doc(hidden)]
+    pub fn of_type(event_type: &[u8], frame: FrameView<'_>) -> Result<Self> {
+        Ok(match event_type {
+            b"chunk" => Self::Chunk(payload(frame)?),
+            unknown => Self::Unknown {
+                event_type: String::from_utf8_lossy(unknown).into_owned(),
+                payload: payload(frame)?,
+            },
         })
     }
 }

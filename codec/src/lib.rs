@@ -57,7 +57,7 @@ pub mod internal {
     pub use alloc::vec::Vec;
 
     pub use crate::error::{is_of_a_day, shortened};
-    pub use crate::event::{service_error, with_original};
+    pub use crate::event::{event_type, with_original};
     pub use crate::frame::seal;
     pub use crate::shape::read::{
         Failed, Form, List, Map, Null, Object, Place, Shape, Source, Word, deserialize, from_json, members,

@@ -10,7 +10,7 @@ use crate::foundation_model::{
     GetFoundationModelRequest, GetFoundationModelResponse, ListFoundationModelsRequest,
     ListFoundationModelsResponse,
 };
-use crate::frame::Frame;
+use crate::frame::FrameView;
 use crate::guardrail::{ApplyGuardrailRequest, ApplyGuardrailResponse};
 use crate::inference_profile::{
     GetInferenceProfileRequest, InferenceProfileSummary, ListInferenceProfilesRequest,
@@ -57,7 +57,7 @@ pub trait StreamRequest: Sealed {
     fn to_stream_call(&self) -> Result<Call>;
 
     #[doc(hidden)]
-    fn read_event(frame: &Frame) -> Result<Self::Event>;
+    fn read_event(event_type: &[u8], frame: FrameView<'_>) -> Result<Self::Event>;
 }
 
 /// Only this module can implement the traits, so they may get more methods.
@@ -113,8 +113,8 @@ macro_rules! stream_requests {
                 requests!(@call $form, self, Operation::$operation $(, $($label),+)?)
             }
 
-            fn read_event(frame: &Frame) -> Result<$event> {
-                $read(frame)
+            fn read_event(event_type: &[u8], frame: FrameView<'_>) -> Result<$event> {
+                $read(event_type, frame)
             }
         }
     )+ };
@@ -142,8 +142,8 @@ requests! {
 }
 
 stream_requests! {
-    ConverseStream: ConverseRequest => Event by Event::of_event_frame, json(model_id);
-    InvokeModelWithResponseStream: InvokeModelRequest => ResponseStreamEvent by ResponseStreamEvent::from_frame, payload;
+    ConverseStream: ConverseRequest => Event by Event::of_type, json(model_id);
+    InvokeModelWithResponseStream: InvokeModelRequest => ResponseStreamEvent by ResponseStreamEvent::of_type, payload;
 }
 
 /// A response of InvokeModel: the body is in the model's format, the other members are headers.

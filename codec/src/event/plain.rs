@@ -1,27 +1,33 @@
-//! Text deltas, of which a response mostly consists, read in the one form in which the service writes them:
+//! Deltas of text, of which a response mostly consists, read without a JSON reader:
 //!
 //! ```text
 //! {"contentBlockIndex":0,"delta":{"text":"Hi"},"p":"abcdefgh"}
 //! ```
 //!
-//! Anything in another form is read by serde, with the same result: this is only faster.
+//! The members may come in any order, with any white space and any escapes. A delta with anything else in it is read by
+//! serde, with the same result: this is only faster.
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::Cow;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::converse::{
     ContentBlockDelta, ContentBlockDeltaEvent, ReasoningContentBlockDelta, ToolUseBlockDelta,
 };
 
-/// The payload of a delta in its plain form.
+/// A delta that has no other members than the known ones, each of them once.
 pub(super) struct PlainDelta<'a> {
     index: u32,
     kind: Kind,
-    /// As it stands in the JSON, escapes and all.
-    text: &'a str,
+    /// As it stands in the JSON, escapes and all. It is UTF-8, as all of the payload.
+    text: &'a [u8],
     escaped: bool,
-    /// The payload before its padding: an object that has not been closed.
-    pub(super) unpadded: &'a [u8],
+    /// The members but for the padding, if they stand beside each other without white space.
+    compact: Option<&'a [u8]>,
+    /// The values of the two members.
+    values: [&'a [u8]; 2],
+    /// Whether the index is the second of them.
+    index_is_last: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -31,39 +37,59 @@ enum Kind {
     Reasoning,
 }
 
-/// What stands before a text, and behind it.
-const FORMS: [(Kind, &[u8], &[u8]); 3] = [
-    (Kind::Text, br#"{"text":""#, br#""}"#),
-    (Kind::ToolUse, br#"{"toolUse":{"input":""#, br#""}}"#),
-    (Kind::Reasoning, br#"{"reasoningContent":{"text":""#, br#""}}"#),
-];
-
 impl<'a> PlainDelta<'a> {
-    /// `None` if the payload has any other form.
+    /// `None` if anything else is in the payload, or if it is not valid JSON.
     pub(super) fn read(json: &'a [u8]) -> Option<Self> {
-        let (index, rest) = json.strip_prefix(br#"{"contentBlockIndex":"#)?.split_first()?;
-        let index = char::from(*index).to_digit(10)?;
-        let rest = rest.strip_prefix(br#","delta":"#)?;
-        let (kind, rest, close) =
-            FORMS.iter().find_map(|(kind, open, close)| Some((*kind, rest.strip_prefix(*open)?, *close)))?;
-        let (end, escaped) = end_of_text(rest)?;
-        let (text, rest) = rest.split_at_checked(end)?;
-        let rest = rest.strip_prefix(close)?;
-        let unpadded = json.get(..json.len() - rest.len())?;
-        let padding = match rest {
-            b"}" => b"",
-            padded => padded.strip_prefix(br#","p":""#)?.strip_suffix(br#""}"#)?,
-        };
-        // No early exit, so that the compiler vectorises it.
-        if !padding.iter().fold(true, |plain, byte| plain & byte.is_ascii_alphanumeric()) {
+        let mut scanner = Scanner { json, at: 0, spaced: false, bits: 0 };
+        let (mut index, mut delta, mut padded) = (None, None, false);
+        scanner.take(*b"{")?;
+        loop {
+            scanner.skip_space();
+            let begin = scanner.at;
+            if index.is_none() && scanner.name(br#""contentBlockIndex""#)? {
+                let value = scanner.at;
+                index = Some((scanner.number()?, begin, value, scanner.at));
+            } else if delta.is_none() && scanner.name(br#""delta""#)? {
+                let value = scanner.at;
+                delta = Some((scanner.delta()?, begin, value, scanner.at));
+            } else if !padded && scanner.name(br#""p""#)? {
+                scanner.string()?;
+                padded = true;
+            } else {
+                return None;
+            }
+            scanner.skip_space();
+            if !scanner.skip(b",") {
+                break;
+            }
+        }
+        scanner.take(*b"}")?;
+        scanner.skip_space();
+        let is_ascii = scanner.bits & all(0x80) == 0;
+        if scanner.at < json.len() || !is_ascii && core::str::from_utf8(json).is_err() {
             return None;
         }
-        // Everything but the text is ASCII.
-        Some(Self { index, kind, text: core::str::from_utf8(text).ok()?, escaped, unpadded })
+        let (index, index_begin, index_value, index_end) = index?;
+        let ((kind, text, text_end, escaped), delta_begin, delta_value, delta_end) = delta?;
+        let index_is_last = delta_begin < index_begin;
+        let (begin, beside, end) = if index_is_last {
+            (delta_begin, delta_end + 1 == index_begin, index_end)
+        } else {
+            (index_begin, index_end + 1 == delta_begin, delta_end)
+        };
+        Some(Self {
+            index,
+            kind,
+            text: json.get(text..text_end)?,
+            escaped,
+            compact: if beside && !scanner.spaced { json.get(begin..end) } else { None },
+            values: [json.get(index_value..index_end)?, json.get(delta_value..delta_end)?],
+            index_is_last,
+        })
     }
 
     pub(super) fn event(&self) -> ContentBlockDeltaEvent {
-        let text = if self.escaped { unescaped(self.text) } else { self.text.to_owned() };
+        let text = self.unescaped().into_owned();
         ContentBlockDeltaEvent::new(
             self.index,
             match self.kind {
@@ -75,92 +101,429 @@ impl<'a> PlainDelta<'a> {
             },
         )
     }
+
+    /// The text, if it is the response's own: not a tool's input, and not what the model thinks.
+    pub(super) fn text(&self) -> Option<Cow<'a, str>> {
+        matches!(self.kind, Kind::Text).then(|| self.unescaped())
+    }
+
+    /// Writes the members but for the padding, without white space between them, on one line.
+    pub(super) fn write(&self, json: &mut Vec<u8>) {
+        if let Some(compact) = self.compact {
+            json.extend_from_slice(compact);
+            return;
+        }
+        let [index, delta] = self.values;
+        let mut members = [(&br#""contentBlockIndex":"#[..], index), (&br#""delta":"#[..], delta)];
+        if self.index_is_last {
+            members.reverse();
+        }
+        let [(first, value), (second, next)] = members;
+        json.extend_from_slice(first);
+        write_on_one_line(value, json);
+        json.push(b',');
+        json.extend_from_slice(second);
+        write_on_one_line(next, json);
+    }
+
+    fn unescaped(&self) -> Cow<'a, str> {
+        let text = core::str::from_utf8(self.text).unwrap_or_default();
+        if !self.escaped {
+            return Cow::Borrowed(text);
+        }
+        let mut whole = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((plain, escape)) = rest.split_once('\\')
+            && let Some((character, length)) = escaped(escape.as_bytes())
+        {
+            whole.push_str(plain);
+            whole.push(character);
+            rest = escape.get(length..).unwrap_or_default();
+        }
+        whole.push_str(rest);
+        Cow::Owned(whole)
+    }
 }
 
-/// Where the text that `json` goes on with ends, if it ends, and has no escapes but those of one letter; and
-/// whether it has any.
-fn end_of_text(json: &[u8]) -> Option<(usize, bool)> {
-    let (mut at, mut escaped) = (0, false);
-    loop {
-        match json.get(at)? {
-            b'"' => return Some((at, escaped)),
-            b'\\' => {
-                character(*json.get(at + 1)?)?;
-                escaped = true;
-                at += 2;
+/// Writes JSON without its line ends, which are white space.
+pub(super) fn write_on_one_line(value: &[u8], json: &mut Vec<u8>) {
+    for line in value.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        json.extend_from_slice(line);
+    }
+}
+
+/// Reads JSON from its beginning. Where a function returns `None`, the JSON is another than the one that it reads.
+struct Scanner<'a> {
+    json: &'a [u8],
+    at: usize,
+    /// Whether there was white space.
+    spaced: bool,
+    /// The bits that are set in any byte of the strings, and perhaps in others.
+    bits: usize,
+}
+
+impl Scanner<'_> {
+    fn rest(&self) -> &[u8] {
+        self.json.get(self.at..).unwrap_or_default()
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.json.get(self.at) {
+            self.at += 1;
+            self.spaced = true;
+        }
+    }
+
+    /// Whether this comes next, which is then skipped.
+    // An array, so that it is compared by words.
+    fn skip<const N: usize>(&mut self, token: &[u8; N]) -> bool {
+        let found = self.rest().first_chunk() == Some(token);
+        if found {
+            self.at += N;
+        }
+        found
+    }
+
+    /// Skips this and the white space before it.
+    fn take(&mut self, token: [u8; 1]) -> Option<()> {
+        self.skip_space();
+        self.skip(&token).then_some(())
+    }
+
+    /// Whether the next member has this name. If so, its value comes next.
+    fn name<const N: usize>(&mut self, quoted: &[u8; N]) -> Option<bool> {
+        let found = self.skip(quoted);
+        if found {
+            self.take(*b":")?;
+            self.skip_space();
+        }
+        Some(found)
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        let (begin, mut number) = (self.at, 0_u32);
+        while let Some(digit @ b'0'..=b'9') = self.json.get(self.at) {
+            number = number.wrapping_mul(10).wrapping_add((digit - b'0').into());
+            self.at += 1;
+        }
+        // Nine digits always fit. A number of several does not begin with 0.
+        let plain = match self.at - begin {
+            0 => false,
+            1 => true,
+            length => length < 10 && self.json.get(begin) != Some(&b'0'),
+        };
+        plain.then_some(number)
+    }
+
+    /// The value of the member `delta`: its kind, where its text begins and ends, and whether the text has escapes.
+    fn delta(&mut self) -> Option<(Kind, usize, usize, bool)> {
+        self.take(*b"{")?;
+        self.skip_space();
+        let (kind, is_nested) = if self.name(br#""text""#)? {
+            (Kind::Text, false)
+        } else if self.name(br#""toolUse""#)? {
+            (Kind::ToolUse, true)
+        } else if self.name(br#""reasoningContent""#)? {
+            (Kind::Reasoning, true)
+        } else {
+            return None;
+        };
+        if is_nested {
+            self.take(*b"{")?;
+            self.skip_space();
+            let known = match kind {
+                Kind::ToolUse => self.name(br#""input""#)?,
+                _ => self.name(br#""text""#)?,
+            };
+            if !known {
+                return None;
             }
-            ..b' ' => return None,
-            _ => at += 1,
+        }
+        let begin = self.at + 1;
+        let escaped = self.string()?;
+        let end = self.at - 1;
+        if is_nested {
+            self.take(*b"}")?;
+        }
+        self.take(*b"}")?;
+        Some((kind, begin, end, escaped))
+    }
+
+    /// Skips a string, and says whether it has escapes.
+    fn string(&mut self) -> Option<bool> {
+        if !self.skip(b"\"") {
+            return None;
+        }
+        let mut has_escapes = false;
+        loop {
+            self.skip_plain();
+            match self.json.get(self.at)? {
+                b'"' => {
+                    self.at += 1;
+                    return Some(has_escapes);
+                }
+                b'\\' => {
+                    let (_, length) = escaped(self.json.get(self.at + 1..)?)?;
+                    self.at += 1 + length;
+                    has_escapes = true;
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// Skips the bytes before one that is a quote, a backslash or a control character, a word at a time.
+    fn skip_plain(&mut self) {
+        while let Some(word) = self.rest().first_chunk() {
+            let word = usize::from_le_bytes(*word);
+            self.bits |= word;
+            // The highest bit of each byte that is less than `than` is set: the lowest such bit is right, and only the
+            // lowest.
+            let less = |word: usize, than: u8| word.wrapping_sub(all(than)) & !word;
+            let special =
+                (less(word ^ all(b'"'), 1) | less(word ^ all(b'\\'), 1) | less(word, b' ')) & all(0x80);
+            if special != 0 {
+                self.at += special.trailing_zeros() as usize / 8;
+                return;
+            }
+            self.at += size_of::<usize>();
+        }
+        while let Some(byte) = self.json.get(self.at)
+            && !matches!(byte, b'"' | b'\\' | ..b' ')
+        {
+            self.bits |= usize::from(*byte);
+            self.at += 1;
         }
     }
 }
 
-fn unescaped(text: &str) -> String {
-    let mut whole = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((plain, escape)) = rest.split_once('\\')
-        && let Some((letter, after)) = escape.split_at_checked(1)
-    {
-        whole.push_str(plain);
-        whole.extend(letter.bytes().filter_map(character));
-        rest = after;
-    }
-    whole.push_str(rest);
-    whole
+/// A word of this byte.
+const fn all(byte: u8) -> usize {
+    usize::from_ne_bytes([byte; size_of::<usize>()])
 }
 
-/// The character that an escape of this letter stands for.
-fn character(letter: u8) -> Option<char> {
-    Some(match letter {
-        b'"' | b'\\' | b'/' => letter.into(),
+/// The character that an escape stands for, from what follows the backslash, and the length of that. `None` for half of
+/// a surrogate pair, too.
+fn escaped(escape: &[u8]) -> Option<(char, usize)> {
+    let character = match escape.first()? {
+        letter @ (b'"' | b'\\' | b'/') => char::from(*letter),
         b'n' => '\n',
         b't' => '\t',
         b'r' => '\r',
         b'b' => '\u{8}',
         b'f' => '\u{c}',
+        b'u' => {
+            let unit = code_unit(escape)?;
+            let low = || code_unit(escape.get(UNIT..)?.strip_prefix(b"\\")?);
+            let pair = (0xd800..0xdc00).contains(&unit).then(low).flatten().filter(|low| low >> 10 == 0x37);
+            return match pair {
+                Some(low) => {
+                    let character = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+                    Some((char::from_u32(character)?, 2 * UNIT + 1))
+                }
+                None => Some((char::from_u32(unit)?, UNIT)),
+            };
+        }
         _ => return None,
-    })
+    };
+    Some((character, 1))
 }
+
+/// The code unit of `u00e9`.
+fn code_unit(escape: &[u8]) -> Option<u32> {
+    let digits = escape.strip_prefix(b"u")?.first_chunk::<4>()?;
+    digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
+}
+
+/// The length of `u00e9`.
+const UNIT: usize = 5;
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select};
+
     use super::*;
+    use crate::shape::Members;
+    use crate::shape::read::from_json;
+
+    /// The delta, if it is read here. serde must read the same, and what is written must have the same members.
+    fn read(json: &[u8]) -> Option<ContentBlockDeltaEvent> {
+        let delta = PlainDelta::read(json)?;
+        let event = delta.event();
+        assert_eq!(event, from_json(json).unwrap());
+        assert_eq!(delta.text().as_deref(), event.delta.as_text());
+        let mut written = Vec::new();
+        delta.write(&mut written);
+        let mut members = from_json::<Members>(json).unwrap();
+        members.remove("p");
+        let one_line = |text: &str| text.replace(['\n', '\r'], "");
+        let expected = members.iter().map(|(name, value)| format!("\"{name}\":{}", one_line(value.text())));
+        assert_eq!(String::from_utf8(written).unwrap(), expected.collect::<Vec<_>>().join(","));
+        Some(event)
+    }
 
     #[test]
-    fn a_plain_delta_equals_the_one_that_serde_reads() {
+    fn a_delta_of_known_members_is_read_in_every_form() {
         for json in [
             r#"{"contentBlockIndex":0,"delta":{"text":"Hi"},"p":"abC9"}"#,
             r#"{"contentBlockIndex":7,"delta":{"text":""}}"#,
             r#"{"contentBlockIndex":1,"delta":{"text":"\\\n\"\/\b\f\r\tZoë\\"},"p":""}"#,
             r#"{"contentBlockIndex":2,"delta":{"toolUse":{"input":"{\"a\":"}},"p":"a"}"#,
             r#"{"contentBlockIndex":3,"delta":{"reasoningContent":{"text":"Hm"}},"p":"a"}"#,
+            r#"{"contentBlockIndex":10,"delta":{"text":"Hi"},"p":"abc"}"#,
+            r#"{"contentBlockIndex":999999999,"delta":{"text":"\u00e9\uD83d\uDe00\u0000"},"p":"a \u00e9é"}"#,
+            r#"{"p":"abc","delta":{"text":"Hi"},"contentBlockIndex":0}"#,
+            r#"{"contentBlockIndex":0,"p":"abc","delta":{"text":"Hi"}}"#,
+            "\n{ \"contentBlockIndex\" : 0 ,\r\n\t\"delta\" : { \"text\"\n: \"Hi\" } , \"p\" : \"a\" } ",
+            "{\"delta\":{\n\"toolUse\":{ \"input\":\"\" } },\"contentBlockIndex\":4}",
         ] {
-            let plain = PlainDelta::read(json.as_bytes()).unwrap();
-            assert_eq!(plain.event(), serde_json::from_str(json).unwrap(), "{json}");
-            let unpadded = format!("{}}}", str::from_utf8(plain.unpadded).unwrap());
-            assert_eq!(plain.event(), serde_json::from_str(&unpadded).unwrap(), "{json}");
-            assert!(!unpadded.contains(r#""p""#), "{json}");
+            assert!(read(json.as_bytes()).is_some(), "{json}");
         }
     }
 
     #[test]
-    fn whatever_differs_is_left_to_serde() {
+    fn whatever_else_is_in_it_is_left_to_serde() {
         for json in [
-            r#"{"contentBlockIndex":10,"delta":{"text":"Hi"},"p":"abc"}"#,
-            r#"{"contentBlockIndex":0,"delta":{"text":"\u00e9"},"p":"abc"}"#,
+            r#"{"contentBlockIndex":4294967295,"delta":{"text":"Hi"}}"#,
+            r#"{"contentBlockIndex":07,"delta":{"text":"Hi"}}"#,
+            r#"{"contentBlockIndex":1e0,"delta":{"text":"Hi"}}"#,
+            r#"{"contentBlockIndex":,"delta":{"text":"Hi"}}"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"\ud83d"},"p":"abc"}"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"\ude00"},"p":"abc"}"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"\u+0e9"},"p":"abc"}"#,
             r#"{"contentBlockIndex":0,"delta":{"text":"\x"},"p":"abc"}"#,
             "{\"contentBlockIndex\":0,\"delta\":{\"text\":\"a\nb\"}}",
             r#"{"contentBlockIndex":0,"delta":{"text":"Hi"},"new":1,"p":"abc"}"#,
             r#"{"contentBlockIndex":0,"delta":{"text":"Hi"},"p":"a","new":"b"}"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"Hi"},"p":"a","p":"b"}"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"Hi"},"delta":{"text":"Ho"}}"#,
             r#"{"contentBlockIndex":0,"delta":{"text":"Hi"},"p":"ab\"}"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"Hi"},"p":1}"#,
             r#"{"contentBlockIndex":0,"delta":{"text":"Hi","new":1}}"#,
-            r#"{"contentBlockIndex":0,"delta":{"text":"Hi"},"p":"abc"} "#,
+            r#"{"contentBlockIndex":0,"delta":{"text":null}}"#,
+            r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"signature":"a"}}}"#,
+            r#"{"contentBlockIndex":0,"delta":{}}"#,
+            r#"{"contentBlockIndex":0}"#,
+            r#"{"delta":{"text":"Hi"}}"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"Hi"}} x"#,
+            r#"{"contentBlockIndex":0,"delta":{"text":"Hi"},}"#,
             r#"{"contentBlockIndex":0,"delta":{"text":"Hi"}"#,
             r#"{"contentBlockIndex":0,"delta":{"text":"Hi\"#,
             r#"{"contentBlockIndex":0,"delta":{"text":"Hi"#,
             r#"{"contentBlockIndex":"#,
+            "",
         ] {
-            assert!(PlainDelta::read(json.as_bytes()).is_none(), "{json}");
+            assert!(read(json.as_bytes()).is_none(), "{json}");
+        }
+        assert!(read(b"{\"contentBlockIndex\":0,\"delta\":{\"text\":\"\xff\"}}").is_none());
+        assert!(read(b"{\"contentBlockIndex\":0,\"delta\":{\"text\":\"a\"},\"p\":\"\xff\"}").is_none());
+    }
+
+    fn joined(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
+        vec(select(pieces), 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    fn space() -> impl Strategy<Value = &'static str> {
+        select(&["", "", "", " ", "\n", "\r\n\t "][..])
+    }
+
+    /// A member with any white space.
+    fn member(name: &'static str, value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+        let name = prop_oneof![9 => Just(name), 1 => Just("new"), 1 => Just("\\u0070")];
+        (name, value, [space(), space(), space(), space()])
+            .prop_map(|(name, value, [a, b, c, d])| format!("{a}\"{name}\"{b}:{c}{value}{d}"))
+    }
+
+    /// A string that may be wrong.
+    fn string() -> impl Strategy<Value = String> {
+        let pieces = joined(&[
+            "a",
+            "Zoë",
+            "\u{1f44b}",
+            "plain text of some words",
+            " ",
+            "{",
+            "}",
+            ",",
+            "\\n",
+            "\\\"",
+            "\\\\",
+            "\\/",
+            "\\u00e9",
+            "\\u0000",
+            "\\uD83D\\uDE00",
+            "\u{7f}",
+        ]);
+        let odd =
+            joined(&["\\ud83d", "\\ude00", "\\ud83dx", "\\u12", "\\x", "\n", "\u{1f}", "\"", "\\", "x"]);
+        prop_oneof![6 => pieces, 1 => odd].prop_map(|text| format!("\"{text}\""))
+    }
+
+    fn delta() -> impl Strategy<Value = String> {
+        let object = |member: String| format!("{{{member}}}");
+        prop_oneof![
+            6 => member("text", string()).prop_map(object),
+            2 => member("toolUse", member("input", string()).prop_map(object)).prop_map(object),
+            2 => member("reasoningContent", member("text", string()).prop_map(object)).prop_map(object),
+            1 => member("reasoningContent", member("signature", string()).prop_map(object)).prop_map(object),
+            1 => select(&["{}", "null", "{\"text\":null}", "{\"text\":1}", "[]"][..]).prop_map(String::from),
+        ]
+    }
+
+    fn index() -> impl Strategy<Value = String> {
+        let odd =
+            select(&["007", "-0", "-1", "1.0", "1e0", "\"0\"", "null", "4294967296", "99999999999", ""][..]);
+        prop_oneof![9 => any::<u32>().prop_map(|index| index.to_string()), 1 => odd.prop_map(String::from)]
+    }
+
+    fn json() -> impl Strategy<Value = Vec<u8>> {
+        let padding = prop_oneof![9 => string(), 1 => Just("1".to_owned())];
+        let known = (member("contentBlockIndex", index()), member("delta", delta()), member("p", padding));
+        let more = vec(prop_oneof![member("p", string()), member("delta", delta())], 0..2);
+        let members = (known, prop_oneof![9 => Just(Vec::new()), 1 => more]);
+        let members = members.prop_map(|((index, delta, p), more)| [vec![index, delta, p], more].concat());
+        (
+            members.prop_shuffle(),
+            0_usize..8,
+            [space(), space()],
+            proptest::option::weighted(0.2, any::<(Index, u8)>()),
+        )
+            .prop_map(|(mut members, left_out, [before, after], damage)| {
+                if left_out < members.len() {
+                    members.remove(left_out);
+                }
+                let mut json = format!("{before}{{{}}}{after}", members.join(",")).into_bytes();
+                if let Some((at, byte)) = damage {
+                    *at.get_mut(&mut json) = byte;
+                }
+                json
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_read_here_serde_reads_the_same(json in json()) {
+            read(&json);
+        }
+    }
+
+    #[test]
+    fn a_string_ends_at_its_quote_wherever_that_is() {
+        for special in 0..=u8::MAX {
+            for at in 0..20 {
+                let mut text = [b'a'; 24];
+                text[at] = special;
+                text[at + 1..].fill(special ^ 1);
+                let mut scanner = Scanner { json: &text, at: 0, spaced: false, bits: 0 };
+                scanner.skip_plain();
+                let expected = text.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '));
+                assert_eq!(scanner.at, expected.unwrap_or(text.len()), "{special} at {at}");
+                assert!(text[..scanner.at].is_ascii() || scanner.bits & all(0x80) != 0, "{special} at {at}");
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 //! The codec: frames, and the API's types.
 
+mod event;
 mod frame;
 mod round_trip;
