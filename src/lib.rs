@@ -33,6 +33,7 @@
 //! - [`date`]: dates of RFC 3339 and of HTTP.
 //! - [`credentials`], [`aws_files`], [`context`]: where credentials come from; environment, files and clock.
 //! - [`transport`]: the one trait between client and network; recordings and their replay.
+//! - [`embedding`]: the requests and responses of embedding models.
 //! - [`models`]: which models can be called, and what is known of them.
 //! - [`conversation`]: changes a request into one that the model accepts.
 //! - [`pi`]: pi-ai's form of conversations and events, for agents.
@@ -76,6 +77,8 @@ pub use pumice_codec::{
 pub mod aws_files;
 #[cfg(feature = "http")]
 pub mod date;
+#[cfg(feature = "http")]
+pub mod embedding;
 #[cfg(feature = "http")]
 pub mod endpoint;
 #[cfg(feature = "http")]

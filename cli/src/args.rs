@@ -27,6 +27,7 @@ pub(crate) enum Command {
     Stream,
     Converse,
     Call,
+    Embed,
     Decode,
     Models,
     Auth,
@@ -228,6 +229,36 @@ list are fetched. OPERATION is one of these:",
             flag("request", "The request; `-` for standard input [default: an empty request]")
                 .value("FILE|-"),
             flag("raw", "InvokeModel: print only the body of the response, unchanged"),
+        ],
+        needs: Needs::Calls,
+        takes_rest: true,
+    },
+    Explained {
+        command: Command::Embed,
+        name: "embed",
+        usage: "[TEXT…]",
+        about: "Turn texts into vectors, with Titan's or Cohere's models",
+        more: "\
+Each TEXT, or without any each line of standard input, becomes a vector: a list of numbers on a line of its
+own, in the order of the texts. Cohere's models take 96 texts in a call, and 8 calls are made at once.
+
+Compare vectors only if they are of one model and have the same dimensions. Cohere's models want to know
+what the vectors are for: search_document, search_query, classification or clustering.",
+        examples: &[
+            ("Embed a text", "pumice embed \"Why does pumice float?\""),
+            ("Embed the lines of a file", "pumice embed --json < lines.txt > vectors.jsonl"),
+            (
+                "Embed a question for a search",
+                "pumice embed -m cohere.embed-v4:0 --input-type search_query \"pumice\"",
+            ),
+        ],
+        flags: &[
+            flag("model", "Embedding model [default: amazon.titan-embed-text-v2:0]")
+                .short('m')
+                .value("MODEL"),
+            flag("dimensions", "Length of the vectors [default: the model's]").value("N"),
+            flag("input-type", "What the vectors are for [default: search_document]").value("TYPE"),
+            flag("json", "Print {\"text\":…,\"embedding\":[…]} per text"),
         ],
         needs: Needs::Calls,
         takes_rest: true,

@@ -71,6 +71,7 @@ fn values_of(flag: &Flag) -> Option<Values> {
         "MODEL" => Values::Models,
         "LEVEL" => Values::Words(ThinkingLevel::NAMES.to_vec()),
         "WHEN" => Values::Words(vec!["auto", "always", "never"]),
+        "TYPE" => Values::Words(vec!["search_document", "search_query", "classification", "clustering"]),
         "FORM" => Values::Words(vec!["text", "json"]),
         _ => Values::Unknown,
     })

@@ -13,12 +13,14 @@ mod completions;
 mod config;
 mod decode;
 mod doctor;
+mod embed;
 mod escape;
 mod failure;
 mod help;
 mod hint;
 mod input;
 mod interrupt;
+mod lines;
 mod man;
 mod models;
 mod output;
@@ -81,6 +83,7 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Command::Chat => block_on(Box::pin(chat::run(args, report))),
         Command::Stream => block_on(Box::pin(stream::run(args, report))),
         Command::Converse => block_on(Box::pin(call::converse(args, report))),
+        Command::Embed => block_on(Box::pin(embed::run(args, report))),
         Command::Call => block_on(Box::pin(call::run(args, report))),
         #[cfg(feature = "gateway")]
         Command::Serve => block_on(Box::pin(serve::run(args, report))),

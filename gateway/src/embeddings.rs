@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use http::StatusCode;
+use pumice::embedding::{EmbeddingModel, Embeddings};
 use pumice::invoke_model::InvokeModelRequest;
-use pumice::shape::Blob;
+use pumice::shape::{Blob, Document};
 use tokio::task::JoinSet;
 
 use crate::body::Response;
 use crate::failure::Failure;
 use crate::handle::{Call, Gateway, respond, set_notes, set_request_id, whole as respond_whole};
-use crate::json::{Fault, Json, string, whole};
+use crate::json::{Json, string, whole};
 use crate::record::{Tally, Tokens};
 use crate::route::Form;
 
@@ -133,56 +134,17 @@ fn read(body: &[u8]) -> Result<(Asked, Vec<String>), Failure> {
 
 /// The bodies of the calls that a model needs for this.
 fn bodies(model: &str, asked: &Asked) -> Result<Vec<Vec<u8>>, Failure> {
-    let is = |part: &str| model.contains(part);
-    // How many texts a call takes, and the member that has the dimensions.
-    let (most, dimensions) = if is("cohere.embed-v4") {
-        (MOST_OF_COHERE, Some("output_dimension"))
-    } else if is("cohere.embed") {
-        (MOST_OF_COHERE, None)
-    } else if is("titan-embed-image") {
-        (1, Some("outputEmbeddingLength"))
-    } else if is("titan-embed-text-v2") {
-        (1, Some("dimensions"))
-    } else if is("titan-embed") {
-        (1, None)
-    } else {
+    let Some(family) = EmbeddingModel::of(model) else {
         let message = format!("model: expected an embedding model of Titan or Cohere, found {model}");
         return Err(Failure::invalid("model".to_owned(), message));
     };
-    if let (Some(asked), None) = (asked.dimensions, dimensions) {
+    if let (Some(asked), false) = (asked.dimensions, family.takes_dimensions()) {
         let message =
             format!("dimensions: expected none, because {model} has one length only, found {asked}");
         return Err(Failure::invalid("dimensions".to_owned(), message));
     }
-    let body = |texts: &[String]| {
-        let mut out = Vec::new();
-        if most == 1 {
-            out.extend_from_slice(b"{\"inputText\":");
-            string(&mut out, texts.first().map_or("", String::as_str));
-        } else {
-            let mut opens = "{\"texts\":[";
-            for text in texts {
-                out.extend_from_slice(opens.as_bytes());
-                string(&mut out, text);
-                opens = ",";
-            }
-            out.extend_from_slice(b"],\"input_type\":");
-            string(&mut out, &asked.input_type);
-        }
-        if let (Some(name), Some(asked)) = (dimensions, asked.dimensions) {
-            let nested = name == "outputEmbeddingLength";
-            out.extend_from_slice(if nested { b",\"embeddingConfig\":{" } else { b"," });
-            string(&mut out, name);
-            out.push(b':');
-            whole(&mut out, asked);
-            if nested {
-                out.push(b'}');
-            }
-        }
-        out.push(b'}');
-        out
-    };
-    Ok(asked.texts.chunks(most).map(body).collect())
+    let batches = asked.texts.chunks(family.batch_size());
+    Ok(batches.map(|texts| family.body(texts, asked.dimensions, &asked.input_type)).collect())
 }
 
 /// The response as far as it is written.
@@ -200,23 +162,13 @@ impl Written {
 
     /// Adds the vectors of one response. `counted` are its tokens, by a header.
     fn push(&mut self, body: &[u8], counted: Option<u64>) -> Result<(), Failure> {
-        let read = crate::json::read(body, |mut body, _| {
-            let tokens = body.take("inputTextTokenCount").map(Json::whole).transpose()?;
-            if let Some(vector) = body.take("embedding") {
-                self.add(vector)?;
-            } else {
-                let all = body.need("embeddings", "a list of vectors")?;
-                let floats =
-                    if all.is_object() { all.object()?.need("float", "a list of vectors")? } else { all };
-                floats.items()?.try_for_each(|vector| self.add(vector))?;
-            }
-            self.tokens += tokens.or(counted).unwrap_or_default();
-            Ok(())
-        });
-        read.map(drop).map_err(|failure| unexpected(&failure.message))
+        let read = Embeddings::read(body).map_err(|error| unexpected(&error.to_string()))?;
+        read.vectors.iter().try_for_each(|vector| self.add(vector))?;
+        self.tokens += read.tokens.or(counted).unwrap_or_default();
+        Ok(())
     }
 
-    fn add(&mut self, vector: Json<'_>) -> Result<(), Fault> {
+    fn add(&mut self, vector: &Document) -> Result<(), Failure> {
         let out = &mut self.out;
         out.extend_from_slice(if self.count == 0 { b"" } else { b"," });
         out.extend_from_slice(b"{\"object\":\"embedding\",\"index\":");
@@ -224,14 +176,11 @@ impl Written {
         out.extend_from_slice(b",\"embedding\":");
         self.count += 1;
         if self.base64 {
-            let mut bytes = Vec::new();
-            for number in vector.items()? {
-                #[allow(clippy::cast_possible_truncation, reason = "the models compute with fewer digits")]
-                bytes.extend((number.number()? as f32).to_le_bytes());
-            }
+            let numbers = vector.read::<Vec<f32>>().map_err(|error| unexpected(&error.to_string()))?;
+            let bytes = numbers.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<_>>();
             string(out, &Blob::from(bytes).to_base64());
         } else {
-            out.extend_from_slice(vector.raw().as_bytes());
+            out.extend_from_slice(vector.text().as_bytes());
         }
         out.push(b'}');
         Ok(())
@@ -241,7 +190,9 @@ impl Written {
         let Self { mut out, count, tokens, .. } = self;
         let wanted = asked.texts.len();
         if count != wanted {
-            return Err(unexpected(&format!("expected {wanted} vectors, found {count}")));
+            return Err(unexpected(&format!(
+                "the model's response: expected {wanted} vectors, found {count}"
+            )));
         }
         out.extend_from_slice(b"],\"model\":");
         string(&mut out, &asked.model);
@@ -255,15 +206,13 @@ impl Written {
 }
 
 fn unexpected(message: &str) -> Failure {
-    Failure::new(StatusCode::BAD_GATEWAY, format!("the model's response: {message}"))
+    Failure::new(StatusCode::BAD_GATEWAY, message.to_owned())
 }
 
 /// How many calls are made at once.
 const AT_ONCE: usize = 8;
 /// How many texts a request may have, as OpenAI has it.
 const MOST_TEXTS: usize = 2048;
-/// How many texts a call of Cohere's models takes.
-const MOST_OF_COHERE: usize = 96;
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,7 @@ mod cli_models;
 mod credentials;
 mod decode;
 mod doctor;
+mod embed;
 mod faults;
 mod files;
 mod fixtures;

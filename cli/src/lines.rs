@@ -1,0 +1,48 @@
+//! The lines of standard input as they arrive, read on a thread of their own: a wait for the next one delays nothing.
+
+use std::io::{self, BufRead as _, Read as _};
+
+use tokio::sync::mpsc::{Receiver, channel};
+
+use crate::failure::Failure;
+
+/// Starts to read. Each line is without its end; a failure is the last item. The reader waits when nobody takes lines,
+/// so that as many are kept as fit. The thread is not waited for when the program ends.
+pub(crate) fn of_stdin() -> Receiver<Result<String, Failure>> {
+    let (sender, receiver) = channel(KEPT);
+    std::thread::spawn(move || {
+        let mut stdin = io::stdin().lock();
+        loop {
+            let mut line = Vec::new();
+            let read = stdin.by_ref().take(LONGEST as u64 + 1).read_until(b'\n', &mut line);
+            let line = match read {
+                Ok(0) => break,
+                Ok(length) if length > LONGEST => {
+                    Err(Failure::usage(format!("standard input: expected lines of at most {LONGEST} bytes")))
+                }
+                Ok(_) => {
+                    let text = String::from_utf8(line);
+                    text.map_err(|_| Failure::usage("standard input: expected UTF-8"))
+                }
+                Err(error) => Err(Failure::unreadable("standard input", &error)),
+            };
+            let line = line.map(|mut line| {
+                let end =
+                    line.strip_suffix('\n').map_or(line.len(), |line| line.trim_end_matches('\r').len());
+                line.truncate(end);
+                line
+            });
+            let last = line.is_err();
+            if sender.blocking_send(line).is_err() || last {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// How many lines are kept until they are taken.
+const KEPT: usize = 128;
+
+/// The longest line, in bytes: as for a request of any command.
+const LONGEST: usize = 256 * 1024 * 1024;
