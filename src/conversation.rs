@@ -73,6 +73,8 @@ pub use thinking::ThinkingLevel;
 pub(crate) use cost::cache_write_1h;
 #[cfg(feature = "settings")]
 pub(crate) use family::Form;
+#[cfg(feature = "bulk")]
+pub(crate) use tokens::estimated_tokens;
 
 use std::collections::HashSet;
 use std::fmt;

@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Completions,
     Man,
     Config,
+    #[cfg(feature = "bulk")]
+    Bulk,
     #[cfg(feature = "gateway")]
     Serve,
 }
@@ -259,6 +261,38 @@ what the vectors are for: search_document, search_query, classification or clust
             flag("dimensions", "Length of the vectors [default: the model's]").value("N"),
             flag("input-type", "What the vectors are for [default: search_document]").value("TYPE"),
             flag("json", "Print {\"text\":…,\"embedding\":[…]} per text"),
+        ],
+        needs: Needs::Calls,
+        takes_rest: true,
+    },
+    #[cfg(feature = "bulk")]
+    Explained {
+        command: Command::Bulk,
+        name: "bulk",
+        usage: "IN.jsonl --out OUT.jsonl",
+        about: "Send the requests of a file, as many at once as the service allows",
+        more: "\
+Each line of IN is {\"recordId\": …, \"modelInput\": {Converse's members}} or {\"prompt\": \"…\"}, with a
+modelId in either. Each line of OUT is {\"recordId\", \"modelInput\", \"modelOutput\"}, or has an \"error\" in
+place of the output, as Bedrock's batch jobs write them. What OUT has already is not sent again, so the
+same command continues a run that was stopped or killed.
+
+How many requests run at once is found by what the service throttles. Progress and totals go to standard
+error. The exit code is 1 if a record has an error.",
+        examples: &[
+            ("Send the requests, or continue", "pumice bulk in.jsonl --out out.jsonl -m us.amazon.nova-lite-v1:0"),
+            ("Count them and estimate the price", "pumice bulk in.jsonl --dry-run"),
+        ],
+        flags: &[
+            flag("out", "The results; continued if it is there").value("FILE"),
+            flag("model", "Model of requests that name none [default: PUMICE_MODEL, the settings]")
+                .short('m')
+                .value("MODEL"),
+            flag("concurrency", "Most requests at once [default: 32]").value("N"),
+            flag("ordered", "Put OUT into the order of IN at the end"),
+            flag("retry-failed", "Ask again for records that have an error in OUT"),
+            flag("dry-run", "Check and count the requests and estimate their price; ask nothing"),
+            flag("summary", "Write the totals as JSON; `-` for standard output").value("FILE|-"),
         ],
         needs: Needs::Calls,
         takes_rest: true,

@@ -7,6 +7,8 @@ mod auth;
 #[cfg(all(panic = "abort", target_os = "linux", target_env = "gnu", not(target_feature = "crt-static")))]
 #[allow(unsafe_code)]
 mod backtrace;
+#[cfg(feature = "bulk")]
+mod bulk;
 mod call;
 mod chat;
 mod completions;
@@ -85,6 +87,8 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Command::Converse => block_on(Box::pin(call::converse(args, report))),
         Command::Embed => block_on(Box::pin(embed::run(args, report))),
         Command::Call => block_on(Box::pin(call::run(args, report))),
+        #[cfg(feature = "bulk")]
+        Command::Bulk => block_on(Box::pin(bulk::run(args, report))),
         #[cfg(feature = "gateway")]
         Command::Serve => block_on(Box::pin(serve::run(args, report))),
     }

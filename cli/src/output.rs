@@ -221,8 +221,18 @@ impl Report {
         self.line(&self.styled("1;33", "warning:"), &text.to_string());
     }
 
+    /// Shows a line on the terminal in the place of the one before. An empty one leaves nothing.
+    #[cfg(feature = "bulk")]
+    pub(crate) fn status(&self, line: &str) {
+        if io::stderr().is_terminal() {
+            let width = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| width.0);
+            let line = line.chars().take(usize::from(width).saturating_sub(1)).collect::<String>();
+            self.write(&format!("\r{line}\x1b[K"));
+        }
+    }
+
     /// Writes a line without a label.
-    #[cfg(feature = "gateway")]
+    #[cfg(any(feature = "bulk", feature = "gateway"))]
     pub(crate) fn plain(&self, text: impl Display) {
         self.write(&format!("{}\n", one_line(&text.to_string())));
     }

@@ -222,7 +222,7 @@ impl From<&Error> for RecordError {
 ///
 /// let mut lines = Lines::new(&b"{}\n\n{\"a\":1}"[..]);
 /// while let Some(line) = lines.next_line()? {
-///     println!("{}: {} bytes at {}", line.number, line.text?.len(), line.start);
+///     println!("{}: {:?}", line.number, line.record().request);
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -250,6 +250,21 @@ pub struct Line<'a> {
     pub text: Result<&'a [u8]>,
 }
 
+impl Line<'_> {
+    /// The line as one of the input.
+    pub fn record(&self) -> Record {
+        match &self.text {
+            Ok(text) => Record::read(text),
+            Err(error) => Record { record_id: None, model_input: None, request: Err(error.clone()) },
+        }
+    }
+
+    /// The line as one of the output.
+    pub fn result(&self) -> Result<RecordResult> {
+        self.text.clone().and_then(RecordResult::read)
+    }
+}
+
 impl<R: BufRead> Lines<R> {
     /// The lines of a source.
     pub fn new(source: R) -> Self {
@@ -275,7 +290,7 @@ impl<R: BufRead> Lines<R> {
                 (read, is_ended) = (read + skipped.0, skipped.1);
             }
             self.offset += read;
-            if !is_long && is_ended && self.buffer.trim_ascii().is_empty() {
+            if !is_long && self.buffer.trim_ascii().is_empty() {
                 continue;
             }
             let text = self.buffer.strip_suffix(b"\n").unwrap_or(&self.buffer);

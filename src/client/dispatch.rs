@@ -134,7 +134,7 @@ impl Client {
     }
 
     /// The target of a service's calls, of this model.
-    pub(super) async fn target(
+    pub(crate) async fn target(
         &self,
         service: Service,
         model_id: Option<&str>,

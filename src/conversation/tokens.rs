@@ -20,6 +20,12 @@ pub(super) fn clamp(limit: u64, request: &ConverseRequest, target: &Target, opti
     limit.min(room.max(1))
 }
 
+/// The tokens of a request, all of them estimated.
+#[cfg(feature = "bulk")]
+pub(crate) fn estimated_tokens(request: &ConverseRequest) -> u64 {
+    estimate(request, &Options::default())
+}
+
 /// The tokens of a request: what the service counted at an earlier response, and an estimate of what was added
 /// since.
 fn estimate(request: &ConverseRequest, options: &Options) -> u64 {

@@ -2,6 +2,8 @@
 
 mod asked;
 mod at_once;
+#[cfg(feature = "bulk")]
+mod bulk;
 mod cached_keys;
 mod call;
 mod chat;

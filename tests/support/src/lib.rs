@@ -1,6 +1,7 @@
 //! What the tests of all packages share: a server, a terminal, a transport that keeps requests, faults, inputs.
 #![allow(missing_docs, clippy::missing_panics_doc, reason = "a part of tests")]
 
+pub mod busy;
 pub mod capture;
 pub mod chain;
 pub mod cloud;
