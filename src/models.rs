@@ -99,7 +99,9 @@ impl ModelInfo {
             provider: self.provider.unwrap_or_else(|| catalog::provider_of(&id).to_owned()),
             images: self.images.unwrap_or(false),
             reasoning: self.reasoning.unwrap_or(false),
+            is_window_known: self.context_window.is_some(),
             context_window,
+            is_limit_known: self.max_tokens.is_some(),
             max_tokens: self.max_tokens.unwrap_or(default_limits.max_tokens).min(context_window),
             cost: self.cost,
             cache_minimum: self.cache_minimum,
@@ -126,6 +128,7 @@ impl Default for Limits {
 }
 
 /// A model that can be called.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Model {
@@ -143,8 +146,12 @@ pub struct Model {
     pub reasoning: bool,
     /// Prompt and response together, in tokens.
     pub context_window: u64,
+    /// Whether the context window is the model's own, and not the default for models whose own is not known.
+    pub is_window_known: bool,
     /// The longest response, in tokens.
     pub max_tokens: u64,
+    /// The same for the longest response.
+    pub is_limit_known: bool,
     /// The prices, where they are known.
     pub cost: Option<Cost>,
     /// The fewest tokens that a cache point caches, where that is known.
@@ -188,6 +195,7 @@ mod tests {
         assert_eq!((model.name.as_str(), model.provider.as_str()), ("Ours", "Mistral AI"));
         assert_eq!((model.images, model.reasoning, model.cost), (true, false, None));
         assert_eq!((model.context_window, model.max_tokens), (50_000, 50_000));
+        assert_eq!((model.is_window_known, model.is_limit_known), (false, true));
         assert_eq!(ModelInfo::default().model("x", Limits::default()).max_tokens, 4096);
     }
 

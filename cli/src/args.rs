@@ -362,6 +362,7 @@ service's list is cached for an hour, or as long as the settings say.
 US dollars per million tokens.",
         examples: &[
             ("List the models that can be called", "pumice models list"),
+            ("Find a cheap one that reads images", "pumice models list --input image --sort price"),
             (
                 "See why a model cannot be called",
                 "pumice models show anthropic.claude-sonnet-4-5-20250929-v1:0",
@@ -371,6 +372,9 @@ US dollars per million tokens.",
             flag("json", "Print one line of JSON"),
             flag("plain", "Print one model per line: amazon-bedrock/ID"),
             flag("provider", "Only models of this provider: its name, or what ids begin with").value("NAME"),
+            flag("input", "Only models that read this: text or image").value("KIND"),
+            flag("search", "Only models with all these words in id, name or provider").value("WORDS"),
+            flag("sort", "Sort by id, name, provider, price, context or output").value("KEY"),
             flag("all", "Include models that cannot be called, with the reason"),
             flag("refresh", "Call the service even if a list is cached"),
             flag("local", "Only the models of the settings file; use no network"),

@@ -142,7 +142,6 @@ impl Chat<'_> {
         form: Form,
         interrupt: &mut Interrupt,
     ) -> Result<Option<(AssistantMessage, Option<Failure>)>, Failure> {
-        let started = Instant::now();
         match form {
             Form::Json => {
                 let mut output = Output::new();
@@ -153,6 +152,7 @@ impl Chat<'_> {
                 stream::print(events??, &mut output, interrupt).await.map(Some)
             }
             Form::Text => {
+                let started = self.session.replay.is_none().then(Instant::now);
                 let mut printer = ResponsePrinter::new(self.report, started);
                 let Some(events) = interrupt.unless(printer.output.wait_for(self.call())).await else {
                     // After `^C`, which the terminal shows.

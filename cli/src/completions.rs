@@ -11,6 +11,7 @@ use pumice::settings::Settings;
 
 use crate::args::{Args, Explained, Flag, commands, flags_of};
 use crate::failure::Failure;
+use crate::models::ORDERS;
 use crate::output;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -73,6 +74,8 @@ fn values_of(flag: &Flag) -> Option<Values> {
         "WHEN" => Values::Words(vec!["auto", "always", "never"]),
         "TYPE" => Values::Words(vec!["search_document", "search_query", "classification", "clustering"]),
         "FORM" => Values::Words(vec!["text", "json"]),
+        "KEY" => Values::Words(ORDERS.map(|(name, _)| name).to_vec()),
+        "KIND" => Values::Words(vec!["text", "image"]),
         _ => Values::Unknown,
     })
 }

@@ -20,6 +20,7 @@ mod escape;
 mod failure;
 mod help;
 mod hint;
+mod id;
 mod input;
 mod interrupt;
 mod lines;

@@ -5,7 +5,7 @@ mod table;
 use std::collections::BTreeSet;
 
 use pumice::date::rfc3339;
-use pumice::models::Reason;
+use pumice::models::{Reason, catalog};
 use pumice::settings::{ListedModel, ModelList, ModelQuery, ModelSource, is_our_provider};
 use pumice::spelling::nearest;
 use pumice::{Client, ErrorKind, Hint};
@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use crate::access::{Access, needs_use_case, use_case_is_known};
 use crate::args::Args;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
+use crate::id;
 use crate::output::{Output, Report, one_line};
 use crate::session::Session;
 
@@ -32,12 +33,21 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     }
     match words.as_deref() {
         Some(["show", _])
-            if let Some(flag) = ["plain", "provider", "all"].iter().find(|flag| args.has(flag)) =>
+            if let Some(flag) = ["plain", "provider", "all", "sort", "input", "search"]
+                .iter()
+                .find(|flag| args.has(flag)) =>
         {
             Err(Failure::usage(format!("--{flag} goes with `models list`")))
         }
         Some(["list"]) => list(args, report).await,
         Some(["show", model]) => show(args, report, model).await,
+        Some([word, ..])
+            if let Some(near) = nearest(word, ["list", "show"].into_iter())
+                && near != *word =>
+        {
+            Err(Failure::usage(format!("expected list or show MODEL, found {word:?}; did you mean {near}?"))
+                .hint("run pumice models --help"))
+        }
         _ => Err(Failure::usage("expected list or show MODEL").hint("run pumice models --help")),
     }
 }
@@ -45,6 +55,12 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
 async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
     let session = Session::new(args, report)?;
     let provider = args.text("provider")?.filter(|provider| !is_our_provider(provider));
+    let order = args.text("sort")?.map(order).transpose()?;
+    let input = args.text("input")?;
+    if let Some(input) = input.filter(|input| !["text", "image"].contains(input)) {
+        return Err(Failure::usage(format!("--input: expected text or image, found {input:?}")));
+    }
+    let words = args.text("search")?.unwrap_or_default().to_lowercase();
     let query = ModelQuery { all: args.has("all"), ..query(args) };
     let mut output = Output::new();
     let found = fetch(&session, &query, &mut output, report).await?;
@@ -62,6 +78,17 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
             report
                 .note(format_args!("no model in this list is of {provider:?}; providers are {others}{more}"));
         }
+    }
+
+    let all = rows.len();
+    rows.retain(|ListedModel { model, .. }| {
+        let base = model.base.as_deref().unwrap_or_default();
+        let text = format!("{} {} {} {base}", model.id, model.name, model.provider).to_lowercase();
+        input.is_none_or(|input| model.inputs().contains(&input))
+            && words.split_whitespace().all(|word| text.contains(word))
+    });
+    if let Some(order) = order {
+        rows.sort_by_cached_key(order);
     }
 
     if args.has("json") {
@@ -84,7 +111,14 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
             ));
         }
         if rows.is_empty() && provider.is_none() {
-            report.note("the list is empty; `pumice models list --all` shows models that cannot be called");
+            report.note(match (all, query.local, query.all) {
+                (1.., ..) => "no model in this list is such a one",
+                (0, true, _) => {
+                    "the settings have no models; `pumice models list` lists those of the service"
+                }
+                (0, _, true) => "the service lists no models for this account and region",
+                _ => "the list is empty; `pumice models list --all` shows models that cannot be called",
+            });
         }
     }
     output.flush()
@@ -95,12 +129,21 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
     let id = session.settings().model_id(named)?;
     let query = ModelQuery { all: true, model: Some(id.clone()), ..query(args) };
     let mut output = Output::new();
-    let mut list = fetch(&session, &query, &mut output, report).await?;
+    let mut list = match fetch(&session, &query, &mut output, report).await {
+        Err(failure) if failure.exit != Exit::Closed => {
+            // The service was asked because nothing else knows the id.
+            let meant = did_you_mean(named, &[]).map(|meant| format!("{meant} "));
+            let hint = failure.hint.clone().unwrap_or_default();
+            let unknown =
+                format!("{}the catalog of this program does not know {id}", meant.unwrap_or_default());
+            return Err(failure.hint(format!("{unknown}; {hint}").trim_end_matches("; ")));
+        }
+        fetched => fetched?,
+    };
     let Some(row) = list.models.iter_mut().find(|row| row.model.id == id) else {
-        let near = nearest(&id, list.models.iter().map(|row| row.model.id.as_str()));
-        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        return Err(Failure::refused(format!("unknown model {id:?}{near}"))
-            .hint("run `pumice models list --all` to see all models"));
+        let hint = did_you_mean(named, &list.models);
+        let all = "run `pumice models list --all` to see all models".to_owned();
+        return Err(Failure::refused(format!("unknown model {id:?}")).hint(hint.unwrap_or(all)));
     };
     if list.listing.is_some() && row.reason.is_none() && row.kind.is_none() {
         let client = session.clients.of(&id);
@@ -110,9 +153,35 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
     if args.has("json") {
         output.json_line(&in_json(row).to_string());
     } else {
-        output.text(&in_text(row));
+        let asked = if list.listing.is_some() { "did not say" } else { "was not asked" };
+        let asked = if list.failure.is_some() { "could not be asked" } else { asked };
+        output.text(&in_text(row, asked));
     }
     output.flush()
+}
+
+/// The ids of a list and of the catalog that were likely meant, those that can be called first.
+fn did_you_mean(named: &str, list: &[ListedModel]) -> Option<String> {
+    let mut known = list.iter().collect::<Vec<_>>();
+    known.sort_by_key(|row| row.reason.is_some());
+    let mut ids = known.iter().map(|row| row.model.id.as_str()).collect::<Vec<_>>();
+    ids.extend(catalog::entries().iter().map(|entry| entry.id));
+    let near = id::near(named, &ids);
+    (!near.is_empty()).then(|| format!("did you mean {}?", near.join(" or ")))
+}
+
+/// What to sort by: a number, then a text.
+type Order = fn(&ListedModel) -> (u64, String);
+
+/// The order of a list: names from A to Z, the cheapest first, the largest first.
+fn order(by: &str) -> Result<Order, Failure> {
+    let order = ORDERS.iter().find(|(name, _)| *name == by).map(|(_, order)| *order);
+    order.ok_or_else(|| {
+        let names = ORDERS.map(|(name, _)| name);
+        let near = nearest(by, names.into_iter());
+        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        Failure::usage(format!("--sort: expected one of {}, found {by:?}{near}", names.join(", ")))
+    })
 }
 
 /// Why the account or the identity cannot call a model, if the service says so.
@@ -156,7 +225,13 @@ async fn fetch(
             ErrorKind::Credentials => "there are no credentials",
             _ => "the service failed",
         };
-        report.warning(format_args!("only the models of the settings are known: {why}: {error}"));
+        let all = error.to_string();
+        let (known, error) = match query.model {
+            // The sources of credentials that were asked say nothing of the model.
+            Some(_) => ("this is what the settings and the catalog of this program know", all.lines().next()),
+            None => ("only the models of the settings are known", Some(all.as_str())),
+        };
+        report.warning(format_args!("{known}: {why}: {}", error.unwrap_or_default()));
     }
     let outdated = list.listing.as_deref().and_then(|listing| Some((listing, listing.outdated.as_ref()?)));
     if let Some((listing, error)) = outdated {
@@ -206,6 +281,10 @@ fn in_json(row: &ListedModel) -> Value {
             ModelSource::Service => Some("discovered"),
             _ => None,
         };
+        let assumed = [(model.is_window_known, "contextWindow"), (model.is_limit_known, "maxTokens")];
+        let assumed = assumed.iter().filter(|(is_known, _)| !is_known).map(|(_, name)| *name);
+        let assumed = assumed.collect::<Vec<_>>();
+        add("assumed", (!assumed.is_empty()).then(|| json!(assumed)));
         add("source", source.map(|source| json!(source)));
         add("baseModel", model.base.as_ref().map(|base| json!(base)));
         add("callable", row.is_callable().map(|callable| json!(callable)));
@@ -222,7 +301,8 @@ fn in_json(row: &ListedModel) -> Value {
     json
 }
 
-fn in_text(row: &ListedModel) -> String {
+/// `asked` is what the service has to do with it, if it does not say whether the model can be called.
+fn in_text(row: &ListedModel, asked: &str) -> String {
     let model = &row.model;
     let yes = |yes| if yes { "yes" } else { "no" }.to_owned();
     let mut lines =
@@ -230,8 +310,11 @@ fn in_text(row: &ListedModel) -> String {
     lines.extend(model.base.clone().filter(|base| *base != model.id).map(|base| ("model", base)));
     lines.push(("reads", row.model.inputs().join(", ")));
     lines.push(("reasoning", yes(model.reasoning)));
-    lines.push(("context window", format!("{} tokens", model.context_window)));
-    lines.push(("output limit", format!("{} tokens", model.max_tokens)));
+    let tokens = |is_known, tokens: u64| {
+        if is_known { format!("{tokens} tokens") } else { format!("unknown; {tokens} tokens are assumed") }
+    };
+    lines.push(("context window", tokens(model.is_window_known, model.context_window)));
+    lines.push(("output limit", tokens(model.is_limit_known, model.max_tokens)));
     match &model.cost {
         Some(cost) => {
             let [input, output] = [cost.input, cost.output].map(Option::unwrap_or_default);
@@ -259,7 +342,7 @@ fn in_text(row: &ListedModel) -> String {
     let source = match row.source {
         ModelSource::Settings => "settings",
         ModelSource::Service => "service",
-        _ => "catalog only",
+        _ => "only the catalog of this program",
     };
     lines.push(("source", source.to_owned()));
     lines.extend(row.kind.clone().map(|kind| ("kind", kind)));
@@ -267,7 +350,7 @@ fn in_text(row: &ListedModel) -> String {
     let callable = match (&row.reason, row.is_callable()) {
         (Some(reason), _) => format!("no: {reason}"),
         (None, Some(_)) => "yes".to_owned(),
-        (None, None) => "unknown: the service did not say".to_owned(),
+        (None, None) => format!("unknown: the service {asked}"),
     };
     lines.push(("can be called", callable));
     lines.extend(row.exclusion.map(|why| ("not listed", why.to_string())));
@@ -279,6 +362,25 @@ fn in_text(row: &ListedModel) -> String {
     }
     let lines = lines.iter().map(|(name, value)| format!("{name:<16}{}\n", one_line(value)));
     lines.collect::<Vec<_>>().concat()
+}
+
+/// What a list can be sorted by. What is not known is last.
+pub(crate) const ORDERS: [(&str, Order); 6] = [
+    ("id", |row| (0, row.model.id.clone())),
+    ("name", |row| (0, row.model.name.to_lowercase())),
+    ("provider", |row| (0, format!("{} {}", row.model.provider, row.model.name).to_lowercase())),
+    ("price", |row| {
+        let prices =
+            row.model.cost.as_ref().map(|cost| [cost.input, cost.output].map(Option::unwrap_or_default));
+        // Positive floating-point numbers have the order of their bits.
+        (prices.map_or(u64::MAX, |[input, output]| (input + output).to_bits()), row.model.name.to_lowercase())
+    }),
+    ("context", |row| largest_first(row, row.model.is_window_known, row.model.context_window)),
+    ("output", |row| largest_first(row, row.model.is_limit_known, row.model.max_tokens)),
+];
+
+fn largest_first(row: &ListedModel, is_known: bool, tokens: u64) -> (u64, String) {
+    (if is_known { u64::MAX - tokens } else { u64::MAX }, row.model.name.to_lowercase())
 }
 
 /// How many providers a note names.

@@ -40,11 +40,13 @@ impl Output {
         }
     }
 
-    /// The width of the terminal, which `COLUMNS` overrides. `None` if it is not a terminal.
+    /// The width of the terminal. `None` if it is not a terminal.
     pub(crate) fn width(&self) -> Option<usize> {
-        let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
-        let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-        self.terminal.then(|| set.or_else(terminal)).flatten().filter(|width| *width > 0)
+        self.terminal.then(terminal_size::terminal_size).and_then(columns)
+    }
+
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.terminal
     }
 
     /// Writes text.
@@ -262,6 +264,19 @@ impl Report {
         }
     }
 
+    /// Names what follows, on a line of its own, where it cannot be dimmed.
+    pub(crate) fn label(&self, name: &str) {
+        if !self.color {
+            self.dimmed(&format!("[{name}]\n"));
+        }
+    }
+
+    /// The width of the terminal. `None` if standard error is not a terminal.
+    #[allow(clippy::unused_self, reason = "only a report writes to standard error")]
+    pub(crate) fn width(&self) -> Option<usize> {
+        io::stderr().is_terminal().then(|| terminal_size::terminal_size_of(io::stderr())).and_then(columns)
+    }
+
     /// Reports the steps of the client.
     pub(crate) fn watcher(&self) -> impl Fn(&Progress<'_>) + Send + Sync + 'static {
         let report = Arc::new(self.clone());
@@ -327,6 +342,12 @@ impl Report {
         // If standard error cannot be written to, there is nobody to tell.
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
+}
+
+/// The width of a terminal, which `COLUMNS` overrides. `None` if the terminal does not know it.
+fn columns(size: Option<(terminal_size::Width, terminal_size::Height)>) -> Option<usize> {
+    let set = std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
+    set.or(size.map(|(width, _)| usize::from(width.0))).filter(|width| *width > 0)
 }
 
 /// Color is for terminals, unless `NO_COLOR` or `TERM=dumb` is set.

@@ -7,6 +7,7 @@ use pumice::pi::{AssistantEvent, AssistantMessage, AssistantStream, Content, Sto
 
 use crate::escape::{Escaper, beginning};
 use crate::failure::Failure;
+use crate::id;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, Report};
 
@@ -14,7 +15,8 @@ use crate::output::{Output, Report};
 pub(crate) struct ResponsePrinter<'a> {
     pub(crate) output: Output,
     report: &'a Report,
-    started: Instant,
+    /// When the call began. `None` for a replay, whose times are made up.
+    started: Option<Instant>,
     /// The time until the first text or thinking.
     first: Option<Duration>,
     /// Whether the last line on standard error is thinking, and has not ended.
@@ -25,7 +27,7 @@ pub(crate) struct ResponsePrinter<'a> {
 }
 
 impl<'a> ResponsePrinter<'a> {
-    pub(crate) fn new(report: &'a Report, started: Instant) -> Self {
+    pub(crate) fn new(report: &'a Report, started: Option<Instant>) -> Self {
         Self {
             output: Output::new(),
             report,
@@ -86,23 +88,41 @@ impl<'a> ResponsePrinter<'a> {
             match next {
                 Some(AssistantEvent::Done { message }) => return Ok((*message, unwritable)),
                 Some(AssistantEvent::Error { error }) => return Ok((*error, unwritable)),
-                Some(event) => self.show(&event),
+                Some(event) => {
+                    if let Err(failure) = self.show(&event) {
+                        return match events.abort() {
+                            Some(AssistantEvent::Error { error }) => Ok((*error, Some(failure))),
+                            _ => Err(failure),
+                        };
+                    }
+                }
                 None => return Err(Failure::refused("the response has no end")),
             }
         }
     }
 
-    fn show(&mut self, event: &AssistantEvent) {
+    fn show(&mut self, event: &AssistantEvent) -> Result<(), Failure> {
         match event {
             AssistantEvent::TextDelta { delta, .. } => {
                 if self.thinking {
                     self.thinking = false;
                     self.report.dimmed("\n");
+                    if self.output.is_terminal() {
+                        self.report.label("response");
+                    }
                 }
                 self.output.text(delta);
             }
             AssistantEvent::ThinkingDelta { delta, .. } => {
-                self.thinking = true;
+                if !self.thinking {
+                    self.thinking = true;
+                    // What came before is shown before, on a line of its own.
+                    self.output.flush()?;
+                    if self.output.is_terminal() && !self.output.at_line_start {
+                        self.report.dimmed("\n");
+                    }
+                    self.report.label("thinking");
+                }
                 self.report.dimmed_piece(delta, &mut self.thinking_escaper);
             }
             AssistantEvent::ToolCallDelta { content_index, delta } => {
@@ -111,9 +131,12 @@ impl<'a> ResponsePrinter<'a> {
                     beginning.extend(delta.chars().take(LONGEST_NOTE + 1));
                 }
             }
-            _ => return,
+            _ => return Ok(()),
         }
-        self.first.get_or_insert_with(|| self.started.elapsed());
+        if let (None, Some(started)) = (self.first, self.started) {
+            self.first = Some(started.elapsed());
+        }
+        Ok(())
     }
 
     /// Ends the last line of the response and of the thinking.
@@ -162,19 +185,22 @@ impl<'a> ResponsePrinter<'a> {
             _ => {}
         }
         let model = message.model.clone().unwrap_or_default();
-        let summary = summarize(model, message.usage.as_ref(), self.first, self.started.elapsed());
-        self.report.dimmed(&format!("{}\n", summary.join(" · ")));
+        let times = self.started.map(|started| (self.first, started.elapsed()));
+        let summary = summarize(model, message.usage.as_ref(), times);
+        self.report.dimmed(&format!("{}\n", fitted(summary, self.report.width())));
     }
 }
 
-/// What a response took: tokens, money, time.
+/// A part of the last line: how early it is left out where there is no room, and its text.
+type Part = (u8, String);
+
+/// What a response took: tokens, money, and the times to the first token and in all, which replays do not have.
 pub(crate) fn summarize(
     model: String,
     usage: Option<&Usage>,
-    first: Option<Duration>,
-    all: Duration,
-) -> Vec<String> {
-    let mut parts = vec![model];
+    times: Option<(Option<Duration>, Duration)>,
+) -> Vec<Part> {
+    let mut parts = vec![(MODEL, model)];
     let counted = |tokens: Option<u64>| tokens.filter(|tokens| *tokens > 0);
     let usage = usage.filter(|usage| counted(usage.total_tokens).is_some());
     let mut output = 0;
@@ -188,22 +214,46 @@ pub(crate) fn summarize(
             (None, Some(_)) => format!(" (+{} into cache)", usage.cache_write.unwrap_or_default()),
         };
         output = usage.output.unwrap_or_default();
-        parts.push(format!("{} tokens in{cached}, {output} out", usage.input.unwrap_or_default()));
+        parts.push((0, format!("{} tokens in{cached}, {output} out", usage.input.unwrap_or_default())));
         // A cost of 0 means that the price is not known.
         let dollars = usage.cost.as_ref().and_then(|cost| cost.total).map(|total| total.0);
-        parts.extend(dollars.filter(|dollars| *dollars > 0.0).map(price));
+        parts.extend(dollars.filter(|dollars| *dollars > 0.0).map(|dollars| (1, price(dollars))));
     }
+    let Some((first, all)) = times else {
+        parts.push((2, "replayed".to_owned()));
+        return parts;
+    };
     if let Some(first) = first {
-        parts.push(format!("first token after {:.2} s", first.as_secs_f64()));
+        parts.push((2, format!("first token after {:.2} s", first.as_secs_f64())));
         let seconds = all.saturating_sub(first).as_secs_f64();
         if output > 0 && seconds > 0.0 {
             #[allow(clippy::cast_precision_loss, reason = "no response has 2^53 tokens")]
             let rate = output as f64 / seconds;
-            parts.push(format!("{rate:.0} tokens/s"));
+            parts.push((5, format!("{rate:.0} tokens/s")));
         }
     }
-    parts.push(format!("{:.2} s in all", all.as_secs_f64()));
+    parts.push((4, format!("{:.2} s in all", all.as_secs_f64())));
     parts
+}
+
+/// The parts as one line that fits the width. A model that does not fit is shortened, then left out.
+pub(crate) fn fitted(mut parts: Vec<Part>, width: Option<usize>) -> String {
+    let width = width.unwrap_or(usize::MAX);
+    let taken = |parts: &[Part], upto: u8| {
+        let kept = parts.iter().filter(|(rank, _)| *rank <= upto);
+        kept.map(|(_, text)| text.chars().count() + SEPARATOR.chars().count()).sum::<usize>()
+    };
+    let room = width.saturating_add(SEPARATOR.chars().count());
+    if taken(&parts, MODEL) > room
+        && let Some((_, model)) = parts.iter_mut().find(|(rank, _)| *rank == MODEL)
+    {
+        *model = id::short(model).to_owned();
+    }
+    while taken(&parts, u8::MAX) > room && parts.len() > 1 {
+        let last = parts.iter().map(|(rank, _)| *rank).max().unwrap_or_default();
+        parts.retain(|(rank, _)| *rank != last);
+    }
+    parts.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(SEPARATOR)
 }
 
 /// Dollars, to two significant digits.
@@ -212,6 +262,10 @@ fn price(dollars: f64) -> String {
     format!("${dollars:.*}", usize::try_from(digits).unwrap_or(8))
 }
 
+/// Between the parts of the last line.
+const SEPARATOR: &str = " · ";
+/// The rank of the model among them.
+const MODEL: u8 = 3;
 /// How many tool calls are noted.
 const MOST_CALLS: usize = 20;
 /// How much of a model's text a note quotes, in characters.
@@ -238,16 +292,49 @@ mod tests {
     #[test]
     fn the_last_line_shows_known_figures() {
         let seconds = Duration::from_secs_f64;
+        let line = |usage: Option<&Usage>, first: Option<f64>| {
+            let times = Some((first.map(seconds), seconds(2.0)));
+            fitted(summarize("m".into(), usage, times), None)
+        };
         let usage = Usage::new().input(12u64).output(30u64).total_tokens(42u64);
         assert_eq!(
-            summarize("m".into(), Some(&usage), Some(seconds(0.5)), seconds(2.0)).join(" · "),
+            line(Some(&usage), Some(0.5)),
             "m · 12 tokens in, 30 out · first token after 0.50 s · 20 tokens/s · 2.00 s in all"
         );
         let usage = usage.cache_read(7u64).cache_write(9u64).cost(UsageCost::new().total(Dollars(0.01)));
         assert_eq!(
-            summarize("m".into(), Some(&usage), None, seconds(2.0)).join(" · "),
+            line(Some(&usage), None),
             "m · 12 tokens in (+7 from cache, 9 into it), 30 out · $0.010 · 2.00 s in all"
         );
-        assert_eq!(summarize("m".into(), None, None, seconds(2.0)), ["m", "2.00 s in all"]);
+        assert_eq!(line(None, None), "m · 2.00 s in all");
+        // The times of a replay are not those of a model.
+        let replayed = fitted(summarize("m".into(), Some(&usage), None), None);
+        assert_eq!(replayed, "m · 12 tokens in (+7 from cache, 9 into it), 30 out · $0.010 · replayed");
+    }
+
+    #[test]
+    fn the_last_line_fits_the_terminal() {
+        let usage = Usage::new().input(12u64).output(30u64).total_tokens(42u64);
+        let usage = usage.cost(UsageCost::new().total(Dollars(0.01)));
+        let times = Some((Some(Duration::from_millis(500)), Duration::from_secs(2)));
+        let model = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+        let line = |width| fitted(summarize(model.into(), Some(&usage), times), Some(width));
+        for (width, expected) in [
+            (
+                200,
+                "us.anthropic.claude-sonnet-4-5-20250929-v1:0 · 12 tokens in, 30 out · $0.010 · first token after 0.50 s · 20 tokens/s · 2.00 s in all",
+            ),
+            (
+                120,
+                "us.anthropic.claude-sonnet-4-5-20250929-v1:0 · 12 tokens in, 30 out · $0.010 · first token after 0.50 s · 2.00 s in all",
+            ),
+            (80, "claude-sonnet-4-5 · 12 tokens in, 30 out · $0.010 · first token after 0.50 s"),
+            (60, "12 tokens in, 30 out · $0.010 · first token after 0.50 s"),
+            (40, "12 tokens in, 30 out · $0.010"),
+            (20, "12 tokens in, 30 out"),
+        ] {
+            assert_eq!(line(width), expected);
+            assert!(expected.chars().count() <= width);
+        }
     }
 }

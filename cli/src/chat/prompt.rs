@@ -56,11 +56,10 @@ impl Prompter {
     pub(crate) async fn ask(mut self, report: &Report) -> Result<Option<(Self, String)>, Failure> {
         let report = report.clone();
         #[cfg(unix)]
-        let mode = Mode::now();
+        let (mode, mut interrupt) = (Mode::now(), Interrupt::new(false));
         let line = tokio::task::spawn_blocking(move || Ok(self.read(&report)?.map(|line| (self, line))));
         #[cfg(unix)]
         let line = async {
-            let mut interrupt = Interrupt::new(false);
             if let Some(line) = interrupt.unless(line).await {
                 return line;
             }

@@ -14,7 +14,7 @@ use super::{Findings, Status};
 use crate::access::{Access, needs_use_case, use_case_is_known};
 use crate::failure::{Exit, Failure};
 use crate::hint;
-use crate::response::summarize;
+use crate::response::{fitted, summarize};
 
 /// Who is asked, and where.
 pub(super) struct Asked<'a> {
@@ -264,7 +264,7 @@ impl Asked<'_> {
             return findings.failed("probe", &error);
         }
         let usage = message.as_ref().and_then(|message| message.usage.as_ref());
-        findings.ok("probe", summarize(id.to_owned(), usage, first, started.elapsed()).join(" · "));
+        findings.ok("probe", fitted(summarize(id.to_owned(), usage, Some((first, started.elapsed()))), None));
     }
 }
 

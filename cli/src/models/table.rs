@@ -6,40 +6,42 @@ use crate::output::one_line;
 use pumice::models::Cost;
 use pumice::settings::ListedModel;
 
-/// A table of at most this width, and the heads of the columns that do not fit. Names are cut first, then the
-/// beginnings of ids, which `--plain` shows whole; then columns are left out.
+/// A table of at most this width, and the heads of the columns that do not fit. Reasons go below their rows first; then
+/// names are cut, then the beginnings of ids, which `--plain` shows whole; then columns are left out.
 pub(super) fn table(rows: &[ListedModel], width: Option<usize>) -> (String, Vec<&'static str>) {
     let mut columns = vec![
         column(ID, rows, |row| row.model.id.clone()),
         column(NAME, rows, |row| row.model.name.clone()),
         column(INPUT, rows, |row| row.model.inputs().join("+")),
-        column(CONTEXT, rows, |row| tokens(row.model.context_window)),
-        column(OUTPUT, rows, |row| tokens(row.model.max_tokens)),
+        column(CONTEXT, rows, |row| tokens(row.model.is_window_known, row.model.context_window)),
+        column(OUTPUT, rows, |row| tokens(row.model.is_limit_known, row.model.max_tokens)),
         column(PRICE, rows, |row| price(row.model.cost.as_ref())),
         column(REASONING, rows, |row| if row.model.reasoning { "yes" } else { "no" }.to_owned()),
     ];
+    let over = |columns: &[Column], width: usize, width_of: &dyn Fn(&Column) -> usize| {
+        let total = columns.iter().map(|column| width_of(column) + 2).sum::<usize>();
+        total.saturating_sub(2).saturating_sub(width)
+    };
+    let mut below = None;
     if rows.iter().any(|row| !row.is_listed()) {
-        let reason = |row: &ListedModel| match (&row.reason, row.served_by.as_slice()) {
-            (None, _) => row.exclusion.map_or("yes".to_owned(), |why| format!("yes, but {why}")),
-            (Some(_), [first, ..]) => format!("as {first}"),
-            (Some(reason), []) => reason.to_string(),
-        };
-        columns.insert(1, column(CALLABLE, rows, reason));
+        let reasons = column(CALLABLE, rows, |row| reason(row).unwrap_or_else(|| "yes".to_owned()));
+        columns.insert(1, reasons);
+        // A reason that is cut explains nothing.
+        if let Some(width) = width.filter(|width| over(&columns, *width, &Column::least) > 0) {
+            columns.remove(1);
+            below = Some(width);
+        }
     }
     let mut without = Vec::new();
     if let Some(width) = width {
-        let over = |columns: &[Column], width_of: &dyn Fn(&Column) -> usize| {
-            let total = columns.iter().map(|column| width_of(column) + 2).sum::<usize>();
-            total.saturating_sub(2).saturating_sub(width)
-        };
-        for head in [NAME, REASONING, INPUT, OUTPUT, CONTEXT, PRICE, CALLABLE] {
-            if over(&columns, &Column::least) > 0 && columns.iter().any(|column| column.head == head) {
+        for head in [NAME, REASONING, INPUT, OUTPUT, CONTEXT, PRICE] {
+            if over(&columns, width, &Column::least) > 0 && columns.iter().any(|column| column.head == head) {
                 columns.retain(|column| column.head != head);
                 without.push(head);
             }
         }
-        for head in [NAME, ID, CALLABLE] {
-            let too_wide = over(&columns, &|column| column.width);
+        for head in [NAME, ID] {
+            let too_wide = over(&columns, width, &|column| column.width);
             if let Some(column) = columns.iter_mut().find(|column| column.head == head) {
                 column.width = column.width.saturating_sub(too_wide).max(column.least());
             }
@@ -53,8 +55,48 @@ pub(super) fn table(rows: &[ListedModel], width: Option<usize>) -> (String, Vec<
         let cells = columns.iter().enumerate().map(|(at, column)| column.cell(line, at == 0));
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        let row = line.checked_sub(1).and_then(|row| rows.get(row));
+        if let (Some(width), Some(reason)) = (below, row.and_then(reason)) {
+            wrap(&one_line(&reason), width, &mut text);
+        }
     }
     (text, without)
+}
+
+/// Why a model cannot be called as it is listed, or what it is called as.
+fn reason(row: &ListedModel) -> Option<String> {
+    match (&row.reason, row.served_by.as_slice()) {
+        (None, _) => row.exclusion.map(|why| format!("yes, but {why}")),
+        (Some(_), [first, ..]) => Some(format!("as {first}")),
+        (Some(reason), []) => Some(reason.to_string()),
+    }
+}
+
+/// Adds a text as indented lines of at most this width.
+fn wrap(text: &str, width: usize, lines: &mut String) {
+    let indent = if width > NARROW { INDENT } else { "" };
+    let mut left = 0;
+    for word in text.split_whitespace() {
+        let wide = width_of(word);
+        if left > wide {
+            lines.push(' ');
+            left -= 1;
+        } else {
+            lines.extend([if lines.ends_with('\n') { "" } else { "\n" }, indent]);
+            left = width - indent.len();
+        }
+        // A word that is wider than a line is cut.
+        for character in word.chars() {
+            let cells = cells_of(character);
+            if left < cells {
+                lines.extend(["\n", indent]);
+                left = width - indent.len();
+            }
+            lines.push(character);
+            left = left.saturating_sub(cells);
+        }
+    }
+    lines.push('\n');
 }
 
 struct Column {
@@ -75,7 +117,6 @@ impl Column {
         let least = match self.head {
             ID => LEAST_ID,
             NAME => LEAST_NAME,
-            CALLABLE => LEAST_REASON,
             _ => self.width,
         };
         least.min(self.width)
@@ -133,8 +174,9 @@ fn cells_of(character: char) -> usize {
 }
 
 /// A number of tokens, rounded: `200k`, `1.05M`.
-fn tokens(tokens: u64) -> String {
+fn tokens(is_known: bool, tokens: u64) -> String {
     match tokens {
+        _ if !is_known => "?".to_owned(),
         0..1000 => tokens.to_string(),
         1000..1_000_000 => format!("{}k", (tokens + 500) / 1000),
         _ => {
@@ -164,8 +206,9 @@ const PRICE: &str = "$/M IN/OUT";
 const REASONING: &str = "REASONING";
 /// The maximum width of a column: one long cell would make all cells as wide.
 const WIDEST: usize = 300;
-/// The minimum width of a reason.
-const LEAST_REASON: usize = 24;
+/// Before the lines below a row, unless the terminal is as narrow as this.
+const INDENT: &str = "    ";
+const NARROW: usize = 20;
 /// The minimum width of a name.
 const LEAST_NAME: usize = 12;
 /// The minimum width of an id while there are other columns: the length of ids that are not ARNs.
@@ -189,7 +232,7 @@ mod tests {
         let mut rows =
             vec![row("us.anthropic.claude-haiku-4-5-20251001-v1:0"), row(arn), row("openai.gpt-6-luna")];
         for reason in [None, Some(Reason::NotOnDemand)] {
-            (rows[0].reason, rows[0].source) = (reason, ModelSource::Service);
+            (rows[0].reason, rows[0].source) = (reason.clone(), ModelSource::Service);
             let whole = table(&rows, None).0;
             assert!(
                 whole.contains(arn) && whole.contains("Claude Haiku 4.5 ") && whole.contains("1.05M"),
@@ -198,7 +241,14 @@ mod tests {
             for width in 4..260 {
                 let (table, _) = table(&rows, Some(width));
                 let widest = table.lines().map(width_of).max().unwrap();
-                assert!(widest <= width && table.lines().count() == 4, "{width}\n{table}");
+                assert!(widest <= width, "{width}\n{table}");
+                let lines = table.lines().filter(|line| !line.starts_with(' ')).count();
+                assert!(lines == 4 || width <= NARROW, "{width}\n{table}");
+                // A reason is never cut.
+                if let Some(reason) = &reason {
+                    let without = |text: &str| text.replace(char::is_whitespace, "");
+                    assert!(without(&table).contains(&without(&reason.to_string())), "{width}\n{table}");
+                }
             }
             let (narrow, _) = table(&rows, Some(120));
             assert!(narrow.contains("us.anthropic.claude-haiku-4-5-20251001-v1:0"), "{narrow}");
@@ -257,7 +307,7 @@ mod tests {
             (1_048_576, "1.05M"),
             (10_000_000, "10M"),
         ] {
-            assert_eq!(tokens(number), shown);
+            assert_eq!(tokens(true, number), shown);
         }
     }
 }

@@ -384,7 +384,7 @@ mod terminal {
             Answer::stream(text_answer(&["two"])),
         ]);
         fs::write(home.path().join("a.png"), PNG).unwrap();
-        let mut terminal = Terminal::open(&home, &server, &["-f", "a.png", "--save", "c.json"], 80);
+        let mut terminal = Terminal::open(&home, &server, &["-f", "a.png", "--save", "c.json"], 200);
         terminal.prompt();
         terminal.write("frist\x1b[D\x1b[D\x1b[D\x1b[D\x1b[3~\x1b[Ci\x7fir\x7f\x7f\x7fir\r");
         terminal.until("\x1b[2mHm.\x1b[0m");
@@ -438,6 +438,76 @@ mod terminal {
         let lines = fs::read_to_string(&history).unwrap();
         assert_eq!(lines.lines().count(), 1000);
         assert!(lines.ends_with("\"1499\"\n\"日本 for the second time\"\n\"日本 for the second time!\"\n"));
+    }
+
+    /// Thinking, a text, and thinking again.
+    fn thoughtful() -> Answer {
+        let think = |index: u32, text: &str| {
+            let delta = json!({"contentBlockIndex": index, "delta": {"reasoningContent": {"text": text}}})
+                .to_string();
+            [server::event("contentBlockDelta", &delta), server::block_stop(index)].concat()
+        };
+        Answer::stream([
+            server::message_start(),
+            think(0, "Hm."),
+            server::text(1, "one"),
+            server::block_stop(1),
+            think(2, "Well."),
+            server::text(3, " two"),
+            server::block_stop(3),
+            server::message_stop("end_turn"),
+            server::metadata(12, 7),
+        ])
+    }
+
+    #[test]
+    fn without_colors_thinking_and_response_are_labelled() {
+        let home = home();
+        for (variable, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+            let server = Server::start([thoughtful()]);
+            let mut environment = environment(&home).to_vec();
+            environment.push((variable, value.into()));
+            let args = ["chat", "--endpoint-url", &server.url, "Hi"];
+            let (said, status) = AnyTerminal::open(&home, &args, &environment, (24, 80)).end();
+            assert!(status.success());
+            let expected =
+                "[thinking]\r\nHm.\r\n[response]\r\none\r\n[thinking]\r\nWell.\r\n[response]\r\n two\r\n";
+            assert!(said.starts_with(expected), "{said:?}");
+            assert!(!said.contains('\x1b'), "{said:?}");
+        }
+        // Only the response goes to standard output.
+        let server = Server::start([thoughtful()]);
+        let mut environment = environment(&home).to_vec();
+        environment.push(("NO_COLOR", "1".into()));
+        let script = "\"$0\" chat --endpoint-url \"$1\" Hi > out";
+        let args = ["-c", script, env!("CARGO_BIN_EXE_pumice"), &server.url];
+        let (said, status) = AnyTerminal::run("sh", &home, &args, &environment, (24, 80)).end();
+        assert!(status.success());
+        assert!(said.starts_with("[thinking]\r\nHm.\r\n[thinking]\r\nWell.\r\n"), "{said:?}");
+        assert_eq!(fs::read(home.path().join("out")).unwrap(), b"one two\n");
+    }
+
+    #[test]
+    fn the_last_line_fits_and_a_replay_has_no_times() {
+        let home = home();
+        let server = Server::start([Answer::stream(text_answer(&["Hi"]))]);
+        let last = |args: &[&str], columns| {
+            let (said, status) = Terminal::open(&home, &server, args, columns).end();
+            assert!(status.success(), "{said}");
+            let last = said.trim_end().rsplit('\n').next().unwrap();
+            last.replace("\x1b[2m", "").replace("\x1b[0m", "")
+        };
+        let wide = last(&["--record", "r.jsonl", "Hi"], 200);
+        assert!(wide.starts_with(SONNET) && wide.ends_with(" s in all"), "{wide}");
+        for columns in [40, 80] {
+            let line = last(&["Hi"], columns);
+            assert!(line.chars().count() <= usize::from(columns), "{line}");
+            assert!(line.contains("12 tokens in, 7 out · $0.0001"), "{line}");
+        }
+        let replayed = last(&["--replay", "r.jsonl", "Hi"], 200);
+        let begun = format!("{SONNET} · 12 tokens in, 7 out · $0.0001");
+        assert!(replayed.starts_with(&begun) && replayed.ends_with(" · replayed"), "{replayed}");
+        assert!(!replayed.contains(" s ") && !replayed.contains("/s"), "{replayed}");
     }
 
     #[test]

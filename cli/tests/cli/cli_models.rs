@@ -408,7 +408,7 @@ fn a_model_known_only_to_the_catalog_is_not_shown_as_found_or_callable() {
         run(command.args(["models", "show", HAIKU, "--local"]), flags)
     };
     let text = show(&[]);
-    assert!(stdout(&text).contains("\nsource          catalog only\n"), "{text:?}");
+    assert!(stdout(&text).contains("\nsource          only the catalog of this program\n"), "{text:?}");
     assert!(stdout(&text).contains("\ncan be called   unknown"), "{text:?}");
     let json: Value = serde_json::from_slice(&show(&["--json"]).stdout).unwrap();
     assert_eq!((json.get("source"), json.get("callable")), (None, None), "{json}");
@@ -930,6 +930,162 @@ fn the_settings_that_the_guide_prints_work_as_they_are() {
     let request = server.requests().pop().unwrap();
     assert_eq!(request.line, "POST /model/us.anthropic.claude-opus-4-6-v1/converse-stream HTTP/1.1");
     assert_eq!(request.json()["inferenceConfig"]["maxTokens"], 8192);
+}
+
+/// Each row of the list, by a member.
+fn listed(home: &TempDir, server: &Server, flags: &[&str]) -> Vec<Value> {
+    let output = run(&mut pumice(home, server), &[&["models", "list", "--json"], flags].concat());
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""), "{flags:?}");
+    serde_json::from_slice::<Value>(&output.stdout).unwrap()["models"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_list_is_sorted_and_filtered() {
+    let (home, server) = (home(), control());
+    configure(
+        &home,
+        r#"{ models: { providers: { "amazon-bedrock": { models: [
+            { id: "zeta.dear", name: "Alpha", contextWindow: 900, maxTokens: 800, input: ["text"], cost: { input: 50, output: 100 } },
+            { id: "alpha.cheap", name: "Zeta", contextWindow: 5000000, maxTokens: 7, input: ["text"], cost: { input: 0.001, output: 0.002 } },
+        ] } } } }"#,
+    );
+    let ids = |flags: &[&str]| {
+        let rows = listed(&home, &server, flags);
+        rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let all = ids(&[]);
+    assert_eq!(all.len(), 7, "{all:?}");
+    let first_and_last = |key: &str| {
+        let ids = ids(&["--sort", key]);
+        assert_eq!(ids.len(), all.len(), "{key}");
+        (ids.first().unwrap().clone(), ids.last().unwrap().clone())
+    };
+    assert_eq!(first_and_last("id"), ("alpha.cheap".into(), "zeta.dear".into()));
+    assert_eq!(first_and_last("name"), ("zeta.dear".into(), "alpha.cheap".into()));
+    // What is not known is last.
+    for key in ["price", "context"] {
+        assert_eq!(first_and_last(key), ("alpha.cheap".into(), "newcomer.one".into()), "{key}");
+    }
+    assert_eq!(first_and_last("output").1, "newcomer.one");
+    let prices = listed(&home, &server, &["--sort", "price"]);
+    let prices = prices.iter().filter_map(|row| row["cost"]["input"].as_f64()).collect::<Vec<_>>();
+    assert!(prices.len() > 3 && prices.is_sorted(), "{prices:?}");
+
+    assert!(ids(&["--input", "text"]) == all && ids(&["--input", "image"]).len() == 5);
+    assert_eq!(ids(&["--search", "haiku"]).len(), 2, "of an ARN, the model behind it counts");
+    assert_eq!(ids(&["--search", "ZETA cheap"]), ["alpha.cheap"], "all words, in any case, in id and name");
+    assert_eq!(ids(&["--search", "newcomer", "--input", "image"]), ["newcomer.one"]);
+    let output = run(&mut pumice(&home, &server), &["models", "list", "--search", "nothing"]);
+    assert!(stderr(&output).contains("note: no model in this list is such a one"), "{output:?}");
+    for (args, fault) in [
+        (
+            ["--sort", "prise"],
+            "expected one of id, name, provider, price, context, output, found \"prise\"; did you mean price?",
+        ),
+        (["--input", "sound"], "--input: expected text or image, found \"sound\""),
+    ] {
+        let output = run(&mut pumice(&home, &server), &[&["models", "list"], &args[..]].concat());
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(stderr(&output).contains(fault), "{output:?}");
+    }
+}
+
+#[test]
+fn limits_that_are_not_known_are_shown_as_such() {
+    let (home, server) = (home(), control());
+    let show = |args: &[&str]| {
+        let output = run(&mut pumice(&home, &server), &[&["models", "show"], args].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        stdout(&output).to_owned()
+    };
+    let text = show(&["newcomer.one"]);
+    assert!(text.contains("\ncontext window  unknown; 32000 tokens are assumed\n"), "{text}");
+    assert!(text.contains("\noutput limit    unknown; 4096 tokens are assumed\n"), "{text}");
+    let json: Value = serde_json::from_str(&show(&["newcomer.one", "--json"])).unwrap();
+    assert_eq!(
+        (&json["contextWindow"], &json["assumed"]),
+        (&json!(32_000), &json!(["contextWindow", "maxTokens"]))
+    );
+    let known: Value =
+        serde_json::from_str(&show(&["us.anthropic.claude-haiku-4-5-20251001-v1:0", "--json"])).unwrap();
+    assert_eq!((&known["contextWindow"], &known["assumed"]), (&json!(200_000), &Value::Null));
+    let output = run(&mut pumice(&home, &server), &["models", "list"]);
+    let row = stdout(&output).lines().find(|line| line.starts_with("newcomer.one")).unwrap().to_owned();
+    assert_eq!(row.split_whitespace().filter(|cell| *cell == "?").count(), 3, "and no price: {row}");
+}
+
+#[test]
+fn a_model_that_is_named_in_part_or_with_a_slip_is_suggested() {
+    let (home, server) = (home(), control());
+    let hint = |id: &str| {
+        let output = run(&mut pumice(&home, &server), &["models", "show", id]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        stderr(&output).lines().find_map(|line| line.strip_prefix("hint: ")).unwrap().to_owned()
+    };
+    let haiku = "did you mean us.anthropic.claude-haiku-4-5-20251001-v1:0";
+    assert!(hint("claude-haiku-4-5").starts_with(haiku), "what can be called is first");
+    assert!(hint("claude-hiku-4-5").starts_with(haiku));
+    assert!(hint("nova-lite").contains("amazon.nova-lite-v1:0"), "the catalog knows it");
+    assert_eq!(hint("something-else-entirely"), "run `pumice models list --all` to see all models");
+    for word in ["lst", "lsit", "shwo"] {
+        let output = run(&mut pumice(&home, &server), &["models", word]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(stderr(&output).contains("; did you mean "), "{output:?}");
+    }
+}
+
+#[test]
+fn without_the_service_it_says_what_is_known() {
+    let (home, server) = (home(), control());
+    let offline = |args: &[&str]| {
+        let mut command = pumice(&home, &server);
+        command.env_remove("AWS_ACCESS_KEY_ID").env("AWS_EC2_METADATA_DISABLED", "true");
+        run(&mut command, args)
+    };
+    let id = "anthropic.claude-sonnet-4-5-20250929-v1:0";
+    let output = offline(&["models", "show", id]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(
+        stderr(&output),
+        "warning: this is what the settings and the catalog of this program know: there are no credentials: no AWS \
+         credentials were found\n"
+    );
+    let source = "source          only the catalog of this program\n";
+    assert!(stdout(&output).contains(source), "{output:?}");
+    assert!(
+        stdout(&output).contains("can be called   unknown: the service could not be asked\n"),
+        "{output:?}"
+    );
+    let output = offline(&["models", "show", id, "--local"]);
+    assert!(stdout(&output).contains("can be called   unknown: the service was not asked\n"), "{output:?}");
+    let output = offline(&["models", "show", "claude-sonet-4-5"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let hint = "hint: did you mean anthropic.claude-sonnet-4-5-20250929-v1:0? the catalog of this program does not know";
+    assert!(stderr(&output).contains(hint), "{output:?}");
+
+    // A hint does not recommend what was just run.
+    for args in [&["models", "list", "--local"][..], &["models", "list", "--local", "--all"]] {
+        let output = offline(args);
+        let note = "note: the settings have no models; `pumice models list` lists those of the service\n";
+        assert_eq!((output.status.code(), stderr(&output)), (Some(0), note));
+    }
+}
+
+/// A reason that is cut explains nothing.
+#[cfg(target_os = "linux")]
+#[test]
+fn reasons_are_shown_in_full_on_a_narrow_terminal() {
+    let (home, server) = (home(), control());
+    for columns in [40, 80] {
+        let mut command = pumice(&home, &server);
+        command.args(["models", "list", "--all"]).env("COLUMNS", columns.to_string());
+        let (status, text) = support::terminal::run(&mut command);
+        assert!(status.success(), "{text}");
+        let words = text.split_whitespace().collect::<String>();
+        assert!(words.contains("asus.anthropic.claude-haiku-4-5-20251001-v1:0"), "{text}");
+        let table = text.split("\nnote: ").next().unwrap();
+        assert!(table.lines().all(|line| line.chars().count() <= columns), "{text}");
+    }
 }
 
 #[test]
