@@ -40,6 +40,8 @@ pub struct Config {
     pub(crate) region: Option<String>,
     pub(crate) credentials: Option<Arc<dyn ProvideCredentials>>,
     pub(crate) endpoint_url: Option<String>,
+    /// Of the services beside the runtime.
+    service_urls: Vec<(Service, String)>,
     pub(crate) use_fips: Option<bool>,
     pub(crate) use_dual_stack: Option<bool>,
     pub(crate) project: Option<String>,
@@ -69,6 +71,7 @@ impl Config {
             region: None,
             credentials: None,
             endpoint_url: None,
+            service_urls: Vec::new(),
             use_fips: None,
             use_dual_stack: None,
             project: None,
@@ -126,6 +129,16 @@ impl Config {
     /// The URL of the runtime: a gateway, a VPC endpoint, a server for tests.
     pub fn endpoint_url(mut self, url: impl Into<String>) -> Self {
         self.endpoint_url = Some(url.into());
+        self
+    }
+
+    /// The URL of one of the services. [`endpoint_url`](Self::endpoint_url) is the same for [`Service::Runtime`].
+    pub fn service_endpoint_url(mut self, service: Service, url: impl Into<String>) -> Self {
+        if service == Service::Runtime {
+            return self.endpoint_url(url);
+        }
+        self.service_urls.retain(|(found, _)| *found != service);
+        self.service_urls.push((service, url.into()));
         self
     }
 
@@ -305,7 +318,7 @@ impl Config {
             Service::Runtime | Service::Control => {
                 (Service::Runtime, (self.endpoint_url.as_deref(), self.fallback_endpoint_url.as_deref()))
             }
-            _ => (service, (None, None)),
+            _ => (service, (self.url_of(service), None)),
         };
         let mut runtime = endpoint(service, urls.0, urls.1)?;
         if *runtime.source() == EndpointSource::Settings {
@@ -313,11 +326,15 @@ impl Config {
         }
         Ok(Target {
             runtime,
-            control: endpoint(Service::Control, None, None)?,
+            control: endpoint(Service::Control, self.url_of(Service::Control), None)?,
             retry: self.retry_policy(|key| profile?.1.non_blank(key))?,
             ca_bundle: profile.and_then(|(_, profile)| self.ca_bundle(profile)),
             region,
         })
+    }
+
+    fn url_of(&self, service: Service) -> Option<&str> {
+        self.service_urls.iter().find(|(found, _)| *found == service).map(|(_, url)| url.as_str())
     }
 
     fn retry_policy<'a>(&self, profile: impl Fn(&str) -> Option<&'a str>) -> Result<Retry> {

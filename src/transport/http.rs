@@ -42,7 +42,7 @@ pub struct HttpConfig {
     pub pool_idle_timeout: Duration,
     /// Whether to use the proxies that the environment names. Default: `true`.
     pub proxies: bool,
-    /// The URL of a proxy to use if the environment names none.
+    /// The URL of a proxy to use if the environment names none, or is not to be asked.
     pub proxy: Option<String>,
     /// A file of certificate authorities, trusted instead of all others if `AWS_CA_BUNDLE` is not set: `ca_bundle` of a
     /// profile.

@@ -60,10 +60,10 @@ impl Proxies {
         let mut all = Vec::new();
         if config.proxies {
             all.extend(variables.into_iter().filter_map(named));
-            if all.is_empty() {
-                let given = config.proxy.clone().map(Zeroizing::new);
-                all.extend(given.map(|url| Proxy { name: CONFIGURED, url, scheme: None }));
-            }
+        }
+        if all.is_empty() {
+            let given = config.proxy.clone().map(Zeroizing::new);
+            all.extend(given.map(|url| Proxy { name: CONFIGURED, url, scheme: None }));
         }
         let exceptions = if all.is_empty() { None } else { either_case("NO_PROXY") };
         Self { all, exceptions: exceptions.unwrap_or_default() }
@@ -291,15 +291,16 @@ mod tests {
 
     #[test]
     fn a_proxy_is_chosen_by_scheme() {
-        let chosen = |variables: &[(&str, &str)], url: &'static str| {
+        let of = |config: HttpConfig, variables: &[(&str, &str)], url: &'static str| {
             let context = variables
                 .iter()
                 .fold(Context::fake(), |context, (name, value)| context.with_env(*name, *value));
-            let config = HttpConfig { proxy: Some("http://settings".into()), ..HttpConfig::default() };
             let proxies = Proxies::new(&config, &context);
             let proxy = proxies.get(proxies.position(&Uri::from_static(url))?)?;
             Some(proxy.url.to_string())
         };
+        let settings = HttpConfig { proxy: Some("http://settings".into()), ..HttpConfig::default() };
+        let chosen = |variables: &[(&str, &str)], url| of(settings.clone(), variables, url);
         let (https, http) = ("https://a.com/x", "http://a.com:8080/x");
         let each = &[("HTTPS_PROXY", "one"), ("http_proxy", "two"), ("ALL_PROXY", "three")];
         assert_eq!(chosen(each, https).as_deref(), Some("one"));
@@ -309,6 +310,10 @@ mod tests {
         assert_eq!(chosen(&[("HTTPS_PROXY", "b"), ("https_proxy", "a")], https).as_deref(), Some("a"));
         assert_eq!(chosen(&[("HTTPS_PROXY", "b"), ("https_proxy", " ")], https).as_deref(), Some("b"));
         assert_eq!(chosen(&[], https).as_deref(), Some("http://settings"));
+        let without_environment = HttpConfig { proxies: false, ..settings.clone() };
+        assert_eq!(of(without_environment, each, https).as_deref(), Some("http://settings"));
+        let without_any = HttpConfig { proxies: false, ..HttpConfig::default() };
+        assert_eq!(of(without_any, each, https), None);
         assert_eq!(chosen(&[("all_proxy", "a"), ("no_proxy", "a.com:443")], https), None);
         assert_eq!(chosen(&[("all_proxy", "a"), ("no_proxy", "a.com:443")], http).as_deref(), Some("a"));
         for local in ["http://localhost:1", "https://127.0.0.9", "http://[::1]:1"] {

@@ -15,7 +15,7 @@ use pumice::inference_profile::{GetInferenceProfileRequest, ListInferenceProfile
 use pumice::invoke_model::InvokeModelRequest;
 use pumice::operation::{Call, Operation};
 use pumice::retry::Retry;
-use pumice::shape::Document;
+use pumice::shape::{Document, Members};
 use pumice::{Client, Config, ErrorKind, Overrides};
 use serde_json::{Value, json};
 use support::capture::{self, Capture, call_by_members, call_either, context, keys, least_request, ways};
@@ -137,6 +137,23 @@ impl pumice::transport::Transport for Silent {
     fn send(&self, _: Request<bytes::Bytes>) -> pumice::transport::TransportFuture<'_> {
         Box::pin(std::future::pending())
     }
+}
+
+#[tokio::test]
+async fn each_service_has_an_endpoint_of_its_own() {
+    let server = |list: &'static str| Server::start([Answer::whole(200, list)]);
+    let (control, agents) = (server(r#"{"modelSummaries":[]}"#), server(r#"{"results":[]}"#));
+    let config = Config::new()
+        .context(keys(context()))
+        .service_endpoint_url(Service::Runtime, "http://127.0.0.1:1")
+        .service_endpoint_url(Service::Control, &control.url)
+        .service_endpoint_url(Service::AgentRuntime, &agents.url);
+    let client = Client::new(config);
+    for name in ["ListFoundationModels", "Rerank"] {
+        client.call(Operation::from_name(name).unwrap(), &Members::default()).await.unwrap();
+    }
+    assert_eq!([control, agents].map(|server| server.requests().len()), [1, 1]);
+    assert_eq!(client.identify().await.unwrap().runtime.url(), "http://127.0.0.1:1");
 }
 
 #[tokio::test]
