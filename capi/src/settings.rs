@@ -22,15 +22,16 @@ pub(crate) fn config(text: &str) -> Result<Config> {
     let value = value.map_err(|source| invalid("expected one JSON object").with_source(source))?;
     let mut settings = Object::new("settings", value)?;
     let mut config = Config::new();
-    let texts: [Setting<String>; 6] = [
+    let texts: &[Setting<String>] = &[
         ("region", Config::region),
+        #[cfg(feature = "chain")]
         ("profile", Config::profile),
         ("endpointUrl", Config::endpoint_url),
         ("controlEndpointUrl", |config, url| config.service_endpoint_url(Service::Control, url)),
         ("agentRuntimeEndpointUrl", |config, url| config.service_endpoint_url(Service::AgentRuntime, url)),
         ("project", Config::project),
     ];
-    for (name, set) in texts {
+    for (name, set) in texts.iter().copied() {
         if let Some(text) = settings.text(name)? {
             config = set(config, text);
         }
@@ -74,7 +75,7 @@ pub(crate) fn config(text: &str) -> Result<Config> {
     }
     match credentials {
         None => {}
-        Some(Value::String(word)) if word == "chain" => {}
+        Some(Value::String(word)) if cfg!(feature = "chain") && word == "chain" => {}
         Some(Value::String(word)) if word == "none" => config = config.without_credentials(),
         Some(keys @ Value::Object(_)) => config = given(config, keys)?,
         Some(other) => {

@@ -287,11 +287,11 @@ fn a_wait_ends_when_its_time_has_passed_and_loses_nothing() {
 
 #[test]
 fn another_thread_cancels_a_wait_and_the_connection_is_closed() {
-    // Within a response, and before its head.
+    // Within a response, and before its first event.
     for frames in [vec![message_start(), text(0, "a")], vec![]] {
         let events = frames.len();
-        let answer = Answer::stream(frames);
-        let (answer, closed) = if events == 0 { answer.gate().0.await_close() } else { answer.await_close() };
+        let (answer, responds) = Answer::stream(frames).signal();
+        let (answer, closed) = answer.await_close();
         let server = Server::start([answer]);
         let stream = open(&client_of(&server));
         let (waits, waiting) = channel();
@@ -304,6 +304,7 @@ fn another_thread_cancels_a_wait_and_the_connection_is_closed() {
                 next(&stream, -1)
             });
             waiting.recv().unwrap();
+            responds.recv().unwrap();
             cancel(&stream);
             assert_eq!(reader.join().unwrap(), Ok((PUMICE_CANCELLED, None)));
         });
@@ -490,22 +491,22 @@ fn keys_and_headers_come_from_the_settings() {
 
 #[test]
 fn the_time_limits_come_from_the_settings() {
-    let server = Server::start([Answer::stream([]).gate().0]);
+    // Connections are made, and nobody responds.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mute = format!("http://{}", listener.local_addr().unwrap());
     let (answer, _gate) = Answer::stream([message_start()]).gate();
-    server.then(answer);
-    let client = client(&json!({
-        "region": "us-east-1",
-        "endpointUrl": server.url,
-        "credentials": "none",
-        "maxAttempts": 1,
-        "firstByteTimeoutMs": 30,
-        "idleTimeoutMs": 30,
-    }));
-    let stream = open(&client);
-    let failed = rest(&stream).unwrap_err();
-    assert_eq!(failed.kind, PUMICE_ERROR_BROKEN_OFF, "{failed:?}");
-    let failed = rest(&open(&client)).unwrap_err();
-    assert_eq!(failed.kind, PUMICE_ERROR_TIMEOUT, "{failed:?}");
+    let server = Server::start([answer]);
+    for (url, limit, message) in [
+        (&mute, "firstByteTimeoutMs", "0.03 seconds"),
+        (&server.url, "idleTimeoutMs", "idle timeout: nothing more came for 0.03 seconds"),
+    ] {
+        let client = client(&json!({
+            "region": "us-east-1", "endpointUrl": url, "credentials": "none", "maxAttempts": 1, limit: 30,
+        }));
+        let failed = rest(&open(&client)).unwrap_err();
+        assert_eq!(failed.kind, PUMICE_ERROR_TIMEOUT, "{failed:?}");
+        assert!(failed.message.contains(message), "{failed:?}");
+    }
 }
 
 #[test]
