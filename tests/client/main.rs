@@ -2,6 +2,8 @@
 
 mod aws_files;
 mod bearer;
+#[cfg(feature = "bulk")]
+mod bulk;
 mod calls;
 mod choice;
 mod client;

@@ -1,6 +1,7 @@
 //! Measures pumice beside the AWS SDK on this machine, and says which figures are within their bars.
 
 mod bar;
+mod bulk;
 mod compare;
 mod features;
 mod measure;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let words = arguments.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>();
     match words.iter().map(|word| &**word).collect::<Vec<_>>().as_slice() {
         ["sizes"] => compare::sizes(),
+        ["bulk"] => bulk::run(),
         ["features"] => features::print(),
         ["musl"] => musl::run(),
         options => match compare::Options::of(options) {
@@ -39,6 +41,8 @@ compare [--quick] [--sdk z|3|both] [--only NAME,…]
     NAME is cli, embedder, sdk or codec.
 compare sizes
     The sizes and the tree alone.
+compare bulk
+    What `pumice bulk` uses of what a service allows, and its memory, for 10,000 requests and 1,000,000 lines.
 compare features
     What each optional feature of pumice costs.
 compare musl

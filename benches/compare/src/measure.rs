@@ -183,7 +183,7 @@ pub fn instructions(command: &mut Command) -> u64 {
     }
 }
 
-fn launcher(report: &Path) -> Vec<OsString> {
+pub fn launcher(report: &Path) -> Vec<OsString> {
     vec![std::env::current_exe().unwrap().into_os_string(), "launch".into(), report.into()]
 }
 
@@ -198,7 +198,7 @@ pub fn launch(arguments: &[OsString]) -> ExitCode {
     ExitCode::from(if used.status.success() { 0 } else { 1 })
 }
 
-fn read_usage(report: &Path) -> Usage {
+pub fn read_usage(report: &Path) -> Usage {
     let text = std::fs::read_to_string(report).unwrap();
     let (cpu, memory) = text.split_once(' ').unwrap();
     Usage { cpu: Duration::from_nanos(cpu.parse().unwrap()), peak_memory: memory.parse().unwrap() }

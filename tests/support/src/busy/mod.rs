@@ -1,7 +1,7 @@
 //! A Bedrock on loopback that allows so many requests at once and throttles beyond. It responds to ConverseStream and
 //! Converse with the text of the request, and counts who asked.
 
-#![allow(unreachable_pub, reason = "a part of tests")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "part of tests")]
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::server::{block_stop, message_start, message_stop, metadata, text};
+use super::server::{block_stop, message_start, message_stop, metadata, text};
 
 /// A running server.
 pub struct Busy {
