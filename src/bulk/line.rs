@@ -271,6 +271,11 @@ impl<R: BufRead> Lines<R> {
         Self { source, number: 0, offset: 0, buffer: Vec::new() }
     }
 
+    /// What the lines come from.
+    pub(super) fn into_source(self) -> R {
+        self.source
+    }
+
     /// The next line. `None` at the end.
     pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         loop {
@@ -326,7 +331,7 @@ fn skip_line(source: &mut impl BufRead) -> io::Result<(u64, bool)> {
 }
 
 /// The members of a JSON object.
-fn object(text: &str) -> Result<Members> {
+pub(super) fn object(text: &str) -> Result<Members> {
     let read = from_json::<Members>(text.as_bytes());
     read.map_err(|error| match Document::parse(text) {
         Ok(_) => invalid(format!("expected an object, found {}", kind(text))),
@@ -341,7 +346,7 @@ fn present<'a>(members: &'a Members, name: &str) -> Option<&'a Document> {
 }
 
 /// A member that is a string.
-fn string(members: &Members, name: &str) -> Result<Option<String>> {
+pub(super) fn string(members: &Members, name: &str) -> Result<Option<String>> {
     let Some(value) = present(members, name) else { return Ok(None) };
     value
         .read()
@@ -381,7 +386,7 @@ fn within(place: &str, error: &Error) -> Error {
     invalid(format!("{place}: {}", error.message()))
 }
 
-fn invalid(message: impl Into<String>) -> Error {
+pub(super) fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidInput, message)
 }
 
