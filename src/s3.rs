@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, RANGE};
+use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, RANGE};
 use http::{Method, StatusCode};
 
 use crate::client::Client;
@@ -82,6 +82,12 @@ impl S3Uri {
         self.key.rsplit('/').next().unwrap_or_default()
     }
 
+    /// The folder that it is in: the key up to its last slash.
+    pub fn folder(&self) -> Self {
+        let end = self.key.rfind('/').map_or(0, |slash| slash + 1);
+        self.with_key(self.key.get(..end).unwrap_or_default().to_owned())
+    }
+
     /// The place of this name in this folder. A slash is put between them if the key does not end with one.
     pub fn join(&self, name: &str) -> Self {
         let separator = if self.key.is_empty() || self.key.ends_with('/') { "" } else { "/" };
@@ -129,12 +135,13 @@ pub struct Object {
 pub struct S3 {
     client: Client,
     kms_key: Option<String>,
+    replaces: bool,
 }
 
 impl S3 {
     /// S3 as this client reaches it. Headers and endpoint of the client's configuration are Bedrock's, and not used.
     pub fn new(client: &Client) -> Self {
-        Self { client: client.clone(), kms_key: None }
+        Self { client: client.clone(), kms_key: None, replaces: true }
     }
 
     /// Has S3 encrypt what is written with this KMS key, by its id or ARN. Otherwise the bucket's own settings decide.
@@ -143,9 +150,16 @@ impl S3 {
         self
     }
 
+    /// Refuses to replace an object: writing one that exists fails with the code `PreconditionFailed`. Other stores than
+    /// Amazon's may not heed it.
+    pub fn without_replacing(mut self) -> Self {
+        self.replaces = false;
+        self
+    }
+
     /// Writes an object. At most 5 GiB; [`upload`](Self::upload) is for more, and for what is not in memory.
     pub async fn put(&self, to: &S3Uri, content: impl Into<Bytes>) -> Result<()> {
-        let call = self.encrypted(call(Method::PUT, to)?)?.body(content);
+        let call = self.guarded(self.encrypted(call(Method::PUT, to)?)?)?.body(content);
         self.whole(&call).await.map(drop)
     }
 
@@ -213,7 +227,7 @@ impl S3 {
         }
         list.push_str("</CompleteMultipartUpload>");
         let complete = call(Method::POST, to)?.query("uploadId", upload).body(list);
-        let complete = with_header(complete, CONTENT_TYPE, "application/xml")?;
+        let complete = self.guarded(with_header(complete, CONTENT_TYPE, "application/xml")?)?;
         let mut attempt = 1;
         loop {
             let body = self.whole(&complete).await?;
@@ -349,6 +363,11 @@ impl S3 {
         Retry::standard().delay(error, attempt, self.client.config().context.chance())
     }
 
+    /// The call that makes an object, which may not replace another.
+    fn guarded(&self, call: Call) -> Result<Call> {
+        if self.replaces { Ok(call) } else { with_header(call, IF_NONE_MATCH, "*") }
+    }
+
     fn encrypted(&self, call: Call) -> Result<Call> {
         match &self.kms_key {
             Some(key) => {
@@ -449,6 +468,8 @@ mod tests {
         assert_eq!(joined("s3://abc"), "s3://abc/x");
         assert_eq!(joined("s3://abc/p"), "s3://abc/p/x");
         assert_eq!(joined("s3://abc/p/"), "s3://abc/p/x");
-        assert_eq!(S3Uri::parse("s3://abc/p/q.jsonl").unwrap().name(), "q.jsonl");
+        let uri = S3Uri::parse("s3://abc/p/q.jsonl").unwrap();
+        assert_eq!((uri.name(), uri.folder().to_string().as_str()), ("q.jsonl", "s3://abc/p/"));
+        assert_eq!(uri.folder().folder(), uri.folder());
     }
 }

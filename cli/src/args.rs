@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Config,
     #[cfg(feature = "bulk")]
     Bulk,
+    #[cfg(feature = "bulk")]
+    Batch,
     #[cfg(feature = "gateway")]
     Serve,
 }
@@ -293,6 +295,54 @@ error. The exit code is 1 if a record has an error.",
             flag("retry-failed", "Ask again for records that have an error in OUT"),
             flag("dry-run", "Check and count the requests and estimate their price; ask nothing"),
             flag("summary", "Write the totals as JSON; `-` for standard output").value("FILE|-"),
+        ],
+        needs: Needs::Calls,
+        takes_rest: true,
+    },
+    #[cfg(feature = "bulk")]
+    Explained {
+        command: Command::Batch,
+        name: "batch",
+        usage: "submit IN.jsonl | status JOB | wait JOB | fetch JOB | list | stop JOB",
+        about: "Many requests as a job of Bedrock's batch inference, at half the price",
+        more: "\
+The file is that of `pumice bulk`: each line is {\"recordId\": …, \"modelInput\": {Converse's members}} or
+{\"prompt\": \"…\"}.
+
+`submit` checks each line, uploads the file into a folder of --s3 that has the job's name, creates the job,
+and prints its ARN. An s3:// address of a file, or of a folder that ends with /, is used where it lies.
+Bedrock reads and writes with the ROLE: see docs/bulk.md.
+
+`wait` ends with the job, and with exit code 0 only if it is Completed. `fetch` writes the results in the
+order of the input, and those that are errors into OUT.errors.jsonl. JOB is the ARN of a job, its id, or
+its name.",
+        examples: &[
+            (
+                "Create a job",
+                "pumice batch submit in.jsonl --s3 s3://my-bucket/jobs --role arn:aws:iam::123456789012:role/batch",
+            ),
+            ("Wait for it and fetch its results", "pumice batch wait NAME && pumice batch fetch NAME --out out.jsonl"),
+            ("See the jobs that are under way", "pumice batch list --status InProgress"),
+        ],
+        flags: &[
+            flag("s3", "submit: folder of the input and the results, s3://BUCKET/PREFIX").value("S3URI"),
+            flag("role", "submit: ARN of the role with which Bedrock reads and writes").value("ARN"),
+            flag("model", "submit: the model [default: that of the lines, PUMICE_MODEL, the settings]")
+                .short('m')
+                .value("MODEL"),
+            flag("name", "submit: name of the job [default: from the file and the time]; list: a part of names")
+                .value("NAME"),
+            flag("hours", "submit: the job expires after this time, 24 to 168").value("N"),
+            flag("tag", "submit: a tag of the job").value("KEY=VALUE").repeats(),
+            flag("kms-key", "submit: KMS key to encrypt input and results with").value("ID"),
+            flag("invoke-model", "submit: each modelInput is a body of InvokeModel, in the model's own form"),
+            flag("force", "submit: fewer than 100 records, or more than 1 GB; fetch: replace files"),
+            flag("every", "wait: longest time between two looks [default: 60]").value("SECONDS"),
+            flag("out", "fetch: the results [default: the job's name with .jsonl]").value("FILE"),
+            flag("status", "list: only jobs with this status").value("STATUS"),
+            flag("after", "list: only jobs that were created after this day or time").value("TIME"),
+            flag("before", "list: only jobs that were created before this day or time").value("TIME"),
+            flag("json", "status, list: the API's own JSON, one line for each job"),
         ],
         needs: Needs::Calls,
         takes_rest: true,
@@ -631,7 +681,7 @@ impl Args {
     }
 
     /// The texts of a repeatable flag, in order.
-    #[cfg(feature = "gateway")]
+    #[cfg(any(feature = "bulk", feature = "gateway"))]
     pub(crate) fn texts(&self, long: &str) -> Result<Vec<&str>, Failure> {
         let texts =
             self.paths(long).map(|value| value.to_str().map(str::trim).filter(|text| !text.is_empty()));

@@ -5,6 +5,8 @@ use std::fmt::{self, Write as _};
 
 use pumice::context::Context;
 use pumice::conversation::ThinkingLevel;
+#[cfg(feature = "bulk")]
+use pumice::model_invocation_job::ModelInvocationJobStatus;
 use pumice::models::Directory;
 use pumice::operation::Operation;
 use pumice::settings::Settings;
@@ -73,6 +75,8 @@ fn values_of(flag: &Flag) -> Option<Values> {
         "LEVEL" => Values::Words(ThinkingLevel::NAMES.to_vec()),
         "WHEN" => Values::Words(vec!["auto", "always", "never"]),
         "TYPE" => Values::Words(vec!["search_document", "search_query", "classification", "clustering"]),
+        #[cfg(feature = "bulk")]
+        "STATUS" => Values::Words(ModelInvocationJobStatus::VALUES.to_vec()),
         "FORM" => Values::Words(vec!["text", "json"]),
         "KEY" => Values::Words(ORDERS.map(|(name, _)| name).to_vec()),
         "KIND" => Values::Words(vec!["text", "image"]),
@@ -83,6 +87,8 @@ fn values_of(flag: &Flag) -> Option<Values> {
 /// What may follow a command first.
 fn words_of(command: &str) -> Values {
     match command {
+        #[cfg(feature = "bulk")]
+        "batch" => Values::Words(crate::batch::COMMANDS.iter().map(|(name, _)| *name).collect()),
         "call" => Values::Words(Operation::ALL.iter().map(|one| one.name()).collect()),
         "completions" => Values::Words(vec!["bash", "zsh", "fish", "powershell"]),
         "config" => Values::Words(vec!["get", "set", "unset", "path", "show"]),

@@ -8,6 +8,8 @@ mod auth;
 #[allow(unsafe_code)]
 mod backtrace;
 #[cfg(feature = "bulk")]
+mod batch;
+#[cfg(feature = "bulk")]
 mod bulk;
 mod call;
 mod chat;
@@ -90,6 +92,8 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Command::Call => block_on(Box::pin(call::run(args, report))),
         #[cfg(feature = "bulk")]
         Command::Bulk => block_on(Box::pin(bulk::run(args, report))),
+        #[cfg(feature = "bulk")]
+        Command::Batch => block_on(Box::pin(batch::run(args, report))),
         #[cfg(feature = "gateway")]
         Command::Serve => block_on(Box::pin(serve::run(args, report))),
     }

@@ -22,7 +22,7 @@ use crate::{Error, ErrorKind, Result};
 /// {"recordId":"b","modelInput":{"modelId":"m","messages":[]}}
 /// {"recordId":"CALL0000001","prompt":"Hi again"}"#;
 /// let mut lines = JobLines::new(&file[..]);
-/// let first = lines.next_line()?.unwrap()?;
+/// let first = lines.next_line()?.unwrap().unwrap();
 /// assert_eq!(first.text, r#"{"recordId":"CALL0000001","modelInput":{"messages":[{"role":"user","content":[{"text":"Hi"}]}]}}
 /// "#);
 /// let (number, fault) = lines.next_line()?.unwrap().unwrap_err();
@@ -44,11 +44,13 @@ pub struct JobLines<R> {
 }
 
 /// A line as a job takes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct JobLine {
     /// The id of the record.
     pub record_id: String,
+    /// Its request.
+    pub model_input: Document,
     /// The line, with its line end.
     pub text: String,
 }
@@ -97,7 +99,8 @@ impl<R: BufRead> JobLines<R> {
             let id = Document::write(record_id.as_str())?;
             let line = format!(r#"{{"recordId":{},"modelInput":{}}}"#, id.text(), input.text());
             // In JSON, a line end is white space.
-            Ok(JobLine { record_id, text: line.replace(['\n', '\r'], "") + "\n" })
+            let text = line.replace(['\n', '\r'], "") + "\n";
+            Ok(JobLine { record_id, model_input: input, text })
         });
         Ok(Some(checked.map_err(|error| (number, error))))
     }

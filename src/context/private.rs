@@ -82,7 +82,7 @@ impl Context {
 
     /// Removes temporary files ([`name_beside`](Self::name_beside)) of this file that killed programs have left, except
     /// recent ones, which another program may still be writing.
-    fn clear_beside(&self, path: &Path) {
+    pub(super) fn clear_beside(&self, path: &Path) {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
         let beginning = format!(".{}.", name.to_string_lossy());
         let is_left = |entry: &fs::DirEntry| {

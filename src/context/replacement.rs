@@ -22,12 +22,20 @@ impl Context {
     /// replaced. Anything but a regular file is an error.
     pub fn replace_file(&self, path: &Path) -> io::Result<Replacement> {
         let path = file_behind(path)?;
+        self.clear_beside(&path);
         let beside = self.name_beside(&path)?;
-        Ok(Replacement { file: File::create_new(&beside)?, beside, path })
+        let file = File::options().read(true).write(true).create_new(true).open(&beside)?;
+        Ok(Replacement { file, beside, path })
     }
 }
 
 impl Replacement {
+    /// A file without a name in the place of this one, to read again what is written to it. It is gone when it is closed.
+    pub fn into_unnamed(self) -> io::Result<File> {
+        // Dropping `self` removes the name.
+        self.file.try_clone()
+    }
+
     /// Puts the file in its place, after it has been written to the disk.
     pub fn finish(mut self) -> io::Result<()> {
         self.file.sync_all()?;
@@ -58,6 +66,8 @@ impl Drop for Replacement {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Seek as _;
+
     use super::*;
 
     #[test]
@@ -75,5 +85,11 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(Context::real().replace_file(folder.path()).is_err());
+
+        let mut unnamed = Context::real().replace_file(&path).unwrap().into_unnamed().unwrap();
+        unnamed.write_all(b"kept").unwrap();
+        unnamed.rewind().unwrap();
+        assert_eq!(io::read_to_string(unnamed).unwrap(), "kept");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

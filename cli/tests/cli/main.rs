@@ -3,6 +3,8 @@
 mod asked;
 mod at_once;
 #[cfg(feature = "bulk")]
+mod batch;
+#[cfg(feature = "bulk")]
 mod bulk;
 mod cached_keys;
 mod call;

@@ -244,6 +244,9 @@ impl State {
             return Reply::xml_error(503, "SlowDown", "");
         }
         let place = (bucket.clone(), key.clone());
+        if request.header("if-none-match") == Some("*") && self.objects.contains_key(&place) {
+            return Reply::xml_error(412, "PreconditionFailed", "");
+        }
         let etag =
             |bytes: &[u8]| format!("\"{}\"", &hex(digest::digest(&digest::SHA256, bytes).as_ref())[..32]);
         match (method, query.get("uploadId"), query.get("partNumber")) {
