@@ -119,6 +119,10 @@ impl Gateway {
     async fn admitted(&self, route: Route, form: Form, head: Parts, body: Incoming) -> Response {
         match route {
             Route::Page => return page(),
+            // Before its body, which may never end.
+            Route::Bidirectional => {
+                return respond(form, &Failure::new(StatusCode::BAD_REQUEST, BIDIRECTIONAL), None);
+            }
             Route::Health => return self.health(),
             Route::Ready => return self.readiness(&head.headers).await,
             _ => {}
@@ -459,6 +463,8 @@ pub(crate) fn set_notes(headers: &mut HeaderMap, model: &str, notes: &[String]) 
     }
 }
 
+const BIDIRECTIONAL: &str = "InvokeModelWithBidirectionalStream needs HTTP/2, which the gateway does not speak: make this \
+                             call at Amazon Bedrock itself";
 const PAGE: &str = include_str!("page.html");
 /// Nothing from elsewhere, and no other script or style than the page's own, which are named by their hashes.
 const POLICY: &str = concat!(

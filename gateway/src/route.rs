@@ -16,6 +16,8 @@ pub(crate) enum Route {
     Status,
     /// A request of one of Bedrock's two services.
     Native(Service),
+    /// The one operation of theirs that needs HTTP/2.
+    Bidirectional,
     ChatCompletions,
     Responses,
     Messages,
@@ -66,6 +68,9 @@ impl Route {
             return get(Self::Model(id.to_owned()));
         }
         let first = path.split('/').nth(1).unwrap_or_default();
+        if first == "model" && path.ends_with("/invoke-with-bidirectional-stream") {
+            return Self::Bidirectional;
+        }
         if RUNTIME.contains(&first) {
             return Self::Native(Service::Runtime);
         }
@@ -79,7 +84,7 @@ impl Route {
 
     pub(crate) fn form(&self, path: &str) -> Form {
         match self {
-            Self::Native(_) => Form::Native,
+            Self::Native(_) | Self::Bidirectional => Form::Native,
             Self::Messages | Self::CountTokens => Form::Anthropic,
             _ if path.starts_with("/anthropic/") || path.contains("/messages") => Form::Anthropic,
             _ => Form::OpenAi,
@@ -158,6 +163,11 @@ mod tests {
             ("POST", "/model/us.amazon.nova-lite-v1%3A0/converse-stream", Route::Native(Runtime)),
             ("POST", "/guardrail/g/version/1/apply", Route::Native(Runtime)),
             ("GET", "/async-invoke", Route::Native(Runtime)),
+            (
+                "POST",
+                "/model/amazon.nova-sonic-v1%3A0/invoke-with-bidirectional-stream",
+                Route::Bidirectional,
+            ),
             ("GET", "/inference-profiles", Route::Native(Control)),
             ("GET", "/foundation-models/m", Route::Native(Control)),
             ("POST", "/model-invocation-job", Route::Native(Control)),
@@ -174,6 +184,8 @@ mod tests {
             ("GET", "/v1/chat/completions", Route::WrongMethod("POST")),
             ("POST", "/v1/models", Route::WrongMethod("GET")),
             ("POST", "/v1/images/generations", Route::Unknown),
+            // Of another service, bedrock-agent-runtime.
+            ("POST", "/rerank", Route::Unknown),
             ("GET", "/etc/passwd", Route::Unknown),
         ] {
             assert_eq!(Route::of(method, path), route, "{method} {path}");

@@ -6,6 +6,7 @@ A loopback Bedrock responds with thoughts, where they are asked for, and the cal
 the tool comes, with a text, which the agent must print. Agents that are not installed are skipped, and said.
 """
 
+import json
 import os
 import pathlib
 import signal
@@ -57,8 +58,9 @@ def run(command, folder, env):
         process.wait()
 
 
-def agent(name, program, arguments, set_up, signatures, operation, model=CLAUDE):
-    """Checks one agent. `set_up` writes its settings into a folder and returns its environment."""
+def agent(name, program, arguments, set_up, operation, named=CLAUDE, called=CLAUDE, signatures=True):
+    """Checks one agent. `set_up` writes its settings into a folder and returns its environment, as `docs/gateway.md`
+    says. `signatures` is whether it sends thoughts back."""
     if not program.exists():
         print(f"skipped: {name} is not installed")
         return
@@ -66,7 +68,7 @@ def agent(name, program, arguments, set_up, signatures, operation, model=CLAUDE)
     with tempfile.TemporaryDirectory() as folder, Bedrock(answer) as bedrock:
         with Gateway.before(PROGRAM, bedrock) as gateway:
             folder = pathlib.Path(folder)
-            env = set_up(folder, gateway.url, model)
+            env = set_up(folder, gateway.url, named)
             printed, noise = run([str(program), *arguments], folder, env)
         asked = [turn for turn in bedrock.turns if turn.tools]
         heard = [turn for turn in asked if turn.results]
@@ -77,16 +79,17 @@ def agent(name, program, arguments, set_up, signatures, operation, model=CLAUDE)
             return True
 
         took = time.monotonic() - began
+        def calls():
+            return equal({(turn.operation, turn.model) for turn in asked}, {(operation, called)})
+
+        def sends():
+            assert heard, "expected a request with the result of the tool"
+            assert RESULT in heard[-1].results[-1], heard[-1].results
+            return equal(heard[-1].signatures, [SIGNATURE] if signatures else [])
+
         check(f"{name}: prints the last text, after {took:.0f} s", prints)
-        if heard:
-            check(f"{name}: sends back what the tool said", lambda: RESULT in heard[-1].results[-1] or heard[-1].results)
-        else:
-            check(f"{name}: sends back what the tool said", lambda: False)
-        check(f"{name}: calls {operation} of {model}", lambda: equal({(t.operation, t.model) for t in asked}, {(operation, model)}))
-        if signatures:
-            check(f"{name}: thoughts go back with their signature", lambda: equal(heard[-1].signatures, [SIGNATURE]))
-        if os.environ.get("SHOW_TURNS"):
-            print(log)
+        check(f"{name}: calls {operation} of {called}", calls)
+        check(f"{name}: sends back what the tool said{' and the signed thoughts' * signatures}", sends)
 
 
 QUIET = {
@@ -96,13 +99,17 @@ QUIET = {
 
 
 def claude_by_messages(_, url, model):
-    return {**QUIET, "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": KEY, "ANTHROPIC_MODEL": model}
+    return {**QUIET, "ANTHROPIC_BASE_URL": url, "ANTHROPIC_AUTH_TOKEN": KEY, "ANTHROPIC_MODEL": model}
 
 
 def claude_by_bedrock(_, url, model):
-    bedrock = {"CLAUDE_CODE_USE_BEDROCK": "1", "AWS_REGION": "us-east-1", "ANTHROPIC_MODEL": model}
+    bedrock = {"CLAUDE_CODE_USE_BEDROCK": "1", "AWS_REGION": "us-east-1", "AWS_BEARER_TOKEN_BEDROCK": KEY}
+    return {**QUIET, **bedrock, "ANTHROPIC_BEDROCK_BASE_URL": url, "ANTHROPIC_MODEL": model}
+
+
+def claude_signing(_, url, model):
     keys = {"AWS_ACCESS_KEY_ID": "pumice", "AWS_SECRET_ACCESS_KEY": KEY}
-    return {**QUIET, **bedrock, **keys, "ANTHROPIC_BEDROCK_BASE_URL": url}
+    return {**claude_by_bedrock(_, url, model), "AWS_BEARER_TOKEN_BEDROCK": "", **keys}
 
 
 def codex(folder, url, model):
@@ -111,6 +118,8 @@ def codex(folder, url, model):
     (home / "config.toml").write_text(f'''
 model = "{model}"
 model_provider = "pumice"
+model_reasoning_effort = "medium"
+model_supports_reasoning_summaries = true
 
 [model_providers.pumice]
 name = "pumice"
@@ -122,21 +131,24 @@ wire_api = "responses"
 
 
 def opencode(folder, url, model):
-    options = f'"options": {{ "baseURL": "{url}/v1", "apiKey": "{KEY}" }}'
-    provider = f'"npm": "@ai-sdk/openai-compatible", {options}, "models": {{ "{model}": {{}} }}'
-    settings = f'{{ "provider": {{ "pumice": {{ {provider} }} }}, "model": "pumice/{model}" }}'
-    (folder / "opencode.json").write_text(settings)
+    options = {"baseURL": f"{url}/v1", "apiKey": KEY}
+    provider = {"npm": "@ai-sdk/openai-compatible", "options": options, "models": {model: {}}}
+    settings = {"provider": {"pumice": provider}, "model": f"pumice/{model}"}
+    (folder / "opencode.json").write_text(json.dumps(settings))
     return {"OPENCODE_CONFIG": str(folder / "opencode.json"), "OPENCODE_DISABLE_AUTOUPDATE": "1"}
 
 
-claude = MODULES / ".bin/claude"
-said = ["-p", PROMPT, "--allowedTools", "Bash"]
-agent("Claude Code, Messages", claude, said, claude_by_messages, True, "invoke-with-response-stream")
-agent("Claude Code, Messages translated", claude, said, claude_by_messages, False, "converse-stream", "us.amazon.nova-premier-v1:0")
-agent("Claude Code, Bedrock", claude, said, claude_by_bedrock, True, "invoke-with-response-stream")
-said = ["exec", "--skip-git-repo-check", "--sandbox", "danger-full-access", PROMPT]
-agent("Codex", MODULES / ".bin/codex", said, codex, False, "converse-stream")
-agent("Codex, a model of OpenAI's", MODULES / ".bin/codex", said, codex, False, "converse-stream", "openai.gpt-oss-120b-1:0")
-agent("opencode", MODULES / ".bin/opencode", ["run", PROMPT], opencode, False, "converse-stream")
+NOVA, GPT = "us.amazon.nova-premier-v1:0", "openai.gpt-oss-120b-1:0"
+INVOKE, CONVERSE = "invoke-with-response-stream", "converse-stream"
+claude, said = MODULES / ".bin/claude", ["-p", PROMPT, "--allowedTools", "Bash"]
+# Claude Code sends thoughts back if the response names the model as the request did.
+agent("Claude Code, Messages", claude, said, claude_by_messages, INVOKE, named="claude-sonnet-4-5-20250929")
+agent("Claude Code, Messages, Nova", claude, said, claude_by_messages, CONVERSE, NOVA, NOVA, signatures=False)
+agent("Claude Code, Bedrock", claude, said, claude_by_bedrock, INVOKE, signatures=False)
+agent("Claude Code, Bedrock, signing", claude, said, claude_signing, INVOKE, signatures=False)
+program, said = MODULES / ".bin/codex", ["exec", "--skip-git-repo-check", "--sandbox", "danger-full-access", PROMPT]
+agent("Codex", program, said, codex, CONVERSE)
+agent("Codex, gpt-oss", program, said, codex, CONVERSE, GPT, GPT, signatures=False)
+agent("opencode", MODULES / ".bin/opencode", ["run", PROMPT], opencode, CONVERSE, signatures=False)
 print(f"{loopback.passed} passed, {loopback.failed} failed")
 sys.exit(1 if loopback.failed else 0)

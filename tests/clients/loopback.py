@@ -6,6 +6,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import struct
 import subprocess
 import threading
@@ -182,7 +183,8 @@ def of_converse_stream(blocks):
 
 
 def of_messages(blocks, model):
-    """A response of InvokeModel for a Claude."""
+    """A response of InvokeModel for a Claude, which names the model as Anthropic does."""
+    model = re.sub(r"-v\d+(:\d+)?$", "", model.split("anthropic.")[-1])
     content = []
     for kind, *rest in blocks:
         if kind == "thinking":
@@ -217,6 +219,35 @@ def of_messages_stream(blocks, model):
     metrics = {"inputTokenCount": 11, "outputTokenCount": 7, "invocationLatency": 5, "firstByteLatency": 3}
     events.append({"type": "message_stop", "amazon-bedrock-invocationMetrics": metrics})
     return [frame("chunk", {"bytes": base64.b64encode(json.dumps(event, separators=(",", ":")).encode()).decode()}) for event in events]
+
+
+MODELS = {"amazon.nova-lite-v1:0": "ON_DEMAND", "anthropic.claude-sonnet-4-5-20250929-v1:0": "INFERENCE_PROFILE"}
+ARN = "arn:aws:bedrock:us-east-1:"
+PROFILE = {
+    "inferenceProfileName": "US Claude Sonnet 4.5",
+    "createdAt": "2025-09-29T00:00:00Z",
+    "updatedAt": "2025-09-29T00:00:00Z",
+    "inferenceProfileArn": f"{ARN}123456789012:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "inferenceProfileId": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "models": [{"modelArn": f"{ARN}:foundation-model/anthropic.claude-sonnet-4-5-20250929-v1:0"}],
+    "status": "ACTIVE",
+    "type": "SYSTEM_DEFINED",
+}
+
+
+def listed(id, inference_type):
+    """A model, as ListFoundationModels has it."""
+    return {
+        "modelArn": f"{ARN}:foundation-model/{id}",
+        "modelId": id,
+        "modelName": id.split(".")[1],
+        "providerName": id.split(".")[0].title(),
+        "inputModalities": ["TEXT", "IMAGE"],
+        "outputModalities": ["TEXT"],
+        "responseStreamingSupported": True,
+        "inferenceTypesSupported": [inference_type],
+        "modelLifecycle": {"status": "ACTIVE"},
+    }
 
 
 class Bedrock:
@@ -255,21 +286,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.bedrock.requests.append((self.path, None))
-        model = {
-            "modelArn": "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0",
-            "modelId": "amazon.nova-lite-v1:0",
-            "modelName": "Nova Lite",
-            "providerName": "Amazon",
-            "inputModalities": ["TEXT", "IMAGE"],
-            "outputModalities": ["TEXT"],
-            "responseStreamingSupported": True,
-            "inferenceTypesSupported": ["ON_DEMAND"],
-            "modelLifecycle": {"status": "ACTIVE"},
-        }
         if self.path.startswith("/foundation-models"):
-            self.whole({"modelSummaries": [model]})
+            self.whole({"modelSummaries": [listed(id, by) for id, by in MODELS.items()]})
         elif self.path.startswith("/inference-profiles"):
-            self.whole({"inferenceProfileSummaries": []})
+            self.whole({"inferenceProfileSummaries": [PROFILE]})
         else:
             self.whole({"message": "no such path"}, 404, x_amzn_errortype="ResourceNotFoundException")
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 use support::server::{self, Answer, Server};
 
-use crate::setup::Gate;
+use crate::setup::{Gate, Reply};
 
 #[test]
 fn a_stream_passes_byte_for_byte_and_its_request_is_signed_anew() {
@@ -92,6 +92,23 @@ fn every_path_of_the_two_services_passes() {
         let sent = server.requests().pop().unwrap();
         assert_eq!(sent.line, format!("{method} {path} HTTP/1.1"));
     }
+}
+
+#[test]
+fn a_bidirectional_stream_is_refused_before_its_body_and_says_why() {
+    let server = Server::start([Answer::whole(200, "{}")]);
+    let gate = Gate::before(&server.url);
+    let mut stream = gate.connect();
+    let head = format!(
+        "POST /model/amazon.nova-sonic-v1%3A0/invoke-with-bidirectional-stream HTTP/1.1\r\nhost: {}\r\n\
+         transfer-encoding: chunked\r\n\r\n",
+        gate.address
+    );
+    std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+    let reply = Reply::read(&mut std::io::BufReader::new(stream), "POST");
+    assert_eq!((reply.status, reply.header("x-amzn-errortype")), (400, Some("ValidationException")));
+    assert!(reply.text().contains("needs HTTP/2"), "{}", reply.text());
+    assert!(server.requests().is_empty());
 }
 
 #[test]
