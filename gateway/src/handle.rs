@@ -469,7 +469,7 @@ const PAGE: &str = include_str!("page.html");
 /// Nothing from elsewhere, and no other script or style than the page's own, which are named by their hashes.
 const POLICY: &str = concat!(
     "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; ",
-    "frame-ancestors 'none'; style-src 'sha256-bUjbGd8v/Y+6WzxDwvW+9eF5xM1+3fMTEaz3uQSQgvQ='; script-src 'sha256-S0YhZExKfboGvDJ7bfoiD9pVUSN7mnkC8P0nb3YMRVI='"
+    "frame-ancestors 'none'; style-src 'sha256-9iL0QCA0pG5tELm/MYgPJl8a18A/QFUu44atOOqQatc='; script-src 'sha256-FNRVp3RgkKv2Bzeyukv4AxLoLbwYpBEX8oN/SrsXTVw='"
 );
 const EXPOSED: &str =
     "request-id, x-request-id, x-amzn-requestid, x-pumice-model, x-pumice-note, retry-after";
