@@ -34,11 +34,8 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         // An invalid region or endpoint does not hide the credentials.
         Err(error) => (output.wait_for(client.search_credentials()).await?, Err(error)),
     };
-    if let Some(doubt) = search.result.as_ref().ok().and_then(Resolved::doubt) {
-        report.warning(hint::text(&doubt));
-    }
     if let Ok(found) = &search.result {
-        for remark in remarks(&found.credentials) {
+        for remark in remarks(found) {
             report.warning(remark);
         }
     }
@@ -64,44 +61,32 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
 }
 
 /// Why the service will not accept credentials, as far as that can be seen.
-pub(crate) fn remarks(credentials: &Credentials) -> Vec<&'static str> {
-    let (id, secrets) = match credentials {
-        Credentials::Bearer(token) => ("", vec![token.token()]),
-        Credentials::Keys(keys) => {
-            (keys.access_key_id(), vec![keys.secret_access_key(), keys.session_token().unwrap_or_default()])
+pub(crate) fn remarks(found: &Resolved) -> Vec<String> {
+    let misplaced = match &found.credentials {
+        Credentials::Bearer(token) if ["AKIA", "ASIA"].iter().any(|id| token.token().starts_with(id)) => {
+            Some("the API key is an access key id, which belongs in AWS_ACCESS_KEY_ID")
         }
-        _ => return Vec::new(),
+        credentials if credentials.access_key_id().is_some() && access_key_id(credentials).is_none() => {
+            Some("the access key id is a Bedrock API key, which belongs in AWS_BEARER_TOKEN_BEDROCK")
+        }
+        _ => None,
     };
-    let is_quoted = |text: &str| text.starts_with(QUOTES) || text.ends_with(QUOTES);
-    let bare = id.trim_matches(QUOTES);
-    let begins = |text: &str, with: &[&str]| with.iter().any(|with| text.starts_with(with));
-    let has_session = secrets.get(1).is_some_and(|token| !token.is_empty());
-    let found = [
-        (is_quoted(id), "the access key id is in quotes, which count as a part of it: remove them"),
-        (
-            secrets.iter().any(|secret| is_quoted(secret)),
-            "a secret or a token is in quotes, which count as a part of it: remove them",
-        ),
-        (
-            begins(bare, &API_KEYS),
-            "the access key id is a Bedrock API key, which belongs in AWS_BEARER_TOKEN_BEDROCK",
-        ),
-        (
-            id.is_empty() && secrets.iter().any(|token| begins(token, &["AKIA", "ASIA"])),
-            "the API key is an access key id, which belongs in AWS_ACCESS_KEY_ID",
-        ),
-        (
-            begins(bare, &["ASIA"]) && !has_session,
-            "the access key id is of temporary keys, and there is no session token (AWS_SESSION_TOKEN, in a profile \
-             aws_session_token)",
-        ),
-        (
-            begins(bare, &["AKIA"]) && has_session,
-            "the access key id is of permanent keys, which have no session token: remove AWS_SESSION_TOKEN, in a profile \
-             aws_session_token",
-        ),
-    ];
-    found.into_iter().filter_map(|(applies, remark)| applies.then_some(remark)).collect()
+    let doubt = found.doubt().map(|doubt| hint::text(&doubt));
+    doubt.into_iter().chain(misplaced.map(str::to_owned)).collect()
+}
+
+/// What `AWS_BEARER_TOKEN_BEDROCK` comes before, if that is used: it may have been forgotten in the environment.
+fn hidden(search: &Search) -> Vec<String> {
+    let is_used = search.result.as_ref().is_ok_and(|found| found.source.ends_with(BEARER_VARIABLE));
+    let context = Context::real();
+    let name = context.profile_name(None);
+    let profiles = context.profiles().ok();
+    let profile =
+        profiles.filter(|profiles| profiles.profile(&name).is_some()).map(|_| format!("profile {name}"));
+    let is_set = |variable: &&str| is_used && context.env(variable).is_some();
+    let variables =
+        HIDDEN.iter().filter(|(variable, _)| is_set(variable)).map(|(_, source)| (*source).to_owned());
+    variables.chain(profile.filter(|_| is_used)).collect()
 }
 
 /// The access key id, unless an API key is in its place, which is a secret.
@@ -119,6 +104,10 @@ struct Target {
 fn in_json(search: &Search, target: Option<&Target>) -> Value {
     let credentials = search.result.as_ref().ok().map(|found| &found.credentials);
     let from = credentials_from(search);
+    let attempt = |source: &str, outcome: &str, reason: &str| json!({ "source": source, "outcome": outcome, "reason": reason });
+    let tried = search.attempts.iter().map(|tried| attempt(&tried.source, outcome(tried), &tried.reason));
+    let hidden = hidden(search);
+    let tried = tried.chain(hidden.iter().map(|source| attempt(source, SKIPPED, NOT_ASKED)));
     json!({
         "source": from.map(|(source, _)| source),
         "link": from.map(|(_, link)| link),
@@ -130,12 +119,8 @@ fn in_json(search: &Search, target: Option<&Target>) -> Value {
         "regionSource": target.map(region_source),
         "endpoint": target.map(|target| target.runtime.shown_url()),
         "controlEndpoint": target.map(|target| target.control.shown_url()),
-        "tried": search.attempts.iter().map(attempt_in_json).collect::<Vec<_>>(),
+        "tried": tried.collect::<Vec<_>>(),
     })
-}
-
-fn attempt_in_json(attempt: &Attempt) -> Value {
-    json!({ "source": attempt.source, "outcome": outcome(attempt), "reason": attempt.reason })
 }
 
 fn in_text(search: &Search, target: Option<&Target>) -> String {
@@ -144,14 +129,20 @@ fn in_text(search: &Search, target: Option<&Target>) -> String {
         let found = search.result.as_ref().ok();
         let kind = found.map_or(SIGV4, |found| kind(&found.credentials));
         lines.push(("credentials", format!("{link} ({kind})")));
-        lines.push(("source", source.to_owned()));
+        // Said already, for an environment variable.
+        if !source.ends_with(link) {
+            lines.push(("source", source.to_owned()));
+        }
     }
     if let Ok(found) = &search.result {
         if let Some(id) = access_key_id(&found.credentials) {
             lines.push(("access key id", id.to_owned()));
         }
         let expires = found.credentials.expires().and_then(rfc3339);
-        lines.push(("expires", expires.unwrap_or_else(|| "unknown".into())));
+        let is_static =
+            matches!(&found.credentials, Credentials::Keys(keys) if keys.session_token().is_none());
+        let unknown = if is_static { "never (static keys)" } else { "unknown" };
+        lines.push(("expires", expires.unwrap_or_else(|| unknown.to_owned())));
     }
     if let Some(target) = target {
         lines.push(("region", format!("{} ({})", target.region.name(), region_source(target))));
@@ -162,9 +153,13 @@ fn in_text(search: &Search, target: Option<&Target>) -> String {
     let mut text = lines.collect::<Vec<_>>().concat();
     text.push_str("sources:\n");
     for attempt in &search.attempts {
-        // Writing to a string cannot fail.
         let (source, reason) = (one_line(&attempt.source), one_line(&attempt.reason));
-        let _ = writeln!(text, "  {:<8}{source}: {reason}", outcome(attempt));
+        let named = if reason.starts_with(&*source) { String::new() } else { format!("{source}: ") };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {:<8}{named}{reason}", outcome(attempt));
+    }
+    for source in hidden(search) {
+        let _ = writeln!(text, "  {SKIPPED:<8}{}: {NOT_ASKED}", one_line(&source));
     }
     text
 }
@@ -188,7 +183,7 @@ fn outcome(attempt: &Attempt) -> &'static str {
     match attempt.outcome {
         AttemptOutcome::Used => "used",
         AttemptOutcome::Failed => "failed",
-        _ => "skipped",
+        _ => SKIPPED,
     }
 }
 
@@ -201,5 +196,14 @@ fn region_source(target: &Target) -> String {
 
 /// How a Bedrock API key begins.
 const API_KEYS: [&str; 2] = ["ABSK", "bedrock-api-key-"];
-const QUOTES: [char; 2] = ['"', '\''];
+const BEARER_VARIABLE: &str = "AWS_BEARER_TOKEN_BEDROCK";
+/// Variables that configure other sources, and their names.
+const HIDDEN: [(&str, &str); 4] = [
+    ("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY"),
+    ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "container"),
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "container"),
+];
+const SKIPPED: &str = "skipped";
+const NOT_ASKED: &str = "not asked: AWS_BEARER_TOKEN_BEDROCK comes before it";
 const SIGV4: &str = "sigv4";

@@ -26,7 +26,7 @@ use crate::args::Args;
 use crate::auth::{access_key_id, remarks};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, Report, one_line};
-use crate::session::with_flags;
+use crate::session::{base, with_flags};
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     // size: all checks together are waited for, since `wait_for` is compiled for each type of work.
@@ -34,8 +34,9 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
 }
 
 async fn examine(args: &Args, report: &Report) -> Result<(), Failure> {
+    let variable = Context::real().env("PUMICE_MODEL");
     let model = match args.rest.as_slice() {
-        [] => None,
+        [] => variable.as_deref(),
         [model] => Some(model.to_str().ok_or_else(|| Failure::usage("expected a MODEL in UTF-8"))?),
         _ => return Err(Failure::usage("expected at most one MODEL").hint("run pumice doctor --help")),
     };
@@ -44,7 +45,7 @@ async fn examine(args: &Args, report: &Report) -> Result<(), Failure> {
     }
     let mut findings = Findings::new(args.has("json"));
     let settings = settings(args, &mut findings);
-    let config = with_flags(Config::new(), args, &settings)?;
+    let config = with_flags(base(), args, &settings)?;
     let mut config =
         config.watch(report.watcher()).connect_timeout(CONNECT).retry(Retry::standard().max_attempts(2));
     if !args.has("timeout") {
@@ -53,6 +54,13 @@ async fn examine(args: &Args, report: &Report) -> Result<(), Failure> {
     let client =
         Client::new(settings.under(config, model.and_then(|model| settings.model_id(model).ok()).as_deref()));
     aws_files(args.text("profile")?, &mut findings);
+    // Where the service cannot be asked of the model.
+    let unasked = |mut findings: Findings| {
+        if let Some(model) = model {
+            model::unasked(&settings, model, &mut findings);
+        }
+        findings.end()
+    };
 
     let identity = match client.identify().await {
         Ok(identity) => {
@@ -64,7 +72,7 @@ async fn examine(args: &Args, report: &Report) -> Result<(), Failure> {
             let search = client.search_credentials().await;
             credentials(&client, &search, None, &mut findings).await;
             findings.failed("region", &error);
-            return findings.end();
+            return unasked(findings);
         }
     };
     let region = identity.region.name();
@@ -81,7 +89,7 @@ async fn examine(args: &Args, report: &Report) -> Result<(), Failure> {
     let url = identity.runtime.url();
     let proxied = proxy(&client, url, &mut findings);
     if !proxied && !name_lookup(url, &mut findings).await {
-        return findings.end();
+        return unasked(findings);
     }
     let reached = match client.reach(url).await {
         Ok(reached) => reached,
@@ -94,13 +102,13 @@ async fn examine(args: &Args, report: &Report) -> Result<(), Failure> {
             let failure = Failure::from(&unreached.error);
             let said = format!("{}{}", failure.text_without_hint(), issued.unwrap_or_default());
             findings.fail(name, failure.exit, said, failure.hint);
-            return findings.end();
+            return unasked(findings);
         }
     };
     connection(&reached, is_amazons, region, &mut findings);
 
     if identity.search.result.is_err() {
-        return findings.end();
+        return unasked(findings);
     }
     let doubt = if args.has("probe") { Status::Warn } else { Status::Fail };
     let inventory = rights(&client, doubt, &mut findings).await;
@@ -149,6 +157,7 @@ impl Findings {
     fn add(&mut self, name: &'static str, status: Status, detail: String, hint: Option<String>) {
         // That the next step is this command says nothing here.
         let hint = hint.map(|hint| hint.split("; pumice doctor ").next().unwrap_or_default().to_owned());
+        let hint = hint.map(crate::hint::without_replay);
         // The message of a search for credentials is a list.
         let detail = if detail.contains('\n') { detail.replace("\n  ", "; ") } else { detail };
         match &mut self.checks {
@@ -286,8 +295,7 @@ async fn credentials(client: &Client, search: &Search, region: Option<&str>, fin
     let source = if found.source.ends_with(&*found.link) { "" } else { found.source };
     let source = if source.is_empty() { String::new() } else { format!(" ({source})") };
     let detail = format!("{}{source}: {kind}, {end}", found.link);
-    let doubt = found.doubt().map(|doubt| crate::hint::text(&doubt));
-    let doubt = doubt.or_else(|| remarks(&found.credentials).first().map(|&remark| remark.to_owned()));
+    let doubt = Some(remarks(found).join("; ")).filter(|remarks| !remarks.is_empty());
     findings.add("credentials", if doubt.is_some() { Status::Warn } else { Status::Ok }, detail, doubt);
     let keys = match &found.credentials {
         Credentials::Keys(keys) => keys,

@@ -9,7 +9,7 @@ pub(crate) fn text(hint: &Hint) -> String {
             "; pumice auth shows what is used"
         }
         Hint::CopyCredentials => "; pumice auth shows where it comes from",
-        Hint::SetCredentials { .. } => "; --replay FILE needs no credentials",
+        Hint::SetCredentials { .. } => REPLAY,
         Hint::SetProfile { known } if !known.is_empty() => "; with --profile or in AWS_PROFILE",
         Hint::CheckNetwork | Hint::CheckEndpoint | Hint::CheckAuthority => {
             "; pumice doctor shows how far a call gets"
@@ -66,6 +66,13 @@ pub(crate) fn text(hint: &Hint) -> String {
         _ => format!("{hint}{after}"),
     }
 }
+
+/// A hint for a command that has no `--replay`.
+pub(crate) fn without_replay(hint: String) -> String {
+    hint.strip_suffix(REPLAY).map(str::to_owned).unwrap_or(hint)
+}
+
+const REPLAY: &str = "; --replay FILE needs no credentials";
 
 #[cfg(test)]
 mod tests {

@@ -54,7 +54,10 @@ fn main() -> ExitCode {
             Some(explained) if explained.command == Command::Stream => stream::as_event(failure),
             _ => failure,
         });
-    let result = parsed.and_then(|args| run(&args, &report));
+    let result = parsed.and_then(|args| {
+        check_output(&args)?;
+        run(&args, &report)
+    });
     match result {
         Ok(()) => {
             if output::is_lost() {
@@ -62,7 +65,10 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Err(failure) => {
+        Err(mut failure) => {
+            if args::flags_of(explained).all(|flag| flag.long != "replay") {
+                failure.hint = failure.hint.map(hint::without_replay);
+            }
             report.failure(&failure);
             // Whoever types the program's name alone wants to know what it can do.
             if std::env::args_os().len() < 2 {
@@ -71,6 +77,17 @@ fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// Checks that the response of a model goes anywhere, before it is paid for.
+fn check_output(args: &Args) -> Result<(), Failure> {
+    let calls = matches!(args.command, Command::Chat | Command::Stream | Command::Converse | Command::Call);
+    let is_kept = ["save", "continue", "session", "list", "record"].iter().any(|flag| args.has(flag));
+    if calls && !is_kept && output::is_lost() {
+        return Err(Failure::usage("standard output is closed or /dev/null: the response would be lost")
+            .hint("write it to a file or a pipe; a shell's > /dev/null discards it"));
+    }
+    Ok(())
 }
 
 fn run(args: &Args, report: &Report) -> Result<(), Failure> {

@@ -49,7 +49,7 @@ macro_rules! operations {
 
 operations! {
     /// A conversation with a model, with one response.
-    Converse Runtime Post "/model/{modelId}/converse" Json Json "output,stopReason,usage,metrics";
+    Converse Runtime Post "/model/{modelId}/converse" Json Json "output,stopReason,usage";
     /// A conversation with a model; the response is a stream of events.
     ConverseStream Runtime Post "/model/{modelId}/converse-stream" Json Stream "messageStop";
     /// A model called in its own format, with one response.

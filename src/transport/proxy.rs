@@ -154,6 +154,11 @@ impl Proxy {
         }
     }
 
+    /// Whether its URL names a user.
+    pub(super) fn has_user(&self) -> bool {
+        self.url().is_ok_and(|url| !url.username().is_empty())
+    }
+
     /// The proxy's address and name, for messages.
     pub(super) fn shown(&self) -> String {
         let url = self.url().ok();

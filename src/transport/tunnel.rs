@@ -128,8 +128,13 @@ pub(super) async fn refused(head: &Parts, mut body: Body, proxy: &Proxy, server:
     let (kind, hint) = match head.status {
         StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::UNAUTHORIZED => (
             ErrorKind::AccessDenied,
-            "check the user and the password in the proxy's URL: http://USER:PASSWORD@HOST:PORT, with special \
-             characters percent-encoded (# as %23, @ as %40)",
+            if proxy.has_user() {
+                "check the user and the password in the proxy's URL: http://USER:PASSWORD@HOST:PORT, with special \
+                 characters percent-encoded (# as %23, @ as %40)"
+            } else {
+                "the proxy asks for a user and a password: put them into its URL: http://USER:PASSWORD@HOST:PORT, with \
+                 special characters percent-encoded (# as %23, @ as %40)"
+            },
         ),
         StatusCode::FORBIDDEN => (
             ErrorKind::AccessDenied,

@@ -47,17 +47,7 @@ impl Asked<'_> {
                 findings.ok("model", "an ARN, which is in no list of models".into());
             }
             (Some(candidates), None) => self.unlisted(&id, &base, &known, candidates, findings),
-            (None, None) => {
-                let detail =
-                    known.name.as_ref().map(|name| format!("{name}, by the catalog of this program"));
-                let detail = detail.unwrap_or_else(|| "not in the catalog of this program".into());
-                findings.add(
-                    "model",
-                    Status::Warn,
-                    format!("{detail}; the region's list is not known"),
-                    None,
-                );
-            }
+            (None, None) => by_catalog(&id, &known, findings),
         }
         if !base.starts_with("arn:") && (candidates.is_none() || found.is_some()) {
             self.access(&base, findings).await;
@@ -266,6 +256,22 @@ impl Asked<'_> {
         let usage = message.as_ref().and_then(|message| message.usage.as_ref());
         findings.ok("probe", fitted(summarize(id.to_owned(), usage, Some((first, started.elapsed()))), None));
     }
+}
+
+/// A model of which the service cannot be asked.
+pub(super) fn unasked(settings: &Settings, named: &str, findings: &mut Findings) {
+    match settings.model_id(named) {
+        Ok(id) => by_catalog(&id, &ModelInfo::known(&id), findings),
+        Err(error) => findings.failed("model", &error),
+    }
+}
+
+fn by_catalog(id: &str, known: &ModelInfo, findings: &mut Findings) {
+    let detail = match &known.name {
+        Some(name) => format!("{id} is {name}, by the catalog of this program"),
+        None => format!("{id} is not in the catalog of this program"),
+    };
+    findings.add("model", Status::Warn, format!("{detail}; the region's list is not known"), None);
 }
 
 /// What is listed under this id or ARN.

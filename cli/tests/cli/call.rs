@@ -48,6 +48,18 @@ fn a_json_response_is_printed_unchanged_on_one_line() {
     assert_eq!(sent.json(), json!({"input": {"invokeModel": {"body": "e30="}}, "new": 1}));
 }
 
+/// Gateways and doubles leave out what only the service can know.
+#[test]
+fn a_response_without_metrics_is_whole() {
+    let body = r#"{"output":{"message":{"role":"assistant","content":[{"text":"Hi"}]}},"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":1,"totalTokens":2}}"#;
+    let server = Server::start([Answer::whole(200, body)]);
+    assert_eq!(answer(&["Converse"], &json!({"modelId": "m"}), &server), format!("{body}\n"));
+    // What is no response of this operation still is none.
+    let server = Server::start([Answer::whole(200, r#"{"message":"all is well"}"#)]);
+    let output = call(&["Converse"], r#"{"modelId":"m"}"#, &server);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
 #[test]
 fn a_list_that_is_no_list_is_damaged() {
     for (operation, member) in

@@ -217,24 +217,25 @@ fn auth_remarks_on_keys_that_cannot_be_right() {
         stderr
     };
     for (env, expected) in [
-        (&[("AWS_ACCESS_KEY_ID", "\"AKIAX\"")][..], "the access key id is in quotes"),
-        (&[("AWS_ACCESS_KEY_ID", "'AKIAX'")], "the access key id is in quotes"),
+        (&[("AWS_ACCESS_KEY_ID", "\"AKIAX\"")][..], "remove the quotation marks"),
+        (&[("AWS_ACCESS_KEY_ID", "'AKIAX'")], "remove the quotation marks"),
         (
             &[("AWS_ACCESS_KEY_ID", "AKIAX"), ("AWS_SECRET_ACCESS_KEY", "\"sekret\"")],
-            "a secret or a token is in quotes",
+            "remove the quotation marks",
         ),
-        (&[("AWS_ACCESS_KEY_ID", "ASIAX")], "there is no session token"),
+        (&[("AWS_ACCESS_KEY_ID", "ASIAX")], "set AWS_SESSION_TOKEN"),
         (
             &[("AWS_ACCESS_KEY_ID", "ASIAX"), ("AWS_SESSION_TOKEN", "\"sekret\"")],
-            "a secret or a token is in quotes",
+            "remove the quotation marks",
         ),
-        (&[("AWS_ACCESS_KEY_ID", "AKIAX"), ("AWS_SESSION_TOKEN", "sekret")], "remove AWS_SESSION_TOKEN"),
+        (&[("AWS_ACCESS_KEY_ID", "AKIAX"), ("AWS_SESSION_TOKEN", "sekret")], "unset AWS_SESSION_TOKEN"),
         (&[("AWS_ACCESS_KEY_ID", "ABSKsekret")], "belongs in AWS_BEARER_TOKEN_BEDROCK"),
-        (&[("AWS_BEARER_TOKEN_BEDROCK", "\"ABSKsekret\"")], "a secret or a token is in quotes"),
+        (&[("AWS_BEARER_TOKEN_BEDROCK", "\"ABSKsekret\"")], "remove the quotation marks"),
         (&[("AWS_BEARER_TOKEN_BEDROCK", "AKIAsekret")], "belongs in AWS_ACCESS_KEY_ID"),
     ] {
         let said = remarks(env);
         assert!(said.contains(expected), "{env:?}: {said}");
+        assert_eq!(said.matches("warning: ").count(), 1, "each thing is said once: {said}");
     }
     for env in [
         &[("AWS_ACCESS_KEY_ID", "AKIAX")][..],
@@ -243,6 +244,62 @@ fn auth_remarks_on_keys_that_cannot_be_right() {
     ] {
         assert_eq!(remarks(env), "", "{env:?}");
     }
+}
+
+#[test]
+fn auth_says_each_thing_once_and_what_a_bearer_token_hides() {
+    let home = home(&[(
+        ".aws/credentials",
+        "[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = sekret\n",
+    )]);
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIAX"), ("AWS_SECRET_ACCESS_KEY", "sekret")];
+    let bearer = [&keys[..], &[("AWS_BEARER_TOKEN_BEDROCK", "ABSKsekret")]].concat();
+    let auth = |env: &[(&str, &str)], flags: &[&str]| {
+        let (code, stdout, stderr) = run(&home, "http://127.0.0.1:9", env, &[&["auth"], flags].concat());
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+        stdout
+    };
+    let text = auth(&bearer, &[]);
+    let lines = [
+        "credentials      AWS_BEARER_TOKEN_BEDROCK (bearer)",
+        "expires          unknown",
+        "  used    AWS_BEARER_TOKEN_BEDROCK",
+        "  skipped AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY: not asked: AWS_BEARER_TOKEN_BEDROCK comes before it",
+        "  skipped profile default: not asked: AWS_BEARER_TOKEN_BEDROCK comes before it",
+    ];
+    for line in lines {
+        assert_eq!(text.lines().filter(|found| *found == line).count(), 1, "{line:?} in\n{text}");
+    }
+    let json: Value = serde_json::from_str(&auth(&bearer, &["--json"])).unwrap();
+    let tried = json["tried"].as_array().unwrap();
+    let outcomes = tried.iter().map(|tried| tried["outcome"].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(outcomes, ["used", "skipped", "skipped"], "{json}");
+
+    let text = auth(&keys, &[]);
+    for line in
+        ["expires          never (static keys)", "  used    AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY"]
+    {
+        assert!(text.lines().any(|found| found == line), "{line:?} in\n{text}");
+    }
+    assert!(!text.contains("\nsource "), "{text}");
+    assert!(!text.contains("not asked"), "{text}");
+    let text = auth(&[], &[]);
+    assert!(
+        text.contains("\nsource           default chain\n") && text.contains("\n  used    profile default"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_service_of_credentials_that_is_silent_has_been_asked_so_often() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    drop(silent);
+    let url = format!("http://127.0.0.1:{port}/");
+    let home = home(&[]);
+    let (code, _, stderr) =
+        run(&home, "http://127.0.0.1:9", &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)], &["auth"]);
+    assert!(code == Some(3) && stderr.contains("; 3 attempts failed"), "{stderr}");
 }
 
 #[cfg(unix)]

@@ -229,7 +229,12 @@ fn all_is_well() {
 
 #[test]
 fn without_credentials_it_says_so_and_still_looks_at_the_network() {
+    // The variable names the model as an argument does.
+    let found = World::new().without_credentials().env("PUMICE_MODEL", "newcomer.one").doctor(&[]);
+    found.found(3, "model", "warn", &["newcomer.one is not in the catalog"]);
     let found = World::new().without_credentials().doctor(&[MODEL]);
+    let credentials = found.checks.iter().find(|check| check["name"] == "credentials").unwrap();
+    assert!(!credentials.to_string().contains("--replay"), "doctor has no such option: {credentials}");
     found.found(
         3,
         "credentials",
@@ -238,9 +243,12 @@ fn without_credentials_it_says_so_and_still_looks_at_the_network() {
     );
     found
         .found(3, "connection", "ok", &["HTTP 404"])
+        .found(3, "model", "warn", &["by the catalog"])
         .lacks("identity")
         .lacks("ListFoundationModels")
-        .lacks("model");
+        .lacks("agreement");
+    let asked = World::new().env("PUMICE_MODEL", MODEL).doctor(&["--probe"]);
+    asked.found(0, "probe", "ok", &[MODEL]);
 }
 
 #[test]
@@ -350,7 +358,13 @@ fn a_network_that_does_not_work() {
     let closed = closed_port();
     let unreachable =
         World::new().env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &format!("http://127.0.0.1:{closed}"));
-    unreachable.doctor(&[MODEL]).found(4, "connection", "fail", &["no connection"]).lacks("model");
+    // What is known of the model without the service is said.
+    unreachable.doctor(&[MODEL]).found(4, "connection", "fail", &["no connection"]).found(
+        4,
+        "model",
+        "warn",
+        &[MODEL, "is Claude Sonnet 4.5, by the catalog of this program", "the region's list is not known"],
+    );
     let unknown = World::new().env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://no-such-host.invalid");
     unknown.doctor(&[]).found(4, "name look-up", "fail", &["no-such-host.invalid"]).lacks("connection");
     let proxy = format!("http://user:sekret-password@127.0.0.1:{closed}");

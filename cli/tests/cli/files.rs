@@ -213,18 +213,33 @@ fn a_conversation_is_not_kept_in_a_pipe() {
 /// The standard library opens `/dev/null` in the place of a closed standard output.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_response_that_went_nowhere_is_reported() {
+fn a_response_that_would_go_nowhere_is_not_asked_for() {
     let home = tempfile::tempdir().unwrap();
-    let server = Server::start([(); 3].map(|()| Answer::stream(text_answer(&["Hi"]))));
-    for (redirection, reported) in [(">&-", true), (">/dev/null", false), (">out", false)] {
-        let command = format!("exec \"$0\" chat --endpoint-url \"$1\" Hi {redirection}");
+    let server = Server::start([Answer::stream(text_answer(&["Hi"]))]);
+    fs::write(home.path().join("request.json"), r#"{"modelId":"m"}"#).unwrap();
+    let run = |arguments: &str, redirection: &str| {
+        let before = server.requests().len();
+        let command = format!("exec \"$0\" {arguments} --endpoint-url \"$1\" {redirection}");
         let shell = pumice(&home, None, &[]);
         let mut run = Command::new("sh");
         run.args(["-c", &command, env!("CARGO_BIN_EXE_pumice"), &server.url]).current_dir(&home).env_clear();
         run.envs(shell.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let output = run.output().unwrap();
-        let said = said(&output);
-        assert!(output.status.success(), "{said}");
-        assert_eq!(said.contains("standard output is closed"), reported, "{redirection}: {said}");
+        (output.status.code(), said(&output), server.requests().len() - before)
+    };
+    for arguments in
+        ["chat Hi", "converse --request request.json", "call ConverseStream --request request.json"]
+    {
+        let (code, said, asked) = run(arguments, ">&-");
+        assert_eq!((code, asked), (Some(2), 0), "{arguments}: {said}");
+        assert!(said.starts_with("error: standard output is closed or /dev/null"), "{arguments}: {said}");
+        assert_eq!(run(arguments, ">/dev/null"), (Some(0), String::new(), 1), "on purpose");
+        assert_eq!(run(arguments, ">out"), (Some(0), String::new(), 1));
+    }
+    // Where the response is kept otherwise, a warning is enough.
+    for kept in ["--save c.json", "--session talk", "--record r.jsonl"] {
+        let (code, said, asked) = run(&format!("chat {kept} Hi"), ">&-");
+        assert_eq!((code, asked), (Some(0), 1), "{kept}: {said}");
+        assert!(said.starts_with("warning: standard output is closed"), "{kept}: {said}");
     }
 }

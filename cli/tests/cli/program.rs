@@ -364,10 +364,32 @@ fn without_credentials_it_says_where_it_looked() {
             "AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY: not set",
             &format!("{}/.aws/config", home.path().display()),
             "hint: ",
-            "--replay",
         ] {
             assert_eq!(said.matches(part).count(), 1, "{arguments:?}: {part} in {said}");
         }
+        // Only commands that have the option recommend it.
+        assert_eq!(said.contains("--replay FILE"), arguments[0] == "chat", "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_proxy_that_asks_for_a_user_is_told_from_one_that_refuses_a_user() {
+    let home = home();
+    let server = Server::start([Answer::whole(407, "who is there?")]);
+    let address = server.url.strip_prefix("http://").unwrap();
+    for (user, hint) in [
+        (
+            "",
+            "hint: the proxy asks for a user and a password: put them into its URL: http://USER:PASSWORD@HOST",
+        ),
+        ("me:sekret@", "hint: check the user and the password in the proxy's URL"),
+    ] {
+        let mut command = pumice(&home);
+        command.env("HTTPS_PROXY", format!("http://{user}{address}"));
+        let output =
+            command.args(["chat", "--endpoint-url", "https://bedrock.example", "Hi"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        assert!(stderr(&output).contains(hint) && !stderr(&output).contains("sekret"), "{output:?}");
     }
 }
 

@@ -371,7 +371,12 @@ impl<'a> SearchContext<'a> {
                 _ => policy.attempts,
             };
             let delay = Retry::standard().max_attempts(attempts).delay(&error, attempt, context.chance());
-            let Some(delay) = delay else { return Err(error) };
+            let Some(delay) = delay else {
+                return Err(match error.kind() {
+                    ErrorKind::Connect | ErrorKind::Timeout => error.with_attempts(attempt),
+                    _ => error,
+                });
+            };
             sleep(if policy.link_local { delay.min(LONGEST_PAUSE) } else { delay }).await;
             attempt += 1;
         }
