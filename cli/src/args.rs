@@ -177,7 +177,7 @@ they are. A response that Ctrl-C stops is saved as far as it came.",
         more: "\
 Standard input is one JSON object in pi-ai's form:
 
-  {\"model\": \"amazon.nova-lite-v1:0\",
+  {\"model\": {\"id\": \"us.amazon.nova-lite-v1:0\"},
    \"context\": {\"systemPrompt\": \"Be brief.\",
                \"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]},
    \"options\": {\"maxTokens\": 500, \"reasoning\": \"low\"}}
@@ -188,9 +188,13 @@ done or error and holds the whole message; whatever goes wrong, there is an erro
   {\"type\":\"text_delta\",\"contentIndex\":0,\"delta\":\"Hello\"}
   {\"type\":\"done\",\"reason\":\"stop\",\"message\":{…}}
 
-The history is repaired before it is sent, unless the options say \"repairHistory\": false.",
+The history is repaired before it is sent, unless the options say \"repairHistory\": false.
+
+With --session, each line of standard input is such an object with an id of yours, {\"id\": \"7\", …}, and any
+number run at once. {\"id\": \"7\", \"abort\": true} ends one. The first line out is
+{\"type\":\"hello\",…}; each event has its id. The forms of all events: docs/stream.md.",
         examples: &[("Run one turn of an agent", "pumice stream < turn.json")],
-        flags: &[],
+        flags: &[flag("session", "Run many conversations: one JSON object with an id per line")],
         needs: Needs::Calls,
         takes_rest: false,
     },

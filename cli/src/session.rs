@@ -24,6 +24,8 @@ use crate::output::Report;
 pub(crate) struct Session {
     pub(crate) clients: Clients,
     pub(crate) replay: Option<Arc<Replay>>,
+    /// What replays or records. `None` if each client has a network of its own.
+    transport: Option<Arc<dyn Transport>>,
     /// Where the user can name a model.
     names_model: &'static str,
     /// How many attempts of calls followed a failed one.
@@ -40,6 +42,40 @@ impl Session {
     pub(crate) fn over(config: Config, args: &Args, report: &Report) -> Result<Self, Failure> {
         let settings = load_settings(args, report)?;
         let config = with_flags(config, args, &settings)?;
+        let replay = open_replay(args)?.map(Arc::new);
+        let recording = args.path("record");
+        if let (Some(from), Some(to)) = (args.path("replay"), recording)
+            && std::fs::canonicalize(from)
+                .is_ok_and(|from| std::fs::canonicalize(to).is_ok_and(|to| to == from))
+        {
+            return Err(Failure::usage("--record and --replay: expected two files, found one"));
+        }
+        let transport = if let Some(replay) = &replay {
+            Some(recorded(Arc::clone(replay) as Arc<dyn Transport>, recording, report))
+        } else if recording.is_some() {
+            let network = settings.under(config.clone(), None).network()?;
+            Some(recorded(Arc::new(network), recording, report))
+        } else {
+            None
+        };
+        Ok(Self::made(config, settings, replay, transport, args, report))
+    }
+
+    /// Another one with the same settings and recordings, over another configuration.
+    pub(crate) fn beside(&self, config: Config, args: &Args, report: &Report) -> Result<Self, Failure> {
+        let settings = self.settings().clone();
+        let config = with_flags(config, args, &settings)?;
+        Ok(Self::made(config, settings, self.replay.clone(), self.transport.clone(), args, report))
+    }
+
+    fn made(
+        config: Config,
+        settings: Settings,
+        replay: Option<Arc<Replay>>,
+        transport: Option<Arc<dyn Transport>>,
+        args: &Args,
+        report: &Report,
+    ) -> Self {
         #[cfg(not(feature = "gateway"))]
         let mut config = config.watch(report.watcher());
         #[cfg(feature = "gateway")]
@@ -65,38 +101,26 @@ impl Session {
         if args.has("patient") {
             config = config.retry(Retry::patient(PATIENCE));
         }
-        let replay = open_replay(args)?.map(Arc::new);
-        let recording = args.path("record");
-        if let (Some(from), Some(to)) = (args.path("replay"), recording)
-            && std::fs::canonicalize(from)
-                .is_ok_and(|from| std::fs::canonicalize(to).is_ok_and(|to| to == from))
-        {
-            return Err(Failure::usage("--record and --replay: expected two files, found one"));
-        }
-        if let Some(replay) = &replay {
+        if replay.is_some() {
             // A replay needs no credentials and no region: the environment and the AWS files have no effect on it.
-            let nowhere = Context::fake().with_clock(SystemTime::now);
-            config = config.context(nowhere).without_credentials().transport(recorded(
-                Arc::clone(replay) as Arc<dyn Transport>,
-                recording,
-                report,
-            ));
-        } else if recording.is_some() {
-            let network = settings.under(config.clone(), None).network()?;
-            config = config.transport(recorded(Arc::new(network), recording, report));
+            config = config.context(Context::fake().with_clock(SystemTime::now)).without_credentials();
+        }
+        if let Some(transport) = &transport {
+            config = config.transport(Arc::clone(transport));
         }
         let names_model = match args.command {
             Command::Converse | Command::Call => "as modelId in the request",
             Command::Stream => "as the id of the input's model",
             _ => "with -m",
         };
-        Ok(Self {
+        Self {
             clients: Clients::new(config, settings),
             replay,
+            transport,
             names_model,
             #[cfg(feature = "gateway")]
             retries,
-        })
+        }
     }
 
     pub(crate) fn settings(&self) -> &Settings {

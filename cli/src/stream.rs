@@ -1,5 +1,7 @@
 //! `pumice stream`: a conversation in an agent's form on standard input, events on standard output.
 
+mod many;
+
 use std::time::SystemTime;
 
 use pumice::pi::{
@@ -14,6 +16,9 @@ use crate::output::{Output, Report};
 use crate::session::{self, Session};
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
+    if args.has("session") {
+        return many::run(args, report).await;
+    }
     let mut output = Output::new();
     let mut model = Model::new("");
     let mut interrupt = Interrupt::new(false);
@@ -69,14 +74,20 @@ async fn begin(
     })?;
     model.clone_from(&input.model);
     let session = Session::over(input.configure(session::base()), args, report)?;
-    let named = Some(input.model.id.as_str()).filter(|id| !id.trim().is_empty());
-    input.model.id = session.choose(named).await?.into_model();
-    input.complete(session.settings());
-    input.model.complete_from_catalog();
+    prepare(&session, &mut input).await?;
     let client = session.clients.of(&input.model.id);
     let events = output.wait_for(pi::stream(&client, &input)).await?;
     events.warnings().iter().for_each(|warning| report.warning(warning));
     Ok(events)
+}
+
+/// Chooses the model, and completes the input from settings and catalog.
+async fn prepare(session: &Session, input: &mut Input) -> Result<(), Failure> {
+    let named = Some(input.model.id.as_str()).filter(|id| !id.trim().is_empty());
+    input.model.id = session.choose(named).await?.into_model();
+    input.complete(session.settings());
+    input.model.complete_from_catalog();
+    Ok(())
 }
 
 /// Prints each event as it arrives. Returns the message, and the failure if there is one.

@@ -68,6 +68,32 @@ pub enum ErrorKind {
     Service,
 }
 
+impl ErrorKind {
+    /// The kind as one word in camel case, for JSON and logs: `throttled`, `accessDenied`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalidInput",
+            Self::Recording => "recording",
+            Self::Credentials => "credentials",
+            Self::AccessDenied => "accessDenied",
+            Self::Validation => "validation",
+            Self::NotFound => "notFound",
+            Self::QuotaExceeded => "quotaExceeded",
+            Self::ModelError => "modelError",
+            Self::ModelTimeout => "modelTimeout",
+            Self::ModelNotReady => "modelNotReady",
+            Self::Throttled => "throttled",
+            Self::Internal => "internal",
+            Self::Unavailable => "unavailable",
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::BrokenOff => "brokenOff",
+            Self::Damaged => "damaged",
+            Self::Service => "service",
+        }
+    }
+}
+
 /// A failure of any part of this library: a [kind](ErrorKind) to decide by, a [message](Self::message) to show, and
 /// often a [hint](Self::hint) for the next step. It is one word wide, and cloning it is cheap.
 ///

@@ -27,6 +27,7 @@ mod secrets;
 mod serve;
 mod signals;
 mod stream;
+mod stream_session;
 mod terminal;
 mod tls;
 mod token;

@@ -1,0 +1,345 @@
+//! `pumice stream --session`: many conversations in one process, which share credentials and connections.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+use pumice::pi::{self, AssistantEvent, AssistantStream, Input, Model, Options, ResponseBuilder, StopReason};
+use pumice::shape::{Document, Members};
+use pumice::{Error, ErrorKind};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
+
+use crate::args::Args;
+use crate::failure::{Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::lines;
+use crate::output::{Output, Report};
+use crate::session::{self, Session};
+
+pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
+    let mut output = Output::new();
+    let version = env!("CARGO_PKG_VERSION");
+    output.json_line(&format!(r#"{{"type":"hello","version":"{version}","protocol":{PROTOCOL}}}"#));
+    let mut interrupt = Interrupt::new(false);
+    let (said, events) = channel(KEPT);
+    let mut work = Work {
+        sessions: Sessions { first: Arc::new(Session::new(args, report)?), others: Vec::new(), args, report },
+        lines: Some(lines::of_stdin()),
+        running: HashMap::new(),
+        said,
+        events,
+    };
+    let result = loop {
+        let waited = match work.ready() {
+            // Nothing more has happened: the wait flushes what has been printed.
+            None => match interrupt.unless(output.wait_for(work.next())).await {
+                Some(next) => next,
+                None => break work.abort_all(&mut output).await,
+            },
+            Some(happened) => Ok(Some(happened)),
+        };
+        match waited {
+            Ok(Some(happened)) => work.take(happened, &mut output),
+            Ok(None) => break output.flush(),
+            Err(failure) => break Err(failure),
+        }
+    };
+    interrupt.end();
+    result
+}
+
+/// What happened next.
+enum Happened {
+    /// A line arrived; `None` at the end of the input.
+    Line(Option<Result<String, Failure>>),
+    /// A conversation has something to print, or has ended.
+    Said(Said),
+}
+
+enum Said {
+    Event(String),
+    /// By its id.
+    Ended(String),
+}
+
+struct Work<'a> {
+    sessions: Sessions<'a>,
+    /// `None` at the end of the input.
+    lines: Option<Receiver<Result<String, Failure>>>,
+    /// Aborts a conversation, by its id as JSON.
+    running: HashMap<String, oneshot::Sender<()>>,
+    /// For the conversations.
+    said: Sender<Said>,
+    events: Receiver<Said>,
+}
+
+impl Work<'_> {
+    /// What has happened already.
+    fn ready(&mut self) -> Option<Happened> {
+        self.events.try_recv().ok().map(Happened::Said)
+    }
+
+    /// Waits for what happens next. `None` after the end of the input, when nothing runs any more.
+    async fn next(&mut self) -> Option<Happened> {
+        if self.lines.is_none() && self.running.is_empty() {
+            return None;
+        }
+        poll_fn(|task| {
+            if let Poll::Ready(Some(said)) = self.events.poll_recv(task) {
+                return Poll::Ready(Some(Happened::Said(said)));
+            }
+            match &mut self.lines {
+                Some(lines) => lines.poll_recv(task).map(|line| Some(Happened::Line(line))),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    fn take(&mut self, happened: Happened, output: &mut Output) {
+        match happened {
+            Happened::Said(Said::Event(json)) => output.json_line(&json),
+            Happened::Said(Said::Ended(id)) => {
+                self.running.remove(&id);
+            }
+            Happened::Line(None) => self.lines = None,
+            Happened::Line(Some(Ok(line))) if line.trim().is_empty() => {}
+            Happened::Line(Some(line)) => {
+                if let Err((id, failure)) = self.begin(line) {
+                    let event = ResponseBuilder::unprepared(&Model::new(""), SystemTime::now());
+                    let event = event.fail_with(&failure.text());
+                    output.json_line(&written(id.as_deref(), &event, Some(&Cause::of(&failure))));
+                }
+            }
+        }
+    }
+
+    /// Begins the conversation of a line, or aborts one. A failure comes with the id that its event has.
+    fn begin(&mut self, line: Result<String, Failure>) -> Result<(), (Option<String>, Failure)> {
+        let line = line.map_err(|failure| (None, failure))?;
+        let (id, abort) = head(&line).map_err(|failure| (None, failure))?;
+        if abort {
+            // One that has ended meanwhile is none to abort.
+            if let Some(abort) = self.running.remove(&id) {
+                let _ = abort.send(());
+            }
+            return Ok(());
+        }
+        if self.running.contains_key(&id) {
+            let message = format!("the conversation {id} has not ended: its id cannot be used again yet");
+            return Err((None, Failure::usage(message)));
+        }
+        let mut begin = || {
+            let input = Input::from_json(&line)?;
+            Ok::<_, Failure>((self.sessions.of(&input)?, input))
+        };
+        let (session, input) = begin().map_err(|failure| (Some(id.clone()), failure))?;
+        let (abort, aborted) = oneshot::channel();
+        self.running.insert(id.clone(), abort);
+        let conversation =
+            Conversation { id, said: self.said.clone(), aborted, report: self.sessions.report.clone() };
+        tokio::spawn(conversation.run(session, input));
+        Ok(())
+    }
+
+    /// Ends each running conversation, and prints its last event.
+    async fn abort_all(&mut self, output: &mut Output) -> Result<(), Failure> {
+        self.lines = None;
+        let running = self.running.keys().cloned().collect::<Vec<_>>();
+        for id in running {
+            // It stays listed until it has ended.
+            let (done, _) = oneshot::channel();
+            if let Some(abort) = self.running.insert(id, done) {
+                let _ = abort.send(());
+            }
+        }
+        while let Some(happened) = self.next().await {
+            self.take(happened, output);
+        }
+        output.flush()
+    }
+}
+
+/// The id of a line, as JSON, and whether the line aborts.
+fn head(line: &str) -> Result<(String, bool), Failure> {
+    let expected = "expected one JSON object per line, with an id: {\"id\": …, \"model\": …, \"context\": …}";
+    let members = serde_json::from_str::<Members>(line)
+        .map_err(|error| Failure::usage(format!("{expected}, found something else: {error}")))?;
+    let id = members.named("id").map(Document::text).filter(|id| {
+        // Anything else would be too much to repeat in each event.
+        id.starts_with(['"', '-']) || id.starts_with(|first: char| first.is_ascii_digit())
+    });
+    let id = id.ok_or_else(|| Failure::usage("id: expected a string or a number"))?;
+    match members.named("abort").map(Document::text) {
+        None | Some("false" | "null") => Ok((id.to_owned(), false)),
+        Some("true") => Ok((id.to_owned(), true)),
+        Some(_) => Err(Failure::usage("abort: expected true or false")),
+    }
+}
+
+/// What calls are made with: one for all conversations, and others for those that name a region, a profile, a project,
+/// a key, headers or a URL of their own.
+struct Sessions<'a> {
+    first: Arc<Session>,
+    /// With what inputs say of them; the one that was used last is the last.
+    others: Vec<(String, Arc<Session>)>,
+    args: &'a Args,
+    report: &'a Report,
+}
+
+impl Sessions<'_> {
+    fn of(&mut self, input: &Input) -> Result<Arc<Session>, Failure> {
+        let mut model = Model::new("");
+        model.base_url.clone_from(&input.model.base_url);
+        model.headers.clone_from(&input.model.headers);
+        let mut own = Options::new();
+        if let Some(options) = &input.options {
+            own.region.clone_from(&options.region);
+            own.profile.clone_from(&options.profile);
+            own.project.clone_from(&options.project);
+            own.bearer_token.clone_from(&options.bearer_token);
+            own.api_key.clone_from(&options.api_key);
+            own.headers.clone_from(&options.headers);
+        }
+        if model == Model::new("") && own == Options::new() {
+            return Ok(Arc::clone(&self.first));
+        }
+        let key = serde_json::to_string(&(&model, &own)).unwrap_or_default();
+        let known = self.others.iter().position(|(known, _)| *known == key);
+        let session = match known {
+            Some(at) => self.others.remove(at).1,
+            None => {
+                let config = input.configure(session::base());
+                Arc::new(self.first.beside(config, self.args, self.report)?)
+            }
+        };
+        if self.others.len() >= MOST_SESSIONS {
+            self.others.remove(0);
+        }
+        self.others.push((key, Arc::clone(&session)));
+        Ok(session)
+    }
+}
+
+/// One conversation, on a task of its own.
+struct Conversation {
+    id: String,
+    said: Sender<Said>,
+    aborted: oneshot::Receiver<()>,
+    report: Report,
+}
+
+impl Conversation {
+    async fn run(mut self, session: Arc<Session>, mut input: Input) {
+        let mut model = input.model.clone();
+        let begun = Box::pin(begin(&session, &mut input, &mut model));
+        let begun = until(&mut self.aborted, begun).await;
+        let unprepared = || ResponseBuilder::unprepared(&model, SystemTime::now());
+        match begun {
+            Some(Ok(events)) => self.print(events).await,
+            Some(Err(failure)) => {
+                let cause = Cause::of(&failure);
+                self.say(&unprepared().fail_with(&failure.text()), Some(&cause)).await;
+            }
+            None => self.say(&unprepared().abort(), None).await,
+        }
+        // Nobody hears it when the program ends.
+        let _ = self.said.send(Said::Ended(self.id)).await;
+    }
+
+    async fn print(&mut self, mut events: AssistantStream) {
+        for warning in events.warnings() {
+            self.report.warning(format_args!("{}: {warning}", self.id));
+        }
+        loop {
+            let next = until(&mut self.aborted, events.next_event()).await;
+            let aborted = next.is_none();
+            let Some(event) = next.unwrap_or_else(|| events.abort()) else { return };
+            let cause = events.failure().map(Cause::of_error);
+            self.say(&event, cause.as_ref()).await;
+            if aborted {
+                return;
+            }
+        }
+    }
+
+    async fn say(&self, event: &AssistantEvent, cause: Option<&Cause>) {
+        let _ = self.said.send(Said::Event(written(Some(&self.id), event, cause))).await;
+    }
+}
+
+async fn begin(session: &Session, input: &mut Input, model: &mut Model) -> Result<AssistantStream, Failure> {
+    super::prepare(session, input).await?;
+    model.clone_from(&input.model);
+    Ok(pi::stream(&session.clients.of(&input.model.id), input).await)
+}
+
+/// Waits for the work. `None` if the conversation was aborted first.
+async fn until<T>(aborted: &mut oneshot::Receiver<()>, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|task| match Pin::new(&mut *aborted).poll(task) {
+        Poll::Ready(Ok(())) => Poll::Ready(None),
+        // Without its other end, nobody aborts it.
+        _ => work.as_mut().poll(task).map(Some),
+    })
+    .await
+}
+
+/// Why a conversation failed, for programs to decide by.
+struct Cause {
+    kind: &'static str,
+    retryable: bool,
+    retry_after: Option<Duration>,
+}
+
+impl Cause {
+    fn of_error(error: &Error) -> Self {
+        Self {
+            kind: error.kind().as_str(),
+            retryable: error.is_retryable(),
+            retry_after: error.retry_after(),
+        }
+    }
+
+    fn of(failure: &Failure) -> Self {
+        let kind = match failure.exit {
+            Exit::Usage => ErrorKind::InvalidInput,
+            Exit::Access => ErrorKind::Credentials,
+            Exit::Temporary => ErrorKind::Unavailable,
+            _ => ErrorKind::Service,
+        };
+        Self { kind: kind.as_str(), retryable: failure.exit == Exit::Temporary, retry_after: None }
+    }
+}
+
+/// An event with the id of its conversation and, if it is an error, with its cause.
+fn written(id: Option<&str>, event: &AssistantEvent, cause: Option<&Cause>) -> String {
+    let json = serde_json::to_string(event).unwrap_or_default();
+    let mut text = String::from("{");
+    if let Some(id) = id {
+        text.extend(["\"id\":", id, ","]);
+    }
+    if let AssistantEvent::Error { error } = event {
+        let stopped = if error.stop_reason == Some(StopReason::Aborted) { "aborted" } else { "stopReason" };
+        let (kind, retryable) = cause.map_or((stopped, false), |cause| (cause.kind, cause.retryable));
+        text.push_str(&format!("\"kind\":\"{kind}\",\"retryable\":{retryable},"));
+        if let Some(after) = cause.and_then(|cause| cause.retry_after) {
+            text.push_str(&format!("\"retryAfterMs\":{},", after.as_millis()));
+        }
+    }
+    text.push_str(json.strip_prefix('{').unwrap_or(&json));
+    text
+}
+
+/// The version of the protocol: it rises when what programs rely on changes.
+const PROTOCOL: u32 = 1;
+
+/// How many events are kept until they are printed.
+const KEPT: usize = 64;
+
+/// How many sessions besides the first are kept for further conversations.
+const MOST_SESSIONS: usize = 16;
