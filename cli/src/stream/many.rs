@@ -1,6 +1,7 @@
 //! `pumice stream --session`: many conversations in one process, which share credentials and connections.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -24,10 +25,19 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let mut output = Output::new();
     let version = env!("CARGO_PKG_VERSION");
     output.json_line(&format!(r#"{{"type":"hello","version":"{version}","protocol":{PROTOCOL}}}"#));
+    output.flush()?;
+    let first = match Session::new(args, report) {
+        Ok(session) => Arc::new(session),
+        Err(failure) => {
+            output.json_line(&failed(None, &failure));
+            output.flush()?;
+            return Err(failure);
+        }
+    };
     let mut interrupt = Interrupt::new(false);
     let (said, events) = channel(KEPT);
     let mut work = Work {
-        sessions: Sessions { first: Arc::new(Session::new(args, report)?), others: Vec::new(), args, report },
+        sessions: Sessions { first, others: Vec::new(), args, report },
         lines: Some(lines::of_stdin()),
         running: HashMap::new(),
         said,
@@ -56,22 +66,23 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
 enum Happened {
     /// A line arrived; `None` at the end of the input.
     Line(Option<Result<String, Failure>>),
-    /// A conversation has something to print, or has ended.
+    /// A conversation has something to print.
     Said(Said),
 }
 
-enum Said {
-    Event(String),
-    /// By its id.
-    Ended(String),
+/// An event of a conversation, as JSON.
+struct Said {
+    id: String,
+    json: String,
+    is_last: bool,
 }
 
 struct Work<'a> {
     sessions: Sessions<'a>,
     /// `None` at the end of the input.
     lines: Option<Receiver<Result<String, Failure>>>,
-    /// Aborts a conversation, by its id as JSON.
-    running: HashMap<String, oneshot::Sender<()>>,
+    /// Aborts a conversation that runs, by its id as JSON. `None` once it is aborted.
+    running: HashMap<String, Option<oneshot::Sender<()>>>,
     /// For the conversations.
     said: Sender<Said>,
     events: Receiver<Said>,
@@ -102,46 +113,45 @@ impl Work<'_> {
 
     fn take(&mut self, happened: Happened, output: &mut Output) {
         match happened {
-            Happened::Said(Said::Event(json)) => output.json_line(&json),
-            Happened::Said(Said::Ended(id)) => {
-                self.running.remove(&id);
+            Happened::Said(said) => {
+                output.json_line(&said.json);
+                if said.is_last {
+                    self.running.remove(&said.id);
+                }
             }
             Happened::Line(None) => self.lines = None,
             Happened::Line(Some(Ok(line))) if line.trim().is_empty() => {}
             Happened::Line(Some(line)) => {
-                if let Err((id, failure)) = self.begin(line) {
-                    let event = ResponseBuilder::unprepared(&Model::new(""), SystemTime::now());
-                    let event = event.fail_with(&failure.text());
-                    output.json_line(&written(id.as_deref(), &event, Some(&Cause::of(&failure))));
+                let mut id = None;
+                if let Err(failure) = self.begin(line, &mut id) {
+                    output.json_line(&failed(id.as_deref(), &failure));
                 }
             }
         }
     }
 
-    /// Begins the conversation of a line, or aborts one. A failure comes with the id that its event has.
-    fn begin(&mut self, line: Result<String, Failure>) -> Result<(), (Option<String>, Failure)> {
-        let line = line.map_err(|failure| (None, failure))?;
-        let (id, abort) = head(&line).map_err(|failure| (None, failure))?;
+    /// Begins the conversation of a line, or aborts one. `failed` becomes the id of a conversation that cannot begin.
+    fn begin(&mut self, line: Result<String, Failure>, failed: &mut Option<String>) -> Result<(), Failure> {
+        let line = line?;
+        let (id, abort) = head(&line)?;
         if abort {
             // One that has ended meanwhile is none to abort.
-            if let Some(abort) = self.running.remove(&id) {
+            if let Some(abort) = self.running.get_mut(&id).and_then(Option::take) {
                 let _ = abort.send(());
             }
             return Ok(());
         }
         if self.running.contains_key(&id) {
             let message = format!("the conversation {id} has not ended: its id cannot be used again yet");
-            return Err((None, Failure::usage(message)));
+            return Err(Failure::usage(message));
         }
-        let mut begin = || {
-            let input = Input::from_json(&line)?;
-            Ok::<_, Failure>((self.sessions.of(&input)?, input))
-        };
-        let (session, input) = begin().map_err(|failure| (Some(id.clone()), failure))?;
+        *failed = Some(id.clone());
+        let input = Input::from_json(&line)?;
+        let session = self.sessions.of(&input)?;
         let (abort, aborted) = oneshot::channel();
-        self.running.insert(id.clone(), abort);
-        let conversation =
-            Conversation { id, said: self.said.clone(), aborted, report: self.sessions.report.clone() };
+        self.running.insert(id.clone(), Some(abort));
+        let report = self.sessions.report.clone();
+        let conversation = Conversation { id, said: self.said.clone(), aborted, report };
         tokio::spawn(conversation.run(session, input));
         Ok(())
     }
@@ -149,13 +159,8 @@ impl Work<'_> {
     /// Ends each running conversation, and prints its last event.
     async fn abort_all(&mut self, output: &mut Output) -> Result<(), Failure> {
         self.lines = None;
-        let running = self.running.keys().cloned().collect::<Vec<_>>();
-        for id in running {
-            // It stays listed until it has ended.
-            let (done, _) = oneshot::channel();
-            if let Some(abort) = self.running.insert(id, done) {
-                let _ = abort.send(());
-            }
+        for abort in self.running.values_mut().filter_map(Option::take) {
+            let _ = abort.send(());
         }
         while let Some(happened) = self.next().await {
             self.take(happened, output);
@@ -210,12 +215,10 @@ impl Sessions<'_> {
         }
         let key = serde_json::to_string(&(&model, &own)).unwrap_or_default();
         let known = self.others.iter().position(|(known, _)| *known == key);
-        let session = match known {
-            Some(at) => self.others.remove(at).1,
-            None => {
-                let config = input.configure(session::base());
-                Arc::new(self.first.beside(config, self.args, self.report)?)
-            }
+        let session = if let Some(at) = known {
+            self.others.remove(at).1
+        } else {
+            Arc::new(self.first.beside(input.configure(session::base()), self.args, self.report)?)
         };
         if self.others.len() >= MOST_SESSIONS {
             self.others.remove(0);
@@ -247,8 +250,6 @@ impl Conversation {
             }
             None => self.say(&unprepared().abort(), None).await,
         }
-        // Nobody hears it when the program ends.
-        let _ = self.said.send(Said::Ended(self.id)).await;
     }
 
     async fn print(&mut self, mut events: AssistantStream) {
@@ -268,7 +269,9 @@ impl Conversation {
     }
 
     async fn say(&self, event: &AssistantEvent, cause: Option<&Cause>) {
-        let _ = self.said.send(Said::Event(written(Some(&self.id), event, cause))).await;
+        let json = written(Some(&self.id), event, cause);
+        // Nobody hears it when the program ends.
+        let _ = self.said.send(Said { id: self.id.clone(), json, is_last: event.is_last() }).await;
     }
 }
 
@@ -316,6 +319,12 @@ impl Cause {
     }
 }
 
+/// The event of a conversation that did not begin, or of what is none.
+fn failed(id: Option<&str>, failure: &Failure) -> String {
+    let event = ResponseBuilder::unprepared(&Model::new(""), SystemTime::now()).fail_with(&failure.text());
+    written(id, &event, Some(&Cause::of(failure)))
+}
+
 /// An event with the id of its conversation and, if it is an error, with its cause.
 fn written(id: Option<&str>, event: &AssistantEvent, cause: Option<&Cause>) -> String {
     let json = serde_json::to_string(event).unwrap_or_default();
@@ -326,9 +335,10 @@ fn written(id: Option<&str>, event: &AssistantEvent, cause: Option<&Cause>) -> S
     if let AssistantEvent::Error { error } = event {
         let stopped = if error.stop_reason == Some(StopReason::Aborted) { "aborted" } else { "stopReason" };
         let (kind, retryable) = cause.map_or((stopped, false), |cause| (cause.kind, cause.retryable));
-        text.push_str(&format!("\"kind\":\"{kind}\",\"retryable\":{retryable},"));
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\"kind\":\"{kind}\",\"retryable\":{retryable},");
         if let Some(after) = cause.and_then(|cause| cause.retry_after) {
-            text.push_str(&format!("\"retryAfterMs\":{},", after.as_millis()));
+            let _ = write!(text, "\"retryAfterMs\":{},", after.as_millis());
         }
     }
     text.push_str(json.strip_prefix('{').unwrap_or(&json));

@@ -184,6 +184,18 @@ fn a_recording_is_replayed_across_conversations() {
     assert!(server.requests().is_empty());
 }
 
+#[test]
+fn what_keeps_the_session_from_beginning_is_an_event_too() {
+    let server = Server::start([]);
+    let mut session = Session::start(&server, &["--replay", "/no/such/file"]);
+    let event = session.next();
+    assert_eq!(
+        (&event["type"], &event["kind"], event.get("id")),
+        (&json!("error"), &json!("invalidInput"), None)
+    );
+    assert_eq!(session.end().1, Some(2));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_each_conversation_with_its_event() {
