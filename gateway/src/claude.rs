@@ -15,6 +15,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{StatusCode, request::Parts};
 use pumice::count_tokens::{CountTokensRequest, InvokeModelTokensRequest};
 use pumice::invoke_model::{InvokeModelRequest, ResponseStreamEvent, Trace};
+use pumice::operation::Operation;
 use pumice::shape::{Document, Members};
 use pumice::{Client, Error, ErrorKind, EventStream};
 use serde_json::json;
@@ -45,8 +46,9 @@ impl Gateway {
         members.insert("anthropic_version", json!(VERSION));
         let client = self.clients.of(&id);
         let (id, notes, result) = self.invoke(&client, id, members, stream).await;
-        if matches!(&result, Err(error) if is_unrecorded(error)) {
-            // The recording is of Converse.
+        let converse = [Operation::Converse, Operation::ConverseStream];
+        let has_converse = || self.replay.as_ref().is_some_and(|replay| replay.next_of(&converse).is_some());
+        if matches!(&result, Err(error) if is_unrecorded(error)) && has_converse() {
             return self.converse(crate::messages::read, Form::Anthropic, &body, tally).await;
         }
         tally.edit(|record| record.model.clone_from(&id));

@@ -149,6 +149,16 @@ fn a_recording_of_either_operation_serves_every_dialect_whole_and_streamed() {
 }
 
 #[test]
+fn what_a_recording_lacks_is_named() {
+    let gate = replaying(fixture("embedding.jsonl"));
+    let messages = json!({"model": CLAUDE, "max_tokens": 9, "stream": true,
+        "messages": [{"role": "user", "content": "Hi"}]});
+    let reply = gate.post("/v1/messages", &messages);
+    let expected = "no further call of InvokeModelWithResponseStream, only of InvokeModel";
+    assert!(reply.status == 400 && reply.text().contains(expected), "{}", reply.text());
+}
+
+#[test]
 fn what_openais_own_models_were_asked_in_their_form_is_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("calls.jsonl");
