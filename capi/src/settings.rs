@@ -113,6 +113,7 @@ fn http(settings: &mut Object) -> Result<HttpConfig> {
     }
     http.ca_bundle = settings.text("caBundle")?.map(PathBuf::from);
     http.authorities = settings.text("authorities")?;
+    #[cfg(feature = "client-certificates")]
     if let Some(certificate) = settings.take("clientCertificate") {
         let mut certificate = Object::new("settings: clientCertificate", certificate)?;
         let both = (certificate.text("certificate")?, certificate.text("key")?);
