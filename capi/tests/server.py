@@ -72,7 +72,9 @@ class Handler(BaseHTTPRequestHandler):
             text = f"{len(json.loads(body)['messages'])} messages"
             message = {"role": "assistant", "content": [{"text": text}]}
             usage = {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3}
-            self.whole(200, {"output": {"message": message}, "stopReason": "end_turn", "usage": usage})
+            metrics = {"latencyMs": 4}
+            output = {"message": message}
+            self.whole(200, {"output": output, "stopReason": "end_turn", "usage": usage, "metrics": metrics})
         else:
             self.whole(404, {"message": "no such operation"}, {"x-amzn-errortype": "UnknownOperationException"})
 
