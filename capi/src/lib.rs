@@ -21,6 +21,8 @@
 mod border;
 mod client;
 mod failure;
+#[doc(hidden)]
+pub mod inputs;
 mod settings;
 mod stream;
 

@@ -49,9 +49,14 @@ fn arguments() {
 
 #[test]
 fn requests_of_dialects() {
-    for target in &TARGETS[7..] {
+    for target in &TARGETS[7..11] {
         hold(target, None);
     }
+}
+
+#[test]
+fn the_border_to_c() {
+    hold(&TARGETS[11], None);
 }
 
 #[test]

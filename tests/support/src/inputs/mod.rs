@@ -53,7 +53,7 @@ pub struct Target {
 /// The folder of other clients' captures, if they are to be among the seeds.
 pub type Captures<'a> = Option<&'a Path>;
 
-pub static TARGETS: [Target; 11] = [
+pub static TARGETS: [Target; 12] = [
     Target { name: "frames", run: frames, seeds: seeds::frames },
     Target { name: "events", run: events, seeds: seeds::events },
     Target { name: "types", run: types, seeds: seeds::types },
@@ -65,6 +65,7 @@ pub static TARGETS: [Target; 11] = [
     Target { name: "responses", run: pumice_gateway::inputs::responses, seeds: seeds::dialects },
     Target { name: "messages", run: pumice_gateway::inputs::messages, seeds: seeds::dialects },
     Target { name: "embeddings", run: pumice_gateway::inputs::embeddings, seeds: seeds::dialects },
+    Target { name: "border", run: pumice_capi::inputs::border, seeds: seeds::border },
 ];
 
 /// Reads frames: from the whole, and from pieces whose lengths depend on the first byte. The cuts change neither the

@@ -24,6 +24,37 @@ pub fn dialects(_: Captures) -> Vec<Vec<u8>> {
     DIALECTS.iter().map(|body| body.as_bytes().to_vec()).collect()
 }
 
+/// Settings, an operation, a request and calls, as [`pumice_capi::inputs::border`] takes them.
+pub fn border(_: Captures) -> Vec<Vec<u8>> {
+    let request = r#"{"modelId":"m","messages":[{"role":"user","content":[{"text":"Hi"}]}],"body":"e30="}"#;
+    let settings = [
+        "",
+        r#"{"region":"us-east-1","profile":"p","endpointUrl":"http://127.0.0.1:1","credentials":{"bearerToken":"t"}}"#,
+        r#"{"credentials":{"accessKeyId":"a","secretAccessKey":"b"},"headers":{"a":"b"},"idleTimeoutMs":5,"useFips":true}"#,
+        r#"{"credentials":"none","clientCertificate":{"certificate":"-","key":"-"},"proxy":"none","maxAttempts":2}"#,
+        r#"{"regoin":1}"#,
+    ];
+    // The first byte chooses the recording.
+    let calls: [&[u8]; 6] = [
+        &[0, 0, 3, 3, 4, 5],
+        &[0, 1, 50, 3],
+        &[1, 2, 2, 8, 2],
+        &[2, 0, 3, 3, 3, 3, 3, 6],
+        &[3, 2],
+        &[0, 0, 8, 5, 7, 3],
+    ];
+    let operations = ["ConverseStream", "Converse", "InvokeModel", "Convers"];
+    let mut seeds = Vec::new();
+    for (number, calls) in calls.into_iter().cycle().take(24).enumerate() {
+        let (settings, operation) = (settings[number % settings.len()], operations[number / 6]);
+        seeds.push(
+            [settings.as_bytes(), b"\n", operation.as_bytes(), b"\n", request.as_bytes(), b"\n", calls]
+                .concat(),
+        );
+    }
+    seeds
+}
+
 /// A frame with these string headers, as [`events`](super::events) takes it.
 fn parts(headers: &[(&str, &str)], payload: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
