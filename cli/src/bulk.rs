@@ -116,8 +116,9 @@ struct Work {
     /// Whether records with an error are asked again.
     again: bool,
     ordered: bool,
-    /// How many records the run is to do, and has done.
+    /// How many records the run is to do, how many of them are still to be read, and how many are done.
     open: usize,
+    unread: usize,
     done: usize,
     started: Instant,
     /// What went wrong while requests were read.
@@ -160,6 +161,7 @@ impl Work {
             again: args.has("retry-failed"),
             ordered: args.has("ordered"),
             open: 0,
+            unread: 0,
             done: 0,
             started: Instant::now(),
             failure: None,
@@ -183,13 +185,19 @@ impl Work {
                 thousands(journal.foreign())
             ));
         }
-        self.open = self.plan.open(self.again);
+        self.begin();
         if self.open < self.plan.len() {
             let (left, all) = (thousands(self.open as u64), thousands(self.plan.len() as u64));
             report.note(format_args!("{left} of {all} records are left to ask"));
         }
         self.journal = Some(journal);
         Ok(())
+    }
+
+    /// From here on records are asked.
+    fn begin(&mut self) {
+        self.open = self.plan.open(self.again);
+        (self.unread, self.started) = (self.open, Instant::now());
     }
 
     /// Counts the results that `read` finds.
@@ -212,7 +220,8 @@ impl Work {
 
     /// The next record to ask.
     fn next(&mut self, lines: &mut plan::Input, input: &Path) -> Option<(Key, ConverseRequest)> {
-        loop {
+        // Behind the last one there may be many that are done.
+        while self.unread > 0 {
             let line = match lines.next_line() {
                 Ok(line) => line?,
                 Err(error) => {
@@ -228,24 +237,27 @@ impl Work {
                 return None;
             };
             let (state, model) = (entry.state, entry.model());
+            if state == State::Answered || state != State::Open && !self.again {
+                continue;
+            }
+            self.unread -= 1;
             let key = Key { id, line: entry.line, model, state, model_input: record.model_input };
             match (state, record.request) {
-                (State::Answered, _) => {}
-                (State::Failed(_), Ok(_)) if !self.again => {}
                 (_, Ok(mut request)) => {
                     self.plan.model(model).clone_into(&mut request.model_id);
                     return Some((key, request));
                 }
-                // It is as wrong as before.
-                (State::Failed(_), Err(_)) => self.done += usize::from(self.again),
                 (State::Open, Err(error)) => {
                     if let Err(failure) = self.failed(key, &error) {
                         self.failure = Some(failure);
                         return None;
                     }
                 }
+                // It is as wrong as before.
+                (_, Err(_)) => self.done += 1,
             }
         }
+        None
     }
 
     /// Writes and counts a result.
@@ -390,6 +402,7 @@ fn dry_run(work: &mut Work, input: &Path, output: Option<&Path>, args: &Args) ->
     if let Some(output) = output.filter(|output| output.exists()) {
         work.read(|plan, each| journal::scan(output, plan, each).map(drop))?;
     }
+    work.begin();
     let (mut sent, mut tokens, mut limits, mut unlimited) = (0u64, 0, 0, 0u64);
     let (mut least, mut most) = (None::<f64>, None::<f64>);
     let mut lines = plan::open(input)?;

@@ -1,8 +1,8 @@
 //! How many calls may be under way: found by what the service refuses.
 //!
-//! The limit doubles with each round of responses until the first refusal. From then on it becomes a tenth lower, and
-//! at least one, after a round with refusals, and one higher after a round without. If a round brings nothing but
-//! refusals, all calls wait, and then a single one finds out whether the service responds again.
+//! The limit doubles with each round of responses until the first refusal. A round with refusals lowers it by a twentieth
+//! and by one for each refusal after the first, at most by half; a round without raises it by one. If a round brings
+//! nothing but refusals, all calls wait, and then a single one finds out whether the service responds again.
 
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub(super) struct Pace {
     started: u64,
     /// The calls that had been started at the last change for a refusal: their round has been taken into account.
     heard: u64,
+    /// Half of the limit before that refusal: its round lowers it no further.
+    least: f64,
     /// Whether there was a response since that refusal.
     answered: bool,
     /// How many rounds brought nothing but refusals.
@@ -36,6 +38,7 @@ impl Pace {
             doubles: true,
             started: 0,
             heard: 0,
+            least: 1.0,
             answered: false,
             barren: 0,
             paused: None,
@@ -73,11 +76,13 @@ impl Pace {
     pub(super) fn refused(&mut self, call: u64, now: Instant, asked: Option<Duration>, chance: f64) {
         let asked = asked.map(|asked| now + asked.min(LONGEST_ASKED));
         if call <= self.heard {
+            self.limit = (self.limit - 1.0).max(self.least);
             self.paused = self.paused.map(|paused| asked.map_or(paused, |asked| asked.max(paused)));
             return;
         }
         self.heard = self.started;
         self.doubles = false;
+        self.least = (self.limit / 2.0).max(1.0);
         self.limit = (self.limit * LESS).min(self.limit - 1.0).max(1.0);
         if !std::mem::take(&mut self.answered) {
             let longest = PAUSE.saturating_mul(1 << self.barren.min(16)).min(LONGEST_PAUSE);
@@ -91,8 +96,8 @@ impl Pace {
 
 /// The limit at the start.
 const FIRST: f64 = 4.0;
-/// What is left of the limit after a round with refusals. A refusal costs nothing, an unused place does.
-const LESS: f64 = 0.9;
+/// What the first refusal of a round leaves of the limit. A refusal costs nothing, an unused place does.
+const LESS: f64 = 0.95;
 /// Where few are allowed, each round would try one too many.
 const SHORTEST_ROUND: f64 = 8.0;
 /// How long to wait after the first round that brought nothing but refusals. The pause doubles with each further one.
@@ -141,7 +146,7 @@ mod tests {
             let (refused, mean) = run(&mut pace, 10_000, allowed);
             #[allow(clippy::cast_precision_loss)]
             let share = mean / allowed as f64;
-            assert!(share > 0.9, "{share} of {allowed}");
+            assert!(share > 0.95, "{share} of {allowed}");
             assert!(refused < 10_000 / allowed.max(4), "{refused} refused where {allowed} are allowed");
         }
     }
@@ -164,16 +169,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_round_lowers_it_once() {
+    async fn a_round_lowers_it_by_what_it_refuses_and_at_most_by_half() {
         let mut pace = Pace::new(100);
         let now = Instant::now();
         (0..40).for_each(|_| pace.answered(100));
         let calls = (0..44).map(|_| pace.start()).collect::<Vec<_>>();
-        pace.answered(44);
-        for call in &calls[1..] {
+        pace.answered(0);
+        assert_eq!(pace.limit(), 44);
+        for (call, limit) in calls.iter().zip([41, 40, 39, 38].into_iter().chain([0; 40])) {
             pace.refused(*call, now, None, 0.5);
+            assert!(limit == 0 || pace.limit() == limit, "{} is not {limit}", pace.limit());
         }
-        assert_eq!((pace.limit(), pace.paused(now)), (40, None));
+        assert_eq!((pace.limit(), pace.paused(now)), (22, None));
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,10 @@ mod busy;
 #[path = "../../../tests/support/src/server/mod.rs"]
 mod server;
 
-pub fn run() -> ExitCode {
-    let binary = fs::canonicalize(CLI.build().binary).unwrap();
+/// `program` in place of one that is built.
+pub fn run(program: Option<&str>) -> ExitCode {
+    let binary = program.map_or_else(|| CLI.build().binary, PathBuf::from);
+    let binary = fs::canonicalize(binary).unwrap();
     let mut bars = many(&binary);
     bars.push(long(&binary));
     verdict(&bars)

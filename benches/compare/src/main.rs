@@ -21,7 +21,8 @@ fn main() -> ExitCode {
     let words = arguments.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>();
     match words.iter().map(|word| &**word).collect::<Vec<_>>().as_slice() {
         ["sizes"] => compare::sizes(),
-        ["bulk"] => bulk::run(),
+        ["bulk"] => bulk::run(None),
+        ["bulk", program] => bulk::run(Some(program)),
         ["features"] => features::print(),
         ["musl"] => musl::run(),
         options => match compare::Options::of(options) {
@@ -41,8 +42,9 @@ compare [--quick] [--sdk z|3|both] [--only NAME,…]
     NAME is cli, embedder, sdk or codec.
 compare sizes
     The sizes and the tree alone.
-compare bulk
-    What `pumice bulk` uses of what a service allows, and its memory, for 10,000 requests and 1,000,000 lines.
+compare bulk [PROGRAM]
+    What `pumice bulk` uses of what a service allows, and its memory, for 10,000 requests and 1,000,000 lines; of
+    PROGRAM, if one is built already.
 compare features
     What each optional feature of pumice costs.
 compare musl
