@@ -215,7 +215,7 @@ fn bars(measured: &[(Program, Built, Figures)]) -> Vec<Bar> {
     bars
 }
 
-fn embedder_bars(whole: &Built, keys: &Built) -> [Bar; 3] {
+pub fn embedder_bars(whole: &Built, keys: &Built) -> [Bar; 3] {
     let packages = "embedder: packages in its tree, itself included";
     [
         Bar::new("embedder: size", megabytes(whole), AtMost(2.05), "MB"),
@@ -224,7 +224,7 @@ fn embedder_bars(whole: &Built, keys: &Built) -> [Bar; 3] {
     ]
 }
 
-fn program_bars(whole: &Built, lean: &Built) -> [Bar; 2] {
+pub fn program_bars(whole: &Built, lean: &Built) -> [Bar; 2] {
     [
         Bar::new("pumice: size", megabytes(whole), AtMost(3.7), "MB"),
         Bar::new("pumice without the gateway: size", megabytes(lean), AtMost(3.0), "MB"),

@@ -2,12 +2,15 @@
 
 mod bar;
 mod bulk;
+mod callers;
 mod compare;
 mod features;
+mod gateway;
 mod measure;
 mod musl;
 mod package;
 mod server;
+mod service;
 
 use std::process::ExitCode;
 
@@ -25,6 +28,8 @@ fn main() -> ExitCode {
         ["bulk", program] => bulk::run(Some(program)),
         ["features"] => features::print(),
         ["musl"] => musl::run(),
+        ["gateway", words @ ..] if gateway::Options::of(words).is_some() => gateway::run(words),
+        ["gateway-alone", words @ ..] => gateway::run_alone(&gateway::Options::of(words).unwrap()),
         options => match compare::Options::of(options) {
             Some(options) => compare::run(&options),
             None => {
@@ -40,6 +45,10 @@ compare [--quick] [--sdk z|3|both] [--only NAME,…]
     Builds the programs, measures them, and prints each figure beside its bar. The exit code is 1 where one
     is over. --quick builds on what is there from the last time, and does not tell what a build takes.
     NAME is cli, embedder, sdk or codec.
+compare gateway [--only NAME,…] [--events N] [--others DIR]
+    The gateway beside a bare proxy on hyper, and beside LiteLLM and Portkey where they are installed in DIR
+    (otherwise it says how). NAME is speed, events, memory or sizes. N is how many events each of the 500
+    streams has whose memory is measured: 4000, if it is not given.
 compare sizes
     The sizes and the tree alone.
 compare bulk [PROGRAM]

@@ -123,6 +123,30 @@ impl World {
         file
     }
 
+    /// The server, over HTTP.
+    pub fn endpoint(&self) -> &str {
+        &self.server.http
+    }
+
+    /// A folder with nothing in it that matters.
+    pub fn folder(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// A program with nothing in its environment but what it needs to call the server.
+    pub fn with_environment(&self, mut command: Command) -> Command {
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.home.path())
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &self.server.http);
+        command
+    }
+
     /// A program, behind a command that runs it.
     fn command(&self, before: Vec<OsString>, program: &Program, over: Over, model: &str) -> Command {
         let endpoint = match over {
@@ -148,19 +172,8 @@ impl World {
             words.push(request.into_os_string());
         }
         let mut words = words.into_iter();
-        let mut command = Command::new(words.next().unwrap());
-        command
-            .args(words)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.home.path())
-            // Amazon's own examples, which open nothing.
-            .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-            .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", endpoint)
-            .stdin(Stdio::null());
+        let mut command = self.with_environment(Command::new(words.next().unwrap()));
+        command.args(words).env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", endpoint).stdin(Stdio::null());
         if matches!(over, Over::Tls) {
             command.env("AWS_CA_BUNDLE", &self.server.authority).env("SSL_CERT_FILE", &self.server.authority);
         }
@@ -177,10 +190,15 @@ pub fn callgrind() -> Vec<OsString> {
 pub fn instructions(command: &mut Command) -> u64 {
     let output = command.output().expect("expected valgrind");
     let text = String::from_utf8_lossy(&output.stderr);
-    match text.lines().find_map(|line| line.split_once("Collected : ")) {
-        Some((_, count)) if output.status.success() => count.trim().parse().unwrap(),
+    match collected(&text) {
+        Some(count) if output.status.success() => count,
         _ => panic!("{command:?}: {}\n{text}", output.status),
     }
+}
+
+/// The instructions that valgrind has counted.
+pub fn collected(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.split_once("Collected : "))?.1.trim().parse().ok()
 }
 
 pub fn launcher(report: &Path) -> Vec<OsString> {
@@ -203,6 +221,10 @@ pub fn read_usage(report: &Path) -> Usage {
     let (cpu, memory) = text.split_once(' ').unwrap();
     Usage { cpu: Duration::from_nanos(cpu.parse().unwrap()), peak_memory: memory.parse().unwrap() }
 }
+
+/// Amazon's own examples, which open nothing.
+pub const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
+pub const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 /// The middle one of several.
 pub fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {

@@ -54,6 +54,15 @@ pub const SDK_Z: Package = Package {
 };
 pub const SDK_3: Package = Package { profile: "fast", target: "benches/compare/target/sdk-3", ..SDK_Z };
 
+/// The bare proxy that the gateway is measured beside.
+pub const PROXY: Package = Package {
+    folder: "benches/compare/proxy",
+    profile: "release",
+    arguments: &[],
+    binary: "proxy",
+    target: "benches/compare/target/proxy",
+};
+
 /// The one that reads from memory.
 pub const CODEC: Package = Package {
     folder: "benches/compare/codec",
@@ -100,14 +109,19 @@ impl Package {
         eprintln!("building {} in {}, {}", self.binary, self.folder, self.profile);
         let used = command.spawn().unwrap().wait4().unwrap();
         assert!(used.status.success(), "{}: {}", self.folder, used.status);
-        let triple = self.arguments.iter().skip_while(|word| **word != "--target").nth(1).unwrap_or(&"");
-        let binary = target.join(triple).join(self.profile).join(self.binary);
+        let binary = self.built_binary();
         Built {
             size: std::fs::metadata(&binary).unwrap().len(),
             binary,
             cpu: used.rusage.utime + used.rusage.stime,
             crates: self.crates(),
         }
+    }
+
+    /// Where the program is when it has been built.
+    pub fn built_binary(&self) -> PathBuf {
+        let triple = self.arguments.iter().skip_while(|word| **word != "--target").nth(1).unwrap_or(&"");
+        root().join(self.target).join(triple).join(self.profile).join(self.binary)
     }
 
     fn crates(&self) -> usize {

@@ -1,6 +1,9 @@
 //! A Bedrock on loopback, over HTTP and TLS, that answers with as many text deltas as the model's name says.
 //!
+//! What stands before the last dot is the model's provider, for programs that want one.
+//!
 //! - `large-N`: N of them, in chunks of 16 KiB, as fast as they are read.
+//! - `each-N`: one frame a write, as fast as they are read.
 //! - `pieces-N`: one frame a write, and none before the text of the last has been printed.
 //! - `lines-N`: the same for a program that prints a line for each event.
 
@@ -120,8 +123,8 @@ fn listen<S: Read + Write>(
 
 #[derive(Default)]
 struct Answers {
-    /// Answers in large writes by their number of deltas.
-    large: Mutex<HashMap<usize, Arc<Vec<u8>>>>,
+    /// The writes of answers that wait for nothing, by their kind and their number of deltas.
+    ready: Mutex<HashMap<(String, usize), Arc<Vec<Vec<u8>>>>>,
     printed: Arc<Printed>,
 }
 
@@ -130,16 +133,23 @@ impl Answers {
         let mut stream = BufReader::new(stream);
         while let Some(model) = read_request(&mut stream)? {
             let (kind, count) = model
-                .split_once('-')
+                .rsplit('.')
+                .next()
+                .and_then(|model| model.split_once('-'))
                 .and_then(|(kind, count)| Some((kind, count.parse().ok()?)))
                 .ok_or_else(|| io::Error::other("a model that is not served here"))?;
             let writer = stream.get_mut();
-            if kind == "large" {
-                let answer = Arc::clone(
-                    self.large.lock().unwrap().entry(count).or_insert_with(|| Arc::new(large(count))),
-                );
-                writer.write_all(&answer)?;
-                writer.flush()?;
+            if ["large", "each"].contains(&kind) {
+                let mut ready = self.ready.lock().unwrap();
+                let answer = ready.entry((kind.to_owned(), count)).or_insert_with(|| {
+                    Arc::new(if kind == "large" { vec![large(count)] } else { each(count) })
+                });
+                let answer = Arc::clone(answer);
+                drop(ready);
+                for write in answer.iter() {
+                    writer.write_all(write)?;
+                    writer.flush()?;
+                }
                 continue;
             }
             writer.write_all(HEAD.as_bytes())?;
@@ -205,6 +215,11 @@ fn text_delta(number: usize) -> Vec<u8> {
     frame
 }
 
+/// How many bytes of text an answer has.
+pub fn text_length(count: usize) -> usize {
+    (0..count).map(|number| WORDS[number % WORDS.len()].len()).sum()
+}
+
 /// The bytes of an answer's event stream.
 pub fn event_stream(count: usize) -> Vec<u8> {
     answer(count).flat_map(|(frame, _)| frame).collect()
@@ -218,6 +233,14 @@ fn large(count: usize) -> Vec<u8> {
     }
     bytes.extend_from_slice(b"0\r\n\r\n");
     bytes
+}
+
+/// The whole of an answer, with each frame in a chunk of its own.
+fn each(count: usize) -> Vec<Vec<u8>> {
+    let mut writes = vec![HEAD.as_bytes().to_vec()];
+    writes.extend(answer(count).map(|(frame, _)| chunk(&frame)));
+    writes.push(b"0\r\n\r\n".to_vec());
+    writes
 }
 
 fn chunk(bytes: &[u8]) -> Vec<u8> {
