@@ -142,8 +142,9 @@ impl Body for Outgoing {
 
 /// A piece takes the connection's task and its sender's.
 const YIELDS: u8 = 3;
-/// How much is gathered of what has arrived already, in bytes.
-pub(crate) const LARGE: usize = 16 * 1024;
+/// How much is gathered of what has arrived already, in bytes. With one more event it fits into 16 KiB, as which a buffer
+/// that doubles is allocated: several of them wait for a client that does not read.
+pub(crate) const LARGE: usize = 15 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -23,7 +23,10 @@ impl Tail {
 
     /// The tokens that it names, by Converse, or by a model of Anthropic's or another one in InvokeModel.
     pub(crate) fn tokens(&self) -> Tokens {
-        let text = String::from_utf8_lossy(&self.0);
+        // Mostly the last frame has them, and nothing before it need be searched.
+        let near = self.0.get(self.0.len().saturating_sub(NEAR)..).unwrap_or_default();
+        let near = String::from_utf8_lossy(near);
+        let text = if near.contains("\"usage\"") { near } else { String::from_utf8_lossy(&self.0) };
         let found = tokens(&text);
         if found != Tokens::default() {
             return found;
@@ -78,7 +81,9 @@ const NAMES: [[&str; 4]; 4] = [
         "\"cache_creation_input_tokens\"",
     ],
 ];
+/// How much of the end is kept, and how much of that the last frame mostly has at most, in bytes.
 const LONGEST: usize = 8 * 1024;
+const NEAR: usize = 1024;
 
 #[cfg(test)]
 mod tests {
