@@ -21,7 +21,7 @@ use pumice::{Client, Error, ErrorKind, EventStream};
 use serde_json::json;
 
 use crate::body::{LARGE, Outgoing, Pieces, Response};
-use crate::failure::Failure;
+use crate::failure::{Failure, caught};
 use crate::handle::{Call, Gateway, json_response, respond, set_notes, set_request_id, whole};
 use crate::names::Names;
 use crate::record::Tally;
@@ -396,7 +396,8 @@ impl Pieces for Streaming {
         while let Some(stream) = events
             && out.len() < LARGE
         {
-            match Pin::new(stream).poll_next(task) {
+            let polled = caught(|| Pin::new(stream).poll_next(task));
+            match polled.unwrap_or_else(|panicked| Poll::Ready(Some(Err(panicked)))) {
                 Poll::Ready(Some(Ok(ResponseStreamEvent::Chunk(chunk)))) => {
                     let event = chunk.bytes.unwrap_or_default().0;
                     write_event(&event, &mut out);

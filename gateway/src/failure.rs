@@ -1,5 +1,7 @@
 //! What failed, in the words of each dialect.
 
+use std::panic::AssertUnwindSafe;
+
 use http::StatusCode;
 use pumice::{Error, ErrorKind, Hint};
 use serde_json::json;
@@ -148,6 +150,15 @@ impl From<&Error> for Failure {
         failure
     }
 }
+
+/// Runs a step of a call. A panic is the failure of this call alone, in a program that unwinds.
+pub(crate) fn caught<T>(step: impl FnOnce() -> T) -> Result<T, Error> {
+    // What panicked is not used again: only dropped.
+    std::panic::catch_unwind(AssertUnwindSafe(step)).map_err(|_| Error::new(ErrorKind::Internal, PANICKED))
+}
+
+/// What is said of a call that panicked.
+pub(crate) const PANICKED: &str = "the gateway failed at this call by a fault of its own";
 
 /// Whether the service refused who calls rather than what is called.
 fn is_of_credentials(error: &Error) -> bool {

@@ -1,10 +1,11 @@
 //! One request: whether it may be served, its body, and where it goes.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -20,7 +21,7 @@ use tokio::time::timeout;
 
 use crate::body::{Outgoing, Response};
 use crate::claude::Lessons;
-use crate::failure::Failure;
+use crate::failure::{Failure, caught};
 use crate::guard::{Admission, Key, admit, check_host, check_origin, check_signature};
 use crate::names::Names;
 use crate::openai::Unserved;
@@ -80,8 +81,15 @@ impl Gateway {
 
     /// Serves a request. What fails is said in the response.
     pub(crate) async fn handle(&self, request: Request<Incoming>, local: Option<IpAddr>) -> Response {
+        let path = request.uri().path();
+        let form = Route::of(request.method().as_str(), path).form(path);
         // Boxed: a connection that waits for its next request holds no room for a call.
-        Box::pin(self.serve(request, local)).await
+        let mut serving = Box::pin(self.serve(request, local));
+        poll_fn(|task| {
+            caught(|| serving.as_mut().poll(task))
+                .unwrap_or_else(|panicked| Poll::Ready(respond(form, &Failure::from(&panicked), None)))
+        })
+        .await
     }
 
     async fn serve(&self, request: Request<Incoming>, local: Option<IpAddr>) -> Response {

@@ -13,7 +13,7 @@ use pumice::operation;
 use pumice::{Client, ResponseBody};
 
 use crate::body::{Outgoing, Pieces, Response};
-use crate::failure::Failure;
+use crate::failure::{Failure, caught};
 use crate::handle::{Call, Gateway, respond};
 use crate::names::Names;
 use crate::record::Tally;
@@ -117,7 +117,8 @@ struct Passing {
 impl Pieces for Passing {
     fn poll_piece(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<pumice::Result<Bytes>>> {
         let Self { body, tail, names, tally } = &mut *self;
-        let piece = ready!(Pin::new(body).poll_next(task));
+        let polled = caught(|| Pin::new(body).poll_next(task));
+        let piece = ready!(polled.unwrap_or_else(|panicked| Poll::Ready(Some(Err(panicked)))));
         match &piece {
             Some(Ok(bytes)) => {
                 tally.sent(bytes.len());

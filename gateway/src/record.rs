@@ -9,6 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use pumice::date::rfc3339;
 use serde_json::{Value, json};
 
+use crate::failure::PANICKED;
+
 /// A call that has ended.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -353,6 +355,9 @@ impl Drop for Tally {
             self.ledger.open.fetch_sub(1, Relaxed);
         }
         let Some(mut record) = self.record.take() else { return };
+        if std::thread::panicking() {
+            (record.status, record.left, record.error) = (500, false, Some(PANICKED.to_owned()));
+        }
         record.number = self.ledger.calls.fetch_add(1, Relaxed) + 1;
         record.took = self.started.elapsed();
         self.ledger.add(*record);

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::body::{LARGE, Outgoing, Pieces, Response};
 use crate::dialect::{Begin, Encoder, Read, Translated};
-use crate::failure::Failure;
+use crate::failure::{Failure, caught};
 use crate::handle::{Gateway, respond, set_notes, set_request_id, whole};
 use crate::names::Names;
 use crate::record::{Tally, Tokens};
@@ -229,7 +229,8 @@ impl Pieces for Streaming {
         while let Some(stream) = events
             && out.len() < LARGE
         {
-            match Pin::new(stream).poll_next(task) {
+            let polled = caught(|| Pin::new(stream).poll_next(task));
+            match polled.unwrap_or_else(|panicked| Poll::Ready(Some(Err(panicked)))) {
                 Poll::Ready(Some(Ok(mut event))) => {
                     if let Event::Metadata(metadata) = &mut event
                         && let Some(usage) = &mut metadata.usage

@@ -2,6 +2,7 @@
 
 use std::io::{BufReader, Write as _};
 
+use pumice::shape::Blob;
 use serde_json::{Value, json};
 use support::server::{self, Answer, Server};
 
@@ -219,11 +220,22 @@ fn what_fails_midway_is_said_in_the_stream() {
 #[test]
 fn a_client_that_leaves_ends_the_call_while_it_waits_and_midway() {
     for before_head in [true, false] {
-        for (path, request) in requests("amazon.nova-lite-v1:0", true) {
+        let [chat, responses, messages] = requests("amazon.nova-lite-v1:0", true);
+        let [.., claude] = requests("anthropic.claude-x", true);
+        let native = ("/model/m/converse-stream", json!({"messages": []}));
+        let openai = ("/v1/chat/completions", json!({"model": "openai.gpt-oss-120b-1:0", "stream": true}));
+        for (path, request) in [chat, responses, messages, claude, native, openai] {
             let answer = if before_head {
                 Answer::stream([])
             } else {
-                Answer::stream([server::message_start(), server::text(0, "Ha")])
+                let event = Blob::from(r#"{"type":"ping"}"#.as_bytes().to_vec()).to_base64();
+                let event = server::event("chunk", &format!(r#"{{"bytes":"{event}"}}"#));
+                let is_claude = request["model"].as_str().is_some_and(|model| model.contains("claude"));
+                if is_claude {
+                    Answer::stream([event])
+                } else {
+                    Answer::stream([server::message_start(), server::text(0, "Ha")])
+                }
             };
             let (answer, closed) = answer.await_close();
             let server = Server::start([answer]);
