@@ -127,8 +127,9 @@ if there are no words, or in the place of a `-` among them. Without words at a t
 conversation: Ctrl-D leaves it, Ctrl-C stops a response or clears the line, Ctrl-V Ctrl-J inserts a line
 break, and a line that begins with a space stays out of the history.
 
-Only the response goes to standard output. If standard error is a terminal, it shows the model's thinking
-and a last line with the model, its tokens, their price and the time.
+Only the response goes to standard output. On a terminal its Markdown is styled and its words are wrapped;
+code stays as it is. If standard error is a terminal, it shows the model's thinking and a last line with the
+model, its tokens, their price and the time.
 
 --file takes images (PNG, JPEG, GIF, WebP), PDFs, Word or Excel files, and text; it looks at the content,
 not the name. `-` is standard input. A message has at most 20 images of 3.75 MB and 5 documents of 4.5 MB.
@@ -162,6 +163,7 @@ they are. A response that Ctrl-C stops is saved as far as it came.",
             flag("continue", "Continue the conversation in a file, and save it there").value("FILE"),
             flag("session", "Begin or continue the saved conversation of this name").value("NAME"),
             flag("list", "List the conversations that are saved by name"),
+            flag("plain", "Show the text as it is on a terminal too: not styled, not wrapped"),
             flag("max-tokens", "Output limit, in tokens").value("N"),
             flag("temperature", "Sampling temperature, 0 to 1").value("T"),
             flag("strict", "Do not repair a request that the service refuses"),
@@ -323,7 +325,7 @@ its name.",
         examples: &[
             (
                 "Create a job",
-                "pumice batch submit in.jsonl --s3 s3://my-bucket/jobs --role arn:aws:iam::123456789012:role/batch",
+                "pumice batch submit in.jsonl --s3 s3://my-bucket/jobs \\\n      --role arn:aws:iam::123456789012:role/batch",
             ),
             ("Wait for it and fetch its results", "pumice batch wait NAME && pumice batch fetch NAME --out out.jsonl"),
             ("See the jobs that are under way", "pumice batch list --status InProgress"),
@@ -577,7 +579,7 @@ pub(crate) static GLOBAL_FLAGS: [Flag; 5] = [
     flag("config", "Settings file [default: PUMICE_CONFIG, pumice/config.json5 of the platform]")
         .value("FILE"),
     flag("verbose", "Log each step to standard error").short('v'),
-    flag("color", "Colors on standard error: auto, always or never").value("WHEN"),
+    flag("color", "Colors and styles on terminals: auto, always or never").value("WHEN"),
     flag("help", "Show help: -h in short, --help in full").short('h'),
     flag("version", "Print the version").short('V'),
 ];

@@ -27,6 +27,7 @@ mod input;
 mod interrupt;
 mod lines;
 mod man;
+mod markdown;
 mod models;
 mod output;
 mod response;

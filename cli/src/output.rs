@@ -13,6 +13,7 @@ use pumice::Progress;
 use crate::args::Args;
 use crate::escape::{Escaper, Form, beginning, escaped};
 use crate::failure::{Exit, Failure};
+use crate::markdown::Markdown;
 
 /// Standard output, buffered. It must be [flushed](Self::flush) before the program waits for anything.
 pub(crate) struct Output {
@@ -21,6 +22,7 @@ pub(crate) struct Output {
     closed: Option<Pin<Box<dyn Future<Output = ()>>>>,
     terminal: bool,
     escaper: Escaper,
+    markdown: Option<Markdown>,
     /// Whether anything has been written.
     pub(crate) begun: bool,
     /// Whether what was written ends with a line end.
@@ -35,6 +37,7 @@ impl Output {
             closed: None,
             terminal,
             escaper: Escaper::default(),
+            markdown: None,
             begun: false,
             at_line_start: true,
         }
@@ -52,6 +55,30 @@ impl Output {
     /// Writes text.
     pub(crate) fn text(&mut self, text: &str) {
         self.write(text, Form::Text);
+    }
+
+    /// Renders [prose](Self::prose), if this is a terminal.
+    pub(crate) fn with_markdown(mut self, markdown: Option<Markdown>) -> Self {
+        self.markdown = markdown.filter(|_| self.terminal);
+        self
+    }
+
+    /// Writes a piece of Markdown.
+    pub(crate) fn prose(&mut self, piece: &str) {
+        let width = self.width().unwrap_or(80);
+        let (Some(markdown), false) = (&mut self.markdown, piece.is_empty()) else { return self.text(piece) };
+        self.begun = true;
+        self.at_line_start = piece.ends_with('\n');
+        let rendered = markdown.write(&self.escaper.escape(piece, Form::Text), width);
+        self.buffer.extend_from_slice(rendered.as_bytes());
+    }
+
+    /// Ends what is open in the Markdown, before something else is shown.
+    pub(crate) fn end_prose(&mut self) {
+        if let Some(markdown) = &mut self.markdown {
+            let end = markdown.end();
+            self.buffer.extend_from_slice(end.as_bytes());
+        }
     }
 
     /// Writes a line of JSON.
@@ -174,11 +201,14 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 pub(crate) struct Report {
     color: bool,
     verbose: bool,
+    /// Whether Markdown is rendered on a terminal, and in styles.
+    markdown: Option<bool>,
 }
 
 impl Report {
     pub(crate) fn new() -> Self {
-        Self { color: wants_color(), verbose: false }
+        let markdown = (!is_dumb()).then(styles_are_welcome);
+        Self { color: styles_are_welcome() && io::stderr().is_terminal(), verbose: false, markdown }
     }
 
     /// Takes `--color` and `-v` into account.
@@ -186,11 +216,19 @@ impl Report {
         self.verbose = args.has("verbose");
         match args.text("color")? {
             None | Some("auto") => {}
-            Some("always") => self.color = true,
-            Some("never") => self.color = false,
+            Some("always") => (self.color, self.markdown) = (true, self.markdown.map(|_| true)),
+            Some("never") => (self.color, self.markdown) = (false, self.markdown.map(|_| false)),
             Some(_) => return Err(Failure::usage("--color: expected auto, always or never")),
         }
+        if args.has("plain") {
+            self.markdown = None;
+        }
         Ok(())
+    }
+
+    /// How the text of responses is shown on a terminal. `None`: as it is.
+    pub(crate) fn markdown(&self) -> Option<Markdown> {
+        self.markdown.map(Markdown::new)
     }
 
     /// Reports why the program fails.
@@ -350,10 +388,14 @@ fn columns(size: Option<(terminal_size::Width, terminal_size::Height)>) -> Optio
     set.or(size.map(|(width, _)| usize::from(width.0))).filter(|width| *width > 0)
 }
 
-/// Color is for terminals, unless `NO_COLOR` or `TERM=dumb` is set.
-fn wants_color() -> bool {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    io::stderr().is_terminal() && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")
+/// Whether a terminal may be shown styles: unless `NO_COLOR` or `TERM=dumb` is set.
+fn styles_are_welcome() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !is_dumb()
+}
+
+/// Whether the terminal knows no control sequences.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// Foreign text as part of a line, with line breaks and control characters escaped.

@@ -29,7 +29,7 @@ pub(crate) struct ResponsePrinter<'a> {
 impl<'a> ResponsePrinter<'a> {
     pub(crate) fn new(report: &'a Report, started: Option<Instant>) -> Self {
         Self {
-            output: Output::new(),
+            output: Output::new().with_markdown(report.markdown()),
             report,
             started,
             first: None,
@@ -111,12 +111,13 @@ impl<'a> ResponsePrinter<'a> {
                         self.report.label("response");
                     }
                 }
-                self.output.text(delta);
+                self.output.prose(delta);
             }
             AssistantEvent::ThinkingDelta { delta, .. } => {
                 if !self.thinking {
                     self.thinking = true;
                     // What came before is shown before, on a line of its own.
+                    self.output.end_prose();
                     self.output.flush()?;
                     if self.output.is_terminal() && !self.output.at_line_start {
                         self.report.dimmed("\n");
@@ -144,6 +145,7 @@ impl<'a> ResponsePrinter<'a> {
         if self.thinking {
             self.report.dimmed("\n");
         }
+        self.output.end_prose();
         if !self.output.at_line_start {
             self.output.text("\n");
         }

@@ -440,6 +440,38 @@ mod terminal {
         assert!(lines.ends_with("\"1499\"\n\"日本 for the second time\"\n\"日本 for the second time!\"\n"));
     }
 
+    #[test]
+    fn markdown_is_styled_and_wrapped_on_a_terminal_alone() {
+        let home = home();
+        let said = ["# He", "ad\n- one two **th", "ree** four five\n```\na line of code that is long\n```\n"];
+        let server = Server::start([Answer::stream(text_answer(&said))]);
+        let shown = |args: &[&str], variable: &str| {
+            let mut environment = environment(&home).to_vec();
+            environment.push((variable, if variable == "TERM" { "dumb" } else { "1" }.into()));
+            let args = [&["chat", "--endpoint-url", &server.url][..], args, &["Hi"]].concat();
+            let (shown, status) = AnyTerminal::open(&home, &args, &environment, (10, 23)).end();
+            assert!(status.success(), "{shown}");
+            shown.replace("\r\n", "\n")
+        };
+        let plain = said.concat();
+        let styled = shown(&[], "X");
+        let (head, three) = ("\u{1b}[0;2m#\u{1b}[0;1m Head\u{1b}[0m\n", "\u{1b}[0;1mthree\u{1b}[0;2m**");
+        assert!(styled.contains(head) && styled.contains(three), "{styled:?}");
+        assert!(styled.contains("\na line of code that is long\n"), "{styled:?}");
+        // The last word does not fit.
+        assert!(styled.contains("\u{1b}[K\n  "), "{styled:?}");
+        // Without styles, words are wrapped all the same.
+        let bare = shown(&[], "NO_COLOR");
+        assert!(!bare.contains("\u{1b}[0;") && bare.contains("# Head\n- one two **three"), "{bare:?}");
+        for (args, variable) in [(&["--plain"][..], "X"), (&[], "TERM")] {
+            let shown = shown(args, variable);
+            assert!(shown.contains(&plain), "{shown:?}");
+        }
+        // A pipe gets the text as it is.
+        let piped = chat(&home, &server, &["--color", "always", "Hi"]);
+        assert_eq!(String::from_utf8(piped.stdout).unwrap(), plain);
+    }
+
     /// Thinking, a text, and thinking again.
     fn thoughtful() -> Answer {
         let think = |index: u32, text: &str| {

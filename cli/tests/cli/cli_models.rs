@@ -1460,6 +1460,7 @@ fn of_the_assistant() -> Vec<Row> {
             "rich",
             "the model refuses this choice with thinking",
         ),
+        ("textFormat", "textFormat: false", "formatted", "Respond with JSON alone"),
         ("strictTools", "strictTools: true", "stream", r#""strict":true"#),
         ("schemaRoot", "schemaRoot: 'plain'", "rich", r#"{"a b":{}},"type":"object"}"#),
         ("propertyNames", "propertyNames: 'plain'", "rich", "expected names of properties"),
@@ -1548,6 +1549,13 @@ fn rich() -> Value {
     })
 }
 
+/// A question whose response has a form.
+fn formatted() -> Value {
+    let format = json!({"type": "json_schema", "structure": {"jsonSchema": {"schema": "{}"}}});
+    json!({"model": {"id": "one"}, "context": {"messages": [{"role": "user", "content": "Hi"}]},
+        "options": {"outputConfig": {"textFormat": format}}})
+}
+
 /// A document that is too large for most models.
 fn large() -> Value {
     let data = format!("JVBERi0xLjcK{}", "AAAA".repeat(1_600_000));
@@ -1589,6 +1597,7 @@ fn observed(row: &Row, text: &str, with: bool) -> String {
             "stream" => Some(conversation()),
             "rich" => Some(rich()),
             "large" => Some(large()),
+            "formatted" => Some(formatted()),
             _ => None,
         };
         if let Some(given) = given {
