@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use support::cloud::{Cloud, SECRET};
+use support::server::{Answer, Server, text_answer};
 use tempfile::TempDir;
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/batch";
@@ -173,6 +174,48 @@ fn a_job_is_created_waited_for_and_fetched_in_the_order_of_its_input() {
     assert_eq!(results[3]["modelOutput"]["stopReason"], "end_turn");
     let left = fs::read_dir(world.home.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(left.filter(|name| name != "config").count(), 2, "nothing else is left");
+}
+
+/// The same file here and as a job: the same results in the same order.
+#[test]
+fn bulk_and_batch_give_the_same_results() {
+    let world = World::new();
+    let mut lines = records(117);
+    // In the forms in which people write them.
+    lines.insert(5, r#"{"prompt":"Wie heißt der Vulkan?"}"#.to_owned());
+    lines.insert(8, String::new());
+    lines.insert(9, r#" { "recordId" : "x" , "modelId":"m", "more": 1, "modelInput" : {"system":[ {"text":"a\u00e9\\n"} ], "messages" : [{"role":"user","content":[{"text":"Hi"}]}], "new":{"n":1.50} } } "#.to_owned());
+    lines.push(r#"{"recordId":"last \"","modelInput":{"modelId":"m","messages":[{"role":"user","content":[{"text":"Hi"}]}]}}"#.to_owned());
+    world.write("in.jsonl", &lines);
+    world.submit("in.jsonl", &[]).ok();
+    world.wait().ok();
+    world.run(&["fetch", "j", "--out", "batch.jsonl"]).ok();
+
+    let runtime = Server::start([Answer::stream(text_answer(&["H", "i"]))]);
+    let ran = Command::new(env!("CARGO_BIN_EXE_pumice"))
+        .env_clear()
+        .current_dir(world.home.path())
+        .env("HOME", world.home.path())
+        .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", SECRET)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &runtime.url)
+        .args(["bulk", "in.jsonl", "--out", "bulk.jsonl", "--ordered", "-m", "m"])
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let [batch, bulk] =
+        ["batch.jsonl", "bulk.jsonl"].map(|name| fs::read_to_string(world.path(name)).unwrap());
+    assert_eq!(batch.lines().count(), 120);
+    assert_eq!(batch.lines().count(), bulk.lines().count());
+    for (batch, bulk) in batch.lines().zip(bulk.lines()) {
+        let parts = |line: &str| {
+            let (record, output) = line.split_once(r#","modelOutput":"#).unwrap();
+            // The service writes its members in another order.
+            (record.to_owned(), serde_json::from_str::<Value>(output.strip_suffix('}').unwrap()).unwrap())
+        };
+        assert_eq!(parts(batch), parts(bulk));
+    }
 }
 
 #[test]
