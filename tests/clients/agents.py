@@ -20,6 +20,7 @@ from loopback import KEY, SIGNATURE, Bedrock, Gateway, check, equal
 
 PROGRAM, MODULES = sys.argv[1], pathlib.Path(sys.argv[2])
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+INVOKE, CONVERSE = "invoke-with-response-stream", "converse-stream"
 PROMPT = "Run the command that prints the product, then say what it printed."
 # The result is not in the request, so only a shell makes it.
 COMMAND, RESULT = "echo product-$((6*7))", "product-42"
@@ -58,11 +59,22 @@ def run(command, folder, env):
         process.wait()
 
 
+def find(name, native):
+    """The program of an agent, or `None`. The one that npm names is not whole where npm runs no install scripts."""
+    for program in [MODULES / ".bin" / name, *sorted(MODULES.glob(native))]:
+        try:
+            if subprocess.run([program, "--version"], capture_output=True, timeout=30).returncode == 0:
+                return program
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+    return None
+
+
 def agent(name, program, arguments, set_up, operation, named=CLAUDE, called=CLAUDE, signatures=True):
     """Checks one agent. `set_up` writes its settings into a folder and returns its environment, as `docs/gateway.md`
     says. `signatures` is whether it sends thoughts back."""
-    if not program.exists():
-        print(f"skipped: {name} is not installed")
+    if not program:
+        print(f"skipped: {name} is not installed, or does not start here")
         return
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, Bedrock(answer) as bedrock:
@@ -87,8 +99,13 @@ def agent(name, program, arguments, set_up, operation, named=CLAUDE, called=CLAU
             assert RESULT in heard[-1].results[-1], heard[-1].results
             return equal(heard[-1].signatures, [SIGNATURE] if signatures else [])
 
+        def valid():
+            return equal("".join(turn.faults() for turn in bedrock.turns), "")
+
         check(f"{name}: prints the last text, after {took:.0f} s", prints)
         check(f"{name}: calls {operation} of {called}", calls)
+        if operation == CONVERSE:
+            check(f"{name}: what Bedrock gets is valid", valid)
         check(f"{name}: sends back what the tool said{' and the signed thoughts' * signatures}", sends)
 
 
@@ -135,20 +152,21 @@ def opencode(folder, url, model):
     provider = {"npm": "@ai-sdk/openai-compatible", "options": options, "models": {model: {}}}
     settings = {"provider": {"pumice": provider}, "model": f"pumice/{model}"}
     (folder / "opencode.json").write_text(json.dumps(settings))
-    return {"OPENCODE_CONFIG": str(folder / "opencode.json"), "OPENCODE_DISABLE_AUTOUPDATE": "1"}
+    quiet = {"OPENCODE_DISABLE_AUTOUPDATE": "1", "OPENCODE_DISABLE_MODELS_FETCH": "1"}
+    return {**quiet, "OPENCODE_CONFIG": str(folder / "opencode.json")}
 
 
 NOVA, GPT = "us.amazon.nova-premier-v1:0", "openai.gpt-oss-120b-1:0"
-INVOKE, CONVERSE = "invoke-with-response-stream", "converse-stream"
-claude, said = MODULES / ".bin/claude", ["-p", PROMPT, "--allowedTools", "Bash"]
+claude, said = find("claude", "@anthropic-ai/claude-code-*/claude"), ["-p", PROMPT, "--allowedTools", "Bash"]
 # Claude Code sends thoughts back if the response names the model as the request did.
 agent("Claude Code, Messages", claude, said, claude_by_messages, INVOKE, named="claude-sonnet-4-5-20250929")
 agent("Claude Code, Messages, Nova", claude, said, claude_by_messages, CONVERSE, NOVA, NOVA, signatures=False)
 agent("Claude Code, Bedrock", claude, said, claude_by_bedrock, INVOKE, signatures=False)
 agent("Claude Code, Bedrock, signing", claude, said, claude_signing, INVOKE, signatures=False)
-program, said = MODULES / ".bin/codex", ["exec", "--skip-git-repo-check", "--sandbox", "danger-full-access", PROMPT]
+program, said = find("codex", "@openai/codex-*/vendor/*/bin/codex"), ["exec", "--skip-git-repo-check", "--sandbox", "danger-full-access", PROMPT]
 agent("Codex", program, said, codex, CONVERSE)
 agent("Codex, gpt-oss", program, said, codex, CONVERSE, GPT, GPT, signatures=False)
-agent("opencode", MODULES / ".bin/opencode", ["run", PROMPT], opencode, CONVERSE, signatures=False)
+program = find("opencode", "opencode-*/bin/opencode")
+agent("opencode", program, ["run", PROMPT], opencode, CONVERSE, signatures=False)
 print(f"{loopback.passed} passed, {loopback.failed} failed")
 sys.exit(1 if loopback.failed else 0)

@@ -4,6 +4,7 @@ import base64
 import binascii
 import functools
 import http.server
+import importlib.util
 import json
 import os
 import re
@@ -122,6 +123,18 @@ class Turn:
                 self.results.append("".join(piece.get("text") or json.dumps(piece) for piece in pieces))
             if "signature" in thought:
                 self.signatures.append(thought["signature"])
+
+    def faults(self):
+        """What the service's own model refuses of a request of Converse, where boto3 is installed to ask."""
+        if "converse" not in self.operation or not importlib.util.find_spec("botocore"):
+            return ""
+        import botocore.session
+        import botocore.validate
+
+        service = botocore.session.get_session().get_service_model("bedrock-runtime")
+        shape = service.operation_model("ConverseStream").input_shape
+        report = botocore.validate.ParamValidator().validate({**self.body, "modelId": self.model}, shape)
+        return report.generate_report()
 
     @staticmethod
     def blocks(content):

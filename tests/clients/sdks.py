@@ -721,5 +721,7 @@ with Bedrock(answer) as loopback_bedrock, Gateway.before(PROGRAM, loopback_bedro
         if has[package]:
             work(before, loopback_bedrock)
     thoughts_go_back(before, loopback_bedrock)
+    turns = [turn for turn in loopback_bedrock.turns if turn.operation == "converse-stream"]
+    check(f"{len(turns)} requests of Converse are valid", lambda: equal("".join(turn.faults() for turn in turns), ""))
 print(f"{loopback.passed} passed, {loopback.failed} failed")
 sys.exit(1 if loopback.failed else 0)
