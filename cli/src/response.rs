@@ -65,35 +65,28 @@ impl<'a> ResponsePrinter<'a> {
         Ok((message, failure))
     }
 
-    /// Returns the message, and why standard output cannot be written to. What came until then is a response too.
+    /// Returns the message, and why standard output cannot be written to.
     async fn show_all(
         &mut self,
         events: &mut AssistantStream,
         interrupt: &mut Interrupt,
     ) -> Result<(AssistantMessage, Option<Failure>), Failure> {
-        let mut unwritable = None;
         loop {
             let next = match events.ready_event() {
                 // Nothing more has arrived: the wait flushes what has been printed.
                 None => match interrupt.unless(self.output.wait_for(events.next_event())).await {
                     Some(Ok(next)) => next,
-                    Some(Err(failure)) => {
-                        unwritable = Some(failure);
-                        events.abort()
-                    }
+                    Some(Err(failure)) => return abandoned(events, failure),
                     None => events.abort(),
                 },
                 ready => ready,
             };
             match next {
-                Some(AssistantEvent::Done { message }) => return Ok((*message, unwritable)),
-                Some(AssistantEvent::Error { error }) => return Ok((*error, unwritable)),
+                Some(AssistantEvent::Done { message }) => return Ok((*message, None)),
+                Some(AssistantEvent::Error { error }) => return Ok((*error, None)),
                 Some(event) => {
                     if let Err(failure) = self.show(&event) {
-                        return match events.abort() {
-                            Some(AssistantEvent::Error { error }) => Ok((*error, Some(failure))),
-                            _ => Err(failure),
-                        };
+                        return abandoned(events, failure);
                     }
                 }
                 None => return Err(Failure::refused("the response has no end")),
@@ -190,6 +183,17 @@ impl<'a> ResponsePrinter<'a> {
         let times = self.started.map(|started| (self.first, started.elapsed()));
         let summary = summarize(model, message.usage.as_ref(), times);
         self.report.dimmed(&format!("{}\n", fitted(summary, self.report.width())));
+    }
+}
+
+/// Ends a response that can no longer be printed. What came until then is a response too, and may be saved.
+pub(crate) fn abandoned(
+    events: &mut AssistantStream,
+    failure: Failure,
+) -> Result<(AssistantMessage, Option<Failure>), Failure> {
+    match events.abort() {
+        Some(AssistantEvent::Error { error }) => Ok((*error, Some(failure))),
+        _ => Err(failure),
     }
 }
 

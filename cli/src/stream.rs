@@ -13,6 +13,7 @@ use crate::failure::{Exit, Failure};
 use crate::input;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, Report};
+use crate::response::abandoned;
 use crate::session::{self, Session};
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
@@ -101,7 +102,8 @@ pub(crate) async fn print(
         let next = match events.ready_event() {
             // Nothing more has arrived: the wait flushes what has been printed.
             None => match interrupt.unless(output.wait_for(events.next_event())).await {
-                Some(next) => next?,
+                Some(Ok(next)) => next,
+                Some(Err(failure)) => return abandoned(&mut events, failure),
                 None => events.abort(),
             },
             ready => ready,

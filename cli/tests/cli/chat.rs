@@ -662,43 +662,49 @@ mod terminal {
     }
 
     #[test]
-    fn sigterm_at_the_prompt_leaves_the_terminal_as_it_was() {
+    fn a_signal_at_the_prompt_leaves_the_terminal_as_it_was() {
         use std::os::fd::AsFd as _;
         use std::os::unix::process::ExitStatusExt as _;
 
         use rustix::termios::{InputModes, LocalModes};
 
         let home = home();
-        let (answer, _closed) =
-            Answer::stream([server::message_start(), server::text(0, "and so on")]).await_close();
-        let server = Server::start([answer]);
-        let terminate = |terminal: &AnyTerminal| {
-            let kill = std::process::Command::new("kill").arg(terminal.child.id().to_string()).status();
-            assert!(kill.unwrap().success());
+        let terminate = |terminal: &AnyTerminal, signal: &str| {
+            let kill = format!("kill -{signal} {}", terminal.child.id());
+            assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
         };
-        let mut terminal = Terminal::open(&home, &server, &[], 80);
         // As terminals are when they are opened: what it is while the program starts is a matter of time.
         let is_as_opened = |terminal: &AnyTerminal| {
             let modes = rustix::termios::tcgetattr(terminal.pty.as_fd()).unwrap();
             let lines = LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN;
             modes.local_modes.contains(lines) && modes.input_modes.contains(InputModes::ICRNL)
         };
-        terminal.prompt();
-        terminal.write("half a line");
-        terminal.until("line");
-        assert!(!is_as_opened(&terminal));
-        terminate(&terminal);
-        terminal.until("\x1b[?2004l");
-        assert_eq!(terminal.child.wait().unwrap().signal(), Some(15));
-        assert!(is_as_opened(&terminal));
+        for (signal, number) in [("TERM", 15), ("HUP", 1), ("INT", 2)] {
+            let (answer, _closed) =
+                Answer::stream([server::message_start(), server::text(0, "and so on")]).await_close();
+            let server = Server::start([answer]);
+            let mut terminal = Terminal::open(&home, &server, &[], 80);
+            terminal.prompt();
+            terminal.write("half a line");
+            terminal.until("line");
+            assert!(!is_as_opened(&terminal));
+            terminate(&terminal, signal);
+            terminal.until("\x1b[?2004l");
+            assert_eq!(terminal.child.wait().unwrap().signal(), Some(number));
+            assert!(is_as_opened(&terminal));
 
-        // In the middle of a response it ends the program too.
-        let mut terminal = Terminal::open(&home, &server, &[], 80);
-        terminal.prompt();
-        terminal.write("Hi\r");
-        terminal.until("and so on");
-        terminate(&terminal);
-        assert_eq!(terminal.end().1.signal(), Some(15));
+            // In the middle of a response it ends the program too, and keeps what came; Ctrl-C ends the response alone.
+            if signal != "INT" {
+                let file = format!("{signal}.json");
+                let mut terminal = Terminal::open(&home, &server, &["--save", &file], 80);
+                terminal.prompt();
+                terminal.write("Hi\r");
+                terminal.until("and so on");
+                terminate(&terminal, signal);
+                assert_eq!(terminal.end().1.signal(), Some(number));
+                assert_eq!(kept(&home.path().join(file))["messages"][1]["stopReason"], "aborted");
+            }
+        }
     }
 
     #[test]

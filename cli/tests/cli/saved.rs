@@ -4,12 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
-use support::server::{Answer, Server, text_answer};
+use support::server::{self, Answer, Server, text_answer};
 use tempfile::TempDir;
 
 fn chat(home: &TempDir, server: &Server, args: &[&str]) -> Output {
@@ -97,6 +98,34 @@ fn saving_replaces_only_the_conversation_that_is_continued() {
     symlink("new.json", at("to-new")).unwrap();
     works(&said(&["--save", "to-new", "new"]));
     assert_eq!(texts(&at("new.json")), ["new", "ok"]);
+}
+
+/// On other systems, only the next write notices it.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_came_is_saved_when_the_reader_goes_away() {
+    for json in [&[][..], &["--json"]] {
+        let home = tempfile::tempdir().unwrap();
+        let begun = [server::message_start(), server::text(0, "enough")];
+        let (answer, closed) = Answer::stream(begun).await_close();
+        let server = Server::start([answer]);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
+        command.args(["chat", "--endpoint-url", &server.url, "--save", "c.json", "Hi"]).args(json);
+        command.current_dir(&home).env_clear().env("HOME", home.path()).env("PUMICE_MODEL", "m");
+        command.env("AWS_BEARER_TOKEN_BEDROCK", "t").stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let mut read = Vec::new();
+        while !read.ends_with(b"enough") {
+            let mut byte = [0];
+            stdout.read_exact(&mut byte).unwrap();
+            read.extend(byte);
+        }
+        drop(stdout);
+        closed.recv().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert_eq!(texts(&home.path().join("c.json")), ["Hi", "enough"]);
+    }
 }
 
 #[test]
