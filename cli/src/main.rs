@@ -82,7 +82,10 @@ fn main() -> ExitCode {
 
 /// Checks that the response of a model goes anywhere, before it is paid for.
 fn check_output(args: &Args) -> Result<(), Failure> {
-    let calls = matches!(args.command, Command::Chat | Command::Stream | Command::Converse | Command::Call);
+    let calls = matches!(
+        args.command,
+        Command::Chat | Command::Stream | Command::Converse | Command::Call | Command::Embed
+    );
     let is_kept = ["save", "continue", "session", "list", "record"].iter().any(|flag| args.has(flag));
     if calls && !is_kept && output::is_lost() {
         return Err(Failure::usage("standard output is closed or /dev/null: the response would be lost")
