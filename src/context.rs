@@ -269,9 +269,11 @@ impl Context {
         }
     }
 
-    /// The user's home folder.
+    /// The user's home folder: `HOME`, or else `USERPROFILE`, or else on Windows `HOMEDRIVE` with `HOMEPATH`.
     pub fn home(&self) -> Option<PathBuf> {
-        self.env("HOME").or_else(|| self.env("USERPROFILE")).map(PathBuf::from)
+        let in_two = || Some(self.env("HOMEDRIVE")? + &self.env("HOMEPATH")?);
+        let home = self.env("HOME").or_else(|| self.env("USERPROFILE"));
+        home.or_else(|| in_two().filter(|_| cfg!(windows))).map(PathBuf::from)
     }
 
     /// The folder for caches: `pumice` in the platform's cache folder, which is
@@ -438,3 +440,49 @@ pub(crate) fn bounded(limit: Duration) -> Duration {
 
 /// The longest file, in bytes. Settings, credentials and caches have a few thousand.
 const LONGEST_FILE: usize = 16 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_the_platforms() {
+        let context = Context::fake().with_env("HOME", "/home/x");
+        let folders =
+            |context: &Context| [context.cache_folder(), context.config_folder(), context.state_folder()];
+        let of = |names: [&str; 3]| names.map(|name| Some(PathBuf::from(name).join("pumice")));
+        match std::env::consts::OS {
+            "windows" => {
+                let context = context
+                    .with_env("LOCALAPPDATA", r"C:\Users\x\AppData\Local")
+                    .with_env("APPDATA", r"C:\Users\x\AppData\Roaming")
+                    .with_env("XDG_CONFIG_HOME", "relative");
+                let [local, roaming] = [r"C:\Users\x\AppData\Local", r"C:\Users\x\AppData\Roaming"];
+                assert_eq!(folders(&context), of([local, roaming, local]));
+            }
+            "macos" => {
+                let support = "/home/x/Library/Application Support";
+                assert_eq!(folders(&context), of(["/home/x/Library/Caches", support, support]));
+            }
+            _ => {
+                let names = ["/home/x/.cache", "/home/x/.config", "/home/x/.local/state"];
+                assert_eq!(folders(&context), of(names));
+            }
+        }
+    }
+
+    #[test]
+    fn the_home_folder_has_several_names() {
+        let home = |variables: &[(&str, &str)]| {
+            let context = variables
+                .iter()
+                .fold(Context::fake(), |context, (name, value)| context.with_env(*name, *value));
+            context.home()
+        };
+        let (profile, drive) = (("USERPROFILE", r"C:\Users\x"), [("HOMEDRIVE", "D:"), ("HOMEPATH", r"\x")]);
+        assert_eq!(home(&[("HOME", "/x"), profile]), Some("/x".into()));
+        assert_eq!(home(&[profile, drive[0], drive[1]]), Some(r"C:\Users\x".into()));
+        assert_eq!(home(&drive), cfg!(windows).then(|| r"D:\x".into()));
+        assert_eq!(home(&drive[..1]), None);
+    }
+}

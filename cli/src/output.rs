@@ -395,7 +395,24 @@ fn styles_are_welcome() -> bool {
 
 /// Whether the terminal knows no control sequences.
 fn is_dumb() -> bool {
-    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+    // Where it is set on Windows, the terminal is one of Unix's kind.
+    std::env::var_os("TERM").map_or_else(|| !console_has_styles(), |term| term == "dumb")
+}
+
+#[cfg(not(windows))]
+fn console_has_styles() -> bool {
+    true
+}
+
+/// Has the consoles of Windows take control sequences for what they mean; otherwise they print them.
+#[cfg(windows)]
+fn console_has_styles() -> bool {
+    use winapi_util::console::Console;
+
+    let enabled = [Console::stdout(), Console::stderr()].map(|console| {
+        console.is_ok_and(|mut console| console.set_virtual_terminal_processing(true).is_ok())
+    });
+    enabled.contains(&true)
 }
 
 /// Foreign text as part of a line, with line breaks and control characters escaped.

@@ -220,6 +220,42 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The pause between two checks whether it has ended.
 const PAUSE: Duration = Duration::from_millis(2);
 
+#[cfg(windows)]
+#[cfg(test)]
+mod tests_on_windows {
+    use super::*;
+
+    fn run(command: &str, limit: Duration) -> io::Result<CommandOutput> {
+        Wait::default().run(command, limit, Box::new(|_| {}))
+    }
+
+    #[test]
+    fn a_command_line_is_read_by_the_shell_as_it_is_written() {
+        let limit = Duration::from_mins(1);
+        let ran = run("echo out& echo err>&2& exit /b 3", limit).unwrap();
+        assert_eq!(
+            (ran.success, &ran.stdout[..], &ran.stderr[..]),
+            (false, &b"out\r\n"[..], &b"err\r\n"[..])
+        );
+        assert_eq!(ran.code, Some(3));
+        // The path of a program may have blanks in it, and quotes around it.
+        let folder = tempfile::tempdir().unwrap();
+        let helper = folder.path().join("a helper.cmd");
+        std::fs::write(&helper, "@echo %~1 and %~2\r\n").unwrap();
+        let ran = run(&format!("\"{}\" \"a b\" c", helper.display()), limit).unwrap();
+        assert_eq!((ran.success, &ran.stdout[..]), (true, &b"a b and c\r\n"[..]));
+        assert!(!run("no-such-program-of-anyone", limit).unwrap().success);
+    }
+
+    #[test]
+    fn what_takes_too_long_is_ended() {
+        let begun = Instant::now();
+        let error = run("ping -n 60 127.0.0.1 >nul", Duration::from_millis(100)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() < Duration::from_secs(50));
+    }
+}
+
 #[cfg(unix)]
 #[cfg(test)]
 mod tests {

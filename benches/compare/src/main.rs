@@ -6,11 +6,13 @@ mod callers;
 mod compare;
 mod features;
 mod gateway;
+mod history;
 mod measure;
 mod musl;
 mod package;
 mod server;
 mod service;
+mod stream;
 
 use std::process::ExitCode;
 
@@ -27,9 +29,12 @@ fn main() -> ExitCode {
         ["bulk"] => bulk::run(None),
         ["bulk", program] => bulk::run(Some(program)),
         ["features"] => features::print(),
+        ["history"] => history::draw(),
+        ["history", name] => history::add(name),
         ["musl"] => musl::run(),
         ["gateway", words @ ..] if gateway::Options::of(words).is_some() => gateway::run(words),
         ["gateway-alone", words @ ..] => gateway::run_alone(&gateway::Options::of(words).unwrap()),
+        ["stream", program, before @ ..] => stream::run(program, before),
         options => match compare::Options::of(options) {
             Some(options) => compare::run(&options),
             None => {
@@ -56,6 +61,11 @@ compare bulk [PROGRAM]
     PROGRAM, if one is built already.
 compare features
     What each optional feature of pumice costs.
+compare history [NAME]
+    Measures sizes and instructions, adds them under this name to benches/history.jsonl, and draws
+    docs/history.svg. Without a name it only draws.
 compare musl
     Static builds of the embedder's program: their sizes, and whether they stream over TLS.
+compare stream PROGRAM [WORD…]
+    Whether a pumice that was built elsewhere streams over TLS, behind the words of a command that runs it.
 ";
