@@ -20,8 +20,10 @@ fn main() {
     println!("cargo:rerun-if-changed={}", root_manifest().display());
     // A linker of the user's own choice may not know these options.
     let (linker, flags) = (var("RUSTC_LINKER"), var("CARGO_ENCODED_RUSTFLAGS"));
-    let chosen =
-        !["", "rust-lld"].contains(&linker.as_str()) || flags.contains("link") || flags.contains("ld=");
+    // Folders may have any name.
+    let mut flags = flags.split('\x1f').filter(|flag| !flag.starts_with("--remap-path-prefix="));
+    let chosen = !["", "rust-lld"].contains(&linker.as_str())
+        || flags.any(|flag| flag.contains("link") || flag.contains("ld="));
     if var("PROFILE") != "release" || var("CARGO_CFG_TARGET_OS") != "linux" || chosen {
         return;
     }

@@ -24,7 +24,7 @@ pub(crate) fn read_time(text: &str) -> Option<SystemTime> {
     if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         let number = text.split('.').next()?.parse::<i64>().ok()?;
         let seconds = if number < FIRST_MILLISECONDS { number } else { number / 1000 };
-        return OffsetDateTime::from_unix_timestamp(seconds).ok().map(Into::into);
+        return from_seconds(seconds);
     }
     // Old versions of the AWS CLI wrote the zone as `UTC`.
     let mut text =
@@ -39,13 +39,29 @@ pub(crate) fn read_time(text: &str) -> Option<SystemTime> {
         Some((zone, 5)) => text.insert(zone + 3, ':'),
         _ => {}
     }
+    let time = OffsetDateTime::parse(&text, &Rfc3339).ok()?;
     // Near the year 9999 the conversion may overflow.
-    OffsetDateTime::parse(&text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC).map(Into::into)
+    system_time(time.checked_to_offset(UtcOffset::UTC)?)
+}
+
+/// The time that is so many seconds after 1970. `None` unless it is in the years to 9999.
+pub(crate) fn from_seconds(seconds: i64) -> Option<SystemTime> {
+    system_time(OffsetDateTime::from_unix_timestamp(seconds).ok()?)
+}
+
+/// A time on the system's clock. The clock of Windows begins in 1601, where the conversion of the crate `time` panics:
+/// an earlier time becomes 1970, which is as much in the past.
+fn system_time(time: OffsetDateTime) -> Option<SystemTime> {
+    let since = (time - OffsetDateTime::UNIX_EPOCH).unsigned_abs();
+    if time >= OffsetDateTime::UNIX_EPOCH {
+        return SystemTime::UNIX_EPOCH.checked_add(since);
+    }
+    Some(SystemTime::UNIX_EPOCH.checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH))
 }
 
 /// The time of an HTTP date, which is an RFC 2822 date with another name for the zone.
 pub(crate) fn read_http_date(text: &str) -> Option<SystemTime> {
-    OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok().map(SystemTime::from)
+    OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok().and_then(system_time)
 }
 
 /// A number from here on is of milliseconds: as seconds it would be in the year 5138.
@@ -101,10 +117,16 @@ mod tests {
             (62_167_219_200_000, Some("0000-01-01T00:00:00Z")),
             (62_167_219_200_001, None),
         ] {
-            let before = SystemTime::UNIX_EPOCH - Duration::from_millis(milliseconds);
+            // The clock of Windows does not go back so far.
+            let before = SystemTime::UNIX_EPOCH.checked_sub(Duration::from_millis(milliseconds));
+            let Some(before) = before.filter(|_| !cfg!(windows) || milliseconds < 10_000) else { continue };
             assert_eq!(rfc3339(before).as_deref(), text, "{milliseconds} ms before 1970");
         }
         assert_eq!(read_http_date("Wed, 02 Jan 2030 03:04:05 GMT"), Some(at));
         assert_eq!(read_http_date("tomorrow"), None);
+        // A time that is not set, in Go: it is in the past on every system.
+        for time in [read_time("0001-01-01T00:00:00Z"), read_http_date("Mon, 01 Jan 1900 00:00:00 GMT")] {
+            assert!(time.unwrap() <= SystemTime::UNIX_EPOCH);
+        }
     }
 }

@@ -1,14 +1,12 @@
 //! Files to read, each with a limit.
 
 use std::fs::{self, File};
+#[cfg(unix)]
+use std::io::IsTerminal as _;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-#[cfg(unix)]
-use std::{
-    io::IsTerminal as _,
-    thread,
-    time::{Duration, Instant},
-};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroize as _;
 
@@ -85,6 +83,20 @@ fn open_pipe(path: &Path, longest_wait: Duration) -> io::Result<File> {
     Err(not_a_file("a pipe that nobody writes to"))
 }
 
+/// Renames a file, in the place of another if there is one. Windows refuses that while another program reads the
+/// other file, if its file system is an old one, and while a virus scanner looks at either: that is waited for.
+pub(super) fn put_in_place(file: &Path, path: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + LONGEST_HINDRANCE;
+    loop {
+        let renamed = fs::rename(file, path);
+        let is_hindered = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+        if !cfg!(windows) || !renamed.as_ref().is_err_and(is_hindered) || Instant::now() >= deadline {
+            return renamed;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Where a path leads, over symbolic links: to a regular file, or to where there is none yet.
 pub(super) fn file_behind(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
@@ -112,6 +124,9 @@ fn not_a_file(found: &str) -> io::Error {
 
 /// How many symbolic links are followed: as many as Linux follows.
 const MOST_LINKS: usize = 40;
+
+/// How long renaming a file may be hindered.
+const LONGEST_HINDRANCE: Duration = Duration::from_secs(2);
 
 /// How long a pipe may be without a writer: the shell starts both sides at the same time.
 #[cfg(unix)]

@@ -85,6 +85,7 @@ mod tests {
     use super::super::Context;
     use super::*;
 
+    #[cfg(unix)]
     const SHORT: Duration = Duration::from_millis(1);
 
     #[test]

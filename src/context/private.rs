@@ -8,7 +8,7 @@ use std::time::Duration;
 #[cfg(feature = "chain")]
 use zeroize::Zeroizing;
 
-use super::file::file_behind;
+use super::file::{file_behind, put_in_place};
 use super::{Context, World};
 
 impl Context {
@@ -28,7 +28,7 @@ impl Context {
                 file.write_all(content)?;
                 file.sync_all()
             })
-            .and_then(|()| fs::rename(&beside, path));
+            .and_then(|()| put_in_place(&beside, &path));
         if written.is_err() {
             // The first failure is reported; a second one here says no more.
             let _ = fs::remove_file(&beside);
@@ -173,6 +173,10 @@ mod tests {
             });
             while !writers.iter().all(thread::ScopedJoinHandle::is_finished) {
                 let read = context.read_file(path).unwrap().unwrap();
+                if cfg!(windows) {
+                    // A file that is open all the time cannot be replaced there, on an old file system.
+                    thread::sleep(Duration::from_millis(10));
+                }
                 assert!(read == text(*read.first().unwrap_or(&0)), "{} bytes", read.len());
             }
         });
@@ -214,7 +218,9 @@ mod tests {
             "c.json",
             "c.json.0123456789abcdef",
         ];
-        assert_eq!(names, kept);
+        // On Windows, a name in upper case is the same name.
+        let kept = kept.into_iter().filter(|name| !cfg!(windows) || !name.ends_with("ABCDEF"));
+        assert_eq!(names, kept.collect::<Vec<_>>());
     }
 
     #[cfg(unix)]

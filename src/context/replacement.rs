@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::Context;
-use super::file::file_behind;
+use super::file::{file_behind, put_in_place};
 
 /// A file that is being written under another name. [`finish`](Self::finish) puts it in its place, so that a reader sees
 /// the old or the whole new content. If it is dropped before, nothing is left of it.
@@ -39,7 +39,7 @@ impl Replacement {
     /// Puts the file in its place, after it has been written to the disk.
     pub fn finish(mut self) -> io::Result<()> {
         self.file.sync_all()?;
-        fs::rename(&self.beside, &self.path)?;
+        put_in_place(&self.beside, &self.path)?;
         self.beside = PathBuf::new();
         Ok(())
     }

@@ -8,11 +8,10 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials as Keys;
 use ring::digest::{Algorithm, digest};
 use serde_json::value::RawValue;
-use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
-use crate::date::read_time;
+use crate::date::{from_seconds, read_time};
 use crate::sign::hex;
 use crate::{Error, ErrorKind, Result};
 use pumice_codec::internal::from_json;
@@ -96,8 +95,8 @@ impl<'a> Fields<'a> {
 
     /// A required time in milliseconds since 1970, truncated to seconds.
     pub(super) fn milliseconds(&self, name: &str) -> Result<SystemTime> {
-        let time = self.integer(name).and_then(|time| OffsetDateTime::from_unix_timestamp(time / 1000).ok());
-        time.map(Into::into).ok_or_else(|| self.expected(name, "a time in milliseconds"))
+        let time = self.integer(name).and_then(|time| from_seconds(time / 1000));
+        time.ok_or_else(|| self.expected(name, "a time in milliseconds"))
     }
 
     /// An integer.
