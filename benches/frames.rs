@@ -1,4 +1,4 @@
-//! Bytes into frames: the project's own reader, the decoder of `aws-smithy-eventstream` fed as the AWS SDK
+//! Bytes into frames, and into events: the project's own reader, the decoder of `aws-smithy-eventstream` fed as the AWS SDK
 //! feeds it, and the checksums alone, below which no reader can be.
 
 #![allow(missing_docs, clippy::indexing_slicing, clippy::unwrap_used, reason = "a bench")]
@@ -37,6 +37,9 @@ fn frames(criterion: &mut Criterion) {
         group.bench_with_input(BenchmarkId::new("pumice", &name), &chunks, |bencher, chunks| {
             bencher.iter(|| assert_eq!(read(chunks), PIECES));
         });
+        group.bench_with_input(BenchmarkId::new("pumice, to events", &name), &chunks, |bencher, chunks| {
+            bencher.iter(|| assert_eq!(read_events(chunks), PIECES));
+        });
         group.bench_with_input(
             BenchmarkId::new("aws-smithy-eventstream", &name),
             &chunks,
@@ -55,6 +58,21 @@ fn read(chunks: &[Bytes]) -> usize {
         decoder.push(chunk.clone());
         while let Some(frame) = decoder.next_frame().unwrap() {
             black_box(frame);
+            count += 1;
+        }
+    }
+    decoder.finish().unwrap();
+    count
+}
+
+/// As an event stream reads them.
+fn read_events(chunks: &[Bytes]) -> usize {
+    let mut decoder = FrameDecoder::new();
+    let mut count = 0;
+    for chunk in chunks {
+        decoder.push(chunk.clone());
+        while let Some(event) = decoder.next_event().unwrap() {
+            black_box(event);
             count += 1;
         }
     }

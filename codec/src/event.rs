@@ -64,11 +64,14 @@ impl Event {
     /// The event in a frame of this type.
     #[doc(hidden)]
     pub fn of_type(event_type: &[u8], frame: FrameView<'_>) -> Result<Self> {
-        Ok(match event_type {
-            b"contentBlockDelta" => Self::ContentBlockDelta(match PlainDelta::read(frame.payload()) {
+        // Nearly all of them. Compared by words, where a pattern is compared by bytes.
+        if event_type == b"contentBlockDelta" {
+            return Ok(Self::ContentBlockDelta(match PlainDelta::read(frame.payload()) {
                 Some(delta) => delta.event(),
                 None => payload(frame)?,
-            }),
+            }));
+        }
+        Ok(match event_type {
             b"contentBlockStart" => Self::ContentBlockStart(Box::new(payload(frame)?)),
             b"contentBlockStop" => Self::ContentBlockStop(payload(frame)?),
             b"messageStart" => Self::MessageStart(payload(frame)?),

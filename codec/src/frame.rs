@@ -77,10 +77,7 @@ impl FrameDecoder {
 
     /// Adds the next bytes of the stream, cut anywhere. Nothing is read or copied yet.
     pub fn push(&mut self, bytes: impl Into<Bytes>) {
-        let bytes = bytes.into();
-        if !bytes.is_empty() {
-            self.input.chunks.push_back(bytes);
-        }
+        self.input.push(bytes.into());
     }
 
     /// The next whole frame, or `None` if more bytes are needed.
@@ -154,16 +151,26 @@ impl FrameDecoder {
 /// The bytes that were pushed and not read yet.
 #[derive(Debug, Default)]
 struct Input {
-    chunks: VecDeque<Bytes>,
     /// The beginning of a frame that lies across chunks; never more than one frame.
     partial: BytesMut,
+    /// The rest of the chunk after that. Empty only if there are no more.
+    chunk: Bytes,
+    later: VecDeque<Bytes>,
 }
 
 impl Input {
+    fn push(&mut self, bytes: Bytes) {
+        if self.chunk.is_empty() {
+            self.chunk = bytes;
+        } else if !bytes.is_empty() {
+            self.later.push_back(bytes);
+        }
+    }
+
     /// The first `length` bytes, or `None` while fewer have arrived. Copied only if they lie across chunks.
     fn peek(&mut self, length: usize) -> Option<&[u8]> {
-        if self.partial.is_empty() && self.chunks.front().is_some_and(|chunk| chunk.len() >= length) {
-            return self.chunks.front()?.get(..length);
+        if self.partial.is_empty() && self.chunk.len() >= length {
+            return self.chunk.get(..length);
         }
         self.gather(length)
     }
@@ -171,44 +178,43 @@ impl Input {
     /// Moves bytes into the partial frame until it has `length`.
     #[cold]
     fn gather(&mut self, length: usize) -> Option<&[u8]> {
-        while self.partial.len() < length {
-            let chunk = self.chunks.front_mut()?;
+        while self.partial.len() < length && !self.chunk.is_empty() {
             let missing = length - self.partial.len();
-            self.partial.extend_from_slice(&chunk.split_to(missing.min(chunk.len())));
-            self.drop_empty();
+            self.partial.extend_from_slice(&self.chunk.split_to(missing.min(self.chunk.len())));
+            self.next_chunk();
         }
         self.partial.get(..length)
     }
 
     /// Takes the first `length` bytes, which have arrived.
     fn take(&mut self, length: usize) -> Bytes {
-        match self.chunks.front_mut() {
-            Some(chunk) if self.partial.is_empty() => {
-                let bytes = chunk.split_to(length);
-                self.drop_empty();
-                bytes
-            }
-            _ => self.partial.split_to(length).freeze(),
+        if self.partial.is_empty() {
+            let bytes = self.chunk.split_to(length);
+            self.next_chunk();
+            bytes
+        } else {
+            self.partial.split_to(length).freeze()
         }
     }
 
     /// Drops the first `length` bytes, which have arrived.
     fn skip(&mut self, length: usize) {
-        match self.chunks.front_mut() {
-            Some(chunk) if self.partial.is_empty() => {
-                chunk.advance(length);
-                self.drop_empty();
-            }
-            _ => self.partial.advance(length),
+        if self.partial.is_empty() {
+            self.chunk.advance(length);
+            self.next_chunk();
+        } else {
+            self.partial.advance(length);
         }
     }
 
-    fn drop_empty(&mut self) {
-        self.chunks.pop_front_if(|chunk| chunk.is_empty());
+    fn next_chunk(&mut self) {
+        if self.chunk.is_empty() {
+            self.chunk = self.later.pop_front().unwrap_or_default();
+        }
     }
 
     fn len(&self) -> usize {
-        self.partial.len() + self.chunks.iter().map(Bytes::len).sum::<usize>()
+        self.partial.len() + self.chunk.len() + self.later.iter().map(Bytes::len).sum::<usize>()
     }
 }
 
@@ -618,8 +624,7 @@ mod tests {
         for _ in 0..64 {
             decoder.push(frame.clone());
             assert!(decoder.next_frame().unwrap().is_none());
-            let held =
-                decoder.input.partial.capacity() + decoder.input.chunks.iter().map(Bytes::len).sum::<usize>();
+            let held = decoder.input.len() - decoder.input.partial.len() + decoder.input.partial.capacity();
             assert!(
                 held <= 2 * decoder.input.partial.len() + 64,
                 "{held} bytes for {}",

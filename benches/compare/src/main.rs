@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         ["sizes"] => compare::sizes(),
         ["bulk"] => bulk::run(None),
         ["bulk", program] => bulk::run(Some(program)),
+        ["instructions"] => compare::count_instructions(),
         ["features"] => features::print(),
         ["history"] => history::draw(),
         ["history", name] => history::add(name),
@@ -59,6 +60,8 @@ compare sizes
 compare bulk [PROGRAM]
     What `pumice bulk` uses of what a service allows, and its memory, for 10,000 requests and 1,000,000 lines; of
     PROGRAM, if one is built already.
+compare instructions
+    The instructions of an event in the program alone. Skipped without valgrind.
 compare features
     What each optional feature of pumice costs.
 compare history [NAME]

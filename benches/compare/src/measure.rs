@@ -116,6 +116,17 @@ impl World {
         instructions(&mut self.command(callgrind(), program, over, &format!("large-{events}")))
     }
 
+    /// The instructions of an event in one of the server's forms: what each of so many more takes.
+    pub fn instructions_of_event(&self, program: &Program, form: &str) -> f64 {
+        const FEW: u32 = 1_000;
+        const MORE: u32 = 5_000;
+        let [few, many] = [FEW, FEW + MORE].map(|events| {
+            let model = format!("{form}-{events}");
+            instructions(&mut self.command(callgrind(), program, Over::Http, &model))
+        });
+        (many - few) as f64 / f64::from(MORE)
+    }
+
     /// The event stream of an answer, in a file.
     pub fn event_stream(&self, events: usize) -> PathBuf {
         let file = self.home.path().join(format!("{events}.frames"));

@@ -4,6 +4,8 @@
 //!
 //! - `large-N`: N of them, in chunks of 16 KiB, as fast as they are read.
 //! - `each-N`: one frame a write, as fast as they are read.
+//! - `ordered-N`, `escaped-N`, `spaced-N`: the same in another form: the padding first and the index last, an escape in
+//!   each text, white space.
 //! - `pieces-N`: one frame a write, and none before the text of the last has been printed.
 //! - `lines-N`: the same for a program that prints a line for each event.
 
@@ -121,6 +123,16 @@ fn listen<S: Read + Write>(
     port
 }
 
+/// How the JSON of a delta is written.
+#[derive(Clone, Copy)]
+enum Form {
+    /// As the service writes it.
+    Plain,
+    Ordered,
+    Escaped,
+    Spaced,
+}
+
 #[derive(Default)]
 struct Answers {
     /// The writes of answers that wait for nothing, by their kind and their number of deltas.
@@ -139,11 +151,17 @@ impl Answers {
                 .and_then(|(kind, count)| Some((kind, count.parse().ok()?)))
                 .ok_or_else(|| io::Error::other("a model that is not served here"))?;
             let writer = stream.get_mut();
-            if ["large", "each"].contains(&kind) {
+            let writes: Option<fn(usize) -> Vec<Vec<u8>>> = match kind {
+                "large" => Some(|count| vec![large(Form::Plain, count)]),
+                "ordered" => Some(|count| vec![large(Form::Ordered, count)]),
+                "escaped" => Some(|count| vec![large(Form::Escaped, count)]),
+                "spaced" => Some(|count| vec![large(Form::Spaced, count)]),
+                "each" => Some(each),
+                _ => None,
+            };
+            if let Some(writes) = writes {
                 let mut ready = self.ready.lock().unwrap();
-                let answer = ready.entry((kind.to_owned(), count)).or_insert_with(|| {
-                    Arc::new(if kind == "large" { vec![large(count)] } else { each(count) })
-                });
+                let answer = ready.entry((kind.to_owned(), count)).or_insert_with(|| Arc::new(writes(count)));
                 let answer = Arc::clone(answer);
                 drop(ready);
                 for write in answer.iter() {
@@ -155,7 +173,7 @@ impl Answers {
             writer.write_all(HEAD.as_bytes())?;
             writer.flush()?;
             let mut expected = 0;
-            for (frame, is_text) in answer(count) {
+            for (frame, is_text) in answer(Form::Plain, count) {
                 writer.write_all(&chunk(&frame))?;
                 writer.flush()?;
                 if is_text || kind == "lines" {
@@ -191,25 +209,35 @@ fn read_request(stream: &mut BufReader<impl Read>) -> io::Result<Option<String>>
 }
 
 /// The frames of an answer, and whether each is a delta of text.
-fn answer(count: usize) -> impl Iterator<Item = (Vec<u8>, bool)> {
+fn answer(form: Form, count: usize) -> impl Iterator<Item = (Vec<u8>, bool)> {
     let begin = std::iter::once((frames::message_start(), false));
     let end = [frames::block_stop(0), frames::message_stop("end_turn"), frames::metadata(12, 7)];
-    let deltas = (0..count).map(|number| (text_delta(number), true));
+    let deltas = (0..count).map(move |number| (text_delta(form, number), true));
     begin.chain(deltas).chain(end.into_iter().map(|frame| (frame, false)))
 }
 
 /// A frame of 203 bytes: a word, and padding that makes up for its length.
-fn text_delta(number: usize) -> Vec<u8> {
+fn text_delta(form: Form, number: usize) -> Vec<u8> {
     let word = WORDS[number % WORDS.len()];
-    let members = format!(r#""contentBlockIndex":0,"delta":{{"text":"{word}"}}"#);
-    let padding = &PADDING[..PAYLOAD - members.len() - r#"{,"p":""}"#.len()];
+    let json = |padding: &str| match form {
+        Form::Plain => format!(r#"{{"contentBlockIndex":0,"delta":{{"text":"{word}"}},"p":"{padding}"}}"#),
+        Form::Ordered => format!(r#"{{"p":"{padding}","delta":{{"text":"{word}"}},"contentBlockIndex":0}}"#),
+        Form::Escaped => {
+            let word = word.trim_start();
+            format!(r#"{{"contentBlockIndex":0,"delta":{{"text":"\u0020{word}"}},"p":"{padding}"}}"#)
+        }
+        Form::Spaced => {
+            format!(r#"{{ "contentBlockIndex": 0, "delta": {{ "text": "{word}" }}, "p": "{padding}" }}"#)
+        }
+    };
+    let padding = &PADDING[..PAYLOAD - json("").len()];
     let frame = frames::frame(
         &[
             (":event-type", "contentBlockDelta"),
             (":content-type", "application/json"),
             (":message-type", "event"),
         ],
-        format!(r#"{{{members},"p":"{padding}"}}"#),
+        json(padding),
     );
     assert_eq!(frame.len(), FRAME);
     frame
@@ -222,13 +250,17 @@ pub fn text_length(count: usize) -> usize {
 
 /// The bytes of an answer's event stream.
 pub fn event_stream(count: usize) -> Vec<u8> {
-    answer(count).flat_map(|(frame, _)| frame).collect()
+    frames_of(Form::Plain, count)
+}
+
+fn frames_of(form: Form, count: usize) -> Vec<u8> {
+    answer(form, count).flat_map(|(frame, _)| frame).collect()
 }
 
 /// The whole of an answer in large chunks, head included.
-fn large(count: usize) -> Vec<u8> {
+fn large(form: Form, count: usize) -> Vec<u8> {
     let mut bytes = HEAD.as_bytes().to_vec();
-    for piece in event_stream(count).chunks(16 * 1024) {
+    for piece in frames_of(form, count).chunks(16 * 1024) {
         bytes.extend(chunk(piece));
     }
     bytes.extend_from_slice(b"0\r\n\r\n");
@@ -238,7 +270,7 @@ fn large(count: usize) -> Vec<u8> {
 /// The whole of an answer, with each frame in a chunk of its own.
 fn each(count: usize) -> Vec<Vec<u8>> {
     let mut writes = vec![HEAD.as_bytes().to_vec()];
-    writes.extend(answer(count).map(|(frame, _)| chunk(&frame)));
+    writes.extend(answer(Form::Plain, count).map(|(frame, _)| chunk(&frame)));
     writes.push(b"0\r\n\r\n".to_vec());
     writes
 }

@@ -39,10 +39,44 @@ enum Kind {
 
 impl<'a> PlainDelta<'a> {
     /// `None` if anything else is in the payload, or if it is not valid JSON.
+    #[inline]
     pub(super) fn read(json: &'a [u8]) -> Option<Self> {
-        let mut scanner = Scanner { json, at: 0, spaced: false, bits: 0 };
+        Self::read_compact(json).or_else(|| Self::read_any(json))
+    }
+
+    /// The form above, in which nearly all of them come.
+    #[inline]
+    fn read_compact(json: &'a [u8]) -> Option<Self> {
+        let mut scanner = Scanner::new(json);
+        scanner.expect(br#"{"contentBlockIndex":"#)?;
+        let index = scanner.number()?;
+        scanner.expect(br#","delta":{"text":""#)?;
+        let begin = scanner.at;
+        let escaped = scanner.rest_of_string()?;
+        let end = scanner.at - 1;
+        scanner.expect(b"}")?;
+        let delta_end = scanner.at;
+        if scanner.skip(br#","p":""#) {
+            scanner.skip_last_string()?;
+        }
+        scanner.expect(b"}")?;
+        scanner.is_at_end().then_some(())?;
+        Some(Self {
+            index,
+            kind: Kind::Text,
+            text: json.get(begin..end)?,
+            escaped,
+            compact: Some(json.get(1..delta_end)?),
+            values: [&[]; 2],
+            index_is_last: false,
+        })
+    }
+
+    #[cold]
+    fn read_any(json: &'a [u8]) -> Option<Self> {
+        let mut scanner = Scanner::new(json);
         let (mut index, mut delta, mut padded) = (None, None, false);
-        scanner.take(*b"{")?;
+        scanner.take(b'{')?;
         loop {
             scanner.skip_space();
             let begin = scanner.at;
@@ -63,12 +97,9 @@ impl<'a> PlainDelta<'a> {
                 break;
             }
         }
-        scanner.take(*b"}")?;
+        scanner.take(b'}')?;
         scanner.skip_space();
-        let is_ascii = scanner.bits & all(0x80) == 0;
-        if scanner.at < json.len() || !is_ascii && core::str::from_utf8(json).is_err() {
-            return None;
-        }
+        scanner.is_at_end().then_some(())?;
         let (index, index_begin, index_value, index_end) = index?;
         let ((kind, text, text_end, escaped), delta_begin, delta_value, delta_end) = delta?;
         let index_is_last = delta_begin < index_begin;
@@ -162,8 +193,18 @@ struct Scanner<'a> {
     bits: usize,
 }
 
-impl Scanner<'_> {
-    fn rest(&self) -> &[u8] {
+impl<'a> Scanner<'a> {
+    fn new(json: &'a [u8]) -> Self {
+        Self { json, at: 0, spaced: false, bits: 0 }
+    }
+
+    /// Whether nothing is left, and all was UTF-8.
+    fn is_at_end(&self) -> bool {
+        let is_ascii = self.bits & all(0x80) == 0;
+        self.at == self.json.len() && (is_ascii || core::str::from_utf8(self.json).is_ok())
+    }
+
+    fn rest(&self) -> &'a [u8] {
         self.json.get(self.at..).unwrap_or_default()
     }
 
@@ -184,17 +225,23 @@ impl Scanner<'_> {
         found
     }
 
-    /// Skips this and the white space before it.
-    fn take(&mut self, token: [u8; 1]) -> Option<()> {
+    /// Skips this.
+    fn expect<const N: usize>(&mut self, token: &[u8; N]) -> Option<()> {
+        self.skip(token).then_some(())
+    }
+
+    /// Skips this byte and the white space before it.
+    fn take(&mut self, byte: u8) -> Option<()> {
         self.skip_space();
-        self.skip(&token).then_some(())
+        self.expect(&[byte])
     }
 
     /// Whether the next member has this name. If so, its value comes next.
-    fn name<const N: usize>(&mut self, quoted: &[u8; N]) -> Option<bool> {
-        let found = self.skip(quoted);
+    fn name(&mut self, quoted: &[u8]) -> Option<bool> {
+        let found = self.rest().starts_with(quoted);
         if found {
-            self.take(*b":")?;
+            self.at += quoted.len();
+            self.take(b':')?;
             self.skip_space();
         }
         Some(found)
@@ -217,7 +264,7 @@ impl Scanner<'_> {
 
     /// The value of the member `delta`: its kind, where its text begins and ends, and whether the text has escapes.
     fn delta(&mut self) -> Option<(Kind, usize, usize, bool)> {
-        self.take(*b"{")?;
+        self.take(b'{')?;
         self.skip_space();
         let (kind, is_nested) = if self.name(br#""text""#)? {
             (Kind::Text, false)
@@ -229,7 +276,7 @@ impl Scanner<'_> {
             return None;
         };
         if is_nested {
-            self.take(*b"{")?;
+            self.take(b'{')?;
             self.skip_space();
             let known = match kind {
                 Kind::ToolUse => self.name(br#""input""#)?,
@@ -243,17 +290,19 @@ impl Scanner<'_> {
         let escaped = self.string()?;
         let end = self.at - 1;
         if is_nested {
-            self.take(*b"}")?;
+            self.take(b'}')?;
         }
-        self.take(*b"}")?;
+        self.take(b'}')?;
         Some((kind, begin, end, escaped))
     }
 
     /// Skips a string, and says whether it has escapes.
     fn string(&mut self) -> Option<bool> {
-        if !self.skip(b"\"") {
-            return None;
-        }
+        self.expect(b"\"")?;
+        self.rest_of_string()
+    }
+
+    fn rest_of_string(&mut self) -> Option<bool> {
         let mut has_escapes = false;
         loop {
             self.skip_plain();
@@ -272,29 +321,65 @@ impl Scanner<'_> {
         }
     }
 
-    /// Skips the bytes before one that is a quote, a backslash or a control character, a word at a time.
-    fn skip_plain(&mut self) {
-        while let Some(word) = self.rest().first_chunk() {
+    /// Skips the rest of a string that ends one byte before the end of the JSON and has no escapes: what is known to be
+    /// the end need not be looked for.
+    fn skip_last_string(&mut self) -> Option<()> {
+        let text = self.rest().split_last_chunk::<2>()?.0;
+        let (words, few) = text.as_chunks();
+        let (mut found, mut bits) = (0, 0);
+        let mut look = |word: &[u8; size_of::<usize>()]| {
             let word = usize::from_le_bytes(*word);
-            self.bits |= word;
-            // The highest bit of each byte that is less than `than` is set: the lowest such bit is right, and only the
-            // lowest.
-            let less = |word: usize, than: u8| word.wrapping_sub(all(than)) & !word;
-            let special =
-                (less(word ^ all(b'"'), 1) | less(word ^ all(b'\\'), 1) | less(word, b' ')) & all(0x80);
-            if special != 0 {
-                self.at += special.trailing_zeros() as usize / 8;
-                return;
+            found |= special(word);
+            bits |= word;
+        };
+        words.iter().for_each(&mut look);
+        let few = match text.last_chunk() {
+            // Some of it has been looked at already.
+            Some(last) => {
+                look(last);
+                &[]
             }
-            self.at += size_of::<usize>();
-        }
-        while let Some(byte) = self.json.get(self.at)
-            && !matches!(byte, b'"' | b'\\' | ..b' ')
-        {
-            self.bits |= usize::from(*byte);
-            self.at += 1;
-        }
+            None => few,
+        };
+        self.bits |= few.iter().fold(bits, |bits, byte| bits | usize::from(*byte));
+        self.at += text.len();
+        if found != 0 || few.iter().copied().any(is_special) { None } else { self.expect(b"\"") }
     }
+
+    /// Skips the bytes before one that is special, a word at a time.
+    #[inline]
+    fn skip_plain(&mut self) {
+        let (words, few) = self.rest().as_chunks();
+        let (mut at, mut bits) = (0, 0);
+        let found = words.iter().find_map(|word| {
+            let word = usize::from_le_bytes(*word);
+            bits |= word;
+            let special = special(word);
+            if special != 0 {
+                return Some(special.trailing_zeros() as usize / 8);
+            }
+            at += size_of::<usize>();
+            None
+        });
+        at += found.unwrap_or_else(|| {
+            let plain = few.iter().take_while(|byte| !is_special(**byte));
+            plain.inspect(|byte| bits |= usize::from(**byte)).count()
+        });
+        self.at += at;
+        self.bits |= bits;
+    }
+}
+
+/// Whether a byte of a string is a quote, a backslash or a control character.
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | ..b' ')
+}
+
+/// The highest bit of each byte that is special, of those in a word. The lowest such bit is right, and only the lowest.
+fn special(word: usize) -> usize {
+    let less = |word: usize, than: u8| word.wrapping_sub(all(than)) & !word;
+    // With one bit turned over, a quote comes after the control characters, and a space after the quote.
+    (less(word ^ all(2), b'"' ^ 3) | less(word ^ all(b'\\'), 1)) & all(0x80)
 }
 
 /// A word of this byte.
@@ -518,11 +603,20 @@ mod tests {
                 let mut text = [b'a'; 24];
                 text[at] = special;
                 text[at + 1..].fill(special ^ 1);
-                let mut scanner = Scanner { json: &text, at: 0, spaced: false, bits: 0 };
+                let mut scanner = Scanner::new(&text);
                 scanner.skip_plain();
-                let expected = text.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '));
+                let expected = text.iter().copied().position(is_special);
                 assert_eq!(scanner.at, expected.unwrap_or(text.len()), "{special} at {at}");
                 assert!(text[..scanner.at].is_ascii() || scanner.bits & all(0x80) != 0, "{special} at {at}");
+
+                let padding = [&text[..=at], b"\"}"].concat();
+                let mut scanner = Scanner::new(&padding);
+                let is_plain = scanner.skip_last_string().is_some();
+                assert_eq!(is_plain, !text[..=at].iter().copied().any(is_special), "{special} at {at}");
+                if is_plain {
+                    assert_eq!(scanner.rest(), b"}");
+                    assert!(text[..=at].is_ascii() || scanner.bits & all(0x80) != 0, "{special} at {at}");
+                }
             }
         }
     }

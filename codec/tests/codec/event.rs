@@ -1,6 +1,6 @@
 //! Events and texts straight from the bytes of a stream.
 
-use pumice_codec::frame::FrameDecoder;
+use pumice_codec::frame::{Frame, FrameDecoder};
 use pumice_codec::{Error, ErrorKind, Event};
 use support::server::{block_stop, error_frame, event, message_start, message_stop, metadata, text};
 
@@ -62,7 +62,7 @@ fn the_text_of_a_delta_needs_no_event() {
     let mut decoder = FrameDecoder::new();
     decoder.push([response().concat(), error_frame("InternalError", "It broke")].concat());
     let frames = std::iter::from_fn(|| decoder.next_frame().unwrap()).collect::<Vec<_>>();
-    let texts = frames.iter().map(|frame| frame.text_delta());
+    let texts = frames.iter().map(Frame::text_delta);
     let expected = [None, Some("Zoë \"\n"), Some("é")].into_iter().chain([None; 8]);
     assert!(texts.map(|text| text.map(String::from)).eq(expected.map(|text| text.map(str::to_owned))));
 }

@@ -69,7 +69,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         }
         times.push(start.elapsed().as_secs_f64() * 1e9 / f64::from(count));
     }
-    times.sort_by(f64::total_cmp);
-    println!("{}", times[times.len() / 2]);
+    // The least: what else the machine does only adds to it.
+    println!("{}", times.iter().copied().fold(f64::INFINITY, f64::min));
     Ok(())
 }
