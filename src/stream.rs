@@ -259,10 +259,10 @@ impl FrameStream {
                 event_type.map(|event_type| read(event_type, frame)).transpose()
             };
             let next = match self.first.take() {
-                Some(first) => Ok(Some(event(first.view()))),
+                Some(first) => event(first.view()).map(Some),
                 None => self.decoder.read_frame(event),
             };
-            match next.and_then(Option::transpose) {
+            match next {
                 Ok(Some(None)) => {}
                 Ok(next) => return Ok(next.flatten()),
                 Err(error) => return self.fail(error),

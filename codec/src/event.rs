@@ -215,7 +215,7 @@ impl FrameDecoder {
     /// The next event, or `None` if more bytes are needed: [`next_frame`](Self::next_frame) and
     /// [`Event::from_frame`] in one, without the cost of a frame that can be kept.
     pub fn next_event(&mut self) -> Result<Option<Event>> {
-        self.read_frame(|frame| Event::of_type(event_type(frame)?, frame))?.transpose()
+        self.read_frame(|frame| Event::of_type(event_type(frame)?, frame))
     }
 }
 

@@ -90,14 +90,14 @@ impl FrameDecoder {
     }
 
     /// Reads the next whole frame where it lies, which costs less than to take it out; `None` if more bytes are
-    /// needed. Fails as [`next_frame`](Self::next_frame) does.
+    /// needed. Fails as [`next_frame`](Self::next_frame) does, and as `read` does. The frame is passed all the same.
     #[doc(hidden)]
-    pub fn read_frame<T>(&mut self, read: impl FnOnce(FrameView<'_>) -> T) -> Result<Option<T>> {
+    pub fn read_frame<T>(&mut self, read: impl FnOnce(FrameView<'_>) -> Result<T>) -> Result<Option<T>> {
         let Some(Found { total, headers, types, offset }) = self.find()? else { return Ok(None) };
         let bytes = self.input.peek(total).unwrap_or_default();
         let result = read(FrameView { bytes, headers, types, offset });
         self.input.skip(total);
-        Ok(Some(result))
+        result.map(Some)
     }
 
     /// Checks the next frame, if it has arrived whole, and passes it: it is the first in the input.
