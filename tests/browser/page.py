@@ -122,7 +122,9 @@ def checks(browser, url):
     check("a wrong key is refused", browser.until(f"{shown}.includes('not a key')"), browser.eval(shown))
     browser.type(KEY)
     browser.press("Enter")
-    check("the key opens the page", browser.until(visible("all")) and browser.until(f"{shown}.includes('m-of-the-test')"))
+    check(
+        "the key opens the page", browser.until(visible("all")) and browser.until(f"{shown}.includes('m-of-the-test')")
+    )
     stored = "sessionStorage.length + localStorage.length + document.cookie.length"
     check("the browser stores nothing", browser.eval(stored) == 0)
     text = browser.eval(shown)
@@ -134,7 +136,11 @@ def checks(browser, url):
     stops, outlined = [], True
     for _ in range(8):
         browser.press("Tab")
-        stops.append(browser.eval(f"{focus} || document.activeElement.getAttribute('aria-label') || document.activeElement.tagName"))
+        stops.append(
+            browser.eval(
+                f"{focus} || document.activeElement.getAttribute('aria-label') || document.activeElement.tagName"
+            )
+        )
         if stops[-1] == "BODY":
             break
         outlined &= browser.eval("getComputedStyle(document.activeElement).outlineStyle") != "none"

@@ -91,6 +91,7 @@ def agent(name, program, arguments, set_up, operation, named=CLAUDE, called=CLAU
             return True
 
         took = time.monotonic() - began
+
         def calls():
             return equal({(turn.operation, turn.model) for turn in asked}, {(operation, called)})
 
@@ -109,10 +110,7 @@ def agent(name, program, arguments, set_up, operation, named=CLAUDE, called=CLAU
         check(f"{name}: sends back what the tool said{' and the signed thoughts' * signatures}", sends)
 
 
-QUIET = {
-    "DISABLE_AUTOUPDATER": "1",
-    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-}
+QUIET = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
 
 
 def claude_by_messages(_, url, model):
@@ -132,7 +130,7 @@ def claude_signing(_, url, model):
 def codex(folder, url, model):
     home = folder / "codex"
     home.mkdir()
-    (home / "config.toml").write_text(f'''
+    (home / "config.toml").write_text(f"""
 model = "{model}"
 model_provider = "pumice"
 model_reasoning_effort = "medium"
@@ -143,7 +141,7 @@ name = "pumice"
 base_url = "{url}/v1"
 env_key = "PUMICE_API_KEY"
 wire_api = "responses"
-''')
+""")
     return {"CODEX_HOME": str(home), "PUMICE_API_KEY": KEY}
 
 
@@ -163,7 +161,13 @@ agent("Claude Code, Messages", claude, said, claude_by_messages, INVOKE, named="
 agent("Claude Code, Messages, Nova", claude, said, claude_by_messages, CONVERSE, NOVA, NOVA, signatures=False)
 agent("Claude Code, Bedrock", claude, said, claude_by_bedrock, INVOKE, signatures=False)
 agent("Claude Code, Bedrock, signing", claude, said, claude_signing, INVOKE, signatures=False)
-program, said = find("codex", "@openai/codex-*/vendor/*/bin/codex"), ["exec", "--skip-git-repo-check", "--sandbox", "danger-full-access", PROMPT]
+program, said = find("codex", "@openai/codex-*/vendor/*/bin/codex"), [
+    "exec",
+    "--skip-git-repo-check",
+    "--sandbox",
+    "danger-full-access",
+    PROMPT,
+]
 agent("Codex", program, said, codex, CONVERSE)
 agent("Codex, gpt-oss", program, said, codex, CONVERSE, GPT, GPT, signatures=False)
 program = find("opencode", "opencode-*/bin/opencode")

@@ -92,7 +92,9 @@ class Gateway:
 
         keys = {"aws_access_key_id": "pumice", "aws_secret_access_key": key}
         config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
-        return boto3.client(service, region_name="us-east-1", config=config, **({"endpoint_url": self.url} | named), **keys)
+        return boto3.client(
+            service, region_name="us-east-1", config=config, **({"endpoint_url": self.url} | named), **keys
+        )
 
 
 class Turn:
@@ -231,7 +233,10 @@ def of_messages_stream(blocks, model):
     events.append({"type": "message_delta", "delta": stop, "usage": {"output_tokens": 7}})
     metrics = {"inputTokenCount": 11, "outputTokenCount": 7, "invocationLatency": 5, "firstByteLatency": 3}
     events.append({"type": "message_stop", "amazon-bedrock-invocationMetrics": metrics})
-    return [frame("chunk", {"bytes": base64.b64encode(json.dumps(event, separators=(",", ":")).encode()).decode()}) for event in events]
+    return [
+        frame("chunk", {"bytes": base64.b64encode(json.dumps(event, separators=(",", ":")).encode()).decode()})
+        for event in events
+    ]
 
 
 MODELS = {"amazon.nova-lite-v1:0": "ON_DEMAND", "anthropic.claude-sonnet-4-5-20250929-v1:0": "INFERENCE_PROFILE"}

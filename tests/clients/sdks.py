@@ -349,7 +349,10 @@ def served(gateway, recording):
             def in_responses():
                 stop = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(finish, "completed")
                 found, _ = responses(gateway.openai(), recording.model, stream)
-                return equal(found, {**common, **usage, "encrypted": bool(expected.signatures or expected.redacted), "stop": stop})
+                return equal(
+                    found,
+                    {**common, **usage, "encrypted": bool(expected.signatures or expected.redacted), "stop": stop},
+                )
 
             check(f"{recording.name}: chat completions, {how}", in_chat)
             check(f"{recording.name}: responses, {how}", in_responses)
@@ -376,7 +379,9 @@ def broken(gateway, recording):
             import openai
 
             for name, work in [("chat completions", chat), ("responses", responses)]:
-                fails = lambda: raises((openai.APIError, Failed), lambda: work(gateway.openai(), recording.model, stream))
+                fails = lambda: raises(
+                    (openai.APIError, Failed), lambda: work(gateway.openai(), recording.model, stream)
+                )
                 check(f"{recording.name}: {name}, {how}, fails", fails)
         if has["anthropic"]:
             import anthropic
@@ -431,7 +436,9 @@ def aws():
         found = runtime.converse_stream(modelId=recording.model, messages=TURNS)
         assert found["ResponseMetadata"]["RequestId"] == recording.header("x-amzn-requestid")
         found = [(kind, plain(value)) for event in found["stream"] for kind, value in event.items()]
-        return all(within(value, frame, kind) for (kind, value), (_, frame) in zip(found, frames(recording.body), strict=True))
+        return all(
+            within(value, frame, kind) for (kind, value), (_, frame) in zip(found, frames(recording.body), strict=True)
+        )
 
     def whole(runtime, recording):
         return within(plain(runtime.converse(modelId=recording.model, messages=TURNS)), json.loads(recording.body), "")
@@ -442,7 +449,10 @@ def aws():
 
     def refusal(runtime, recording):
         error = raises(ClientError, lambda: runtime.converse_stream(modelId=recording.model, messages=TURNS))
-        return equal(error.response["Error"], {"Code": "ValidationException", **{"Message": json.loads(recording.body)["message"]}})
+        return equal(
+            error.response["Error"],
+            {"Code": "ValidationException", **{"Message": json.loads(recording.body)["message"]}},
+        )
 
     def end(runtime, recording):
         runtime.converse(modelId=recording.model, messages=TURNS)
@@ -622,14 +632,19 @@ def of_anthropic(gateway, bedrock):
         count = lambda: equal(client.messages.count_tokens(model=model, messages=USER).input_tokens, 42)
         check(f"anthropic: tokens counted, {model}", count)
     check("anthropic: models", lambda: equal({model.id for model in client.models.list(limit=20)}, {CLAUDE, NOVA}))
-    check("anthropic: a wrong key", lambda: raises(anthropic.AuthenticationError, gateway.anthropic("wrong").models.list))
+    check(
+        "anthropic: a wrong key", lambda: raises(anthropic.AuthenticationError, gateway.anthropic("wrong").models.list)
+    )
 
 
 def of_aws(gateway, bedrock):
     from botocore.exceptions import ClientError
 
     runtime = gateway.boto3()
-    asked = {"modelId": CLAUDE, "toolConfig": {"tools": [{"toolSpec": {"name": "look_up", "inputSchema": {"json": SCHEMA}}}]}}
+    asked = {
+        "modelId": CLAUDE,
+        "toolConfig": {"tools": [{"toolSpec": {"name": "look_up", "inputSchema": {"json": SCHEMA}}}]},
+    }
     asked["additionalModelRequestFields"] = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
 
     def tool():
@@ -699,7 +714,9 @@ def thoughts_go_back(gateway, bedrock):
                 if form == "responses":
                     _, items = responses(replaying.openai(), CLAUDE, True)
                     turns = [*USER, *items, *USER]
-                    gateway.openai().responses.create(model=CLAUDE, store=False, input=turns, reasoning={"effort": "low"})
+                    gateway.openai().responses.create(
+                        model=CLAUDE, store=False, input=turns, reasoning={"effort": "low"}
+                    )
                 else:
                     _, content = messages(replaying.anthropic(), CLAUDE, True)
                     turns = [*USER, {"role": "assistant", "content": content}, *USER]
