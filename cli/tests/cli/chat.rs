@@ -662,7 +662,7 @@ mod terminal {
     }
 
     #[test]
-    fn a_signal_at_the_prompt_leaves_the_terminal_as_it_was() {
+    fn sigterm_and_sighup_at_the_prompt_leave_the_terminal_as_it_was() {
         use std::os::fd::AsFd as _;
         use std::os::unix::process::ExitStatusExt as _;
 
