@@ -445,6 +445,12 @@ impl Client {
         self.whole(&request.to_call()?).await
     }
 
+    /// The whole response of a call of S3. Unlike after [`send_raw`](Self::send_raw), a body that breaks off is retried.
+    #[cfg(feature = "bulk")]
+    pub(crate) async fn whole_of_s3(&self, call: &Call) -> Result<(Parts, Bytes)> {
+        self.whole(call).await
+    }
+
     /// The whole response. For a list in pages: the first page with the items of all pages.
     async fn all(&self, call: &Call) -> Result<(Parts, Bytes)> {
         match call.operation.map(Operation::response_form) {

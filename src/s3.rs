@@ -212,8 +212,8 @@ impl S3 {
                 .query("partNumber", number.to_string())
                 .query("uploadId", upload)
                 .body(part);
-            let response = self.client.send_raw(&call).await?;
-            let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
+            let (head, _) = self.client.whole_of_s3(&call).await?;
+            let etag = head.headers.get(ETAG).and_then(|etag| etag.to_str().ok());
             let etag = etag.ok_or_else(|| damaged("an ETag of each part"))?;
             // Writing to a string cannot fail.
             let _ = write!(
@@ -221,7 +221,6 @@ impl S3 {
                 "<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag></Part>",
                 etag.replace('&', "&amp;").replace('<', "&lt;")
             );
-            response.bytes().await?;
             progress(length);
             part = read_part(content)?;
         }
@@ -354,7 +353,7 @@ impl S3 {
 
     /// The text of a response that is XML or empty.
     async fn whole(&self, call: &Call) -> Result<String> {
-        let body = self.client.send_raw(call).await?.bytes().await?;
+        let (_, body) = self.client.whole_of_s3(call).await?;
         String::from_utf8(body.into()).map_err(|_| damaged("XML in UTF-8"))
     }
 

@@ -77,7 +77,7 @@ impl<R: BufRead> JobLines<R> {
     /// The next line, or its number and what makes it unfit for a job: it is no request, it has no id or that of another
     /// line, it has tools, which jobs of Converse records refuse, or media that a job would not find.
     ///
-    /// Keeps 16 bytes for each line.
+    /// Keeps at most 40 bytes for each line.
     #[allow(clippy::type_complexity, reason = "the end, a fault of the file, a fault of the line, the line")]
     pub fn next_line(&mut self) -> io::Result<Option<Result<JobLine, (u64, Error)>>> {
         let Some(line) = self.lines.next_line()? else { return Ok(None) };
@@ -177,7 +177,7 @@ fn no_id() -> Error {
 
 /// The results of a job, which are in no order, by the ids of their records.
 ///
-/// Keeps 16 bytes for each result.
+/// Keeps at most 40 bytes for each result.
 #[derive(Debug)]
 pub struct JobResults<F> {
     file: BufReader<F>,

@@ -158,7 +158,8 @@ impl RecordResult {
         let Some(record_id) = string(&line, "recordId")? else {
             return Err(invalid("expected recordId, found none"));
         };
-        let output = match (line.remove("modelOutput"), present(&line, "error")) {
+        let output = line.remove("modelOutput").filter(|output| output.text() != "null");
+        let output = match (output, present(&line, "error")) {
             (Some(output), None) => Ok(output),
             (None, Some(error)) => {
                 let error = object(error.text()).map_err(|error| within("error", &error))?;
@@ -481,6 +482,8 @@ mod tests {
         );
         let read = RecordResult::read(line.as_bytes()).unwrap();
         assert_eq!((read.record_id.as_str(), read.model_input), ("a\n\"", None));
+        let failed = br#"{"recordId":"a","modelOutput":null,"error":{"errorCode":400,"errorMessage":"no"}}"#;
+        assert_eq!(RecordResult::read(failed).unwrap().output, Err(RecordError::new(400, "no")));
         for (line, expected) in [
             ("{\"recordId\":\"a\"}", "expected modelOutput or error, found neither"),
             ("{\"modelOutput\":{}}", "expected recordId, found none"),

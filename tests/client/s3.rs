@@ -66,6 +66,17 @@ async fn what_is_put_can_be_got_and_listed_under_any_key() {
 }
 
 #[tokio::test]
+async fn a_list_that_breaks_off_is_asked_for_again() {
+    let cloud = Cloud::start();
+    cloud.put("k", "x");
+    cloud.state().cut_lists = 2;
+    assert_eq!(s3(&cloud).list(&uri("s3://bucket/")).await.unwrap().len(), 1);
+    cloud.state().cut_lists = 3;
+    let error = s3(&cloud).list(&uri("s3://bucket/")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BrokenOff);
+}
+
+#[tokio::test]
 async fn a_key_that_would_be_another_url_is_not_sent() {
     let cloud = Cloud::start();
     for key in ["", ".", "..", "a/../b", "a/./b"] {

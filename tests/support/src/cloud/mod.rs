@@ -46,6 +46,8 @@ pub struct State {
     pub slow_downs: usize,
     /// After how many bytes the next downloads break off.
     pub cuts: VecDeque<usize>,
+    /// How many lists break off after their first byte.
+    pub cut_lists: usize,
     /// Whether ranges are heeded.
     pub ranges: bool,
     /// How many keys a page of a list has.
@@ -89,6 +91,7 @@ impl Cloud {
             redirect: 301,
             slow_downs: 0,
             cuts: VecDeque::new(),
+            cut_lists: 0,
             ranges: true,
             page: 1000,
             failing_completions: 0,
@@ -250,7 +253,12 @@ impl State {
         let etag =
             |bytes: &[u8]| format!("\"{}\"", &hex(digest::digest(&digest::SHA256, bytes).as_ref())[..32]);
         match (method, query.get("uploadId"), query.get("partNumber")) {
-            ("GET", ..) if query.contains_key("list-type") => self.list(bucket, query),
+            ("GET", ..) if query.contains_key("list-type") => {
+                let mut reply = self.list(bucket, query);
+                reply.cut = (self.cut_lists > 0).then_some(1);
+                self.cut_lists = self.cut_lists.saturating_sub(1);
+                reply
+            }
             ("GET", ..) => {
                 let Some(content) = self.objects.get(&place) else {
                     return Reply::xml_error(404, "NoSuchKey", "");
