@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use pumice::Progress;
+use pumice::shape::Blob;
 
 use crate::args::Args;
 use crate::escape::{Escaper, Form, beginning, escaped};
@@ -307,6 +308,13 @@ impl Report {
         if !self.color {
             self.dimmed(&format!("[{name}]\n"));
         }
+    }
+
+    /// Asks the terminal to copy a text to the clipboard (OSC 52). It does not say whether it does.
+    pub(crate) fn copy(&self, text: &str) {
+        let data = Blob::from(text.as_bytes().to_vec()).to_base64();
+        self.write(&format!("\x1b]52;c;{data}\x07"));
+        self.note("the response is in the clipboard, if the terminal allows that");
     }
 
     /// The width of the terminal. `None` if standard error is not a terminal.

@@ -1,5 +1,6 @@
 //! A conversation that may be saved in a file, as JSON in the form of pi-ai's context.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -7,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use pumice::context::Context as System;
-use pumice::pi::{Context, Input, Message, Model};
+use pumice::pi::{Content, Context, Input, Message, Model, StopReason};
 
 use super::saved;
 use crate::LONGEST_LOCK;
@@ -63,6 +64,41 @@ impl Conversation {
 
     pub(crate) fn messages(&mut self) -> &mut Vec<Message> {
         self.input.context.messages.get_or_insert_default()
+    }
+
+    /// What the model is sent: a response that the user stopped is there as far as it came. Thoughts that are not whole
+    /// are left out, and so are tool calls.
+    pub(crate) fn sent(&self) -> Cow<'_, Input> {
+        let stopped = |message: &Message| matches!(message, Message::Assistant(message) if message.stop_reason == Some(StopReason::Aborted));
+        if !self.input.context.messages.iter().flatten().any(stopped) {
+            return Cow::Borrowed(&self.input);
+        }
+        let mut input = self.input.clone();
+        for message in input.context.messages.iter_mut().flatten() {
+            if let Message::Assistant(message) = message
+                && message.stop_reason == Some(StopReason::Aborted)
+            {
+                message.stop_reason = Some(StopReason::Stop);
+                message.usage = None;
+                let is_text =
+                    |content: &Content| matches!(content, Content::Text(text) if !text.text.is_empty());
+                if let Some(contents) = &mut message.content {
+                    contents.0.retain(is_text);
+                }
+            }
+        }
+        Cow::Owned(input)
+    }
+
+    /// Saves the conversation in this file now and from now on.
+    pub(crate) fn save_in(&mut self, file: &Path) -> Result<(), Failure> {
+        check_writable(file)?;
+        let known = content(file).map_err(|error| Failure::unreadable(file.display(), &error))?;
+        if known.is_some() && !self.file.as_deref().is_some_and(|own| is_same(own, file)) {
+            check_replaceable(file, false)?;
+        }
+        (self.file, self.known) = (Some(file.to_owned()), known);
+        self.save().map(|_| ())
     }
 
     /// The model of the last response.

@@ -11,7 +11,9 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
 use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
-use rustyline::{Behavior, ColorMode, Config, Editor, Helper};
+use rustyline::{
+    Behavior, Cmd, ColorMode, Config, Editor, EventHandler, Helper, KeyCode, KeyEvent, Modifiers,
+};
 
 use crate::LONGEST_LOCK;
 use crate::escape::{Escaper, escaped};
@@ -44,6 +46,8 @@ impl Prompter {
             history,
         };
         prompter.editor.set_helper(Some(SafeLine));
+        let line_break = KeyEvent(KeyCode::Enter, Modifiers::ALT);
+        prompter.editor.bind_sequence(line_break, EventHandler::Simple(Cmd::Newline));
         for line in prompter.saved() {
             prompter.recall(&line);
         }

@@ -61,7 +61,8 @@ impl Question {
     }
 }
 
-fn file(path: &Path) -> Result<Content, Failure> {
+/// A file as an image or a document; `-` is standard input.
+pub(super) fn file(path: &Path) -> Result<Content, Failure> {
     let bytes = if is_stdin(path) {
         input::read("standard input", io::stdin().lock())?
     } else {

@@ -570,6 +570,9 @@ mod terminal {
         terminal.prompt();
         terminal.write(CTRL_D);
         assert!(terminal.end().1.success());
+        // The model sees what came of the response that was stopped.
+        let last = asked(&server).pop().unwrap();
+        assert_eq!(last["messages"][1]["content"], json!([{"text": "and so on"}]), "{last}");
         let conversation = kept(&home.path().join("c.json"));
         let reasons = [1, 3].map(|at| conversation["messages"][at]["stopReason"].clone());
         assert_eq!(reasons, ["aborted", "stop"]);
@@ -603,6 +606,96 @@ mod terminal {
         let last = asked(&server).pop().unwrap();
         let images = last.to_string().matches("\"image\"").count();
         assert_eq!(images, 1);
+    }
+
+    #[test]
+    fn commands_are_done_and_not_sent() {
+        let home = home();
+        fs::write(home.path().join("a.png"), PNG).unwrap();
+        let texts = ["one", "two", "three"];
+        let server = Server::start(texts.map(|text| Answer::stream(text_answer(&[text]))));
+        let mut terminal = Terminal::open(&home, &server, &[], 200);
+        terminal.until("/help lists commands");
+        terminal.prompt();
+        for (line, said) in [
+            ("/help", "/retry          ask the last prompt again"),
+            ("/modle x", "there is no command /modle; did you mean /model?"),
+            ("/model", &format!("the model is {SONNET}")),
+            ("/model other.model-v1:0", "the model is now other.model-v1:0"),
+            ("/file a.png", "attached to the next prompt: image/png, 1 KB"),
+            ("/file none.png", "none.png cannot be read"),
+            ("/system Be brief.", "the system prompt is set"),
+            ("/system", "the system prompt is: Be brief."),
+            ("/think lots", "/think: expected off, minimal"),
+            ("/think", "the level of thinking is not set"),
+            ("/retry", "nothing has been asked yet"),
+            ("/copy", "there is no response to copy"),
+            ("/save c.json", "the conversation is saved in c.json"),
+            ("/save a.png", "a.png exists and is not a conversation: --save does not replace it"),
+        ] {
+            terminal.write(&format!("{line}\r"));
+            terminal.until(said);
+            terminal.prompt();
+        }
+        assert!(server.requests().is_empty());
+        terminal.write("Hi\r");
+        terminal.until("one");
+        terminal.prompt();
+        terminal.write("/retry\r");
+        terminal.until("two");
+        terminal.prompt();
+        terminal.write("/copy\r");
+        terminal.until("\x1b]52;c;dHdv\x07");
+        terminal.prompt();
+        // A space before it sends it.
+        terminal.write(" /etc/hosts\r");
+        terminal.until("three");
+        terminal.prompt();
+        terminal.write("exit\r");
+        assert!(terminal.end().1.success());
+        let bodies = asked(&server);
+        assert_eq!(server.requests()[0].line, "POST /model/other.model-v1%3A0/converse-stream HTTP/1.1");
+        assert_eq!(bodies[0], bodies[1]);
+        assert_eq!(bodies[0]["system"][0]["text"], "Be brief.");
+        assert_eq!(bodies[0]["messages"][0]["content"].as_array().unwrap().len(), 2);
+        let messages = bodies[2]["messages"].as_array().unwrap();
+        assert_eq!(messages.len(), 3);
+        assert_eq!(messages[1]["content"][0]["text"], "two");
+        assert_eq!(messages[2]["content"][0]["text"], " /etc/hosts");
+        assert_eq!(kept(&home.path().join("c.json"))["messages"].as_array().unwrap().len(), 4);
+
+        // Where it stopped is shown when it goes on.
+        let mut terminal = Terminal::open(&home, &server, &["--continue", "c.json"], 200);
+        let shown = terminal.prompt();
+        assert!(
+            shown.contains("> Hi") && shown.contains("two") && shown.contains("> /etc/hosts"),
+            "{shown:?}"
+        );
+        terminal.write(CTRL_D);
+        assert!(terminal.end().1.success());
+    }
+
+    #[test]
+    fn lines_that_arrive_together_are_prompts_each_and_alt_enter_breaks_a_line() {
+        let home = home();
+        let texts = ["first", "second", "third", "fourth"];
+        let server = Server::start(texts.map(|text| Answer::stream(text_answer(&[text]))));
+        let mut terminal = Terminal::open(&home, &server, &[], 80);
+        terminal.prompt();
+        terminal.write("1\r2\r3\r");
+        for text in &texts[..3] {
+            terminal.until(text);
+        }
+        terminal.prompt();
+        terminal.write("4\x1b\rfour\r");
+        terminal.until("fourth");
+        terminal.prompt();
+        terminal.write(CTRL_D);
+        assert!(terminal.end().1.success());
+        let last =
+            |body: &Value| body["messages"].as_array().unwrap().last().unwrap()["content"][0]["text"].clone();
+        let prompts = asked(&server).iter().map(last).collect::<Vec<_>>();
+        assert_eq!(prompts, ["1", "2", "3", "4\nfour"]);
     }
 
     #[test]
