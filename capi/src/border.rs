@@ -1,4 +1,4 @@
-//! Pointers from C into Rust's types and back, panics into failures, and the signals of threads.
+//! Pointers from C into Rust's types and back, panics into failures, and the signal of a closed connection.
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -150,18 +150,19 @@ fn invalid(argument: &str, fault: &str) -> Error {
     Error::new(ErrorKind::InvalidInput, format!("{argument}: {fault}"))
 }
 
-/// Runs a function that starts threads, so that they take no signals: those are for the program's own threads. Above
-/// all, a connection that a server closes is no `SIGPIPE` then, which would end the program.
+/// Runs a function that starts threads, so that a connection that a server closes is no `SIGPIPE` for them, which would
+/// end the program. Other signals they take as this thread does: commands that they run for credentials inherit that.
 #[cfg(unix)]
-pub(crate) fn without_signals<T>(start: impl FnOnce() -> T) -> T {
+pub(crate) fn without_sigpipe<T>(start: impl FnOnce() -> T) -> T {
     use std::mem::MaybeUninit;
 
-    let (mut all, mut before) =
-        (MaybeUninit::<libc::sigset_t>::uninit(), MaybeUninit::<libc::sigset_t>::uninit());
-    // SAFETY: `sigfillset` writes the set that it is given.
-    unsafe { libc::sigfillset(all.as_mut_ptr()) };
-    // SAFETY: `all` was written above, and `before` is written here. It fails only for an unknown first argument.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
+    let (mut pipe, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+    // SAFETY: `sigemptyset` writes the set that it is given.
+    unsafe { libc::sigemptyset(pipe.as_mut_ptr()) };
+    // SAFETY: `pipe` was written above. It fails only for a signal that does not exist.
+    unsafe { libc::sigaddset(pipe.as_mut_ptr(), libc::SIGPIPE) };
+    // SAFETY: `pipe` was written above, and `before` is written here. It fails only for an unknown first argument.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, pipe.as_ptr(), before.as_mut_ptr()) };
     let started = start();
     // SAFETY: `before` was written above.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), null_mut()) };
@@ -170,7 +171,7 @@ pub(crate) fn without_signals<T>(start: impl FnOnce() -> T) -> T {
 
 /// Runs a function that starts threads.
 #[cfg(not(unix))]
-pub(crate) fn without_signals<T>(start: impl FnOnce() -> T) -> T {
+pub(crate) fn without_sigpipe<T>(start: impl FnOnce() -> T) -> T {
     start()
 }
 

@@ -8,7 +8,7 @@ use pumice::{Error, ErrorKind, Result};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use crate::border::without_signals;
+use crate::border::without_sigpipe;
 use crate::settings;
 
 /// A client of Amazon Bedrock. Any number of threads may use it at the same time.
@@ -55,7 +55,7 @@ impl Thread {
             // It ends with an error, because the other end is dropped.
             let _ = runtime.block_on(stopped);
         };
-        let joined = without_signals(|| thread::Builder::new().name("pumice".into()).spawn(carry))?;
+        let joined = without_sigpipe(|| thread::Builder::new().name("pumice".into()).spawn(carry))?;
         Ok(Self { handle, stop: Some(stop), joined: Some(joined), process: std::process::id() })
     }
 

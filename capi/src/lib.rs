@@ -5,7 +5,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `border` | pointers into Rust's types and back, panics into errors, the signals of threads |
+//! | `border` | pointers into Rust's types and back, panics into failures, the signal of a closed connection |
 //! | `failure` | a failure as C sees it |
 //! | `settings` | the JSON of settings into a `Config` |
 //! | `client` | the client and its thread |

@@ -39,7 +39,7 @@ struct State {
 #[derive(Debug)]
 enum Source {
     /// The call runs on the client's thread, where its connection is made: a write to a connection that is closed is a
-    /// signal to the thread that writes, and only that one takes none.
+    /// `SIGPIPE` to the thread that writes, and only that one takes none.
     Opening(Opening),
     Frames(Box<FrameStream>),
     Complete,

@@ -135,6 +135,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: stream SETTINGS MODEL QUESTION\n");
         return 2;
     }
+    /* Before there is any other thread: each inherits it. */
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &interrupt, NULL);
+
     if (pumice_client_new(argv[1], strlen(argv[1]), &client, &error) != PUMICE_OK)
         return failed(error);
     request = request_of(argv[2], argv[3]);
@@ -145,9 +150,6 @@ int main(int argc, char **argv)
         return failed(error);
     }
 
-    sigemptyset(&interrupt);
-    sigaddset(&interrupt, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &interrupt, NULL);
     pthread_create(&thread, NULL, cancel_on_interrupt, stream);
 
     /* What has arrived is printed before the program waits for more. */
