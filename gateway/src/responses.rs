@@ -310,6 +310,8 @@ struct Open {
     kind: Kind,
     /// The text so far, as the inside of a JSON string.
     text: Vec<u8>,
+    /// What its deltas consist of before their number, and between that and their text: the same for each of them.
+    deltas: [Vec<u8>; 2],
 }
 
 enum Kind {
@@ -449,10 +451,11 @@ impl Open {
 impl Events {
     /// Begins an event.
     fn begin(&mut self, parts: [&str; 2], out: &mut Vec<u8>) {
-        let [kind, rest] = parts;
-        for part in ["event: ", kind, rest, "\ndata: {\"type\":\"", kind, rest, "\",\"sequence_number\":"] {
-            out.extend_from_slice(part.as_bytes());
-        }
+        write_type(parts, out);
+        self.write_number(out);
+    }
+
+    fn write_number(&mut self, out: &mut Vec<u8>) {
         whole(out, self.sequence);
         self.sequence += 1;
     }
@@ -460,6 +463,11 @@ impl Events {
     /// Begins an event of an item's part.
     fn begin_of_item(&mut self, parts: [&str; 2], open: &Open, index: &str, out: &mut Vec<u8>) {
         self.begin(parts, out);
+        self.write_place(open, index, out);
+    }
+
+    /// Writes of which item an event is, and of which of its parts.
+    fn write_place(&self, open: &Open, index: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"item_id\":\"");
         open.write_id(&self.id, out);
         out.extend_from_slice(b"\",\"output_index\":");
@@ -485,7 +493,7 @@ impl Responses {
     /// Begins an item under the service's index.
     fn start(&mut self, index: u32, kind: Kind, out: &mut Vec<u8>) {
         self.end_block(index, out);
-        let open = Open { at: self.items.len(), kind, text: Vec::new() };
+        let open = Open { at: self.items.len(), kind, text: Vec::new(), deltas: Default::default() };
         if !matches!(open.kind, Kind::Hidden) {
             self.items.push(Vec::new());
             self.events.write_item("added", &open, false, out);
@@ -507,8 +515,17 @@ impl Responses {
                 end_event(out);
             }
         }
-        self.events.begin_of_item([name, ".delta"], open, number, out);
-        out.extend_from_slice(b",\"delta\":\"");
+        if open.deltas[0].is_empty() {
+            let mut deltas = [Vec::new(), Vec::new()];
+            write_type([name, ".delta"], &mut deltas[0]);
+            self.events.write_place(open, number, &mut deltas[1]);
+            deltas[1].extend_from_slice(b",\"delta\":\"");
+            open.deltas = deltas;
+        }
+        let [begins, place] = &open.deltas;
+        out.extend_from_slice(begins);
+        self.events.write_number(out);
+        out.extend_from_slice(place);
         let before = open.text.len();
         escaped(&mut open.text, text);
         out.extend_from_slice(open.text.get(before..).unwrap_or_default());
@@ -706,6 +723,13 @@ impl Responses {
     }
 }
 
+/// Begins an event, up to its number.
+fn write_type([kind, rest]: [&str; 2], out: &mut Vec<u8>) {
+    for part in ["event: ", kind, rest, "\ndata: {\"type\":\"", kind, rest, "\",\"sequence_number\":"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
 fn end_event(out: &mut Vec<u8>) {
     out.extend_from_slice(b"}\n\n");
 }
@@ -807,7 +831,11 @@ impl Encoder for Responses {
                 }
             };
             let mut item = Vec::new();
-            Open { at: self.items.len(), kind, text }.write(&self.events.id, true, &mut item);
+            Open { at: self.items.len(), kind, text, deltas: Default::default() }.write(
+                &self.events.id,
+                true,
+                &mut item,
+            );
             self.items.push(item);
         }
         self.stop = response.stop_reason;
