@@ -181,8 +181,6 @@ pub struct Together {
     /// The progress from 0 to 1, and the resident memory of the service then, in MiB.
     pub resident: Vec<(f64, f64)>,
     pub seconds: f64,
-    /// How many bytes of text each response has.
-    pub text: usize,
 }
 
 /// Reads so many responses at once, while the memory of the service is watched. None is read further than its first
@@ -229,12 +227,7 @@ pub fn together(ask: &Ask, streams: usize, service: &Service) -> Together {
             thread::sleep(PAUSE / 5);
         }
     });
-    let seconds = start.elapsed().as_secs_f64();
-    let events = ask
-        .body
-        .split_once("large-")
-        .and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<usize>().ok());
-    Together { unread, resident, seconds, text: crate::server::text_length(events.unwrap_or_default()) }
+    Together { unread, resident, seconds: start.elapsed().as_secs_f64() }
 }
 
 const QUESTION: &str = "Why does pumice float?";

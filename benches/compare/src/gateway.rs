@@ -10,6 +10,7 @@ use crate::callers::{Ask, rate, times_to_first_byte, together};
 use crate::compare::{embedder_bars, program_bars};
 use crate::measure::{Asks, Over, Program, World, median};
 use crate::package::{CLI, EMBEDDER, KEYS, LEAN, PROXY, root};
+use crate::server::text_length;
 use crate::service::{Launch, Service};
 
 #[derive(Clone)]
@@ -278,40 +279,47 @@ fn memory(options: &Options, world: &World, pumice: &Path) -> Vec<Bar> {
     );
     println!("|---|---|---|---|---|---|---|");
     for (dialect, ask) in dialects().into_iter().chain([("passage", Ask::native as MakeAsk)]) {
-        for (streams, events) in [(STREAMS, options.events), (16, 100_000)] {
-            eprintln!("measuring memory: {dialect}, {streams} streams of {events} events");
-            let service = Service::start(Launch::pumice(pumice, world));
+        for (streams, kind, events, over) in [
+            (STREAMS, "paced", 250, Over::Tls),
+            (STREAMS, "large", options.events, Over::Tls),
+            (STREAMS, "large", options.events, Over::Http),
+            (16, "large", 100_000, Over::Tls),
+        ] {
+            let name = if matches!(over, Over::Tls) { "TLS" } else { "HTTP" };
+            let how = if kind == "paced" { "50 a second" } else { "as fast as they go" };
+            eprintln!("measuring memory: {dialect}, {streams} streams of {events} events, {how}, {name}");
+            let launch = Launch::pumice(pumice, world);
+            let service =
+                Service::start(if matches!(over, Over::Tls) { launch.over_tls(world) } else { launch });
             if bars.is_empty() {
                 bars.push(Bar::new("memory idle", service.resident(), AtMost(8.0), "MiB"));
             }
-            let ask = ask(&service.url, &format!("amazon.large-{events}"));
+            let ask = ask(&service.url, &format!("amazon.{kind}-{events}"));
             let samples = together(&ask, streams, &service);
             let most = |from: f64, to: f64| {
                 let between = samples.resident.iter().filter(|(at, _)| (from..to).contains(at));
                 between.map(|(_, resident)| *resident).fold(0.0, f64::max)
             };
-            let (tenth, late) = (most(0.1, 0.2), most(0.9, 2.0));
+            let (tenth, late) = (most(0.1, 0.3), most(0.9, 2.0));
             let (unread, all) = (samples.unread, most(0.0, 2.0).max(samples.unread));
             println!(
-                "| {dialect} | {streams} × {events} | {unread:.1} | {tenth:.1} | {all:.1} | {late:.1} | {:.0} |",
+                "| {dialect} | {streams} × {events}, {how}, {name} | {unread:.1} | {tenth:.1} | {all:.1} | {late:.1} | {:.0} |",
                 (streams * events) as f64 / samples.seconds
             );
-            let what = format!("{dialect}, {streams} streams of {events} events");
+            let what = format!("{dialect}, {streams} streams of {events} events, {how}, {name}");
             if streams == STREAMS {
                 bars.push(Bar::new(format!("{what}: memory"), all, AtMost(80.0), "MiB"));
-            }
-            if dialect == "responses" {
+            } else if dialect == "responses" {
                 // The last event repeats the output, so it is kept, and written several times at the end.
-                let text = (streams * samples.text) as f64 / f64::from(1 << 20);
-                let figure = (all - tenth) / text;
-                bars.push(Bar::new(format!("{what}: more memory"), figure, AtMost(8.0), "× the text"));
-            } else {
+                let text = (streams * text_length(events)) as f64 / f64::from(1 << 20);
                 bars.push(Bar::new(
-                    format!("{what}: more memory from a tenth on"),
-                    late - tenth,
-                    AtMost(4.0),
-                    "MiB",
+                    format!("{what}: more memory"),
+                    (all - tenth) / text,
+                    AtMost(8.0),
+                    "× the text",
                 ));
+            } else {
+                bars.push(Bar::new(format!("{what}: more memory"), late - tenth, AtMost(2.0), "MiB"));
             }
         }
     }

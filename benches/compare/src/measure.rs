@@ -186,9 +186,17 @@ impl World {
         let mut command = self.with_environment(Command::new(words.next().unwrap()));
         command.args(words).env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", endpoint).stdin(Stdio::null());
         if matches!(over, Over::Tls) {
-            command.env("AWS_CA_BUNDLE", &self.server.authority).env("SSL_CERT_FILE", &self.server.authority);
+            self.set_tls(&mut command);
         }
         command
+    }
+
+    /// Has a program call the server over TLS.
+    pub fn set_tls(&self, command: &mut Command) {
+        command
+            .env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", &self.server.https)
+            .env("AWS_CA_BUNDLE", &self.server.authority)
+            .env("SSL_CERT_FILE", &self.server.authority);
     }
 }
 

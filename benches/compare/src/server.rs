@@ -4,8 +4,9 @@
 //!
 //! - `large-N`: N of them, in chunks of 16 KiB, as fast as they are read.
 //! - `each-N`: one frame a write, as fast as they are read.
-//! - `ordered-N`, `escaped-N`, `spaced-N`: the same in another form: the padding first and the index last, an escape in
-//!   each text, white space.
+//! - `paced-N`: the same, but 50 of them a second, as a fast model writes.
+//! - `ordered-N`, `escaped-N`, `spaced-N`: as `large-N` in another form: the padding first and the index last, an escape
+//!   in each text, white space.
 //! - `pieces-N`: one frame a write, and none before the text of the last has been printed.
 //! - `lines-N`: the same for a program that prints a line for each event.
 
@@ -156,7 +157,7 @@ impl Answers {
                 "ordered" => Some(|count| vec![large(Form::Ordered, count)]),
                 "escaped" => Some(|count| vec![large(Form::Escaped, count)]),
                 "spaced" => Some(|count| vec![large(Form::Spaced, count)]),
-                "each" => Some(each),
+                "each" | "paced" => Some(each),
                 _ => None,
             };
             if let Some(writes) = writes {
@@ -167,6 +168,9 @@ impl Answers {
                 for write in answer.iter() {
                     writer.write_all(write)?;
                     writer.flush()?;
+                    if kind == "paced" {
+                        thread::sleep(Duration::from_millis(20));
+                    }
                 }
                 continue;
             }

@@ -75,6 +75,12 @@ impl Launch {
         Some(Self { command, url: Some(format!("http://127.0.0.1:{port}")) })
     }
 
+    /// Calls Bedrock over TLS.
+    pub fn over_tls(mut self, world: &World) -> Self {
+        world.set_tls(&mut self.command);
+        self
+    }
+
     pub fn under_callgrind(self) -> Self {
         let mut words = callgrind().into_iter();
         let mut command = Command::new(words.next().unwrap());
