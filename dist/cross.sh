@@ -1,4 +1,5 @@
 # Tools for other platforms, for tests/targets/run and dist/make; to be sourced. `$work` is a folder to write to.
+# `$target` is cargo's target folder.
 # shellcheck shell=bash
 
 # Whether a command is there, or can be installed as one of these Debian packages.
@@ -39,7 +40,11 @@ with_zig() {
         *-apple-darwin) zigs=${rust%%-*}-macos ;;
         *) zigs=${rust%%-*}-linux-musl ;;
     esac
-    cat > "$work/cc-$rust" <<CC
+    # In one place, so that a build goes on from the last.
+    local tools=$target/cross
+    mkdir -p "$tools"
+    # Without -fno-sanitize, zig checks for undefined behavior where it does not optimize.
+    cat > "$tools/cc-$rust" <<CC
 #!/bin/sh
 skip=
 for word do
@@ -50,11 +55,11 @@ for word do
     *) set -- "\$@" "\$word" ;;
   esac
 done
-exec $zig cc -target $zigs "\$@"
+exec $zig cc -target $zigs "\$@" -fno-sanitize=undefined
 CC
-    printf '#!/bin/sh\nexec %s ar "$@"\n' "$zig" > "$work/ar"
-    chmod +x "$work/cc-$rust" "$work/ar"
-    export "CC_${rust//-/_}=$work/cc-$rust" "AR_${rust//-/_}=$work/ar"
+    printf '#!/bin/sh\nexec %s ar "$@"\n' "$zig" > "$tools/ar"
+    chmod +x "$tools/cc-$rust" "$tools/ar"
+    export "CC_${rust//-/_}=$tools/cc-$rust" "AR_${rust//-/_}=$tools/ar"
     upper=$(tr 'a-z-' 'A-Z_' <<< "$rust")
     [[ $rust = *-apple-darwin ]] || export "CARGO_TARGET_${upper}_LINKER=rust-lld"
 }
