@@ -162,9 +162,11 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
 
 /// The ids of a list and of the catalog that were likely meant, those that can be called first.
 fn did_you_mean(named: &str, list: &[ListedModel]) -> Option<String> {
-    let mut known = list.iter().collect::<Vec<_>>();
-    known.sort_by_key(|row| row.reason.is_some());
-    let mut ids = known.iter().map(|row| row.model.id.as_str()).collect::<Vec<_>>();
+    let mut ids = Vec::new();
+    for is_callable in [true, false] {
+        let known = list.iter().filter(|row| row.reason.is_none() == is_callable);
+        ids.extend(known.map(|row| row.model.id.as_str()));
+    }
     ids.extend(catalog::entries().iter().map(|entry| entry.id));
     let near = id::near(named, &ids);
     (!near.is_empty()).then(|| format!("did you mean {}?", near.join(" or ")))

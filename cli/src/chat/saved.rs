@@ -39,21 +39,24 @@ pub(super) fn list(args: &Args, report: &Report) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         entries => Some(entries.map_err(|error| Failure::unreadable(folder.display(), &error))?),
     };
+    // As texts that begin with the time, so that their order is that of time.
     let mut found = Vec::new();
     for entry in entries.into_iter().flatten().flatten() {
         let file_name = entry.file_name();
         let Some(name) = file_name.to_str().and_then(|name| name.strip_suffix(EXTENSION)) else { continue };
         let changed = entry.metadata().and_then(|found| found.modified());
-        found.push((changed.ok(), name.to_owned(), entry.path()));
+        found.push(format!("{} {name}", changed.ok().and_then(rfc3339).unwrap_or_default()));
     }
-    found.sort_by(|one, other| other.cmp(one));
-    let widest = found.iter().map(|(_, name, _)| name.len()).max().unwrap_or_default().max(NAME.len());
+    found.sort();
+    let found = found.iter().rev().filter_map(|found| found.split_once(' ')).collect::<Vec<_>>();
+    let widest = found.iter().map(|(_, name)| name.len()).max().unwrap_or_default().max(NAME.len());
     let mut output = Output::new();
     if !found.is_empty() && !args.has("json") {
         output.text(&format!("{NAME:<widest$}  TURNS  {:<20}  MODEL\n", "LAST"));
     }
-    for (changed, name, file) in &found {
-        let context = match read(file) {
+    for (last, name) in &found {
+        let file = folder.join((*name).to_owned() + EXTENSION);
+        let context = match read(&file) {
             Ok(context) => context,
             Err(failure) => {
                 report.warning(failure.text_without_hint());
@@ -62,8 +65,7 @@ pub(super) fn list(args: &Args, report: &Report) -> Result<(), Failure> {
         };
         let messages = context.messages.as_deref().unwrap_or_default();
         let turns = messages.iter().filter(|message| matches!(message, Message::User(_))).count();
-        let (model, last) =
-            (model_of(&context).unwrap_or_default(), changed.and_then(rfc3339).unwrap_or_default());
+        let model = model_of(&context).unwrap_or_default();
         if args.has("json") {
             let file = file.display().to_string();
             let line = json!({"name": name, "turns": turns, "model": model, "last": last, "file": file});
