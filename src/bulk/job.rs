@@ -2,7 +2,7 @@
 //!
 //! [batch jobs]: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference.html
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
@@ -37,7 +37,8 @@ pub struct JobLines<R> {
     form: ModelInvocationType,
     /// The line of each id, by its hash.
     ids: HashMap<u64, u64>,
-    models: BTreeMap<String, u64>,
+    /// The models that the lines name, and the first line of each.
+    models: Vec<(String, u64)>,
     /// What a reader has not taken yet of a line.
     pending: Vec<u8>,
     taken: usize,
@@ -62,7 +63,7 @@ impl<R: BufRead> JobLines<R> {
             lines: Lines::new(source),
             form: ModelInvocationType::Converse,
             ids: HashMap::new(),
-            models: BTreeMap::new(),
+            models: Vec::new(),
             pending: Vec::new(),
             taken: 0,
         }
@@ -93,8 +94,8 @@ impl<R: BufRead> JobLines<R> {
                     format!("expected a recordId of its own, found that of line {first}: {record_id:?}");
                 return Err(invalid(message));
             }
-            if self.models.len() < MOST_MODELS {
-                self.models.entry(model).or_insert(number);
+            if self.models.len() < MOST_MODELS && self.models.iter().all(|(known, _)| *known != model) {
+                self.models.push((model, number));
             }
             let id = Document::write(record_id.as_str())?;
             let line = format!(r#"{{"recordId":{},"modelInput":{}}}"#, id.text(), input.text());
@@ -106,7 +107,7 @@ impl<R: BufRead> JobLines<R> {
     }
 
     /// The models that the lines so far name, and the first line of each. The empty one is of lines that name none.
-    pub fn models(&self) -> &BTreeMap<String, u64> {
+    pub fn models(&self) -> &[(String, u64)] {
         &self.models
     }
 }
@@ -232,9 +233,10 @@ impl<F: Read + Seek> JobResults<F> {
     pub fn rest(self) -> impl Iterator<Item = Result<RecordResult>> {
         let Self { mut file, index, taken } = self;
         let left = index.into_iter().zip(taken).filter(|(_, taken)| !taken);
-        let mut starts = left.map(|((_, start), _)| start).collect::<Vec<_>>();
-        starts.sort_unstable();
-        starts.into_iter().map(move |start| read_at(&mut file, start))
+        // Of the type of the index, so that the code of sorting is there once.
+        let mut left = left.map(|((hash, start), _)| (start, hash)).collect::<Vec<_>>();
+        left.sort_unstable();
+        left.into_iter().map(move |(start, _)| read_at(&mut file, start))
     }
 }
 
@@ -347,7 +349,7 @@ mod tests {
         let file = [line("a", ""), line("b", ",\"modelId\":\"m\""), line("c", ",\"modelId\":\"m\"")].concat();
         let mut read = JobLines::new(file.as_bytes());
         while read.next_line().unwrap().is_some() {}
-        assert_eq!(read.models().iter().collect::<Vec<_>>(), [(&String::new(), &1), (&"m".to_owned(), &2)]);
+        assert_eq!(read.models(), [(String::new(), 1), ("m".to_owned(), 2)]);
     }
 
     #[test]

@@ -99,7 +99,10 @@ def exercise(name, url, key, secret, checks_signatures):
         for bucket in BUCKETS:
             for kind, text in [("whole", "Hi"), ("in parts", LONG)]:
                 job = f"{name}-{bucket.replace('.', '-')}-{kind.replace(' ', '-')}"
-                lines = [json.dumps({"recordId": str(at), "modelInput": {"messages": [{"role": "user", "content": [{"text": text}]}]}}) for at in range(RECORDS)]
+                message = {"role": "user", "content": [{"text": text}]}
+                lines = [
+                    json.dumps({"recordId": str(at), "modelInput": {"messages": [message]}}) for at in range(RECORDS)
+                ]
                 pathlib.Path(folder, "in.jsonl").write_text("\n".join(lines))
                 ran = submit(folder, bucket, job)
                 check(f"{name}, {bucket}: an input is uploaded {kind}", ran.returncode == 0, ran.stderr)
@@ -109,7 +112,8 @@ def exercise(name, url, key, secret, checks_signatures):
                 ran = pumice(folder, "fetch", job)
                 found = pathlib.Path(folder, f"{job}.jsonl")
                 ids = [json.loads(line)["recordId"] for line in found.open()] if found.exists() else []
-                check(f"{name}, {bucket}: the results are listed and fetched in order", ids == [str(at) for at in range(RECORDS)], ran.stderr)
+                in_order = ids == [str(at) for at in range(RECORDS)]
+                check(f"{name}, {bucket}: the results are listed and fetched in order", in_order, ran.stderr)
         if checks_signatures:
             ran = submit(folder, BUCKETS[0], f"{name}-wrong", secret=secret[::-1])
             refused = ran.returncode == 3 and "SignatureDoesNotMatch" in ran.stderr
@@ -121,7 +125,8 @@ def with_moto():
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     url = "http://{}:{}".format(*server.get_host_and_port())
-    iam = boto3.client("iam", endpoint_url=url, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+    iam = boto3.client("iam", endpoint_url=url, region_name="us-east-1", **keys)
     iam.create_user(UserName="me")
     rights = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
     iam.put_user_policy(UserName="me", PolicyName="s3", PolicyDocument=json.dumps(rights))

@@ -216,7 +216,7 @@ impl Records<'_> {
     async fn model(
         &self,
         args: &Args,
-        named: &std::collections::BTreeMap<String, u64>,
+        named: &[(String, u64)],
         session: &Session,
     ) -> Result<String, Failure> {
         let mut chosen: Option<(String, u64)> = None;
