@@ -26,6 +26,7 @@ use crate::output::{Output, Report};
 use crate::response::ResponsePrinter;
 use crate::session::Session;
 use crate::stream;
+use crate::waiting;
 use command::Command;
 use conversation::Conversation;
 use prompt::Prompter;
@@ -297,7 +298,9 @@ impl Chat<'_> {
             Form::Text => {
                 let started = self.session.replay.is_none().then(Instant::now);
                 let mut printer = ResponsePrinter::new(self.report, started);
-                let Some(events) = interrupt.unless(printer.output.wait_for(self.call())).await else {
+                let report = self.report;
+                let call = waiting::shown(report, Instant::now(), printer.output.wait_for(self.call()));
+                let Some(events) = interrupt.unless(call).await else {
                     // After `^C`, which the terminal shows.
                     self.report.dimmed("\n");
                     return Ok(None);

@@ -36,6 +36,7 @@ mod serve;
 mod session;
 mod stream;
 mod token;
+mod waiting;
 
 use std::pin::Pin;
 use std::process::ExitCode;

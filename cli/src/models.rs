@@ -3,6 +3,7 @@
 mod table;
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use pumice::date::rfc3339;
 use pumice::models::{Reason, catalog};
@@ -17,6 +18,7 @@ use crate::failure::{Exit, Failure};
 use crate::id;
 use crate::output::{Output, Report, one_line};
 use crate::session::Session;
+use crate::waiting;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let words = args.rest.iter().map(|word| word.to_str()).collect::<Option<Vec<_>>>();
@@ -221,7 +223,8 @@ async fn fetch(
     report: &Report,
 ) -> Result<ModelList, Failure> {
     let directory = session.directory();
-    let list = output.wait_for(session.settings().list_models(&directory, query)).await??;
+    let list = output.wait_for(session.settings().list_models(&directory, query));
+    let list = waiting::shown(report, Instant::now(), list).await??;
     if let Some(error) = &list.failure {
         let why = match error.kind() {
             ErrorKind::Credentials => "there are no credentials",

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::future::poll_fn;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use pumice::Progress;
@@ -204,12 +204,26 @@ pub(crate) struct Report {
     verbose: bool,
     /// Whether Markdown is rendered on a terminal, and in styles.
     markdown: Option<bool>,
+    status: Arc<Mutex<Status>>,
+}
+
+/// The line at the end of the terminal that others replace.
+#[derive(Default)]
+struct Status {
+    is_shown: bool,
+    /// What the client does, for who waits.
+    doing: String,
 }
 
 impl Report {
     pub(crate) fn new() -> Self {
         let markdown = (!is_dumb()).then(styles_are_welcome);
-        Self { color: styles_are_welcome() && io::stderr().is_terminal(), verbose: false, markdown }
+        Self {
+            color: styles_are_welcome() && io::stderr().is_terminal(),
+            verbose: false,
+            markdown,
+            status: Arc::default(),
+        }
     }
 
     /// Takes `--color` and `-v` into account.
@@ -263,13 +277,28 @@ impl Report {
     }
 
     /// Shows a line on the terminal in the place of the one before. An empty one leaves nothing.
-    #[cfg(feature = "bulk")]
     pub(crate) fn status(&self, line: &str) {
         if io::stderr().is_terminal() {
-            let width = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| width.0);
-            let line = line.chars().take(usize::from(width).saturating_sub(1)).collect::<String>();
-            self.write(&format!("\r{line}\x1b[K"));
+            let width = self.width().unwrap_or(80);
+            let line = line.chars().take(width.saturating_sub(1)).collect::<String>();
+            self.state().is_shown = !line.is_empty();
+            let _ = io::stderr().lock().write_all(format!("\r{line}\x1b[K").as_bytes());
         }
+    }
+
+    /// Whether a status is of use.
+    #[allow(clippy::unused_self, reason = "only a report writes to standard error")]
+    pub(crate) fn shows_status(&self) -> bool {
+        io::stderr().is_terminal() && !is_dumb()
+    }
+
+    /// What the client does, if it is worth a word.
+    pub(crate) fn doing(&self) -> String {
+        self.state().doing.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a line without a label.
@@ -344,6 +373,8 @@ impl Report {
             }
             Progress::Credentials { link } => report.detail(format_args!("credentials: {link}")),
             Progress::Sending { operation, url, attempt } => {
+                report.state().doing =
+                    if *attempt > 1 { format!("attempt {attempt}") } else { String::new() };
                 report.detail(format_args!("{operation} to {url}, attempt {attempt}"));
             }
             Progress::ResponseHead { status, request_id, after } => report.detail(format_args!(
@@ -367,6 +398,8 @@ impl Report {
                 report.detail(format_args!("signatures are dated {seconds} s after this machine's clock"));
             }
             Progress::Retrying { error, delay } => {
+                let doing = format!("{error}; retrying in {:.1} s", delay.as_secs_f64());
+                report.state().doing = one_line(&doing).into_owned();
                 report.detail(format_args!("{error}; retrying in {:.0} ms", delay.as_secs_f64() * 1000.0));
             }
             _ => {}
@@ -383,10 +416,11 @@ impl Report {
         if self.color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    #[allow(clippy::unused_self, reason = "only a report writes to standard error")]
     fn write(&self, text: &str) {
+        // What is written takes the place of the status.
+        let erases = if std::mem::take(&mut self.state().is_shown) { "\r\x1b[K" } else { "" };
         // If standard error cannot be written to, there is nobody to tell.
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let _ = io::stderr().lock().write_all([erases, text].concat().as_bytes());
     }
 }
 

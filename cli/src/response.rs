@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::id;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, Report};
+use crate::waiting;
 
 /// Shows one response.
 pub(crate) struct ResponsePrinter<'a> {
@@ -17,6 +18,7 @@ pub(crate) struct ResponsePrinter<'a> {
     report: &'a Report,
     /// When the call began. `None` for a replay, whose times are made up.
     started: Option<Instant>,
+    began: Instant,
     /// The time until the first text or thinking.
     first: Option<Duration>,
     /// Whether the last line on standard error is thinking, and has not ended.
@@ -32,6 +34,7 @@ impl<'a> ResponsePrinter<'a> {
             output: Output::new().with_markdown(report.markdown()),
             report,
             started,
+            began: started.unwrap_or_else(Instant::now),
             first: None,
             thinking: false,
             thinking_escaper: Escaper::default(),
@@ -74,7 +77,7 @@ impl<'a> ResponsePrinter<'a> {
         loop {
             let next = match events.ready_event() {
                 // Nothing more has arrived: the wait flushes what has been printed.
-                None => match interrupt.unless(self.output.wait_for(events.next_event())).await {
+                None => match interrupt.unless(self.next(events)).await {
                     Some(Ok(next)) => next,
                     Some(Err(failure)) => return abandoned(events, failure),
                     None => events.abort(),
@@ -92,6 +95,13 @@ impl<'a> ResponsePrinter<'a> {
                 None => return Err(Failure::refused("the response has no end")),
             }
         }
+    }
+
+    /// Waits for the next event, with a sign of life until something is shown.
+    async fn next(&mut self, events: &mut AssistantStream) -> Result<Option<AssistantEvent>, Failure> {
+        let is_silent = !self.output.begun && !self.thinking;
+        let wait = self.output.wait_for(events.next_event());
+        if is_silent { waiting::shown(self.report, self.began, wait).await } else { wait.await }
     }
 
     fn show(&mut self, event: &AssistantEvent) -> Result<(), Failure> {

@@ -609,6 +609,36 @@ mod terminal {
     }
 
     #[test]
+    fn a_sign_of_life_is_shown_until_the_text_begins() {
+        let home = home();
+        let (answer, gate) = Answer::stream([server::message_start()]).gate();
+        let answer = text_answer(&["one"]).into_iter().skip(1).fold(answer, Answer::chunk);
+        let throttled = Answer::refusal(503, "ServiceUnavailableException", "Too busy");
+        let server = Server::start([throttled, answer]);
+        let mut environment = environment(&home).to_vec();
+        environment.retain(|(name, _)| *name != "AWS_MAX_ATTEMPTS");
+        let args = ["chat", "--endpoint-url", &server.url, "Hi"];
+        let mut terminal = AnyTerminal::open(&home, &args, &environment, (10, 60));
+        // The seconds, and that this is no first attempt.
+        terminal.until("\r⠋ 0 s");
+        terminal.until(" · attempt 2\x1b[K");
+        drop(gate);
+        let (shown, status) = terminal.end();
+        assert!(status.success());
+        // It is gone without a trace, before the text.
+        let (before, _) = shown.split_once("one\r\n").unwrap();
+        assert!(before.trim_end_matches("\u{1b}[0m").ends_with("\r\u{1b}[K"), "{shown:?}");
+
+        // Elsewhere there is none.
+        let (slow, gate) = Answer::stream([server::message_start()]).gate();
+        let slow = text_answer(&["two"]).into_iter().skip(1).fold(slow, Answer::chunk);
+        let server = Server::start([slow]);
+        std::thread::spawn(move || drop(gate));
+        let piped = chat(&home, &server, &["Hi"]);
+        assert_eq!((piped.stdout.as_slice(), piped.stderr.as_slice()), (&b"two\n"[..], &b""[..]));
+    }
+
+    #[test]
     fn commands_are_done_and_not_sent() {
         let home = home();
         fs::write(home.path().join("a.png"), PNG).unwrap();
