@@ -6,6 +6,9 @@
 //! [`ListModelInvocationJobs`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListModelInvocationJobs.html
 //! [`StopModelInvocationJob`]: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_StopModelInvocationJob.html
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::shape::Timestamp;
 use crate::{enumeration, structure, union};
 

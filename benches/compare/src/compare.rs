@@ -347,7 +347,7 @@ fn output(program: &Path, file: &Path) -> String {
 
 /// The most instructions of an event.
 const CONVERSE: f64 = 2_400.0;
-const CHAT: f64 = 3_300.0;
+const CHAT: f64 = 2_600.0;
 /// Of an event in `converse` that is not in the form in which the service writes it.
 const UNUSUAL: f64 = 5_000.0;
 const FEW: usize = 10_000;
