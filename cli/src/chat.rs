@@ -1,15 +1,17 @@
 //! `pumice chat`: a prompt and the response as it arrives, or a conversation.
 
+#[cfg(feature = "terminal")]
 mod command;
 mod conversation;
+#[cfg(feature = "terminal")]
 mod prompt;
 mod question;
 mod saved;
+#[cfg(feature = "terminal")]
+mod terminal;
 
-use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use pumice::context::Context;
 use pumice::conversation::{ThinkingLevel, Warning};
 use pumice::pi::{
     self, AssistantMessage, AssistantStream, Content, Contents, Message, Model, Options, TextContent,
@@ -19,17 +21,14 @@ use pumice::settings::{ModelChoice, decimal};
 use serde_json::Number;
 
 use crate::args::Args;
-use crate::escape::beginning;
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, Report};
 use crate::response::ResponsePrinter;
 use crate::session::Session;
 use crate::stream;
 use crate::waiting;
-use command::Command;
 use conversation::Conversation;
-use prompt::Prompter;
 use question::Question;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
@@ -49,8 +48,23 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         return Err(Failure::usage("--json: expected a prompt").hint("pumice chat --json \"…\""));
     }
     let once = question.prompt.is_some() && !conversation.is_saved();
-    let mut chat = Chat { session, report, options, conversation, choice, once, last: None };
-    let Some(prompt) = question.prompt else { return chat.converse(question.files).await };
+    let mut chat = Chat {
+        session,
+        report,
+        options,
+        conversation,
+        choice,
+        once,
+        #[cfg(feature = "terminal")]
+        last: None,
+    };
+    let Some(prompt) = question.prompt else {
+        #[cfg(feature = "terminal")]
+        return chat.converse(question.files).await;
+        #[cfg(not(feature = "terminal"))]
+        return Err(Failure::usage("this pumice was built without conversations at a terminal")
+            .hint("name a prompt: pumice chat \"…\"; or build it with the feature terminal"));
+    };
     let mut contents = question.files;
     contents.push(TextContent::new(prompt).into());
     let mut unasked = question.unasked;
@@ -76,6 +90,7 @@ struct Chat<'a> {
     /// Whether there is a single prompt, and nothing is saved.
     once: bool,
     /// How many messages there were before the last prompt, and what it was.
+    #[cfg(feature = "terminal")]
     last: Option<(usize, Vec<Content>)>,
 }
 
@@ -87,167 +102,6 @@ enum Form {
 }
 
 impl Chat<'_> {
-    /// Prompts the user and calls the model in turn. The files go with the first prompt.
-    async fn converse(&mut self, mut files: Vec<Content>) -> Result<(), Failure> {
-        let mut prompter = Prompter::new()?;
-        self.report.dimmed(&format!("{} · /help lists commands · Ctrl-D leaves\n", self.choice.model()));
-        self.show_last_turns()?;
-        for file in &files {
-            self.confirm(file);
-        }
-        while let Some((again, line)) = prompter.ask(self.report).await? {
-            prompter = again;
-            let contents = match Command::of(&line) {
-                None => {
-                    let mut contents = files.clone();
-                    contents.push(TextContent::new(line).into());
-                    contents
-                }
-                Some(Ok(Command::Quit)) => return Ok(()),
-                Some(Ok(Command::Retry)) => {
-                    let Some((before, contents)) = self.last.take() else {
-                        self.report.note("nothing has been asked yet");
-                        continue;
-                    };
-                    self.conversation.messages().truncate(before);
-                    contents
-                }
-                Some(command) => {
-                    let done = match command {
-                        Ok(command) => self.command(command, &mut files).await,
-                        Err(failure) => Err(failure),
-                    };
-                    if let Err(failure) = done {
-                        self.report.failure(&failure);
-                    }
-                    continue;
-                }
-            };
-            let before = self.conversation.messages().len();
-            self.last = Some((before, contents.clone()));
-            let mut interrupt = Interrupt::new(true);
-            let result = self.turn(contents, Form::Text, &mut interrupt).await;
-            interrupt.end();
-            match result {
-                Ok(()) => {}
-                // Nobody reads the responses any more.
-                Err(failure) if failure.exit == Exit::Closed => return Err(failure),
-                Err(failure) => self.report.failure(&failure),
-            }
-            if self.conversation.messages().len() > before {
-                files.clear();
-            }
-        }
-        Ok(())
-    }
-
-    /// Does what a command says. `Retry` and `Quit` are the caller's.
-    async fn command(&mut self, command: Command<'_>, files: &mut Vec<Content>) -> Result<(), Failure> {
-        let report = self.report;
-        match command {
-            Command::Model(None) => report.note(format_args!("the model is {}", self.choice.model())),
-            Command::Model(named) => {
-                self.choice = self.session.choose(named).await?;
-                report.note(format_args!("the model is now {}", self.choice.model()));
-            }
-            Command::File(None) => return Err(Failure::usage("expected /file PATH")),
-            Command::File(Some(path)) => {
-                let file = question::file(&in_home(path))?;
-                self.confirm(&file);
-                files.push(file);
-            }
-            Command::System(None) => match &self.conversation.input.context.system_prompt {
-                Some(system) => report.note(format_args!("the system prompt is: {system}")),
-                None => report.note("there is no system prompt"),
-            },
-            Command::System(text) => {
-                let text = text.filter(|text| *text != "none").map(str::to_owned);
-                report.note(format_args!(
-                    "the system prompt is {}",
-                    if text.is_some() { "set" } else { "removed" }
-                ));
-                self.conversation.input.context.system_prompt = text;
-            }
-            Command::Think(None) => {
-                let level = self.options.reasoning.as_deref().unwrap_or("not set");
-                report.note(format_args!("the level of thinking is {level}"));
-            }
-            Command::Think(Some(text)) => {
-                self.options.reasoning = Some(level("/think", text)?);
-                report.note(format_args!("the level of thinking is now {text}"));
-            }
-            Command::Save(None) => return Err(Failure::usage("expected /save FILE")),
-            Command::Save(Some(path)) => {
-                let path = in_home(path);
-                self.conversation.save_in(&path)?;
-                report.note(format_args!("the conversation is saved in {}", path.display()));
-            }
-            Command::Copy => {
-                let messages = self.conversation.messages();
-                let text = messages.iter().rev().find_map(|message| match message {
-                    Message::Assistant(message) => Some(message.text()),
-                    _ => None,
-                });
-                match text.filter(|text| !text.is_empty()) {
-                    Some(text) => report.copy(&text),
-                    None => report.note("there is no response to copy"),
-                }
-            }
-            Command::Help | Command::Retry | Command::Quit => {
-                for (usage, about) in command::COMMANDS {
-                    report.dimmed(&format!("  {usage:<15} {about}\n"));
-                }
-                report.dimmed(KEYS);
-            }
-        }
-        Ok(())
-    }
-
-    /// Says that a file goes with the next prompt.
-    fn confirm(&self, file: &Content) {
-        let (name, kind, data) = match file {
-            Content::Image(image) => (None, &image.mime_type, &image.data),
-            Content::Document(document) => (document.name.as_deref(), &document.mime_type, &document.data),
-            _ => return,
-        };
-        // Four characters of base64 are three bytes.
-        let size = (data.len() * 3 / 4).div_ceil(1024);
-        let name = name.map(|name| format!("{name}, ")).unwrap_or_default();
-        self.report.note(format_args!("attached to the next prompt: {name}{kind}, {size} KB"));
-    }
-
-    /// Shows where a conversation that goes on has stopped.
-    fn show_last_turns(&mut self) -> Result<(), Failure> {
-        let messages = self.conversation.messages();
-        let asked = |message: &Message| matches!(message, Message::User(_));
-        let first = messages
-            .iter()
-            .rposition(asked)
-            .and_then(|last| Some(messages.get(..last)?.iter().rposition(asked).unwrap_or(last)));
-        let mut output = Output::new().with_markdown(self.report.markdown());
-        for message in first.and_then(|first| messages.get(first..)).unwrap_or_default() {
-            match message {
-                Message::User(message) => {
-                    let contents = message.content.iter().flat_map(|contents| &contents.0);
-                    let texts = contents.filter_map(|content| match content {
-                        Content::Text(text) => Some(text.text.as_str()),
-                        _ => None,
-                    });
-                    let text = texts.collect::<Vec<_>>().join(" ");
-                    output.flush()?;
-                    self.report.dimmed(&format!("> {}\n", beginning(text.trim(), LONGEST_SHOWN)));
-                }
-                Message::Assistant(message) if output.is_terminal() => {
-                    output.prose(&beginning(&message.text(), LONGEST_SHOWN));
-                    output.end_prose();
-                    output.text(if output.at_line_start { "" } else { "\n" });
-                }
-                _ => {}
-            }
-        }
-        output.flush()
-    }
-
     /// A prompt and its response. They stay in the conversation if anything of the response arrived.
     async fn turn(
         &mut self,
@@ -405,19 +259,3 @@ fn level(of: &str, text: &str) -> Result<String, Failure> {
         Err(error) => Err(Failure::usage(format!("{of}: {error}"))),
     }
 }
-
-/// A path as shells read it: `~/` is the home folder.
-fn in_home(path: &str) -> PathBuf {
-    let home = Context::real().home();
-    match path.strip_prefix("~/").zip(home) {
-        Some((rest, home)) => home.join(rest),
-        None => PathBuf::from(path),
-    }
-}
-
-/// The keys of the prompt.
-const KEYS: &str = "  Alt-Enter breaks the line, Ctrl-C stops a response or clears the line, Ctrl-R searches\n  \
-                    the history; a line that begins with a space stays out of it.\n";
-
-/// How much of a message is shown of a conversation that goes on, in characters.
-const LONGEST_SHOWN: usize = 2000;

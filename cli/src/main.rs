@@ -27,6 +27,7 @@ mod input;
 mod interrupt;
 mod lines;
 mod man;
+#[cfg(feature = "terminal")]
 mod markdown;
 mod models;
 mod output;
@@ -37,6 +38,22 @@ mod session;
 mod stream;
 mod token;
 mod waiting;
+
+/// Without the feature there is no Markdown: text is shown as it is.
+#[cfg(not(feature = "terminal"))]
+mod markdown {
+    pub(crate) enum Markdown {}
+
+    impl Markdown {
+        pub(crate) fn write(&mut self, _: &str, _: usize) -> String {
+            match *self {}
+        }
+
+        pub(crate) fn end(&mut self) -> String {
+            match *self {}
+        }
+    }
+}
 
 use std::pin::Pin;
 use std::process::ExitCode;

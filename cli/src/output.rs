@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use pumice::Progress;
+#[cfg(feature = "terminal")]
 use pumice::shape::Blob;
 
 use crate::args::Args;
@@ -243,7 +244,10 @@ impl Report {
 
     /// How the text of responses is shown on a terminal. `None`: as it is.
     pub(crate) fn markdown(&self) -> Option<Markdown> {
-        self.markdown.map(Markdown::new)
+        #[cfg(feature = "terminal")]
+        return self.markdown.map(Markdown::new);
+        #[cfg(not(feature = "terminal"))]
+        None
     }
 
     /// Reports why the program fails.
@@ -340,6 +344,7 @@ impl Report {
     }
 
     /// Asks the terminal to copy a text to the clipboard (OSC 52). It does not say whether it does.
+    #[cfg(feature = "terminal")]
     pub(crate) fn copy(&self, text: &str) {
         let data = Blob::from(text.as_bytes().to_vec()).to_base64();
         self.write(&format!("\x1b]52;c;{data}\x07"));

@@ -91,6 +91,7 @@ impl Conversation {
     }
 
     /// Saves the conversation in this file now and from now on.
+    #[cfg(feature = "terminal")]
     pub(crate) fn save_in(&mut self, file: &Path) -> Result<(), Failure> {
         check_writable(file)?;
         let known = content(file).map_err(|error| Failure::unreadable(file.display(), &error))?;
