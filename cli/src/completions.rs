@@ -43,7 +43,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 fn models(args: &Args) -> Result<(), Failure> {
     let context = Context::real();
     let settings = Settings::load(&context, args.path("config"))?;
-    let mut ids = settings.aliases.into_keys().chain(settings.primary).collect::<BTreeSet<_>>();
+    let mut ids = BTreeSet::new();
+    ids.extend(settings.aliases.into_keys().chain(settings.primary));
     ids.extend(settings.models.into_iter().map(|model| model.id));
     if let Some(list) = Directory::newest_kept(&context) {
         let candidates = list.candidates();

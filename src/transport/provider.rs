@@ -124,7 +124,7 @@ mod tests {
         };
         assert_eq!(suites(&ours), suites(&theirs));
         assert_eq!(ours.cipher_suites.len(), suites(&ours).len());
-        let first = ours.cipher_suites.first().map(|one| one.suite());
+        let first = ours.cipher_suites.first().map(rustls::SupportedCipherSuite::suite);
         assert_eq!(first, Some(rustls::CipherSuite::TLS13_AES_128_GCM_SHA256));
         let groups =
             |those: &CryptoProvider| those.kx_groups.iter().map(|one| one.name()).collect::<Vec<_>>();
