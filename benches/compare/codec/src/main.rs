@@ -16,7 +16,9 @@ use pumice::frame::{Frame, FrameDecoder};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = std::env::args().collect::<Vec<_>>();
-    let [_, file, rest @ ..] = arguments.as_slice() else { return Err("codec FILE [frames|events|both]".into()) };
+    let [_, file, rest @ ..] = arguments.as_slice() else {
+        return Err("codec FILE [frames|events|both]".into());
+    };
     let stream = Bytes::from(fs::read(file)?);
     let chunks = feeds(&stream, 16 * 1024);
     match rest.first().map(String::as_str) {
