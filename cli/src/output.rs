@@ -243,6 +243,7 @@ impl Report {
     }
 
     /// How the text of responses is shown on a terminal. `None`: as it is.
+    #[cfg_attr(not(feature = "terminal"), allow(clippy::unused_self, reason = "there is nothing to choose"))]
     pub(crate) fn markdown(&self) -> Option<Markdown> {
         #[cfg(feature = "terminal")]
         return self.markdown.map(Markdown::new);
