@@ -802,7 +802,7 @@ mod terminal {
             let lines = LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN;
             modes.local_modes.contains(lines) && modes.input_modes.contains(InputModes::ICRNL)
         };
-        for (signal, number) in [("TERM", 15), ("HUP", 1)] {
+        for (signal, number) in crate::signals::ending_signals().into_iter().skip(1) {
             let (answer, _closed) =
                 Answer::stream([server::message_start(), server::text(0, "and so on")]).await_close();
             let server = Server::start([answer]);

@@ -12,7 +12,17 @@ use serde_json::{Value, json};
 use support::server::{self, Answer, Server, text_answer};
 use tempfile::TempDir;
 
-const SIGNALS: [(&str, i32); 3] = [("INT", 2), ("TERM", 15), ("HUP", 1)];
+/// The signals that end the program. Under `nohup`, SIGHUP is ignored by all that is started.
+pub(crate) fn ending_signals() -> Vec<(&'static str, i32)> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    let mut signals = vec![("INT", 2), ("TERM", 15)];
+    if ignored & 1 == 0 {
+        signals.push(("HUP", 1));
+    }
+    signals
+}
 
 fn pumice(home: &TempDir, server: &Server, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
@@ -39,7 +49,7 @@ const INPUT: &str = r#"{"model":{"id":"m"},"context":{"messages":[{"role":"user"
 fn a_signal_ends_the_call_and_the_program_dies_of_it() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("request.json"), r#"{"modelId":"m"}"#).unwrap();
-    for (name, number) in SIGNALS {
+    for (name, number) in ending_signals() {
         for args in [
             &["chat", "Hi"][..],
             &["converse", "--request", "request.json"],
@@ -80,7 +90,7 @@ fn ctrl_c_ends_a_shells_loop() {
 
 #[test]
 fn what_came_of_a_single_response_is_saved_and_can_be_continued() {
-    for (name, number) in SIGNALS {
+    for (name, number) in ending_signals() {
         for json in [&[][..], &["--json"]] {
             let home = tempfile::tempdir().unwrap();
             let (answer, closed) = endless();
@@ -116,7 +126,7 @@ fn what_came_of_a_single_response_is_saved_and_can_be_continued() {
 #[test]
 fn events_end_with_the_one_that_says_so() {
     let home = tempfile::tempdir().unwrap();
-    for (name, number) in SIGNALS {
+    for (name, number) in ending_signals() {
         for args in [&["stream"][..], &["chat", "--json", "Hi"]] {
             let spawn = |server: &Server| {
                 let mut child = pumice(&home, server, args).spawn().unwrap();
