@@ -96,6 +96,6 @@ for package in listed:
         text = path.read_text(errors="replace").replace("\r\n", "\n").strip()
         texts.setdefault(text, []).append(named)
 with open(licences, "w") as file:
-    file.write("The program includes these packages. Their sources are at https://crates.io/crates/NAME.\n")
+    file.write("The program includes these packages. Their sources are in Rust's package registry under these names.\n")
     for text, names in texts.items():
         file.write("\n" + "=" * 78 + "\n" + "\n".join(names) + "\n\n" + text + "\n")

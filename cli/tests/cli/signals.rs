@@ -74,13 +74,14 @@ fn ctrl_c_ends_a_shells_loop() {
     let (answer, closed) = endless();
     let server = Server::start([answer, Answer::stream(text_answer(&["again"]))]);
     let script = "for i in 1 2 3; do \"$0\" chat --endpoint-url \"$1\" Hi; done";
-    let args = ["-c", script, env!("CARGO_BIN_EXE_pumice"), &server.url];
+    // Where the tests run in the background, SIGINT may be ignored, and a shell that is started so does not heed it.
+    let args = ["--default-signal=INT", "bash", "-c", script, env!("CARGO_BIN_EXE_pumice"), &server.url];
     let environment = [
         ("HOME", home.path().display().to_string()),
         ("AWS_BEARER_TOKEN_BEDROCK", "t".to_owned()),
         ("PUMICE_MODEL", "m".to_owned()),
     ];
-    let mut terminal = crate::terminal::Terminal::run("bash", &home, &args, &environment, (24, 80));
+    let mut terminal = crate::terminal::Terminal::run("env", &home, &args, &environment, (24, 80));
     terminal.until("go on");
     terminal.write("\x03");
     closed.recv().unwrap();
