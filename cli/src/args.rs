@@ -124,8 +124,8 @@ static COMMANDS: &[Explained] = &[
         more: "\
 The words of the prompt are joined by spaces; put -- before words that begin with -. Standard input is read
 if there are no words, or in the place of a `-` among them. Without words at a terminal, pumice starts a
-conversation: Ctrl-D leaves it, Ctrl-C stops a response or clears the line, Ctrl-V Ctrl-J inserts a line
-break, and a line that begins with a space stays out of the history.
+conversation: Ctrl-D leaves it, Ctrl-C stops a response or clears the line, Alt-Enter breaks the line,
+/help lists commands, and a line that begins with a space stays out of the history.
 
 Only the response goes to standard output. On a terminal its Markdown is styled and its words are wrapped;
 code stays as it is. If standard error is a terminal, it shows the model's thinking and a last line with the
@@ -629,8 +629,7 @@ impl Args {
                 }
                 Arg::Long(name) => flags_of(explained).find(|flag| flag.long == name).ok_or_else(|| {
                     let near = nearest(name, flags_of(explained).map(|flag| flag.long));
-                    let near = near.map(|near| format!("; did you mean --{near}?")).unwrap_or_default();
-                    wrong(format!("there is no flag --{name}{near}"), explained)
+                    wrong(format!("there is no flag --{name}"), explained).meant("--", near)
                 })?,
                 Arg::Short(short) => flags_of(explained)
                     .find(|flag| flag.short == Some(short))
@@ -742,8 +741,8 @@ fn command_named(word: &OsStr) -> Result<&'static Explained, Failure> {
                 .hint(format!("install one with it: cargo install pumice-cli --features {feature}"));
         }
         let near = nearest(&word, COMMANDS.iter().map(|explained| explained.name));
-        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        Failure::usage(format!("there is no command {word:?}{near}")).hint("run pumice --help for the list")
+        let failure = Failure::usage(format!("there is no command {word:?}")).meant("", near);
+        failure.hint("run pumice --help for the list")
     })
 }
 

@@ -43,8 +43,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     };
     let Some((name, own)) = COMMANDS.iter().find(|(command, _)| command == name) else {
         let near = nearest(name, COMMANDS.iter().map(|(name, _)| *name));
-        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        return Err(Failure::usage(format!("there is no command batch {name:?}{near}")).hint(hint));
+        return Err(Failure::usage(format!("there is no command batch {name:?}")).meant("", near).hint(hint));
     };
     let foreign = COMMANDS.iter().find_map(|(other, flags)| {
         let flag = flags.iter().find(|flag| args.has(flag) && !own.contains(flag))?;
@@ -115,8 +114,8 @@ impl Jobs {
             return Ok(self.get(&job.job_arn).await?);
         }
         let known = jobs.iter().filter_map(|(job, _)| job.job_name.as_deref());
-        let near = nearest(named, known).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        Err(Failure::refused(format!("there is no batch job {named:?} in this region{near}"))
+        Err(Failure::refused(format!("there is no batch job {named:?} in this region"))
+            .meant("", nearest(named, known))
             .hint("pumice batch list shows the jobs; --region names another region"))
     }
 

@@ -34,8 +34,7 @@ fn named_operation(args: &Args) -> Result<Operation, Failure> {
     let name = name.to_string_lossy();
     Operation::from_name(&name).ok_or_else(|| {
         let near = nearest(&name, Operation::ALL.iter().map(|operation| operation.name()));
-        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        Failure::usage(format!("there is no operation {name:?} here{near}")).hint(hint)
+        Failure::usage(format!("there is no operation {name:?} here")).meant("", near).hint(hint)
     })
 }
 

@@ -36,8 +36,7 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     };
     let not_set = |text: &str, member: &str| {
         let near = Settings::nearest_path(text, member).unwrap_or_default();
-        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        Failure::usage(format!("{file}: {member} is not set{near}"))
+        Failure::usage(format!("{file}: {member} is not set")).meant("", near.as_deref())
     };
     // `model` is short for the primary model, which OpenClaw's form also has as a text of its own.
     let full = |text: &str, member: &str| {

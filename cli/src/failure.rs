@@ -86,6 +86,14 @@ impl Failure {
         Self::new(Exit::AfterOutput, message)
     }
 
+    /// Adds the word that was likely meant, after the sign that it is typed with.
+    pub(crate) fn meant(mut self, sign: &str, near: Option<&str>) -> Self {
+        if let Some(near) = near {
+            self.message.extend(["; did you mean ", sign, near, "?"]);
+        }
+        self
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

@@ -33,7 +33,7 @@ pub(crate) fn read_text(what: &str, source: impl Read) -> Result<String, Failure
 }
 
 /// More than any request that Bedrock accepts, in bytes: 256 MiB.
-const LONGEST: usize = 256 * 1024 * 1024;
+pub(crate) const LONGEST: usize = 256 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

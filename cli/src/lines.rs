@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, Read as _};
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::failure::Failure;
+use crate::input::LONGEST;
 
 /// Starts to read. Each line is without its end; a failure is the last item. The reader waits when nobody takes lines,
 /// so that as many are kept as fit. The thread is not waited for when the program ends.
@@ -43,6 +44,3 @@ pub(crate) fn of_stdin() -> Receiver<Result<String, Failure>> {
 
 /// How many lines are kept until they are taken.
 const KEPT: usize = 128;
-
-/// The longest line, in bytes: as for a request of any command.
-const LONGEST: usize = 256 * 1024 * 1024;

@@ -183,8 +183,7 @@ fn order(by: &str) -> Result<Order, Failure> {
     order.ok_or_else(|| {
         let names = ORDERS.map(|(name, _)| name);
         let near = nearest(by, names.into_iter());
-        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        Failure::usage(format!("--sort: expected one of {}, found {by:?}{near}", names.join(", ")))
+        Failure::usage(format!("--sort: expected one of {}, found {by:?}", names.join(", "))).meant("", near)
     })
 }
 

@@ -44,8 +44,8 @@ impl<'a> Command<'a> {
 
 fn unknown(name: &str) -> Failure {
     let names = COMMANDS.iter().filter_map(|(usage, _)| usage.strip_prefix('/')?.split(' ').next());
-    let near = nearest(name, names).map(|near| format!("; did you mean /{near}?")).unwrap_or_default();
-    Failure::usage(format!("there is no command /{name}{near}"))
+    Failure::usage(format!("there is no command /{name}"))
+        .meant("/", nearest(name, names))
         .hint("/help lists the commands; a space before the line sends it to the model")
 }
 
