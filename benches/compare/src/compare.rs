@@ -229,7 +229,7 @@ pub fn embedder_bars(whole: &Built, keys: &Built) -> [Bar; 3] {
 pub fn program_bars(whole: &Built, lean: &Built) -> [Bar; 2] {
     [
         Bar::new("pumice: size", megabytes(whole), AtMost(3.7), "MB"),
-        Bar::new("pumice without the gateway: size", megabytes(lean), AtMost(3.0), "MB"),
+        Bar::new("pumice without its features: size", megabytes(lean), AtMost(3.0), "MB"),
     ]
 }
 
@@ -239,7 +239,7 @@ fn megabytes(built: &Built) -> f64 {
 
 pub fn sizes() -> ExitCode {
     let [whole, lean, embedder, keys] = [CLI, LEAN, EMBEDDER, KEYS].map(|package| package.build());
-    println!("packages in the tree: {} of the program, {} without the gateway", whole.crates, lean.crates);
+    println!("packages in the tree: {} of the program, {} without its features", whole.crates, lean.crates);
     let bars = program_bars(&whole, &lean).into_iter().chain(embedder_bars(&embedder, &keys));
     verdict(&bars.collect::<Vec<_>>())
 }

@@ -22,7 +22,7 @@ pub struct Package {
 
 pub const CLI: Package =
     Package { folder: ".", profile: "release", arguments: &[], binary: "pumice", target: "target" };
-/// The program without the gateway.
+/// The program without its features: no gateway, no files of many requests, no conversations at a terminal.
 pub const LEAN: Package = Package {
     arguments: &["-p", "pumice-cli", "--no-default-features"],
     target: "benches/compare/target/lean",
