@@ -10,7 +10,7 @@ mod saved;
 #[cfg(feature = "terminal")]
 mod terminal;
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use pumice::conversation::{ThinkingLevel, Warning};
 use pumice::pi::{
@@ -150,10 +150,9 @@ impl Chat<'_> {
                 stream::print(events??, &mut output, interrupt).await.map(Some)
             }
             Form::Text => {
-                let started = self.session.replay.is_none().then(Instant::now);
-                let mut printer = ResponsePrinter::new(self.report, started);
+                let mut printer = ResponsePrinter::new(self.report, self.session.replay.is_some());
                 let report = self.report;
-                let call = waiting::shown(report, Instant::now(), printer.output.wait_for(self.call()));
+                let call = waiting::shown(report, printer.began, printer.output.wait_for(self.call()));
                 let Some(events) = interrupt.unless(call).await else {
                     // After `^C`, which the terminal shows.
                     self.report.dimmed("\n");

@@ -16,9 +16,10 @@ use crate::waiting;
 pub(crate) struct ResponsePrinter<'a> {
     pub(crate) output: Output,
     report: &'a Report,
-    /// When the call began. `None` for a replay, whose times are made up.
-    started: Option<Instant>,
-    began: Instant,
+    /// When the call began.
+    pub(crate) began: Instant,
+    /// Whether it is a replay, whose times are made up.
+    is_replayed: bool,
     /// The time until the first text or thinking.
     first: Option<Duration>,
     /// Whether the last line on standard error is thinking, and has not ended.
@@ -29,12 +30,12 @@ pub(crate) struct ResponsePrinter<'a> {
 }
 
 impl<'a> ResponsePrinter<'a> {
-    pub(crate) fn new(report: &'a Report, started: Option<Instant>) -> Self {
+    pub(crate) fn new(report: &'a Report, is_replayed: bool) -> Self {
         Self {
             output: Output::new().with_markdown(report.markdown()),
             report,
-            started,
-            began: started.unwrap_or_else(Instant::now),
+            began: Instant::now(),
+            is_replayed,
             first: None,
             thinking: false,
             thinking_escaper: Escaper::default(),
@@ -137,9 +138,7 @@ impl<'a> ResponsePrinter<'a> {
             }
             _ => return Ok(()),
         }
-        if let (None, Some(started)) = (self.first, self.started) {
-            self.first = Some(started.elapsed());
-        }
+        self.first.get_or_insert_with(|| self.began.elapsed());
         Ok(())
     }
 
@@ -190,7 +189,7 @@ impl<'a> ResponsePrinter<'a> {
             _ => {}
         }
         let model = message.model.clone().unwrap_or_default();
-        let times = self.started.map(|started| (self.first, started.elapsed()));
+        let times = (!self.is_replayed).then(|| (self.first, self.began.elapsed()));
         let summary = summarize(model, message.usage.as_ref(), times);
         self.report.dimmed(&format!("{}\n", fitted(summary, self.report.width())));
     }
