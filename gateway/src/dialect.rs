@@ -59,3 +59,8 @@ pub(crate) trait Encoder: Send {
     /// A response that was asked for whole, as JSON.
     fn whole(&mut self, begin: Begin, response: ConverseResponse) -> Vec<u8>;
 }
+
+/// Ends an event whose data is an object that is still open.
+pub(crate) fn end_event(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"}\n\n");
+}

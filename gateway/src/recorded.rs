@@ -137,6 +137,14 @@ pub(crate) fn converse(read: Read, body: &Value) -> (Value, Vec<String>) {
     (serde_json::to_value(translated.request).unwrap(), translated.notes)
 }
 
+/// The request that a body becomes without any note, beside its model and messages.
+pub(crate) fn beside_messages(read: Read, body: &Value) -> Value {
+    let (mut request, notes) = converse(read, body);
+    assert_eq!(notes, [""; 0]);
+    request.as_object_mut().unwrap().retain(|name, _| name != "modelId" && name != "messages");
+    request
+}
+
 /// The request that goes to Bedrock for a body, and every note.
 pub(crate) fn prepared(read: Read, body: &Value) -> (Value, Vec<String>) {
     let translated =
@@ -184,9 +192,9 @@ pub(crate) fn said(response: &ConverseResponse) -> Message {
 
 /// Each dialect, with a response that it gives whole and as a stream.
 fn served(recorded: &Recorded) {
-    crate::chat_completions::tests::served(recorded);
-    crate::messages::tests::served(recorded);
-    crate::responses::tests::served(recorded);
+    crate::chat_completions::served(recorded);
+    crate::messages::served(recorded);
+    crate::responses::served(recorded);
 }
 
 #[test]

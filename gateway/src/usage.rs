@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use pumice::converse::TokenUsage;
 
+use crate::json::whole;
 use crate::record::Tokens;
 
 /// The end of a body.
@@ -42,6 +43,14 @@ impl Tail {
 pub(crate) fn all_input(usage: &TokenUsage) -> u64 {
     let all = [usage.input_tokens, usage.cache_read_input_tokens, usage.cache_write_input_tokens];
     all.into_iter().flatten().fold(0, u64::saturating_add)
+}
+
+/// Writes each text, and the number that follows it.
+pub(crate) fn write_counts(counts: &[(&str, u64)], out: &mut Vec<u8>) {
+    for (text, count) in counts {
+        out.extend_from_slice(text.as_bytes());
+        whole(out, *count);
+    }
 }
 
 /// The tokens that a text names last.
