@@ -44,12 +44,12 @@ impl Access {
             "AVAILABLE" => None,
             "PENDING" => Some(Obstacle {
                 exit: Exit::Access,
-                detail: "the agreement on the model is being made".into(),
-                hint: "wait: it takes up to 15 minutes".into(),
+                detail: "the agreement for the model is pending".into(),
+                hint: "wait up to 15 minutes".into(),
                 passes: true,
             }),
             status => {
-                let detail = format!("the account has no agreement on the model ({status}) {why}");
+                let detail = format!("the account has no agreement for the model ({status}) {why}");
                 let hint = if why.contains("PAYMENT") { hint::text(&Hint::AddPayment) } else { access() };
                 obstacle(Exit::Access, detail.trim_end().to_owned(), hint)
             }
@@ -59,8 +59,7 @@ impl Access {
             status => obstacle(
                 Exit::Access,
                 format!("the identity is not authorised for the model ({status})"),
-                "allow bedrock:InvokeModel and bedrock:InvokeModelWithResponseStream on it, in a policy of the \
-                 identity and in those of the organisation"
+                "allow bedrock:InvokeModel and bedrock:InvokeModelWithResponseStream on the model, in the policies of the identity and of the organisation"
                     .into(),
             ),
         };

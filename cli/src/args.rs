@@ -132,12 +132,12 @@ code stays as it is. If standard error is a terminal, it shows the model's think
 model, its tokens, their price and the time.
 
 --file takes images (PNG, JPEG, GIF, WebP), PDFs, Word or Excel files, and text; it looks at the content,
-not the name. `-` is standard input. A message has at most 20 images of 3.75 MB and 5 documents of 4.5 MB.
+not the name. `-` is standard input. A message takes up to 20 images of 3.75 MB and 5 documents of 4.5 MB.
 
---save writes the conversation to a new FILE: JSON in pi-ai's form, readable by you only. --continue
+--save writes the conversation to a new FILE: JSON in pi-ai's format, readable by you only. --continue
 continues the conversation in a file, with its model unless -m names another, and saves it there or in the
 FILE of --save. --session does both for a conversation in the state folder; --list shows these and where
-they are. A response that Ctrl-C stops is saved as far as it came.",
+they are. If Ctrl-C stops a response, the part that has arrived is saved.",
         examples: &[
             ("Ask", "pumice chat \"Why does pumice float?\""),
             ("Review a change", "git diff | pumice chat \"Review this:\" -"),
@@ -156,14 +156,14 @@ they are. A response that Ctrl-C stops is saved as far as it came.",
             .value("MODEL"),
             flag("system", "System prompt").short('s').value("SYSTEM"),
             flag("file", "Attach an image or a document").short('f').value("FILE|-").repeats(),
-            flag("think", "Level of thinking: off, minimal, low, medium, high, xhigh or max").value("LEVEL"),
+            flag("think", "Thinking level: off, minimal, low, medium, high, xhigh or max").value("LEVEL"),
             flag("json", "Print events as JSON Lines, as `pumice stream` does"),
             flag("save", "Save the conversation in a new file").value("FILE"),
             flag("force", "Let --save replace another conversation"),
             flag("continue", "Continue the conversation in a file, and save it there").value("FILE"),
             flag("session", "Begin or continue the saved conversation of this name").value("NAME"),
-            flag("list", "List the conversations that are saved by name"),
-            flag("plain", "Show the text as it is on a terminal too: not styled, not wrapped"),
+            flag("list", "List the conversations of --session"),
+            flag("plain", "Do not style or wrap the text on a terminal"),
             flag("max-tokens", "Output limit, in tokens").value("N"),
             flag("temperature", "Sampling temperature, 0 to 1").value("T"),
             flag("strict", "Do not repair a request that the service refuses"),
@@ -177,7 +177,7 @@ they are. A response that Ctrl-C stops is saved as far as it came.",
         usage: "",
         about: "For agents: a conversation as JSON in, events as JSON Lines out",
         more: "\
-Standard input is one JSON object in pi-ai's form:
+Standard input is one JSON object in pi-ai's format:
 
   {\"model\": {\"id\": \"us.amazon.nova-lite-v1:0\"},
    \"context\": {\"systemPrompt\": \"Be brief.\",
@@ -185,7 +185,7 @@ Standard input is one JSON object in pi-ai's form:
    \"options\": {\"maxTokens\": 500, \"reasoning\": \"low\"}}
 
 Each event is a line of JSON: start, text_start, text_delta, text_end, thinking_…, toolcall_…. The last is
-done or error and holds the whole message; whatever goes wrong, there is an error:
+always done or error, and holds the whole message:
 
   {\"type\":\"text_delta\",\"contentIndex\":0,\"delta\":\"Hello\"}
   {\"type\":\"done\",\"reason\":\"stop\",\"message\":{…}}
@@ -194,7 +194,7 @@ The history is repaired before it is sent, unless the options say \"repairHistor
 
 With --session, each line of standard input is such an object with an id of yours, {\"id\": \"7\", …}, and any
 number run at once. {\"id\": \"7\", \"abort\": true} ends one. The first line out is
-{\"type\":\"hello\",…}; each event has its id. The forms of all events: docs/stream.md.",
+{\"type\":\"hello\",…}; each event has its id. docs/stream.md describes all events.",
         examples: &[("Run one turn of an agent", "pumice stream < turn.json")],
         flags: &[flag("session", "Run many conversations: one JSON object with an id per line")],
         needs: Needs::Calls,
@@ -229,8 +229,8 @@ ConverseStream's: one line of JSON per event, under the API's own names.",
         about: "Call an operation by name, with JSON in and JSON out",
         more: "\
 The request is one JSON object under the service model's own names (contentType, typeEquals), blobs in
-base64. The response has the same form, on one line; of a stream, each event is a line. All pages of a
-list are fetched. OPERATION is one of these:",
+base64. The response has the same form, on one line; a stream has one line per event. All pages of a list
+are fetched. OPERATION is one of these:",
         examples: &[
             ("List the foundation models", "pumice call ListFoundationModels"),
             ("Count the tokens of a request", "pumice call CountTokens --request count.json"),
@@ -249,11 +249,11 @@ list are fetched. OPERATION is one of these:",
         usage: "[TEXT…]",
         about: "Turn texts into vectors, with Titan's or Cohere's models",
         more: "\
-Each TEXT, or without any each line of standard input, becomes a vector: a list of numbers on a line of its
-own, in the order of the texts. Cohere's models take 96 texts in a call, and 8 calls are made at once.
+Prints a vector for each TEXT, or for each line of standard input if there is no TEXT: a list of numbers on
+one line, in the order of the texts. Cohere's models take 96 texts per call. Up to 8 calls run at once.
 
-Compare vectors only if they are of one model and have the same dimensions. Cohere's models want to know
-what the vectors are for: search_document, search_query, classification or clustering.",
+Compare vectors only if they are from one model and have the same dimensions. --input-type is for Cohere's
+models: search_document, search_query, classification or clustering.",
         examples: &[
             ("Embed a text", "pumice embed \"Why does pumice float?\""),
             ("Embed the lines of a file", "pumice embed --json < lines.txt > vectors.jsonl"),
@@ -285,21 +285,21 @@ modelId in either. Each line of OUT is {\"recordId\", \"modelInput\", \"modelOut
 place of the output, as Bedrock's batch jobs write them. What OUT has already is not sent again, so the
 same command continues a run that was stopped or killed.
 
-How many requests run at once is found by what the service throttles. Progress and totals go to standard
+The number of requests at once follows what the service throttles. Progress and totals go to standard
 error. The exit code is 1 if a record has an error.",
         examples: &[
             ("Send the requests, or continue", "pumice bulk in.jsonl --out out.jsonl -m us.amazon.nova-lite-v1:0"),
             ("Count them and estimate the price", "pumice bulk in.jsonl --dry-run"),
         ],
         flags: &[
-            flag("out", "The results; continued if it is there").value("FILE"),
+            flag("out", "File of the results; continued if it exists").value("FILE"),
             flag("model", "Model of requests that name none [default: PUMICE_MODEL, the settings]")
                 .short('m')
                 .value("MODEL"),
-            flag("concurrency", "Most requests at once [default: 32]").value("N"),
+            flag("concurrency", "Maximum requests at once [default: 32]").value("N"),
             flag("ordered", "Put OUT into the order of IN at the end"),
-            flag("retry-failed", "Ask again for records that have an error in OUT"),
-            flag("dry-run", "Check and count the requests and estimate their price; ask nothing"),
+            flag("retry-failed", "Send records that have an error in OUT again"),
+            flag("dry-run", "Check and count the requests and estimate their price; send nothing"),
             flag("summary", "Write the totals as JSON; `-` for standard output").value("FILE|-"),
         ],
         needs: Needs::Calls,
@@ -312,16 +312,14 @@ error. The exit code is 1 if a record has an error.",
         usage: "submit IN.jsonl | status JOB | wait JOB | fetch JOB | list | stop JOB",
         about: "Many requests as a job of Bedrock's batch inference, at half the price",
         more: "\
-The file is that of `pumice bulk`: each line is {\"recordId\": …, \"modelInput\": {Converse's members}} or
-{\"prompt\": \"…\"}.
+Each line of IN.jsonl is {\"recordId\": …, \"modelInput\": {Converse's members}} or {\"prompt\": \"…\"}, as for
+`pumice bulk`. IN.jsonl may be an s3:// address: of a file, or of a folder, which ends with /.
 
-`submit` checks each line, uploads the file into a folder of --s3 that has the job's name, creates the job,
-and prints its ARN. An s3:// address of a file, or of a folder that ends with /, is used where it lies.
-Bedrock reads and writes with the ROLE: see docs/bulk.md.
+`submit` checks each line, uploads the file into a folder in --s3 with the job's name, creates the job and
+prints its ARN. Input in S3 is used where it is. Bedrock reads and writes with the --role: see docs/bulk.md.
 
-`wait` ends with the job, and with exit code 0 only if it is Completed. `fetch` writes the results in the
-order of the input, and those that are errors into OUT.errors.jsonl. JOB is the ARN of a job, its id, or
-its name.",
+`wait` returns when the job has ended, with exit code 0 only if it is Completed. `fetch` writes the results
+in the order of the input, and errors to OUT.errors.jsonl. JOB is the ARN of a job, its id or its name.",
         examples: &[
             (
                 "Create a job",
@@ -331,24 +329,24 @@ its name.",
             ("See the jobs that are under way", "pumice batch list --status InProgress"),
         ],
         flags: &[
-            flag("s3", "submit: folder of the input and the results, s3://BUCKET/PREFIX").value("S3URI"),
+            flag("s3", "submit: folder for the input and the results, s3://BUCKET/PREFIX").value("S3URI"),
             flag("role", "submit: ARN of the role with which Bedrock reads and writes").value("ARN"),
-            flag("model", "submit: the model [default: that of the lines, PUMICE_MODEL, the settings]")
+            flag("model", "submit: model of requests that name none [default: PUMICE_MODEL, the settings]")
                 .short('m')
                 .value("MODEL"),
-            flag("name", "submit: name of the job [default: from the file and the time]; list: a part of names")
+            flag("name", "submit: name of the job [default: from the file and the time]; list: only names with this")
                 .value("NAME"),
-            flag("hours", "submit: the job expires after this time, 24 to 168").value("N"),
+            flag("hours", "submit: hours until the job expires, 24 to 168").value("N"),
             flag("tag", "submit: a tag of the job").value("KEY=VALUE").repeats(),
             flag("kms-key", "submit: KMS key to encrypt input and results with").value("ID"),
-            flag("invoke-model", "submit: each modelInput is a body of InvokeModel, in the model's own form"),
-            flag("force", "submit: fewer than 100 records, or more than 1 GB; fetch: replace files"),
-            flag("every", "wait: longest time between two looks [default: 60]").value("SECONDS"),
-            flag("out", "fetch: the results [default: the job's name with .jsonl]").value("FILE"),
+            flag("invoke-model", "submit: each modelInput is a body of InvokeModel, in the model's own format"),
+            flag("force", "submit: allow fewer than 100 records, or more than 1 GB; fetch: replace files"),
+            flag("every", "wait: maximum time between two checks [default: 60]").value("SECONDS"),
+            flag("out", "fetch: file of the results [default: the job's name with .jsonl]").value("FILE"),
             flag("status", "list: only jobs with this status").value("STATUS"),
-            flag("after", "list: only jobs that were created after this day or time").value("TIME"),
-            flag("before", "list: only jobs that were created before this day or time").value("TIME"),
-            flag("json", "status, list: the API's own JSON, one line for each job"),
+            flag("after", "list: only jobs created after this day or time").value("TIME"),
+            flag("before", "list: only jobs created before this day or time").value("TIME"),
+            flag("json", "status, list: print the API's own JSON, one line per job"),
         ],
         needs: Needs::Calls,
         takes_rest: true,
@@ -360,16 +358,15 @@ its name.",
         usage: "",
         about: "Serve Bedrock to the SDKs of OpenAI, Anthropic and AWS",
         more: "\
-Programs call it in place of their maker's service: OPENAI_BASE_URL, ANTHROPIC_BASE_URL or
-AWS_ENDPOINT_URL_BEDROCK_RUNTIME name it. It finds credentials as every command does. ADDRESS is HOST:PORT
-(port 0 picks one) or unix:PATH.
+Set OPENAI_BASE_URL, ANTHROPIC_BASE_URL or AWS_ENDPOINT_URL_BEDROCK_RUNTIME of a program to the URL that is
+printed. Credentials are found as by every command. ADDRESS is HOST:PORT (port 0 picks one) or unix:PATH.
 
-PUMICE_API_KEY or --api-key-file set the keys that callers need; without a key it listens on this machine
-only. A key file has a key per line, or name:key.
+PUMICE_API_KEY or --api-key-file set the keys that callers need; without a key, only this machine can call.
+A key file has one key per line, as KEY or NAME:KEY.
 
-Each call is a line on standard error, and nothing of what was said is in it. GET /healthz, /readyz and
-/metrics are for what runs it, and / is a page for people. SIGTERM and Ctrl-C let calls under way end, for
-30 seconds at most; a second one ends them.",
+Each call is logged as one line on standard error, without its content. GET /healthz, /readyz and /metrics
+are for monitoring, and / is a page for people. SIGTERM and Ctrl-C let calls under way end, for 30 seconds
+at most; a second one ends them at once.",
         examples: &[
             ("Serve programs on this machine", "pumice serve"),
             (
@@ -380,11 +377,11 @@ Each call is a line on standard error, and nothing of what was said is in it. GE
         flags: &[
             flag("listen", "Where to listen [default: 127.0.0.1:8790]").value("ADDRESS"),
             flag("api-key-file", "File of the keys that callers need").value("FILE"),
-            flag("allow-host", "A name that callers use for it").value("NAME").repeats(),
+            flag("allow-host", "Another host name that callers may use").value("NAME").repeats(),
             flag("allow-origin", "An origin whose web pages may call").value("ORIGIN").repeats(),
-            flag("max-connections", "Most connections at a time [default: 1024]").value("N"),
+            flag("max-connections", "Maximum connections at once [default: 1024]").value("N"),
             flag("log", "Log as text or json [default: text]").value("FORM"),
-            flag("replay-loop", "Begin a replayed recording anew at its end"),
+            flag("replay-loop", "Start the --replay recording again at its end"),
         ],
         needs: Needs::Calls,
         takes_rest: false,
@@ -427,7 +424,7 @@ US dollars per million tokens.",
         flags: &[
             flag("json", "Print one line of JSON"),
             flag("plain", "Print one model per line: amazon-bedrock/ID"),
-            flag("provider", "Only models of this provider: its name, or what ids begin with").value("NAME"),
+            flag("provider", "Only models of this provider, by its name or the beginning of its ids").value("NAME"),
             flag("input", "Only models that read this: text or image").value("KIND"),
             flag("search", "Only models with all these words in id, name or provider").value("WORDS"),
             flag("sort", "Sort by id, name, provider, price, context or output").value("KEY"),
@@ -445,9 +442,9 @@ US dollars per million tokens.",
         about: "Read, set or remove members of the settings file",
         more: "\
 The file is that of --config, else of PUMICE_CONFIG, else pumice/config.json5 in the configuration folder.
-It is JSON5 in the form of OpenClaw's.
+It is JSON5 in OpenClaw's format.
 
-PATH is like agents.defaults.model.primary, for which `model` is short, or
+PATH is like agents.defaults.model.primary (short: model) or
 models.providers[\"amazon-bedrock\"].models[0]. VALUE is JSON5, or else plain text. `set` checks the whole
 file before it writes it, and keeps comments. `show` prints the members that pumice reads, without secrets.",
         examples: &[
@@ -481,14 +478,14 @@ what named it, and the outcome of each source that was asked. Exit code 3 if the
         usage: "[MODEL]",
         about: "Check everything that a call needs, and say what to do",
         more: "\
-Looks at the settings, the AWS files, the credentials and whose they are, the region, proxy, name look-up,
-connection, TLS and clock, and lists models and inference profiles. Of the MODEL: whether it is known and
-called by this id, the account's access to it, the profile to use, and what a call takes off the quota.
-Each line is ok, warn or fail, with a hint where something can be done. No secret is printed. The exit code
-is 0 if nothing fails, or else the one that a call would end with.",
+Checks the settings, the AWS files, the credentials and whose they are, the region, proxy, DNS, connection,
+TLS and clock, and the permissions to list models and inference profiles. With a MODEL [default:
+PUMICE_MODEL], also: whether it is known and can be called by this id, the account's access to it, the
+profile to use, and what a call takes off the quota. Each line is ok, warn or fail, with a hint where
+something can be done. No secret is printed. The exit code is 0 if nothing fails, otherwise that of a call.",
         examples: &[
             ("Check everything", "pumice doctor"),
-            ("Check a model too, with a call of one word", "pumice doctor --probe us.amazon.nova-lite-v1:0"),
+            ("Check a model too, with a short call", "pumice doctor --probe us.amazon.nova-lite-v1:0"),
         ],
         flags: &[
             flag("probe", "Ask the MODEL for one word; show the time to the first token and the price"),
@@ -503,10 +500,11 @@ is 0 if nothing fails, or else the one that a call would end with.",
         usage: "",
         about: "Make a short-term Bedrock API key from the credentials",
         more: "\
-For programs that take only a key. Prints the key alone, and on standard error when it ends: after --ttl, or with the credentials it is made
-of if they end before. No service is asked but those that give credentials. The key is valid in one region.",
+For programs that take only a key. Prints the key, and to standard error when it expires: after --ttl, or
+with the credentials it is made from if they expire first. Only the services that give credentials are
+asked. The key is valid in one region.",
         examples: &[(
-            "Give Claude Code a key of one hour",
+            "Give Claude Code a key for one hour",
             "AWS_BEARER_TOKEN_BEDROCK=$(pumice token --ttl 3600) claude",
         )],
         flags: &[flag("ttl", "How long the key is valid, at most 43200 [default: 43200]").value("SECONDS")],
@@ -547,7 +545,7 @@ network. The shells complete -m with them.",
 ];
 
 pub(crate) static CALL_FLAGS: [Flag; 6] = [
-    flag("auto-profile", "Call the model through an inference profile if only that serves it"),
+    flag("auto-profile", "Use an inference profile if the model is served only through one"),
     flag("patient", "Wait out throttling and lack of capacity, up to 10 minutes"),
     flag("record", "Record requests and responses in a file").value("FILE"),
     flag("replay", "Replay a recording, without network or credentials").value("FILE"),
@@ -565,8 +563,7 @@ pub(crate) static AWS_FLAGS: [Flag; 6] = [
     .value("REGION"),
     flag(
         "profile",
-        "AWS profile, before credentials of the environment [default: PUMICE_PROFILE, AWS_PROFILE, the \
-         settings]",
+        "AWS profile; skips keys in the environment [default: PUMICE_PROFILE, AWS_PROFILE, the settings]",
     )
     .value("PROFILE"),
     flag("endpoint-url", "URL of the runtime, such as a gateway").value("URL"),
@@ -576,10 +573,10 @@ pub(crate) static AWS_FLAGS: [Flag; 6] = [
 ];
 
 pub(crate) static GLOBAL_FLAGS: [Flag; 5] = [
-    flag("config", "Settings file [default: PUMICE_CONFIG, pumice/config.json5 of the platform]")
+    flag("config", "Settings file [default: PUMICE_CONFIG, pumice/config.json5 in the configuration folder]")
         .value("FILE"),
     flag("verbose", "Log each step to standard error").short('v'),
-    flag("color", "Colors and styles on terminals: auto, always or never").value("WHEN"),
+    flag("color", "Colors and styles: auto, always or never [default: auto]").value("WHEN"),
     flag("help", "Show help: -h in short, --help in full").short('h'),
     flag("version", "Print the version").short('V'),
 ];
@@ -629,11 +626,11 @@ impl Args {
                 }
                 Arg::Long(name) => flags_of(explained).find(|flag| flag.long == name).ok_or_else(|| {
                     let near = nearest(name, flags_of(explained).map(|flag| flag.long));
-                    wrong(format!("there is no flag --{name}"), explained).meant("--", near)
+                    wrong(format!("there is no option --{name}"), explained).meant("--", near)
                 })?,
                 Arg::Short(short) => flags_of(explained)
                     .find(|flag| flag.short == Some(short))
-                    .ok_or_else(|| wrong(format!("there is no flag -{short}"), explained))?,
+                    .ok_or_else(|| wrong(format!("there is no option -{short}"), explained))?,
             };
             if flag.long == "help" {
                 detail = Detail::Long;
@@ -654,7 +651,7 @@ impl Args {
                 return Err(Failure::usage("expected a command"));
             }
             None => {
-                return Err(Failure::usage("expected a command, found only flags")
+                return Err(Failure::usage("expected a command, found only options")
                     .hint("run pumice --help for the list"));
             }
         };

@@ -36,7 +36,7 @@ pub(crate) const COMMANDS: [(&str, &[&str]); 6] = [
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let words = args.rest.iter().map(|word| word.to_str()).collect::<Option<Vec<_>>>();
-    let words = words.ok_or_else(|| Failure::usage("expected UTF-8"))?;
+    let words = words.ok_or_else(|| Failure::usage("expected arguments in UTF-8"))?;
     let hint = "run pumice batch --help";
     let [name, rest @ ..] = words.as_slice() else {
         return Err(Failure::usage("expected submit, status, wait, fetch, list or stop").hint(hint));
@@ -153,7 +153,7 @@ async fn stop(report: &Report, jobs: &Jobs, named: &str) -> Result<(), Failure> 
     let mut request = Members::default();
     request.insert("jobIdentifier", Value::from(job.job_arn.as_str()));
     jobs.client.call(Operation::StopModelInvocationJob, &request).await?;
-    report.note(format_args!("{} is being stopped; what it has done by then is paid for", title(&job)));
+    report.note(format_args!("{} is stopping; records done by then are charged", title(&job)));
     Ok(())
 }
 
@@ -208,7 +208,7 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
     output.text(&text);
     output.flush()?;
     if found.is_empty() {
-        report.note("there is no such batch job in this region; --region names another one");
+        report.note("no batch job found in this region; --region names another one");
     }
     Ok(())
 }
@@ -255,7 +255,7 @@ async fn wait(args: &Args, report: &Report, jobs: &Jobs, named: &str) -> Result<
             Err(error) if Exit::of(error.kind()) == Exit::Temporary && failures < MOST_FAILURES => {
                 failures += 1;
                 progress.end();
-                report.note(format_args!("{error}; the job is looked at again"));
+                report.note(format_args!("{error}; checking the job again"));
             }
             Err(error) => return Err(error.into()),
         }
@@ -280,9 +280,9 @@ fn ended(report: &Report, job: &Job, status: &Status) -> Result<(), Failure> {
     let name = job.job_name.as_deref().unwrap_or(&job.job_arn);
     Err(match status {
         Status::PartiallyCompleted | Status::Stopped => {
-            failure.hint(format!("pumice batch fetch {name} brings the results that there are"))
+            failure.hint(format!("run pumice batch fetch {name} for the results so far"))
         }
-        Status::Expired => failure.hint("submit it again, with more --hours, or ask with pumice bulk"),
+        Status::Expired => failure.hint("submit it again with more --hours, or use pumice bulk"),
         _ if message.is_empty() => {
             failure.hint("check that the role can read the input and write the results")
         }

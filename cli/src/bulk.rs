@@ -40,13 +40,13 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let is_dry = args.has("dry-run");
     let output = args.path("out");
     if output.is_none() && !is_dry {
-        return Err(Failure::usage("expected --out FILE, which gets the results"));
+        return Err(Failure::usage("expected --out FILE for the results"));
     }
     if let Some(output) = output
         && std::fs::canonicalize(output)
             .is_ok_and(|output| std::fs::canonicalize(input).is_ok_and(|input| input == output))
     {
-        return Err(Failure::usage("--out: expected another file than the input, found the same"));
+        return Err(Failure::usage("--out: expected a file other than the input"));
     }
     let most =
         args.number("concurrency", "a whole number above 0", |text| text.parse().ok(), |most| *most > 0)?;
@@ -99,8 +99,10 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         0 => Ok(()),
         failed => {
             let (failed, records) = (thousands(failed), thousands(work.plan.len() as u64));
-            Err(Failure::refused(format!("{failed} of {records} records have an error"))
-                .hint(format!("{} says why; --retry-failed asks for them again", output.display())))
+            Err(Failure::refused(format!("{failed} of {records} records have an error")).hint(format!(
+                "see the errors in {}; --retry-failed sends these records again",
+                output.display()
+            )))
         }
     }
 }
@@ -180,7 +182,7 @@ impl Work {
         }
         if journal.foreign() > 0 {
             report.warning(format_args!(
-                "{} has {} results of other records; they stay, and are not counted",
+                "{} has {} results of other records, which are kept but not counted",
                 journal.path().display(),
                 thousands(journal.foreign())
             ));
@@ -188,7 +190,7 @@ impl Work {
         self.begin();
         if self.open < self.plan.len() {
             let (left, all) = (thousands(self.open as u64), thousands(self.plan.len() as u64));
-            report.note(format_args!("{left} of {all} records are left to ask"));
+            report.note(format_args!("{left} of {all} records are left to send"));
         }
         self.journal = Some(journal);
         Ok(())
@@ -333,13 +335,12 @@ impl Work {
         }
         match bulk.throttled() {
             0 => {}
-            times => report.plain(format_args!("throttled {} times", thousands(times))),
+            times => report.plain(format_args!("throttled: {}", thousands(times))),
         }
         let Reserved { requests, limits, tokens } = self.reserved;
         if requests >= LEAST_TOLD && limits > FAR_ABOVE * tokens {
             report.note(format_args!(
-                "a request has a maxTokens of {} and a response {} tokens, on average: the service takes maxTokens \
-                 off the quota when a request comes in, so a lower one lets more run at once",
+                "on average, a request has a maxTokens of {} and its response {} tokens: maxTokens counts against the quota when a request arrives, so a lower one lets more requests run at once",
                 thousands(limits / requests),
                 thousands(tokens / requests)
             ));
@@ -429,8 +430,8 @@ fn dry_run(work: &mut Work, input: &Path, output: Option<&Path>, args: &Args) ->
     let wrong = work.plan.wrong_count;
     let price = |cost: Option<f64>| cost.map_or("price unknown".to_owned(), dollars);
     let mut lines = vec![
-        format!("{} records, {} of them no requests", thousands(records), thousands(wrong)),
-        format!("{} to be asked", thousands(sent)),
+        format!("{} records, {} of them invalid", thousands(records), thousands(wrong)),
+        format!("{} to send", thousands(sent)),
         format!("about {} tokens of input: {}", thousands(tokens), price(least)),
     ];
     if unlimited < sent {
@@ -438,7 +439,7 @@ fn dry_run(work: &mut Work, input: &Path, output: Option<&Path>, args: &Args) ->
     }
     if unlimited > 0 {
         lines.push(format!(
-            "{} have no maxTokens: what their output costs is not known",
+            "{} have no maxTokens: the price of their output is unknown",
             thousands(unlimited)
         ));
     }
@@ -453,11 +454,9 @@ fn dry_run(work: &mut Work, input: &Path, output: Option<&Path>, args: &Args) ->
     save(args, &summary)?;
     match wrong {
         0 => Ok(()),
-        _ => Err(Failure::refused(format!(
-            "{} of {} lines are no requests",
-            thousands(wrong),
-            thousands(records)
-        ))),
+        _ => {
+            Err(Failure::refused(format!("{} of {} lines are invalid", thousands(wrong), thousands(records))))
+        }
     }
 }
 
@@ -468,7 +467,7 @@ fn report_wrong(plan: &Plan, input: &Path, report: &Report) {
     }
     let more = plan.wrong_count - plan.wrong.len() as u64;
     if more > 0 {
-        report.warning(format_args!("and {} more lines that are no requests", thousands(more)));
+        report.warning(format_args!("and {} more invalid lines", thousands(more)));
     }
 }
 

@@ -16,7 +16,7 @@ use crate::session::Session;
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let operation = named_operation(args)?;
     if args.has("raw") && operation != Operation::InvokeModel {
-        return Err(Failure::usage("--raw goes with InvokeModel, whose response is a body of any form"));
+        return Err(Failure::usage("--raw goes with InvokeModel"));
     }
     call(args, report, operation).await
 }
@@ -27,14 +27,14 @@ pub(crate) async fn converse(args: &Args, report: &Report) -> Result<(), Failure
 }
 
 fn named_operation(args: &Args) -> Result<Operation, Failure> {
-    let hint = "pumice call --help lists the operations";
+    let hint = "run pumice call --help for the list";
     let [name] = args.rest.as_slice() else {
         return Err(Failure::usage("expected one OPERATION").hint(hint));
     };
     let name = name.to_string_lossy();
     Operation::from_name(&name).ok_or_else(|| {
         let near = nearest(&name, Operation::ALL.iter().map(|operation| operation.name()));
-        Failure::usage(format!("there is no operation {name:?} here")).meant("", near).hint(hint)
+        Failure::usage(format!("there is no operation {name:?}")).meant("", near).hint(hint)
     })
 }
 

@@ -127,7 +127,7 @@ impl Chat<'_> {
         } else {
             self.conversation.messages().push(message.into());
             if let (Some(file), true) = (self.conversation.save()?, stopped.is_some()) {
-                self.report.note(format_args!("what came of the response is saved in {}", file.display()));
+                self.report.note(format_args!("the part that has arrived is saved in {}", file.display()));
             }
         }
         failure.map_or(Ok(()), Err)
@@ -233,7 +233,7 @@ impl Chat<'_> {
         if images && input.model.input.as_ref().is_some_and(|kinds| !kinds.iter().any(|kind| kind == "image"))
         {
             return Err(Failure::usage(format!("{model} takes no images"))
-                .hint("pumice models list shows which models do"));
+                .hint("run pumice models list --input image for models that do"));
         }
         Ok(())
     }

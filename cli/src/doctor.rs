@@ -82,7 +82,7 @@ async fn examine(args: &Args, report: &Report) -> Result<(), Failure> {
     };
     let named = format!("{region} ({source}); the runtime is {}", identity.runtime.shown_url());
     let is_guessed = matches!(identity.region.source(), RegionSource::Default);
-    let hint = is_guessed.then(|| "name the region with --region or in AWS_REGION: nothing does".to_owned());
+    let hint = is_guessed.then(|| "name the region with --region or in AWS_REGION".to_owned());
     findings.add("region", if is_guessed { Status::Warn } else { Status::Ok }, named, hint);
 
     let is_amazons = *identity.runtime.source() == EndpointSource::Rules;
@@ -98,7 +98,7 @@ async fn examine(args: &Args, report: &Report) -> Result<(), Failure> {
                 Some(_) => "TLS",
                 None => "connection",
             };
-            let issued = unreached.issuer.map(|issuer| format!("; the certificate is of {issuer}"));
+            let issued = unreached.issuer.map(|issuer| format!("; the certificate is issued by {issuer}"));
             let failure = Failure::from(&unreached.error);
             let said = format!("{}{}", failure.text_without_hint(), issued.unwrap_or_default());
             findings.fail(name, failure.exit, said, failure.hint);
@@ -228,7 +228,7 @@ fn settings(args: &Args, findings: &mut Findings) -> Settings {
     match Settings::load(&context, given) {
         Ok(settings) => {
             let path = Settings::path(&context, given).filter(|path| path.exists());
-            let found = path.map_or("there is none".to_owned(), |path| path.display().to_string());
+            let found = path.map_or("none".to_owned(), |path| path.display().to_string());
             match settings.warnings.as_slice() {
                 [] => findings.ok("settings file", found),
                 warnings => {
@@ -255,8 +255,8 @@ fn aws_files(profile: Option<&str>, findings: &mut Findings) {
     match context.profiles() {
         Err(error) => findings.failed("AWS files", &error),
         Ok(profiles) => {
-            let is = if profiles.profile(&profile).is_some() { "" } else { ", which is not in them" };
-            let found = if found.is_empty() { "there are none".to_owned() } else { found.join(" and ") };
+            let is = if profiles.profile(&profile).is_some() { "" } else { ", which does not exist" };
+            let found = if found.is_empty() { "none".to_owned() } else { found.join(" and ") };
             let found = format!("{found}; the profile is {profile}{is}");
             match profiles.warnings() {
                 [] => findings.ok("AWS files", found),
@@ -278,8 +278,7 @@ async fn credentials(client: &Client, search: &Search, region: Option<&str>, fin
                 && hint.contains("hop-limit")
                 && metadata_service_is_there().await
             {
-                let detail = "the metadata service of the EC2 instance responds, but its session token does not arrive: \
-                              so it is in a container if the hop limit of the instance is 1";
+                let detail = "the EC2 metadata service responds, but its session token does not arrive, as in a container if the instance's hop limit is 1";
                 findings.fail("hop limit", Exit::Access, detail.into(), Some(hint.clone()));
             }
             return;
@@ -339,9 +338,9 @@ fn api_key(key: &str, region: Option<&str>, findings: &mut Findings) {
         return findings.ok("identity", "an API key does not say whose it is".into());
     };
     let detail = format!("a short-term API key for {valid_in}, until {}", rfc3339(end).unwrap_or_default());
-    let hint = Some("make another key: pumice token, with AWS_BEARER_TOKEN_BEDROCK unset".to_owned());
+    let hint = Some("unset AWS_BEARER_TOKEN_BEDROCK, and make another key with pumice token".to_owned());
     if end <= SystemTime::now() {
-        findings.fail("identity", Exit::Access, format!("{detail}: it has ended"), hint);
+        findings.fail("identity", Exit::Access, format!("{detail}: it has expired"), hint);
     } else if let Some(region) = region.filter(|region| *region != valid_in) {
         findings.fail("identity", Exit::Access, format!("{detail}, and the region is {region}"), hint);
     } else {
@@ -352,7 +351,7 @@ fn api_key(key: &str, region: Option<&str>, findings: &mut Findings) {
 /// The proxy of the calls. Whether there is one.
 fn proxy(client: &Client, url: &str, findings: &mut Findings) -> bool {
     let Some(proxy) = client.proxy_for(url) else {
-        findings.ok("proxy", "none is used".into());
+        findings.ok("proxy", "none".into());
         return false;
     };
     let (host, _) = host_and_port(url).unwrap_or_default();
@@ -409,12 +408,11 @@ fn connection(reached: &Reached, is_amazons: bool, region: &str, findings: &mut 
         None => findings.ok("TLS", "none: the endpoint is plain http".into()),
         // In China, Amazon's servers have certificates of another authority.
         Some(issuer) if is_amazons && !issuer.contains("Amazon") && !region.starts_with("cn-") => {
-            let detail = format!("the certificate is of {issuer}, and not of Amazon, but it is accepted");
-            let hint = "a proxy or a firewall on the way reads the calls and responds in Bedrock's place: ask those who run it to \
-                        let Bedrock's hosts through, if calls break off or have odd responses";
+            let detail = format!("the certificate is issued by {issuer}, not by Amazon, but it is accepted");
+            let hint = "if calls break off or have odd responses, have Bedrock's hosts exempted from the proxy or firewall that decrypts them";
             findings.add("TLS", Status::Warn, detail, Some(hint.into()));
         }
-        Some(issuer) => findings.ok("TLS", format!("the certificate is of {issuer}")),
+        Some(issuer) => findings.ok("TLS", format!("the certificate is issued by {issuer}")),
     }
     let Some(behind) = reached.clock else {
         return findings.ok("clock", "the response does not say the time".into());
@@ -430,7 +428,12 @@ fn connection(reached: &Reached, is_amazons: bool, region: &str, findings: &mut 
         let detail = format!("{detail}, and AWS_DISABLE_CLOCK_SKEW_CORRECTION is set");
         return findings.fail("clock", Exit::Access, detail, hint);
     }
-    findings.add("clock", Status::Warn, format!("{detail}: signatures are dated by the service's"), hint);
+    findings.add(
+        "clock",
+        Status::Warn,
+        format!("{detail}: signatures are dated by the service's clock"),
+        hint,
+    );
 }
 
 /// Lists models and profiles: both that the identity may, and what there is.

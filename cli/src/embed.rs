@@ -81,8 +81,9 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         ..failure
     })?;
     if printed == 0 {
-        return Err(Failure::usage("there is no text")
-            .hint("name texts as words, or write them on standard input, one per line"));
+        return Err(
+            Failure::usage("there is no text").hint("give texts as words, or one per line on standard input")
+        );
     }
     let counted = tokens.map(|tokens| format!(" · {tokens} tokens")).unwrap_or_default();
     let s = if printed == 1 { "" } else { "s" };

@@ -26,7 +26,7 @@ fn program(text: &mut String, detail: Detail) -> fmt::Result {
     if detail == Detail::Short {
         text.push_str(
             "\nExamples:\n  pumice doctor\n  pumice chat \"Why is pumice light?\"\n\n\
-             `pumice COMMAND -h` shows a command, `pumice --help` everything.\n",
+             `pumice COMMAND -h` explains a command, `pumice --help` shows all options.\n",
         );
         return Ok(());
     }
@@ -40,7 +40,7 @@ fn program(text: &mut String, detail: Detail) -> fmt::Result {
         text.extend(["  ", name, "\n      "]);
         wrap(text, about, 6, 6);
     }
-    text.push_str("\n`pumice COMMAND --help` shows a command, `pumice man` the manual page.\n");
+    text.push_str("\n`pumice COMMAND --help` explains a command.\n");
     Ok(())
 }
 
@@ -70,7 +70,7 @@ fn command(text: &mut String, explained: &Explained, detail: Detail) -> fmt::Res
         }
     }
     if detail == Detail::Short {
-        writeln!(text, "\n`pumice {} --help` shows more, and the options of all commands.", explained.name)?;
+        writeln!(text, "\n`pumice {} --help` shows more, and the common options.", explained.name)?;
     }
     Ok(())
 }
@@ -157,8 +157,8 @@ pub(crate) const CREDENTIALS: &str = "\
 Credentials are looked for in AWS_BEARER_TOKEN_BEDROCK; in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (with
 AWS_SESSION_TOKEN); in the profile (keys, role_arn, web_identity_token_file, sso_session, login_session,
 credential_process); in AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN; and from the container's or the EC2
-instance's role. With --profile, the first two are skipped. Secrets are never flags. `pumice auth` shows which
-are used, and why others are not.";
+instance's role. --profile and PUMICE_PROFILE skip the first two. Secrets are never options. `pumice auth` shows
+which are used, and why others are not.";
 
 pub(crate) const EXIT_CODES: &str = "\
 0 done; 1 the service refused or the model failed; 2 wrong usage; 3 credentials or access; 4 temporary, before
@@ -166,15 +166,18 @@ any output; 5 failed after output had begun; 130 Ctrl-C.";
 
 /// Variables of the environment, and what they do.
 pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[
-    ("PUMICE_MODEL", "The model, where no option or request names one"),
+    ("PUMICE_MODEL", "The model, if no option or request names one"),
     ("PUMICE_CONFIG", "The settings file"),
-    ("PUMICE_PROFILE", "The AWS profile, before AWS_PROFILE"),
+    ("PUMICE_PROFILE", "The AWS profile, as with --profile"),
     ("PUMICE_API_KEY", "The key that callers of `pumice serve` need"),
     (
         "AWS_BEARER_TOKEN_BEDROCK, AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_REGION, …",
         "As for other AWS programs; AWS_ENDPOINT_URL_BEDROCK_RUNTIME and its like name the endpoints",
     ),
-    ("HTTPS_PROXY, NO_PROXY, AWS_CA_BUNDLE", "The proxy, the hosts without it, and further authorities"),
+    (
+        "HTTPS_PROXY, NO_PROXY, AWS_CA_BUNDLE",
+        "The proxy, hosts that bypass it, and more certificate authorities",
+    ),
     ("NO_COLOR, COLUMNS", "No colors; the width of tables"),
 ];
 

@@ -47,7 +47,7 @@ pub(crate) fn text(hint: &Hint) -> String {
         Hint::ListModels { model, region } => {
             let model = named(model);
             format!(
-                "pumice models list shows what can be called in {region}; pumice doctor {model} looks for this model"
+                "pumice models list shows what can be called in {region}; pumice doctor {model} checks this model"
             )
         }
         Hint::CheckAccess { model, .. } | Hint::ModelAccess { model, .. } => {

@@ -29,8 +29,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     }
     if args.text("endpoint-url")?.is_some() {
         report.warning(
-            "--endpoint-url is for the runtime, and the control plane lists models: set \
-             AWS_ENDPOINT_URL_BEDROCK to call another",
+            "--endpoint-url is for the runtime, and the control plane lists models: set AWS_ENDPOINT_URL_BEDROCK to call another server",
         );
     }
     match words.as_deref() {
@@ -39,7 +38,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
                 .iter()
                 .find(|flag| args.has(flag)) =>
         {
-            Err(Failure::usage(format!("--{flag} goes with `models list`")))
+            Err(Failure::usage(format!("--{flag} goes with pumice models list")))
         }
         Some(["list"]) => list(args, report).await,
         Some(["show", model]) => show(args, report, model).await,
@@ -77,8 +76,7 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
             let more = others.len().saturating_sub(MOST_NAMED);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let others = others.into_iter().take(MOST_NAMED).collect::<Vec<_>>().join(", ");
-            report
-                .note(format_args!("no model in this list is of {provider:?}; providers are {others}{more}"));
+            report.note(format_args!("this list has no models of {provider:?}, only of {others}{more}"));
         }
     }
 
@@ -114,12 +112,10 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
         }
         if rows.is_empty() && provider.is_none() {
             report.note(match (all, query.local, query.all) {
-                (1.., ..) => "no model in this list is such a one",
-                (0, true, _) => {
-                    "the settings have no models; `pumice models list` lists those of the service"
-                }
+                (1.., ..) => "no model in this list matches",
+                (0, true, _) => "the settings have no models; leave out --local to list those of the service",
                 (0, _, true) => "the service lists no models for this account and region",
-                _ => "the list is empty; `pumice models list --all` shows models that cannot be called",
+                _ => "the list is empty; pumice models list --all shows models that cannot be called",
             });
         }
     }
@@ -136,15 +132,14 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
             // The service was asked because nothing else knows the id.
             let meant = did_you_mean(named, &[]).map(|meant| format!("{meant} "));
             let hint = failure.hint.clone().unwrap_or_default();
-            let unknown =
-                format!("{}the catalog of this program does not know {id}", meant.unwrap_or_default());
+            let unknown = format!("{}the built-in catalog does not know {id}", meant.unwrap_or_default());
             return Err(failure.hint(format!("{unknown}; {hint}").trim_end_matches("; ")));
         }
         fetched => fetched?,
     };
     let Some(row) = list.models.iter_mut().find(|row| row.model.id == id) else {
         let hint = did_you_mean(named, &list.models);
-        let all = "run `pumice models list --all` to see all models".to_owned();
+        let all = "run pumice models list --all to see all models".to_owned();
         return Err(Failure::refused(format!("unknown model {id:?}")).hint(hint.unwrap_or(all)));
     };
     if list.listing.is_some() && row.reason.is_none() && row.kind.is_none() {
@@ -232,7 +227,7 @@ async fn fetch(
         let all = error.to_string();
         let (known, error) = match query.model {
             // The sources of credentials that were asked say nothing of the model.
-            Some(_) => ("this is what the settings and the catalog of this program know", all.lines().next()),
+            Some(_) => ("this is what the settings and the built-in catalog know", all.lines().next()),
             None => ("only the models of the settings are known", Some(all.as_str())),
         };
         report.warning(format_args!("{known}: {why}: {}", error.unwrap_or_default()));
@@ -240,7 +235,7 @@ async fn fetch(
     let outdated = list.listing.as_deref().and_then(|listing| Some((listing, listing.outdated.as_ref()?)));
     if let Some((listing, error)) = outdated {
         let fetched = rfc3339(listing.fetched()).unwrap_or_default();
-        report.warning(format_args!("this list is of {fetched} and could not be refreshed: {error}"));
+        report.warning(format_args!("this list is from {fetched} and could not be refreshed: {error}"));
     }
     if let Some(error) = list.listing.as_deref().and_then(|listing| listing.without_profiles.as_ref()) {
         let advice = match error.kind() {
@@ -248,7 +243,7 @@ async fn fetch(
             _ => "",
         };
         report.warning(format_args!(
-            "inference profiles are missing, with the models that only they serve: {error}{advice}"
+            "inference profiles, and models that only they serve, are missing: {error}{advice}"
         ));
     }
     for (id, error) in &list.unresolved {
@@ -346,7 +341,7 @@ fn in_text(row: &ListedModel, asked: &str) -> String {
     let source = match row.source {
         ModelSource::Settings => "settings",
         ModelSource::Service => "service",
-        _ => "only the catalog of this program",
+        _ => "only the built-in catalog",
     };
     lines.push(("source", source.to_owned()));
     lines.extend(row.kind.clone().map(|kind| ("kind", kind)));

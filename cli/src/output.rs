@@ -349,7 +349,7 @@ impl Report {
     pub(crate) fn copy(&self, text: &str) {
         let data = Blob::from(text.as_bytes().to_vec()).to_base64();
         self.write(&format!("\x1b]52;c;{data}\x07"));
-        self.note("the response is in the clipboard, if the terminal allows that");
+        self.note("the response is in the clipboard, if the terminal allows it");
     }
 
     /// The width of the terminal. `None` if standard error is not a terminal.

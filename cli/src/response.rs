@@ -168,7 +168,7 @@ impl<'a> ResponsePrinter<'a> {
         }
         let more = calls.count();
         if more > 0 {
-            self.report.note(format_args!("the model asks for {more} more tools"));
+            self.report.note(format_args!("tool calls that are not shown: {more}"));
         }
         match message.raw_stop_reason.as_deref() {
             Some("end_turn" | "stop_sequence") if message.blocks().is_empty() => {

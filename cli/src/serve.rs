@@ -86,7 +86,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         has_identity = has_identity || watched.as_mut().poll(task).is_ready();
         if !is_stopping && first.as_mut().poll(task).is_ready() {
             is_stopping = true;
-            report.plain("stopping; calls under way may end, a second signal ends them");
+            report.plain("stopping: calls under way have 30 s to end; a second signal ends them");
             stopping.notify_one();
             second.set(Some(stops.next()));
         }
@@ -156,7 +156,7 @@ async fn listen(args: &Args, has_key: bool) -> Result<(Listener, String, Option<
         return Err(Failure::usage(message).hint("for example --listen 127.0.0.1:8790"));
     }
     if !has_key && !found.iter().all(|address| address.ip().is_loopback()) {
-        let message = format!("--listen {address} is open to other machines, and no key closes it");
+        let message = format!("--listen {address} is open to other machines, which needs a key");
         return Err(
             Failure::usage(message).hint("set PUMICE_API_KEY, or name a file of keys with --api-key-file")
         );
@@ -215,5 +215,5 @@ fn socket(_: &Path) -> Result<Listener, Failure> {
 
 fn cannot_listen(address: &str, error: &std::io::Error) -> Failure {
     Failure::temporary(format!("cannot listen on {address}: {error}"))
-        .hint("another program may use it: name another address with --listen, or port 0 for any")
+        .hint("name another address with --listen, or port 0 for any free port")
 }

@@ -161,19 +161,16 @@ impl Session {
 
     async fn no_model(&self) -> Failure {
         if self.replay.is_some() {
-            return Failure::usage("the recording has no request of a model in it")
+            return Failure::usage("the recording has no call of a model")
                 .hint("record a call of a model with --record FILE");
         }
         let callable = self.callable().await;
         let such = match callable.as_slice() {
-            [] => "the id of a model or of an inference profile, such as \
-                   us.anthropic.claude-sonnet-4-5-20250929-v1:0, or an ARN"
-                .to_owned(),
-            ids => format!("one that can be called, such as {}", ids.join(", ")),
+            [] => "us.anthropic.claude-sonnet-4-5-20250929-v1:0".to_owned(),
+            ids => ids.join(", "),
         };
         Failure::usage("no model is named").hint(format!(
-            "name one {}, in PUMICE_MODEL, or with `pumice config set \
-             agents.defaults.model.primary amazon-bedrock/ID`: {such}; `pumice models list` lists them all",
+            "name one {}, in PUMICE_MODEL or with pumice config set model ID, such as {such}; pumice models list shows them all",
             self.names_model
         ))
     }
@@ -280,7 +277,7 @@ fn recorded(
 fn ask_mfa_code(device: &str) -> io::Result<String> {
     let (from, to) = if cfg!(windows) { ("CONIN$", "CONOUT$") } else { ("/dev/tty", "/dev/tty") };
     let mut terminal = OpenOptions::new().write(true).open(to)?;
-    write!(terminal, "MFA code of {}: ", device.escape_debug())?;
+    write!(terminal, "MFA code for {}: ", device.escape_debug())?;
     let mut line = String::new();
     BufReader::new(File::open(from)?).read_line(&mut line)?;
     Ok(line)

@@ -22,7 +22,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     output.text("\n");
     output.flush()?;
     let end = key.expiration().and_then(rfc3339).unwrap_or_default();
-    report.note(format_args!("the key ends at {end}"));
+    report.note(format_args!("the key expires at {end}"));
     Ok(())
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn run(args: &Args, report: &Report, jobs: &Jobs, named: &str) 
     if !has_ended(&status) {
         let name = job.job_name.as_deref().unwrap_or(named);
         return Err(Failure::temporary(format!("{title} is {status}, and has no results yet"))
-            .hint(format!("pumice batch wait {name} waits for its end")));
+            .hint(format!("run pumice batch wait {name} first")));
     }
     let mut files = Files::open(args, &job)?;
     let s3 = S3::new(&jobs.client);
@@ -100,9 +100,7 @@ impl Files {
     fn open(args: &Args, job: &Job) -> Result<Self, Failure> {
         let path = match args.path("out") {
             Some(path) if path.as_os_str() == "-" => {
-                return Err(Failure::usage(
-                    "--out: expected a file, which gets the results in order; found -",
-                ));
+                return Err(Failure::usage("--out: expected a file, found -"));
             }
             Some(path) => path.to_owned(),
             None => {
@@ -118,7 +116,7 @@ impl Files {
             PathBuf::from(format!("{}.errors.jsonl", shown.strip_suffix(".jsonl").unwrap_or(&shown)));
         let exists = [&path, &errors].into_iter().find(|path| path.symlink_metadata().is_ok());
         if let Some(exists) = exists.filter(|_| !args.has("force")) {
-            return Err(Failure::usage(format!("{} exists already, and is not replaced", exists.display()))
+            return Err(Failure::usage(format!("{} already exists", exists.display()))
                 .hint("name another file with --out, or replace it with --force"));
         }
         Ok(Self { results: Part::begin(path)?, errors: Part::begin(errors)? })
@@ -134,7 +132,7 @@ impl Files {
     ) -> Result<u64, Failure> {
         let results = self.download(s3, result).await?;
         let mut results = JobResults::new(results)
-            .map_err(|error| Failure::from(error).hint(format!("the file is {result}")))?;
+            .map_err(|error| Failure::from(error).hint(format!("look at {result}")))?;
         let mut missing = 0;
         // The order is lost without the input, and nothing else.
         let input = match input {
@@ -193,14 +191,14 @@ impl Files {
         report.note(format_args!("{count} results in {}", path.display()));
         if errors.records > 0 {
             let (count, path) = (errors.records, errors.finish()?);
-            report.warning(format_args!("{count} records have errors, in {}", path.display()));
+            report.warning(format_args!("records with an error: {count}, in {}", path.display()));
         } else if errors.path.symlink_metadata().is_ok() {
             // It was replaced with --force, by nothing.
             std::fs::remove_file(&errors.path).map_err(|error| unwritable(&errors.path, &error))?;
             report.note(format_args!("{} is removed: no record has an error", errors.path.display()));
         }
         if missing > 0 {
-            report.warning(format_args!("{missing} records have neither a result nor an error"));
+            report.warning(format_args!("records without a result or an error: {missing}"));
         }
         Ok(())
     }

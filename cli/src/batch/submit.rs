@@ -26,7 +26,7 @@ pub(super) async fn run(args: &Args, report: &Report, input: &str) -> Result<(),
         Failure::usage(
             "expected --role ARN, the role with which Bedrock reads the input and writes the results",
         )
-        .hint("docs/bulk.md shows the role and its trust policy")
+        .hint("see docs/bulk.md for the role and its trust policy")
     })?;
     if !is_role(role) {
         return Err(Failure::usage(format!(
@@ -107,9 +107,7 @@ pub(super) async fn run(args: &Args, report: &Report, input: &str) -> Result<(),
     }
     let created = output.wait_for(Box::pin(create(&client, &request))).await?;
     let arn = created.map_err(|failure| {
-        let again = format!(
-            "the input is at {input}: pumice batch submit {input} --s3 … submits it without an upload"
-        );
+        let again = format!("the input is uploaded: submit {input} next time");
         let hint = failure.hint.as_ref().map_or(again.clone(), |hint| format!("{hint}; {again}"));
         failure.hint(hint)
     })?;
@@ -145,7 +143,7 @@ async fn look(s3: &S3, input: &S3Uri) -> Result<(), Failure> {
     }
     let expected = if is_folder { "files that end with .jsonl" } else { "a file that ends with .jsonl" };
     Err(Failure::usage(format!("{input}: expected {expected}, found none"))
-        .hint("the address of a folder ends with /"))
+        .hint("end the address of a folder with /"))
 }
 
 /// A file of records on this machine.
@@ -190,8 +188,9 @@ impl Records<'_> {
                 String::new()
             };
             let message = format!("{shown}: {faults} of {records} records cannot be in a batch job{more}");
-            return Err(Failure::usage(message)
-                .hint("nothing was uploaded; pumice bulk takes tools, and records without recordId"));
+            return Err(Failure::usage(message).hint(
+                "correct the lines, or use pumice bulk, which takes tools and records without recordId",
+            ));
         }
         let model = self.model(args, lines.models(), session).await?;
         if !args.has("force") {
@@ -200,13 +199,13 @@ impl Records<'_> {
                     "{shown}: expected at least {LEAST_RECORDS} records in a batch job, found {records}"
                 );
                 return Err(Failure::usage(message)
-                    .hint("pumice bulk takes any number; --force submits them where the quota of the model is lower"));
+                    .hint("use pumice bulk, or --force where the model's quota is lower"));
             }
             if bytes > MOST_BYTES {
                 let message =
                     format!("{shown}: expected at most 1 GB of records in a file, found {bytes} bytes");
                 return Err(Failure::usage(message)
-                    .hint("split the file; --force submits it where the quota of the account is higher"));
+                    .hint("split the file, or use --force where the account's quota is higher"));
             }
         }
         Ok(model)
@@ -226,7 +225,7 @@ impl Records<'_> {
             match &chosen {
                 Some((other, first)) if *other != model => {
                     let message = format!(
-                        "{}, line {line}: expected {other}, the model of line {first}, as a job has one model; found {model}",
+                        "{}, line {line}: expected {other}, the model of line {first}, found {model}: a job has one model",
                         self.path.display()
                     );
                     return Err(Failure::usage(message).hint("make a file for each model"));
@@ -268,9 +267,8 @@ impl Records<'_> {
                 Ok(())
             }
             Err(error) if error.code() == Some("PreconditionFailed") => {
-                let message = format!("{to} exists already, and is not replaced");
-                Err(Failure::usage(message)
-                    .hint("name another job with --name, or submit what is there by its address"))
+                let message = format!("{to} already exists");
+                Err(Failure::usage(message).hint("choose another --name, or submit that file by its address"))
             }
             Err(error) => Err(error.into()),
         }

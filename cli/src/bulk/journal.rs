@@ -74,11 +74,11 @@ pub(super) fn scan(
         };
         if plan.is_of_another(content, &result) {
             let message = format!(
-                "{shown}, line {}: {:?} is the result of another request than line {number} of the input",
+                "{shown}, line {}: {:?} is not the result of line {number} of the input",
                 line.number, result.record_id
             );
             return Err(Failure::usage(message)
-                .hint("name another file with --out; only records with a recordId may change places"));
+                .hint("name another file with --out; lines may move only if they have a recordId"));
         }
         scan.comes(number);
         each(plan, model, &result);
@@ -102,10 +102,10 @@ impl Journal {
                 "--out {}: expected a file, found something else",
                 path.display()
             ))
-            .hint("name a file: what it has already is not asked again"));
+            .hint("name a file, which a later run can continue"));
         }
         let lock = Context::real().lock(&path, Duration::ZERO).map_err(|_| {
-            Failure::usage(format!("another run writes {}", path.display()))
+            Failure::usage(format!("another run is writing {}", path.display()))
                 .hint("wait for its end, or name another file with --out")
         })?;
         let file = OpenOptions::new().append(true).read(true).create(true).open(&path).map_err(|error| {
@@ -125,7 +125,7 @@ impl Journal {
         let repaired = (|| {
             if let Some(start) = self.scan.torn {
                 report.warning(format_args!(
-                    "{}: the last line was not written whole; it is cut off, and its record asked again",
+                    "{}: the last line is incomplete; it is removed, and its record is sent again",
                     self.path.display()
                 ));
                 self.file.set_len(start)?;
@@ -259,7 +259,7 @@ impl Journal {
 
     fn unwritable(&self, error: &io::Error) -> Failure {
         Failure::unsaved(format!("{} cannot be written to: {error}", self.path.display()))
-            .hint("what it has is whole lines: make room and run the same command to go on")
+            .hint("run the same command again to continue")
     }
 }
 

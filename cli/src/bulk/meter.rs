@@ -77,7 +77,7 @@ pub(super) fn table(summary: &Summary) -> String {
         let [median, most, nearly] = [median, most, nearly].map(|ms| f64::from(ms) / 1000.0);
         let _ = writeln!(
             text,
-            "time: half within {median:.1} s, 90 % within {most:.1} s, 99 % within {nearly:.1} s"
+            "time: half within {median:.1} s, 90% within {most:.1} s, 99% within {nearly:.1} s"
         );
     }
     text
@@ -162,7 +162,7 @@ mod tests {
              m            1  1,000       0     100  $0.0020\n\
              other        1  1,000       0     100  unknown\n\
              total        2  2,000       0     200  $0.0020\n\
-             time: half within 1.5 s, 90 % within 1.5 s, 99 % within 1.5 s\n"
+             time: half within 1.5 s, 90% within 1.5 s, 99% within 1.5 s\n"
         );
     }
 }

@@ -93,7 +93,7 @@ impl Plan {
         if let Some([one, other]) = plan.entries.array_windows().find(|[one, other]| one.hash == other.hash) {
             let lines = format!("lines {} and {}", one.line, other.line);
             return Err(Failure::usage(format!("{}: {lines} have the same recordId", path.display()))
-                .hint("give each record an id of its own, or none to any"));
+                .hint("give each record its own recordId, or give none of them one"));
         }
         Ok(plan)
     }
@@ -172,7 +172,7 @@ pub(super) fn open(path: &Path) -> Result<Input, Failure> {
     let file = File::open(path).map_err(unreadable)?;
     if !file.metadata().map_err(unreadable)?.is_file() {
         return Err(Failure::usage(format!("{}: expected a file, found something else", path.display()))
-            .hint("write the lines into a file: they are read twice, and again to continue a run"));
+            .hint("write the lines to a file: they are read more than once"));
     }
     Ok(Lines::new(BufReader::with_capacity(BUFFER, file)))
 }

@@ -51,12 +51,12 @@ fn unknown(name: &str) -> Failure {
 
 /// The commands, and what they do.
 pub(super) const COMMANDS: &[(&str, &str)] = &[
-    ("/model [ID]", "show the model, or go on with another"),
-    ("/file PATH", "send an image or a document with the next prompt"),
-    ("/system [TEXT]", "show the system prompt, or set it; none removes it"),
-    ("/think [LEVEL]", "show the level of thinking, or set it"),
-    ("/save FILE", "save the conversation in a file from now on"),
-    ("/retry", "ask the last prompt again"),
+    ("/model [ID]", "show or change the model"),
+    ("/file PATH", "attach an image or a document to the next prompt"),
+    ("/system [TEXT]", "show or set the system prompt; none removes it"),
+    ("/think [LEVEL]", "show or set the thinking level"),
+    ("/save FILE", "save the conversation in a new file from now on"),
+    ("/retry", "send the last prompt again"),
     ("/copy", "copy the last response to the clipboard, if the terminal allows it"),
     ("/quit", "leave; also exit, quit and Ctrl-D"),
 ];

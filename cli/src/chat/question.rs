@@ -29,7 +29,7 @@ impl Question {
         if in_words + in_files > 1 {
             let found = in_words + in_files;
             return Err(Failure::usage(format!(
-                "standard input can be read once: expected one -, found {found}"
+                "standard input can be read only once: expected one -, found {found}"
             )));
         }
         if words.is_empty() && in_files == 1 {

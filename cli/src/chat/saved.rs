@@ -18,8 +18,7 @@ pub(super) fn file(name: &str) -> Result<PathBuf, Failure> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if !name.bytes().all(fits) || name.starts_with(['.', '-']) || name.len() > LONGEST_NAME {
         return Err(Failure::usage(format!(
-            "--session: expected a name of at most {LONGEST_NAME} letters, digits, - _ and ., which begins with none \
-             of - and ., found {name:?}"
+            "--session: expected a name of at most {LONGEST_NAME} letters, digits, -, _ and ., not beginning with - or ., found {name:?}"
         )));
     }
     let folder = folder()?;
@@ -78,7 +77,7 @@ pub(super) fn list(args: &Args, report: &Report) -> Result<(), Failure> {
     if found.is_empty() {
         report.note("no conversation is saved; pumice chat --session NAME begins one");
     } else if !args.has("json") {
-        report.note(format_args!("they are files in {}: remove one to forget it", folder.display()));
+        report.note(format_args!("the conversations are files in {}", folder.display()));
     }
     Ok(())
 }

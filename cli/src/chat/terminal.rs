@@ -97,11 +97,11 @@ impl Chat<'_> {
             }
             Command::Think(None) => {
                 let level = self.options.reasoning.as_deref().unwrap_or("not set");
-                report.note(format_args!("the level of thinking is {level}"));
+                report.note(format_args!("the thinking level is {level}"));
             }
             Command::Think(Some(text)) => {
                 self.options.reasoning = Some(level("/think", text)?);
-                report.note(format_args!("the level of thinking is now {text}"));
+                report.note(format_args!("the thinking level is now {text}"));
             }
             Command::Save(None) => return Err(Failure::usage("expected /save FILE")),
             Command::Save(Some(path)) => {

@@ -98,8 +98,7 @@ impl Asked<'_> {
                     region: self.region.to_owned(),
                     ids: serving.clone(),
                 };
-                let detail =
-                    "not under this id: the model takes no calls on demand, but only through a profile";
+                let detail = "not under this id: the model is called only through an inference profile";
                 findings.fail("callable", Exit::Refused, detail.into(), Some(hint::text(&hint)));
             }
             Some(reason @ (Reason::ProfileNotActive(_) | Reason::ModelNotListed)) => {
@@ -152,7 +151,7 @@ impl Asked<'_> {
         };
         let what = match &known.name {
             Some(name) => format!("{id} ({name}) is not in the list of {region}"),
-            None => format!("{id} is not in the list of {region}, nor known to this program"),
+            None => format!("{id} is not in the list of {region} or in the built-in catalog"),
         };
         findings.fail("model", Exit::Refused, what, Some(hint));
     }
@@ -200,7 +199,7 @@ impl Asked<'_> {
         let of_model = found.and_then(|candidate| candidate.info().max_tokens).or(known.max_tokens);
         let set = self.settings.params(id).max_tokens;
         let (limit, whose) = match (set, of_model) {
-            (Some(limit), _) => (limit, "of the settings"),
+            (Some(limit), _) => (limit, "from the settings"),
             (None, Some(limit)) => (limit, "the model's own limit"),
             (None, None) => {
                 let detail = "each call takes its input and its maxTokens off the quota at once; the model's own \
@@ -270,8 +269,8 @@ pub(super) fn unasked(settings: &Settings, named: &str, findings: &mut Findings)
 
 fn by_catalog(id: &str, known: &ModelInfo, findings: &mut Findings) {
     let detail = match &known.name {
-        Some(name) => format!("{id} is {name}, by the catalog of this program"),
-        None => format!("{id} is not in the catalog of this program"),
+        Some(name) => format!("{id} is {name}, by the built-in catalog"),
+        None => format!("{id} is not in the built-in catalog"),
     };
     findings.add("model", Status::Warn, format!("{detail}; the region's list is not known"), None);
 }

@@ -64,8 +64,8 @@ fn a_file_may_be_standard_input() {
 
     let before = server.requests().len();
     for (args, fault) in [
-        (&["-", "and", "-"][..], "standard input can be read once: expected one -, found 2"),
-        (&["-f", "-", "What is this?", "-"], "standard input can be read once: expected one -, found 2"),
+        (&["-", "and", "-"][..], "standard input can be read only once: expected one -, found 2"),
+        (&["-f", "-", "What is this?", "-"], "standard input can be read only once: expected one -, found 2"),
         (&["-f", "-"], "-f -: expected a prompt as well"),
     ] {
         let output = with_input(&mut chat(&home, &server, args), "x");

@@ -157,7 +157,7 @@ fn a_job_is_created_waited_for_and_fetched_in_the_order_of_its_input() {
     let status = world.run(&["status", "job000000001", "--json"]).ok();
     let status: Value = serde_json::from_str(&status.stdout).unwrap();
     assert_eq!((&status["jobName"], &status["status"]), (&json!("j"), &json!("Validating")));
-    world.run(&["fetch", arn]).failed(4, &["job j is Scheduled", "hint: pumice batch wait j"]);
+    world.run(&["fetch", arn]).failed(4, &["job j is Scheduled", "hint: run pumice batch wait j"]);
 
     let waited = world.wait().ok();
     assert_eq!(waited.stdout, "");
@@ -314,7 +314,7 @@ fn records_with_errors_come_into_a_file_of_their_own() {
     };
     world.job(&["PartiallyCompleted"]);
     let ran = world.run(&["fetch", "j", "--out", "out.jsonl"]).ok();
-    assert!(ran.stderr.contains("warning: 12 records have errors, in out.errors.jsonl"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("warning: records with an error: 12, in out.errors.jsonl"), "{}", ran.stderr);
     let (results, errors) = (world.json_lines("out.jsonl"), world.json_lines("out.errors.jsonl"));
     assert_eq!((results.len(), errors.len()), (108, 12));
     assert_eq!(errors[1]["recordId"], "r15");
@@ -322,9 +322,9 @@ fn records_with_errors_come_into_a_file_of_their_own() {
 
     // Nothing is replaced unsaid.
     let before = fs::read(world.path("out.jsonl")).unwrap();
-    world.run(&["fetch", "j", "--out", "out.jsonl"]).failed(2, &["out.jsonl exists already", "--force"]);
+    world.run(&["fetch", "j", "--out", "out.jsonl"]).failed(2, &["out.jsonl already exists", "--force"]);
     fs::remove_file(world.path("out.jsonl")).unwrap();
-    world.run(&["fetch", "j", "--out", "out.jsonl"]).failed(2, &["out.errors.jsonl exists already"]);
+    world.run(&["fetch", "j", "--out", "out.jsonl"]).failed(2, &["out.errors.jsonl already exists"]);
     world.run(&["fetch", "j", "--out", "out.jsonl", "--force"]).ok();
     assert_eq!(fs::read(world.path("out.jsonl")).unwrap(), before);
 }
@@ -426,7 +426,7 @@ fn input_in_s3_is_used_where_it_lies() {
     assert_eq!(places(2), place("s3://bucket/data/in.jsonl", "s3://bucket/data/c/", "InvokeModel"));
     assert!(world.cloud.lines("PUT ").is_empty());
     submit("s3://bucket/data/none.jsonl", &[]).failed(2, &["expected a file that ends with .jsonl"]);
-    submit("s3://bucket/data", &[]).failed(2, &["expected a file that ends with .jsonl", "ends with /"]);
+    submit("s3://bucket/data", &[]).failed(2, &["expected a file that ends with .jsonl", "with /"]);
     submit("s3://bucket/none/", &[]).failed(2, &["expected files that end with .jsonl"]);
 
     world.run(&["wait", "b", "--every", "0.001"]).ok();
@@ -457,7 +457,7 @@ fn no_input_of_another_job_is_replaced() {
     let world = World::new();
     world.write("in.jsonl", &records(120));
     world.cloud.put("jobs/j/in.jsonl", "another's");
-    world.submit("in.jsonl", &[]).failed(2, &["s3://bucket/jobs/j/in.jsonl exists already", "--name"]);
+    world.submit("in.jsonl", &[]).failed(2, &["s3://bucket/jobs/j/in.jsonl already exists", "--name"]);
     assert_eq!(world.cloud.object("jobs/j/in.jsonl").unwrap(), b"another's");
     assert!(world.cloud.state().jobs.is_empty());
 }
@@ -470,7 +470,7 @@ fn a_job_that_is_refused_after_the_upload_can_be_submitted_again() {
         ["submit", "in.jsonl", "--s3", "s3://bucket/elsewhere", "--role", ROLE, "-m", "m", "--name", "j"];
     world.run(&arguments).failed(
         1,
-        &["ConflictException", "pumice batch submit s3://bucket/elsewhere/j/in.jsonl --s3 … submits it"],
+        &["ConflictException", "the input is uploaded: submit s3://bucket/elsewhere/j/in.jsonl next time"],
     );
 }
 

@@ -150,7 +150,7 @@ fn a_throttled_request_is_asked_until_it_is_answered() {
     assert_eq!(throttled, server.throttled() as u64);
     assert!(stderr.contains("throttled"), "{stderr}");
     // The reservation is worth a word: 500 tokens for 6.
-    assert!(stderr.contains("a maxTokens of 500 and a response 6 tokens"), "{stderr}");
+    assert!(stderr.contains("a maxTokens of 500 and its response 6 tokens"), "{stderr}");
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn a_torn_last_line_is_cut_off_and_asked_again() {
         let before = server.answered();
         let stderr = ends(&mut bulk(&folder, &server.url, &[]), 0);
         let is_torn = cut < whole.len() - 1;
-        assert_eq!(stderr.contains("the last line was not written whole"), is_torn, "{cut} {stderr}");
+        assert_eq!(stderr.contains("the last line is incomplete"), is_torn, "{cut} {stderr}");
         assert_eq!(server.answered() - before, usize::from(is_torn), "{cut}");
         assert_eq!(output(&folder).len(), 5);
     }
@@ -279,7 +279,7 @@ fn an_id_made_of_a_line_number_is_not_taken_for_another_request() {
     let shifted = [prompt("new"), prompt("a"), prompt("b")].map(|line| line + "\n").concat();
     fs::write(folder.path().join("in.jsonl"), shifted).unwrap();
     let stderr = ends(&mut bulk(&folder, &server.url, &[]), 2);
-    assert!(stderr.contains("is the result of another request than line"), "{stderr}");
+    assert!(stderr.contains("is not the result of line"), "{stderr}");
     assert_eq!(output(&folder).len(), 2);
 }
 
@@ -314,7 +314,7 @@ fn a_second_run_on_the_same_output_is_refused() {
         std::thread::yield_now();
     }
     let stderr = ends(&mut bulk(&folder, &server.url, &[]), 2);
-    assert!(stderr.contains("another run writes"), "{stderr}");
+    assert!(stderr.contains("another run is writing"), "{stderr}");
     assert_eq!(server.requests().len(), 1);
     first.kill().unwrap();
     first.wait().unwrap();
@@ -350,7 +350,7 @@ fn a_full_disk_ends_the_run_with_whole_lines() {
 fn an_output_that_is_no_file_or_the_input_is_refused() {
     let server = Busy::start(Manner::default());
     let folder = records(1);
-    for (out, said) in [("in.jsonl", "expected another file than the input"), (".", "expected a file")] {
+    for (out, said) in [("in.jsonl", "expected a file other than the input"), (".", "expected a file")] {
         let stderr = ends(&mut bulk(&folder, &server.url, &["--out", out]), 2);
         assert!(stderr.contains(said), "{stderr}");
     }
@@ -370,7 +370,7 @@ fn a_dry_run_counts_and_asks_nothing() {
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert_eq!(
         stdout,
-        "4 records, 0 of them no requests\n4 to be asked\nabout 8 tokens of input: $0.0000\n\
+        "4 records, 0 of them invalid\n4 to send\nabout 8 tokens of input: $0.0000\n\
          with at most 2,000 tokens of output: $0.0100\n"
     );
     let sum: Value = serde_json::from_slice(&fs::read(folder.path().join("sum.json")).unwrap()).unwrap();

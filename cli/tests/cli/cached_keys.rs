@@ -129,7 +129,7 @@ fn the_code_of_an_mfa_device_is_asked_for_at_the_terminal() {
     // The end of a terminal's other side is an error.
     while let Ok(length @ 1..) = pty.read(&mut piece) {
         shown.push_str(&String::from_utf8_lossy(&piece[..length]));
-        if !asked && shown.contains("MFA code of arn:aws:iam::1:mfa/me: ") {
+        if !asked && shown.contains("MFA code for arn:aws:iam::1:mfa/me: ") {
             asked = true;
             pty.write_all(b"123456\n").unwrap();
         }

@@ -648,7 +648,7 @@ mod terminal {
         terminal.until("/help lists commands");
         terminal.prompt();
         for (line, said) in [
-            ("/help", "/retry          ask the last prompt again"),
+            ("/help", "/retry          send the last prompt again"),
             ("/modle x", "there is no command /modle; did you mean /model?"),
             ("/model", &format!("the model is {SONNET}")),
             ("/model other.model-v1:0", "the model is now other.model-v1:0"),
@@ -657,7 +657,7 @@ mod terminal {
             ("/system Be brief.", "the system prompt is set"),
             ("/system", "the system prompt is: Be brief."),
             ("/think lots", "/think: expected off, minimal"),
-            ("/think", "the level of thinking is not set"),
+            ("/think", "the thinking level is not set"),
             ("/retry", "nothing has been asked yet"),
             ("/copy", "there is no response to copy"),
             ("/save c.json", "the conversation is saved in c.json"),

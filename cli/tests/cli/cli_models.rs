@@ -210,7 +210,7 @@ fn callable_models_are_listed_in_each_format() {
     assert_eq!(json["models"][0]["cost"], Value::Null);
 
     let output = run(&mut pumice(&home, &server), &["models", "list", "--provider", "nope"]);
-    let said = "no model in this list is of \"nope\"; providers are Anthropic, Mistral AI, New Comer";
+    let said = "this list has no models of \"nope\", only of Anthropic, Mistral AI, New Comer";
     assert!(stderr(&output).contains(said), "{}", stderr(&output));
 
     let output = run(&mut pumice(&home, &server), &["models", "list", "--all"]);
@@ -373,7 +373,7 @@ fn a_model_is_shown_with_what_keeps_the_account_from_calling_it() {
             "NOT_AVAILABLE",
             well,
             200,
-            "no: the account has no agreement on the model",
+            "no: the account has no agreement for the model",
             "aws-marketplace:Subscribe",
         ),
         (
@@ -408,7 +408,7 @@ fn a_model_known_only_to_the_catalog_is_not_shown_as_found_or_callable() {
         run(command.args(["models", "show", HAIKU, "--local"]), flags)
     };
     let text = show(&[]);
-    assert!(stdout(&text).contains("\nsource          only the catalog of this program\n"), "{text:?}");
+    assert!(stdout(&text).contains("\nsource          only the built-in catalog\n"), "{text:?}");
     assert!(stdout(&text).contains("\ncan be called   unknown"), "{text:?}");
     let json: Value = serde_json::from_slice(&show(&["--json"]).stdout).unwrap();
     assert_eq!((json.get("source"), json.get("callable")), (None, None), "{json}");
@@ -578,7 +578,7 @@ fn if_the_service_fails_the_cached_list_is_shown_with_a_warning() {
 
         let first = Answer::whole(200, models.clone()).only_for("/foundation-models");
         let server = Server::start([first, failure().only_for("/foundation-models"), none()]);
-        for warning in ["", "warning: this list is of 20"] {
+        for warning in ["", "warning: this list is from 20"] {
             let output = list(&server);
             assert_eq!((output.status.code(), stdout(&output)), (Some(0), "amazon-bedrock/newcomer.one\n"));
             assert!(stderr(&output).starts_with(warning), "{}", stderr(&output));
@@ -791,7 +791,7 @@ fn with_no_model_named_three_are_that_can_be_called() {
     for part in [
         "-m",
         "PUMICE_MODEL",
-        "agents.defaults.model.primary",
+        "pumice config set model",
         ARN,
         "us.anthropic.claude-haiku-4-5-20251001-v1:0",
         "mistral.voxtral-mini-3b-2507",
@@ -976,7 +976,7 @@ fn a_list_is_sorted_and_filtered() {
     assert_eq!(ids(&["--search", "ZETA cheap"]), ["alpha.cheap"], "all words, in any case, in id and name");
     assert_eq!(ids(&["--search", "newcomer", "--input", "image"]), ["newcomer.one"]);
     let output = run(&mut pumice(&home, &server), &["models", "list", "--search", "nothing"]);
-    assert!(stderr(&output).contains("note: no model in this list is such a one"), "{output:?}");
+    assert!(stderr(&output).contains("note: no model in this list matches"), "{output:?}");
     for (args, fault) in [
         (
             ["--sort", "prise"],
@@ -1026,7 +1026,7 @@ fn a_model_that_is_named_in_part_or_with_a_slip_is_suggested() {
     assert!(hint("claude-haiku-4-5").starts_with(haiku), "what can be called is first");
     assert!(hint("claude-hiku-4-5").starts_with(haiku));
     assert!(hint("nova-lite").contains("amazon.nova-lite-v1:0"), "the catalog knows it");
-    assert_eq!(hint("something-else-entirely"), "run `pumice models list --all` to see all models");
+    assert_eq!(hint("something-else-entirely"), "run pumice models list --all to see all models");
     for word in ["lst", "lsit", "shwo"] {
         let output = run(&mut pumice(&home, &server), &["models", word]);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
@@ -1047,10 +1047,10 @@ fn without_the_service_it_says_what_is_known() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(
         stderr(&output),
-        "warning: this is what the settings and the catalog of this program know: there are no credentials: no AWS \
+        "warning: this is what the settings and the built-in catalog know: there are no credentials: no AWS \
          credentials were found\n"
     );
-    let source = "source          only the catalog of this program\n";
+    let source = "source          only the built-in catalog\n";
     assert!(stdout(&output).contains(source), "{output:?}");
     assert!(
         stdout(&output).contains("can be called   unknown: the service could not be asked\n"),
@@ -1060,13 +1060,14 @@ fn without_the_service_it_says_what_is_known() {
     assert!(stdout(&output).contains("can be called   unknown: the service was not asked\n"), "{output:?}");
     let output = offline(&["models", "show", "claude-sonet-4-5"]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
-    let hint = "hint: did you mean anthropic.claude-sonnet-4-5-20250929-v1:0? the catalog of this program does not know";
+    let hint =
+        "hint: did you mean anthropic.claude-sonnet-4-5-20250929-v1:0? the built-in catalog does not know";
     assert!(stderr(&output).contains(hint), "{output:?}");
 
     // A hint does not recommend what was just run.
     for args in [&["models", "list", "--local"][..], &["models", "list", "--local", "--all"]] {
         let output = offline(args);
-        let note = "note: the settings have no models; `pumice models list` lists those of the service\n";
+        let note = "note: the settings have no models; leave out --local to list those of the service\n";
         assert_eq!((output.status.code(), stderr(&output)), (Some(0), note));
     }
 }

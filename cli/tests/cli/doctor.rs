@@ -193,8 +193,8 @@ impl Findings {
 fn all_is_well() {
     let found = World::new().doctor(&[MODEL, "--probe"]);
     for (name, says) in [
-        ("settings file", &["there is none"][..]),
-        ("AWS files", &["there are none"]),
+        ("settings file", &["none"][..]),
+        ("AWS files", &["none; the profile"]),
         ("credentials", &["access key AKIDTEST", "without a known end"]),
         ("identity", &["account 123456789012, arn:aws:sts::123456789012:assumed-role/Dev/me"]),
         ("region", &["us-east-1 (env: AWS_REGION)", "http://127.0.0.1:"]),
@@ -231,7 +231,7 @@ fn all_is_well() {
 fn without_credentials_it_says_so_and_still_looks_at_the_network() {
     // The variable names the model as an argument does.
     let found = World::new().without_credentials().env("PUMICE_MODEL", "newcomer.one").doctor(&[]);
-    found.found(3, "model", "warn", &["newcomer.one is not in the catalog"]);
+    found.found(3, "model", "warn", &["newcomer.one is not in the built-in catalog"]);
     let found = World::new().without_credentials().doctor(&[MODEL]);
     let credentials = found.checks.iter().find(|check| check["name"] == "credentials").unwrap();
     assert!(!credentials.to_string().contains("--replay"), "doctor has no such option: {credentials}");
@@ -243,7 +243,7 @@ fn without_credentials_it_says_so_and_still_looks_at_the_network() {
     );
     found
         .found(3, "connection", "ok", &["HTTP 404"])
-        .found(3, "model", "warn", &["by the catalog"])
+        .found(3, "model", "warn", &["by the built-in catalog"])
         .lacks("identity")
         .lacks("ListFoundationModels")
         .lacks("agreement");
@@ -315,7 +315,7 @@ fn api_keys_say_for_which_region_and_until_when_they_are() {
     );
     // bedrock.amazonaws.com/?X-Amz-Credential=A%2F20200101%2Fus-east-1&X-Amz-Date=20200101T000000Z&X-Amz-Expires=60
     let old = "bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29tLz9YLUFtei1DcmVkZW50aWFsPUElMkYyMDIwMDEwMSUyRnVzLWVhc3QtMSZYLUFtei1EYXRlPTIwMjAwMTAxVDAwMDAwMFomWC1BbXotRXhwaXJlcz02MA==";
-    world(old).doctor(&[]).found(3, "identity", "fail", &["until 2020-01-01T00:01:00Z: it has ended"]);
+    world(old).doctor(&[]).found(3, "identity", "fail", &["until 2020-01-01T00:01:00Z: it has expired"]);
     world("sekret-ABSK").doctor(&[]).found(0, "identity", "ok", &["does not say whose"]);
 }
 
@@ -363,7 +363,7 @@ fn a_network_that_does_not_work() {
         4,
         "model",
         "warn",
-        &[MODEL, "is Claude Sonnet 4.5, by the catalog of this program", "the region's list is not known"],
+        &[MODEL, "is Claude Sonnet 4.5, by the built-in catalog", "the region's list is not known"],
     );
     let unknown = World::new().env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://no-such-host.invalid");
     unknown.doctor(&[]).found(4, "name look-up", "fail", &["no-such-host.invalid"]).lacks("connection");
@@ -466,7 +466,12 @@ fn models_that_cannot_be_called() {
             "the model is called as anthropic.claude-sonnet-4-5-20250929-v1:0",
         ],
     );
-    World::new().doctor(&["no.such-model"]).found(1, "model", "fail", &["nor known", "pumice models list"]);
+    World::new().doctor(&["no.such-model"]).found(
+        1,
+        "model",
+        "fail",
+        &["or in the built-in catalog", "pumice models list"],
+    );
     // The model is there, but not as this profile.
     let elsewhere = World::new().env("AWS_REGION", "eu-west-1").doctor(&[&PROFILE.replacen("us.", "eu.", 1)]);
     elsewhere.found(1, "model", "fail", &["in eu-west-1 the model is called as"]);

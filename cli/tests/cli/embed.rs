@@ -99,7 +99,7 @@ fn what_cannot_be_embedded_is_said() {
             "--dimensions: the vectors of amazon.titan-embed-text-v1 have one length only",
         ),
         (&["--dimensions", "0", "a"], "", "--dimensions: expected a whole number from 1, found \"0\""),
-        (&[], "", "there is no text\nhint: name texts as words"),
+        (&[], "", "there is no text\nhint: give texts as words"),
         (&["a", " "], "", "text 2: expected a text, found none"),
     ] {
         let (code, _, stderr) = output(arguments, lines, &server);

@@ -195,7 +195,7 @@ fn a_recording_without_a_request_is_an_error() {
         pumice(&home, None, &["chat", "--replay", "r.jsonl", "Hi"]).env_remove("PUMICE_MODEL").output();
     let output = output.unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(said(&output).contains("the recording has no request of a model in it"), "{}", said(&output));
+    assert!(said(&output).contains("the recording has no call of a model"), "{}", said(&output));
 }
 
 #[test]

@@ -656,7 +656,7 @@ fn wrong_usage_exits_with_2_and_says_what_is_expected() {
         (&["decode"], "FILE"),
         (&["models", "list", "--json", "--plain"], "expected --json or --plain, found both"),
         (&["models", "list", "--local", "--refresh"], "expected --local or --refresh, found both"),
-        (&["models", "show", "a.b", "--plain"], "--plain goes with `models list`"),
+        (&["models", "show", "a.b", "--plain"], "--plain goes with pumice models list"),
     ];
     for (arguments, said) in cases {
         let output = pumice(&home).args(arguments).output().unwrap();

@@ -165,7 +165,7 @@ fn conversations_have_names() {
          trip.2026      2  2023-11-14T22:13:20Z  m\n\
          b              1  2020-09-13T12:26:40Z  other\n"
     );
-    assert_eq!(note, format!("note: they are files in {}: remove one to forget it\n", folder.display()));
+    assert_eq!(note, format!("note: the conversations are files in {}\n", folder.display()));
     let (lines, note) = listed(&["--json"]);
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
     let first = json!({

@@ -75,7 +75,7 @@ fn a_socket_is_its_owners_alone_and_gone_afterwards() {
 fn it_refuses_to_be_open_to_others_without_a_key() {
     let home = tempfile::tempdir().unwrap();
     for (args, expected) in [
-        (&["--listen", "0.0.0.0:0"][..], "no key closes it"),
+        (&["--listen", "0.0.0.0:0"][..], "which needs a key"),
         (&["--listen", "nonsense"], "expected HOST:PORT or unix:PATH"),
         (&["--log", "xml"], "expected text or json"),
         (&["--max-connections", "0"], "a whole number above 0"),

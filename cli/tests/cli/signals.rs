@@ -116,7 +116,7 @@ fn what_came_of_a_single_response_is_saved_and_can_be_continued() {
             assert_eq!(messages[1]["content"], json!([{"type": "text", "text": "go on"}]));
             assert_eq!(messages[1]["stopReason"], "aborted", "the mark of a part");
             let said = String::from_utf8(output.stderr).unwrap();
-            assert!(said.contains("note: what came of the response is saved in c.json"), "{said}");
+            assert!(said.contains("note: the part that has arrived is saved in c.json"), "{said}");
 
             let output = pumice(&home, &server, &["chat", "--continue", "c.json", "More"]).output().unwrap();
             assert_eq!(output.stdout, b"better\n");

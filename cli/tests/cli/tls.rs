@@ -470,7 +470,7 @@ fn the_doctor_names_who_issued_the_certificate() {
     let trusted = doctor(Some(authority.file()), None);
     assert_eq!(trusted["status"], "warn", "{trusted}");
     let detail = trusted["detail"].as_str().unwrap();
-    assert!(detail.contains(issuer) && detail.contains("not of Amazon"), "{detail}");
+    assert!(detail.contains(issuer) && detail.contains("not by Amazon"), "{detail}");
 
     let untrusted = doctor(None, None);
     assert_eq!(untrusted["status"], "fail", "{untrusted}");

@@ -27,7 +27,7 @@ fn standard_output_is_the_key_and_a_line_end() {
         assert_eq!(code, Some(0), "{said}");
         let encoded = key.strip_prefix("bedrock-api-key-").unwrap().strip_suffix('\n').unwrap();
         assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b)), "{key}");
-        assert!(said.starts_with("note: the key ends at 2") && said.lines().count() == 1, "{said}");
+        assert!(said.starts_with("note: the key expires at 2") && said.lines().count() == 1, "{said}");
         assert!(!said.contains(encoded) && !said.contains("sekret"), "{said}");
     }
 }
