@@ -10,9 +10,10 @@ use tokio::task::JoinSet;
 
 use crate::body::Response;
 use crate::failure::Failure;
-use crate::handle::{Call, Gateway, respond, set_notes, set_request_id, whole as respond_whole};
+use crate::gateway::{Call, Gateway};
 use crate::json::{Json, string, whole};
 use crate::record::{Tally, Tokens};
+use crate::respond::{respond, set_notes, set_request_id, whole as respond_whole};
 use crate::route::Form;
 
 impl Gateway {

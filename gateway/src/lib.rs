@@ -32,21 +32,26 @@ mod claude;
 mod dialect;
 mod embeddings;
 mod failure;
+mod gateway;
 mod given;
 mod guard;
 mod handle;
 #[doc(hidden)]
 pub mod inputs;
 mod json;
+mod lessons;
 mod media;
 mod messages;
 mod models;
 mod names;
 mod openai;
+mod options;
+mod own;
 mod passage;
 mod record;
 #[cfg(test)]
 mod recorded;
+mod respond;
 mod responses;
 mod route;
 mod server;
@@ -60,5 +65,6 @@ mod usage;
 struct Guide;
 
 pub use guard::Key;
+pub use options::Options;
 pub use record::{CallRecord, Tokens};
-pub use server::{Listener, Options, serve};
+pub use server::{Listener, serve};

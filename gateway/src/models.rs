@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use crate::body::Response;
 use crate::failure::Failure;
-use crate::handle::{Call, Gateway, json_response, respond, set_notes};
+use crate::gateway::{Call, Gateway};
 use crate::passage::decoded;
+use crate::respond::{json_response, respond, set_notes};
 use crate::route::Form;
 
 impl Gateway {

@@ -1,22 +1,16 @@
 //! OpenAI's dialects: passed on for OpenAI's own models, which the runtime serves in these forms, and translated for all
 //! others.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
-
 use pumice::endpoint::Service;
 use pumice::shape::{Document, Members};
 
 use crate::body::Response;
 use crate::failure::Failure;
-use crate::handle::{Call, Gateway, respond, set_notes, set_request_id};
+use crate::gateway::{Call, Gateway};
 use crate::passage::pass;
+use crate::respond::{respond, set_notes, set_request_id};
 use crate::route::{Form, Route};
 use crate::translated::is_unrecorded;
-
-/// The models of OpenAI's that the runtime does not serve in OpenAI's forms: by form and id.
-#[derive(Default)]
-pub(crate) struct Unserved(Mutex<BTreeSet<(&'static str, String)>>);
 
 impl Gateway {
     /// `POST /v1/chat/completions` and `/v1/responses`.
@@ -70,19 +64,6 @@ impl Gateway {
     }
 }
 
-impl Unserved {
-    fn has(&self, path: &'static str, id: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(path, id.to_owned()))
-    }
-
-    fn add(&self, path: &'static str, id: &str) {
-        let mut unserved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if unserved.len() < MOST {
-            unserved.insert((path, id.to_owned()));
-        }
-    }
-}
-
 /// The body with the id as its model: unchanged if that is the name already.
 fn named(body: &bytes::Bytes, id: &str) -> Result<bytes::Bytes, Failure> {
     let unread = |error: &dyn std::fmt::Display| Failure::invalid(None, format!("the body: {error}"));
@@ -93,6 +74,3 @@ fn named(body: &bytes::Bytes, id: &str) -> Result<bytes::Bytes, Failure> {
     members.insert("model", serde_json::Value::from(id));
     Document::write(&members).map(|body| body.text().to_owned().into()).map_err(|error| unread(&error))
 }
-
-/// The most models that are remembered.
-const MOST: usize = 200;

@@ -14,9 +14,10 @@ use pumice::{Client, ResponseBody};
 
 use crate::body::{Outgoing, Pieces, Response};
 use crate::failure::{Failure, caught};
-use crate::handle::{Call, Gateway, respond};
+use crate::gateway::{Call, Gateway};
 use crate::names::Names;
 use crate::record::Tally;
+use crate::respond::respond;
 use crate::route::Form;
 use crate::usage::Tail;
 
