@@ -129,18 +129,6 @@ pub(crate) fn json(text: String) -> Result<CString> {
         .map_err(|_| Error::new(ErrorKind::Damaged, "expected JSON, found a text with a NUL in it"))
 }
 
-/// Frees a text that `CString::into_raw` gave.
-///
-/// # Safety
-///
-/// The pointer is NULL or of `CString::into_raw`, and not used again.
-pub(crate) unsafe fn free_text(text: *const c_char) {
-    if !text.is_null() {
-        // SAFETY: the caller's promise.
-        drop(unsafe { CString::from_raw(text.cast_mut()) });
-    }
-}
-
 /// The error of an argument that must not be NULL.
 pub(crate) fn is_null(argument: &str) -> Error {
     invalid(argument, "expected a pointer, found NULL")

@@ -7,8 +7,6 @@ use std::ptr::null;
 
 use pumice::{Error, ErrorKind};
 
-use crate::border::free_text;
-
 /// Kinds of errors. A kind that this version has no number for.
 pub const PUMICE_ERROR_OTHER: c_int = 0;
 /// An argument, a setting or a member of the request is wrong. Nothing was sent.
@@ -169,6 +167,18 @@ fn number(kind: ErrorKind) -> c_int {
 /// A text for C, to be freed by `free_text`. A NUL in it, which only a service can have put there, becomes `�`.
 fn for_c(text: &str) -> *const c_char {
     CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default().into_raw()
+}
+
+/// Frees a text that `CString::into_raw` gave.
+///
+/// # Safety
+///
+/// The pointer is NULL or of `CString::into_raw`, and not used again.
+pub(crate) unsafe fn free_text(text: *const c_char) {
+    if !text.is_null() {
+        // SAFETY: the caller's promise.
+        drop(unsafe { CString::from_raw(text.cast_mut()) });
+    }
 }
 
 /// How much of a cause is shown, in characters.

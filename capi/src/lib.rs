@@ -30,8 +30,9 @@ use std::ffi::{c_char, c_int, c_void};
 use std::ptr::{null, null_mut};
 use std::time::Duration;
 
-use border::{Out, free_text, guarded, handle, into_handle, is_null, name, released, text};
+use border::{Out, guarded, handle, into_handle, is_null, name, released, text};
 pub use client::Client;
+use failure::free_text;
 pub use failure::*;
 use stream::Next;
 pub use stream::Stream;
