@@ -69,8 +69,8 @@ impl Replay {
         })
     }
 
-    /// Reads a recording from its text. An incomplete last line is ignored, as after a kill: its exchange ends as a
-    /// broken connection.
+    /// Reads a recording from its text, or several one after the other. An incomplete last line is ignored, as after a
+    /// kill: its exchange ends as a broken connection.
     ///
     /// Fails with [`ErrorKind::Recording`], and the message names the line.
     pub fn parse(text: &str) -> Result<Self> {
@@ -99,8 +99,12 @@ impl Replay {
                 Err(error) => return Err(malformed(index + 1, &error)),
             };
             match line {
-                Line::Recording(heading) if !headed && heading.version == 1 => headed = true,
-                Line::Recording(heading) if !headed => {
+                // Each of several recordings in one file numbers its exchanges from 1.
+                Line::Recording(heading) if heading.version == 1 => {
+                    headed = true;
+                    places.clear();
+                }
+                Line::Recording(heading) => {
                     let found = heading.version;
                     return Err(fault(&format!("expected version 1 of the format, found version {found}")));
                 }
@@ -194,7 +198,11 @@ impl Replay {
                 (_, "") => format!("the recording has no further call of {operation}, or of anything else"),
                 _ => format!("the recording has no further call of {operation}, only of {left}"),
             };
-            return Err(Error::new(ErrorKind::Recording, message).with_hint(Hint::CallRecordedOperation));
+            let error = Error::new(ErrorKind::Recording, message);
+            return Err(match &*left {
+                "" => error,
+                _ => error.with_hint(Hint::CallRecordedOperation),
+            });
         };
         if self.loops {
             exchanges.push_back(exchange.clone());

@@ -420,7 +420,17 @@ async fn a_replay_without_further_exchanges_is_an_error() {
     assert_eq!(error.to_string(), expected);
     assert!(read(&client).await.1.is_none());
     let error = read(&client).await.1.unwrap();
-    assert!(error.to_string().contains("no further call of ConverseStream, or of anything else"), "{error}");
+    assert_eq!(error.to_string(), "the recording has no further call of ConverseStream, or of anything else");
+    assert_eq!(error.hint(), None, "there is no other operation to call");
+}
+
+#[tokio::test]
+async fn recordings_are_joined_by_writing_one_after_the_other() {
+    let client = replaying_client(Replay::parse(&timed().repeat(2)).unwrap().strict());
+    for _ in 0..2 {
+        assert!(read(&client).await.1.is_none());
+    }
+    assert!(read(&client).await.1.is_some());
 }
 
 #[test]
@@ -447,7 +457,10 @@ fn an_invalid_recording_is_refused_with_the_line() {
         (&[request], r#"line 1: expected {"recording":{"version":1}} first"#),
         (&["", event, heading], r#"line 2: expected {"recording":{"version":1}} first"#),
         (&[r#"{"recording":{"version":2}}"#], "line 1: expected version 1 of the format, found version 2"),
-        (&[heading, heading], "line 2: expected a line of a recording, found another object"),
+        (
+            &[heading, r#"{"recording":{"version":2}}"#],
+            "line 2: expected version 1 of the format, found version 2",
+        ),
         (&[heading, "{}"], "line 2: expected a line of a recording, found another object"),
         (
             &[heading, "", r#"{"requests":{}}"#],

@@ -28,26 +28,6 @@ def run(arguments, text):
     return [json.loads(line) for line in output.stdout.splitlines()]
 
 
-def join(recordings, path):
-    """One recording of all, whose calls are numbered anew."""
-    lines, exchange = [], 0
-    for number, recording in enumerate(recordings):
-        for line in recording.read_text(encoding="utf-8").splitlines():
-            if line.startswith('{"recording"'):
-                if number == 0:
-                    lines.append(line)
-                continue
-            entry = json.loads(line)
-            (body,) = entry.values()
-            if "request" in entry:
-                exchange += 1
-            if "exchange" in body:
-                body["exchange"] = exchange
-            lines.append(json.dumps(entry, ensure_ascii=False, separators=(",", ":")))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
 INPUT = {"model": {"id": ""}, "context": {"messages": [{"role": "user", "content": "Hi"}]}}
 events, session = [], []
 for fixture in sorted((ROOT / "fixtures").glob("*.jsonl")):
@@ -99,7 +79,8 @@ check("schema, kinds of errors", None if named == kinds | {"aborted", "stopReaso
 ts = set(re.findall(r'"(\w+)"', (ROOT / "docs/stream.d.ts").read_text().split("export type ErrorKind")[1]))
 check("types, kinds of errors", None if ts == named else f"differ: {ts ^ named}")
 
-talk = join([ROOT / "fixtures/tool.jsonl", ROOT / "fixtures/text.jsonl"], work / "talk.jsonl")
+talk = work / "talk.jsonl"
+talk.write_bytes((ROOT / "fixtures/tool.jsonl").read_bytes() + (ROOT / "fixtures/text.jsonl").read_bytes())
 for interpreter, agent in [("python3", "agent.py"), ("node", "agent.mjs")]:
     if not shutil.which(interpreter):
         print(f"skipped: {interpreter} is not installed")
