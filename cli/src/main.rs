@@ -73,17 +73,8 @@ fn main() -> ExitCode {
             Some(explained) if explained.command == Command::Stream => stream::as_event(failure),
             _ => failure,
         });
-    let result = parsed.and_then(|args| {
-        check_output(&args)?;
-        run(&args, &report)
-    });
-    match result {
-        Ok(()) => {
-            if output::is_lost() {
-                report.warning("standard output is closed or /dev/null: what was printed is lost");
-            }
-            ExitCode::SUCCESS
-        }
+    match parsed.and_then(|args| run(&args, &report)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(mut failure) => {
             if args::flags_of(explained).all(|flag| flag.long != "replay") {
                 failure.hint = failure.hint.map(hint::without_replay);
@@ -96,20 +87,6 @@ fn main() -> ExitCode {
             failure.exit.into()
         }
     }
-}
-
-/// Checks that the response of a model goes anywhere, before it is paid for.
-fn check_output(args: &Args) -> Result<(), Failure> {
-    let calls = matches!(
-        args.command,
-        Command::Chat | Command::Stream | Command::Converse | Command::Call | Command::Embed
-    );
-    let is_kept = ["save", "continue", "session", "list", "record"].iter().any(|flag| args.has(flag));
-    if calls && !is_kept && output::is_lost() {
-        return Err(Failure::usage("standard output is closed or /dev/null: the response would be lost")
-            .hint("write it to a file or a pipe; a shell's > /dev/null discards it"));
-    }
-    Ok(())
 }
 
 fn run(args: &Args, report: &Report) -> Result<(), Failure> {

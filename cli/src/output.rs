@@ -178,17 +178,6 @@ async fn closed() {
     std::future::pending().await
 }
 
-/// Whether standard output was closed from the start. The standard library then opens `/dev/null` in its place, to read
-/// and write, as some programs do that start others; a shell's `>/dev/null` is to write only.
-pub(crate) fn is_lost() -> bool {
-    let is_null = std::fs::read_link("/proc/self/fd/1").is_ok_and(|target| target.as_os_str() == "/dev/null");
-    is_null
-        && std::fs::read_to_string("/proc/self/fdinfo/1").is_ok_and(|info| {
-            let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-            flags.is_some_and(|flags| flags.trim().ends_with('2'))
-        })
-}
-
 /// Prints a text of the program's own.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
