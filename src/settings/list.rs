@@ -258,7 +258,7 @@ impl Settings {
     }
 }
 
-/// What the service says, by id.
+/// What the service says, by id and by ARN.
 struct Known<'a> {
     /// Whether there is a list of the service.
     has_list: bool,
@@ -272,7 +272,14 @@ impl<'a> Known<'a> {
     fn new(inventory: Option<&'a Inventory>, bases: BTreeMap<&'a str, String>) -> Self {
         let candidates = inventory.map(Inventory::candidates).unwrap_or_default();
         // Of a foundation model and a profile of the same id, the foundation model.
-        let indexes = candidates.iter().enumerate().rev().map(|(at, candidate)| (candidate.id, at)).collect();
+        let names = candidates.iter().enumerate().rev().flat_map(|(at, candidate)| {
+            let arn = match candidate.profile {
+                Some(profile) => profile.inference_profile_arn.as_deref(),
+                None => candidate.model.and_then(|model| model.model_arn.as_deref()),
+            };
+            arn.filter(|_| candidate.own.is_none()).into_iter().chain([candidate.id]).map(move |id| (id, at))
+        });
+        let indexes = names.collect();
         Self { has_list: inventory.is_some(), candidates, indexes, bases }
     }
 
@@ -297,9 +304,15 @@ impl<'a> Known<'a> {
         if !is_resolved && info == ModelInfo::default() {
             return None;
         }
+        if let Some(candidate) = self.candidate(id) {
+            let listed = ListedModel::new(info.model(id, limits), ModelSource::Service).with(candidate);
+            return Some(ListedModel { reason: candidate.reason.clone(), ..listed });
+        }
         let source = if is_resolved { ModelSource::Service } else { ModelSource::Catalog };
         let listed = ListedModel::new(info.model(id, limits), source);
-        Some(ListedModel { reason: (self.has_list && !is_resolved).then_some(Reason::NotListed), ..listed })
+        // An ARN may be of another region, and is called there.
+        let is_missing = self.has_list && !is_resolved && !id.starts_with("arn:");
+        Some(ListedModel { reason: is_missing.then_some(Reason::NotListed), ..listed })
     }
 }
 

@@ -18,9 +18,12 @@ use crate::models::{model, profile, profiles_answer, world};
 
 const APPLICATION: &str = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/1arbu5hu2sjr";
 
+const M_ONE: &str = "arn:aws:bedrock:us-east-1::foundation-model/m.one";
+const US_M_TWO: &str = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.m.two";
+
 /// A control plane with three models, of which one is callable by its own id and one through a profile.
 fn control() -> Server {
-    let base = json!({"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/m.one"});
+    let base = json!({ "modelArn": M_ONE });
     let application = json!({
         "inferenceProfileArn": APPLICATION,
         "inferenceProfileId": "1arbu5hu2sjr",
@@ -31,7 +34,7 @@ fn control() -> Server {
     });
     let other = [("inferenceTypesSupported", json!(["INFERENCE_PROFILE"]))];
     let old = [("modelLifecycle", json!({"status": "LEGACY"})), ("providerName", json!("Other"))];
-    let models = [model("m.one", &[]), model("m.two", &other), model("o.old", &old)];
+    let models = [model("m.one", &[("modelArn", json!(M_ONE))]), model("m.two", &other), model("o.old", &old)];
     Server::start([
         Answer::whole(200, json!({"modelSummaries": models}).to_string()).only_for("/foundation-models"),
         Answer::whole(200, application.to_string()).only_for("/inference-profiles/arn%3A"),
@@ -128,6 +131,14 @@ async fn one_model_is_listed_if_anything_is_known_of_it() {
     let other_region = one("anthropic.claude-haiku-4-5-20251001-v1:0").await.unwrap();
     assert_eq!(other_region.source, ModelSource::Catalog);
     assert_eq!((other_region.reason, other_region.status), (Some(Reason::NotListed), None));
+    // An ARN stands for what the list has under its id. Another one may be of another region.
+    for (arn, base) in [(M_ONE, "m.one"), (US_M_TWO, "m.two")] {
+        let by_arn = one(arn).await.unwrap();
+        assert_eq!((by_arn.source, by_arn.model.base.as_deref()), (ModelSource::Service, Some(base)));
+        assert_eq!(by_arn.is_callable(), Some(true), "{arn}");
+    }
+    let arn = "arn:aws:bedrock:eu-west-1::foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0";
+    assert_eq!(one(arn).await.unwrap().is_callable(), None);
     // A model that cannot be called is listed if it is named.
     assert_eq!(one("m.two").await.unwrap().reason, Some(Reason::NotOnDemand));
     assert_eq!(one("no.such-model").await, None);
