@@ -1,5 +1,7 @@
 //! Ids of models for people: short, and near to what was typed.
 
+use std::collections::HashSet;
+
 use pumice::spelling::nearest;
 
 /// The part of an id that tells models apart: `claude-sonnet-4-5` of `us.anthropic.claude-sonnet-4-5-20250929-v1:0`.
@@ -39,7 +41,8 @@ pub(crate) fn near<'a>(word: &str, ids: &[&'a str]) -> Vec<&'a str> {
             .filter(|id| whole.map_or(Some(short(id)) == part, |whole| whole == *id))
             .collect();
     }
-    found.dedup();
+    let mut seen = HashSet::new();
+    found.retain(|id| seen.insert(*id));
     found.truncate(3);
     found
 }
@@ -83,6 +86,7 @@ mod tests {
             ("something else", &[]),
         ] {
             assert_eq!(near(word, &ids), expected, "{word}");
+            assert_eq!(near(word, &ids.repeat(2)), expected, "{word}, in a list and in the catalog");
         }
     }
 }

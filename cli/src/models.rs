@@ -59,7 +59,8 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
     let order = args.text("sort")?.map(order).transpose()?;
     let input = args.text("input")?;
     if let Some(input) = input.filter(|input| !["text", "image"].contains(input)) {
-        return Err(Failure::usage(format!("--input: expected text or image, found {input:?}")));
+        let near = nearest(input, ["text", "image"].into_iter());
+        return Err(Failure::usage(format!("--input: expected text or image, found {input:?}")).meant("", near));
     }
     let words = args.text("search")?.unwrap_or_default().to_lowercase();
     let query = ModelQuery { all: args.has("all"), ..query(args) };

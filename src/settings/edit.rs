@@ -156,19 +156,19 @@ pub(super) fn set(text: &str, path: &str, value: &str) -> Result<String> {
     let mut left = steps.as_slice();
     while let Some((step, rest)) = left.split_first() {
         let inside = Inside::of(at);
-        let wrong = |expected: &str| {
+        let wrong = |fault: &str| {
             let (done, _) = steps.split_at(steps.len() - left.len());
             let done = if done.is_empty() { "the settings".into() } else { shown(done) };
-            Error::new(ErrorKind::InvalidInput, format!("{done}: expected {expected}, found something else"))
+            Error::new(ErrorKind::InvalidInput, format!("{done}: expected {fault}"))
         };
         let next = match (step, &at.value) {
             (Step::Member(name), Value::Object(_)) => at.member(name).map(|member| &member.value),
             (Step::At(index), Value::List(items)) if *index <= items.len() => items.get(*index),
-            (Step::At(_), Value::List(_)) => {
-                return Err(wrong("an index of the list, or the one after its last,"));
+            (Step::At(index), Value::List(items)) => {
+                return Err(wrong(&format!("an index of at most {}, found {index}", items.len())));
             }
-            (Step::Member(_), _) => return Err(wrong("an object")),
-            (Step::At(_), _) => return Err(wrong("a list")),
+            (Step::Member(_), _) => return Err(wrong("an object, found something else")),
+            (Step::At(_), _) => return Err(wrong("a list, found something else")),
         };
         if let Some(next) = next {
             (at, left) = (next, rest);
@@ -194,7 +194,7 @@ pub(super) fn set(text: &str, path: &str, value: &str) -> Result<String> {
                 Step::At(_) => None,
             }
         });
-        let created = created.ok_or_else(|| wrong("the index 0 in a new list"))?;
+        let created = created.ok_or_else(|| wrong("the index 0 in a new list, found another one"))?;
         let created = match step {
             Step::Member(name) => format!("{}: {created}", key(name, quoted)),
             Step::At(_) => created,

@@ -983,6 +983,7 @@ fn a_list_is_sorted_and_filtered() {
             "expected one of id, name, provider, price, context, output, found \"prise\"; did you mean price?",
         ),
         (["--input", "sound"], "--input: expected text or image, found \"sound\""),
+        (["--input", "imag"], "--input: expected text or image, found \"imag\"; did you mean image?"),
     ] {
         let output = run(&mut pumice(&home, &server), &[&["models", "list"], &args[..]].concat());
         assert_eq!(output.status.code(), Some(2), "{output:?}");
