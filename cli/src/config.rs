@@ -4,11 +4,13 @@ use std::io;
 
 use pumice::context::Context;
 use pumice::settings::{self, Settings};
+use pumice::spelling::nearest;
 use serde_json::Value;
 
 use crate::LONGEST_LOCK;
 use crate::args::Args;
 use crate::failure::Failure;
+use crate::models::did_you_mean;
 use crate::output::{Output, Report};
 
 pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
@@ -24,15 +26,15 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let check = |text: &str| {
         let settings = Settings::parse(&file, text)?;
         settings.warnings.iter().for_each(|warning| report.warning(warning));
-        Ok::<_, Failure>(())
+        Ok::<_, Failure>(settings)
     };
     let unwritable =
         |error: io::Error| Failure::usage(format!("the settings file {file} cannot be written: {error}"));
     // Held from reading to writing, so that nothing that another program sets is lost.
     let lock = || context.lock(&path, LONGEST_LOCK).map_err(unwritable);
     let write = |text: &str| {
-        check(text)?;
-        context.write_private(&path, text.as_bytes()).map_err(unwritable)
+        let settings = check(text)?;
+        context.write_private(&path, text.as_bytes()).map_err(unwritable).map(|()| settings)
     };
     let not_set = |text: &str, member: &str| {
         let near = Settings::nearest_path(text, member).unwrap_or_default();
@@ -43,9 +45,8 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         if member.trim() != "model" || Settings::get(text, member)?.is_some() {
             return Ok(member.to_owned());
         }
-        let model = "agents.defaults.model";
-        let is_text = matches!(Settings::get(text, model)?, Some(Value::String(_)));
-        Ok::<_, Failure>(if is_text { model.to_owned() } else { format!("{model}.primary") })
+        let is_text = matches!(Settings::get(text, MODEL)?, Some(Value::String(_)));
+        Ok::<_, Failure>(if is_text { MODEL.to_owned() } else { format!("{MODEL}.primary") })
     };
     let mut output = Output::new();
     match words.as_slice() {
@@ -73,8 +74,16 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             let text = settings::read(&context, &path)?.unwrap_or_default();
             let member = full(&text, member)?;
             Settings::check_path(&text, &member)?;
-            write(&Settings::set(&text, &member, value)?)?;
+            let settings = write(&Settings::set(&text, &member, value)?)?;
             report.detail(format_args!("{file}: {member} is set"));
+            // Ids have a provider, and ARNs colons: `nova` alone is at best the name of a provisioned model.
+            if let (Some(MODEL), Some(choice)) =
+                (member.strip_suffix(".primary").or(Some(&member)), settings.choose(None)?)
+                && !choice.model().contains(['.', ':'])
+                && let Some(meant) = did_you_mean(choice.model(), &[])
+            {
+                report.warning(format_args!("no model of this name is known: {}; {meant}", choice.model()));
+            }
         }
         ["unset", member] => {
             let _lock = lock()?;
@@ -84,9 +93,15 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             write(&without)?;
         }
         _ => {
+            let verbs = ["get", "set", "unset", "path", "show"];
+            let near =
+                words.first().and_then(|word| nearest(word, verbs.into_iter()).filter(|near| near != word));
             return Err(Failure::usage("expected get PATH, set PATH VALUE, unset PATH, path or show")
+                .meant("", near)
                 .hint("run pumice config --help"));
         }
     }
     output.flush()
 }
+
+const MODEL: &str = "agents.defaults.model";

@@ -60,7 +60,9 @@ async fn list(args: &Args, report: &Report) -> Result<(), Failure> {
     let input = args.text("input")?;
     if let Some(input) = input.filter(|input| !["text", "image"].contains(input)) {
         let near = nearest(input, ["text", "image"].into_iter());
-        return Err(Failure::usage(format!("--input: expected text or image, found {input:?}")).meant("", near));
+        return Err(
+            Failure::usage(format!("--input: expected text or image, found {input:?}")).meant("", near)
+        );
     }
     let words = args.text("search")?.unwrap_or_default().to_lowercase();
     let query = ModelQuery { all: args.has("all"), ..query(args) };
@@ -159,7 +161,7 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
 }
 
 /// The ids of a list and of the catalog that were likely meant, those that can be called first.
-fn did_you_mean(named: &str, list: &[ListedModel]) -> Option<String> {
+pub(crate) fn did_you_mean(named: &str, list: &[ListedModel]) -> Option<String> {
     let mut ids = Vec::new();
     for is_callable in [true, false] {
         let known = list.iter().filter(|row| row.reason.is_none() == is_callable);

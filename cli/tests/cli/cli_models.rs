@@ -837,6 +837,29 @@ fn settings_are_read_written_and_checked_as_a_whole() {
     assert_eq!(config(&["set", "model", "c.d"]).status.code(), Some(0));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "{ agents: { defaults: { model: \"c.d\" } } }");
 
+    let alias = ["set", "agents.defaults.models['amazon-bedrock/x.y'].alias", "short"];
+    assert_eq!(stderr(&config(&alias)), "");
+    for (model, said) in [
+        (
+            "amazon-bedrock/nova-lite",
+            "no model of this name is known: nova-lite; did you mean amazon.nova-lite-v1:0",
+        ),
+        ("short", ""),
+        ("my-provisioned-model", ""),
+    ] {
+        let output = config(&["set", "model", model]);
+        assert_eq!(output.status.code(), Some(0));
+        let warned = stderr(&output).strip_prefix("warning: ").unwrap_or_default();
+        assert!(
+            warned.starts_with(said) && warned.is_empty() == said.is_empty(),
+            "{model}: {}",
+            stderr(&output)
+        );
+    }
+    let output = config(&["sett", "model", "c.d"]);
+    assert!(stderr(&output).contains("path or show; did you mean set?\n"), "{}", stderr(&output));
+    configure(&home, "{ agents: { defaults: { model: 'c.d' } } }");
+
     // Suggested paths are near and set, and a number below 0 is a value.
     for (member, said) in [
         ("models", "models is not set\n"),
