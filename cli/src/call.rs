@@ -123,7 +123,6 @@ fn read_request(args: &Args) -> Result<Members, Failure> {
     } else {
         input::read_file(path).map_err(|error| Failure::unreadable(&shown, &error))?
     };
-    let json = std::str::from_utf8(&bytes).map_err(|_| Failure::usage(format!("{shown}: expected UTF-8")))?;
-    serde_json::from_str(json)
+    serde_json::from_str(&input::text(&shown, bytes)?)
         .map_err(|error| Failure::usage(format!("{shown}: expected a request as one JSON object: {error}")))
 }

@@ -29,7 +29,16 @@ fn read_up_to(longest: usize, what: &str, source: impl Read) -> Result<Vec<u8>, 
 
 /// Reads UTF-8 text, as [`read`] does.
 pub(crate) fn read_text(what: &str, source: impl Read) -> Result<String, Failure> {
-    String::from_utf8(read(what, source)?).map_err(|_| Failure::usage(format!("{what}: expected UTF-8")))
+    text(what, read(what, source)?)
+}
+
+/// UTF-8 text, without the byte order mark that PowerShell and some editors write before it.
+pub(crate) fn text(what: &str, bytes: Vec<u8>) -> Result<String, Failure> {
+    let mut text = String::from_utf8(bytes).map_err(|_| Failure::usage(format!("{what}: expected UTF-8")))?;
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
+    Ok(text)
 }
 
 /// More than any request that Bedrock accepts, in bytes: 256 MiB.
@@ -38,6 +47,12 @@ pub(crate) const LONGEST: usize = 256 * 1024 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_may_have_a_byte_order_mark() {
+        assert_eq!(text("it", "\u{feff}{}".into()).unwrap(), "{}");
+        assert_eq!(text("it", b"\xff".to_vec()).unwrap_err().message, "it: expected UTF-8");
+    }
 
     #[test]
     fn files_over_the_limit_are_refused() {

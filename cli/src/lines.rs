@@ -5,10 +5,11 @@ use std::io::{self, BufRead as _, Read as _};
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::failure::Failure;
-use crate::input::LONGEST;
+use crate::input::{LONGEST, text};
 
-/// Starts to read. Each line is without its end; a failure is the last item. The reader waits when nobody takes lines,
-/// so that as many are kept as fit. The thread is not waited for when the program ends.
+/// Starts to read. Each line is without its end. A line that is too long or not UTF-8 is a failure, and others follow;
+/// where standard input cannot be read, that is the last item. The reader waits when nobody takes lines, so that as many
+/// are kept as fit. The thread is not waited for when the program ends.
 pub(crate) fn of_stdin() -> Receiver<Result<String, Failure>> {
     let (sender, receiver) = channel(KEPT);
     std::thread::spawn(move || {
@@ -16,16 +17,16 @@ pub(crate) fn of_stdin() -> Receiver<Result<String, Failure>> {
         loop {
             let mut line = Vec::new();
             let read = stdin.by_ref().take(LONGEST as u64 + 1).read_until(b'\n', &mut line);
+            let last = read.is_err();
             let line = match read {
                 Ok(0) => break,
                 Ok(length) if length > LONGEST => {
-                    Err(Failure::usage(format!("standard input: expected lines of at most {LONGEST} bytes")))
+                    // If this fails, so does the next read.
+                    let _ = stdin.skip_until(b'\n');
+                    Err(Failure::usage(format!("{WHAT}: expected lines of at most {LONGEST} bytes")))
                 }
-                Ok(_) => {
-                    let text = String::from_utf8(line);
-                    text.map_err(|_| Failure::usage("standard input: expected UTF-8"))
-                }
-                Err(error) => Err(Failure::unreadable("standard input", &error)),
+                Ok(_) => text(WHAT, line),
+                Err(error) => Err(Failure::unreadable(WHAT, &error)),
             };
             let line = line.map(|mut line| {
                 let end =
@@ -33,7 +34,6 @@ pub(crate) fn of_stdin() -> Receiver<Result<String, Failure>> {
                 line.truncate(end);
                 line
             });
-            let last = line.is_err();
             if sender.blocking_send(line).is_err() || last {
                 break;
             }
@@ -42,5 +42,6 @@ pub(crate) fn of_stdin() -> Receiver<Result<String, Failure>> {
     receiver
 }
 
+const WHAT: &str = "standard input";
 /// How many lines are kept until they are taken.
 const KEPT: usize = 128;

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use pumice::pi::{self, AssistantEvent, AssistantStream, Input, Model, Options, ResponseBuilder, StopReason};
 use pumice::shape::{Document, Members};
 use pumice::{Error, ErrorKind};
+use serde_json::Value;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 
@@ -179,9 +180,12 @@ fn head(line: &str) -> Result<(String, bool), Failure> {
         id.starts_with(['"', '-']) || id.starts_with(|first: char| first.is_ascii_digit())
     });
     let id = id.ok_or_else(|| Failure::usage("id: expected a string or a number"))?;
+    // However its characters are escaped. One that no text can hold stays as it was written.
+    let id =
+        serde_json::from_str::<String>(id).map_or_else(|_| id.to_owned(), |id| Value::from(id).to_string());
     match members.named("abort").map(Document::text) {
-        None | Some("false" | "null") => Ok((id.to_owned(), false)),
-        Some("true") => Ok((id.to_owned(), true)),
+        None | Some("false" | "null") => Ok((id, false)),
+        Some("true") => Ok((id, true)),
         Some(_) => Err(Failure::usage("abort: expected true or false")),
     }
 }

@@ -143,6 +143,35 @@ fn errors_say_whether_to_try_again() {
 }
 
 #[test]
+fn a_line_that_is_not_text_is_refused_and_the_others_go_on() {
+    let server = Server::start([Answer::stream(text_answer(&["x"]))]);
+    let mut session = Session::start(&server, &[]);
+    let mut input = session.input.take().unwrap();
+    // As PowerShell begins what it pipes.
+    writeln!(input, "\u{feff}{{\"id\": \"unknown\", \"abort\": true}}\r").unwrap();
+    input.write_all(b"{\"id\": \"\xff\"}\n").unwrap();
+    writeln!(input, "{}", ask("é", "m")).unwrap();
+    drop(input);
+    let (events, code) = session.end();
+    let refused = events.iter().filter(|event| event["type"] == "error").collect::<Vec<_>>();
+    assert_eq!((refused.len(), refused[0].get("id")), (1, None), "{refused:?}");
+    assert_eq!(refused[0]["error"]["errorMessage"], "standard input: expected UTF-8");
+    let last = events.last().unwrap();
+    assert_eq!((&last["type"], &last["id"], code), (&json!("done"), &json!("é"), Some(0)));
+}
+
+#[test]
+fn an_id_is_the_same_however_its_characters_are_escaped() {
+    let (endless, _closed) = Answer::stream([message_start(), text(0, "so far")]).await_close();
+    let mut session = Session::start(&Server::start([endless]), &[]);
+    session.say(&ask("é", "m"));
+    while session.next()["type"] != "text_delta" {}
+    writeln!(session.input.as_mut().unwrap(), "{{\"id\": \"\\u00e9\", \"abort\": true}}").unwrap();
+    let last = session.next();
+    assert_eq!((&last["id"], &last["reason"]), (&json!("é"), &json!("aborted")));
+}
+
+#[test]
 fn what_an_input_says_of_the_call_is_its_own() {
     let server = Server::start([Answer::stream(text_answer(&["x"]))]);
     let mut session = Session::start(&server, &[]);
