@@ -34,7 +34,8 @@ fn control() -> Server {
     });
     let other = [("inferenceTypesSupported", json!(["INFERENCE_PROFILE"]))];
     let old = [("modelLifecycle", json!({"status": "LEGACY"})), ("providerName", json!("Other"))];
-    let models = [model("m.one", &[("modelArn", json!(M_ONE))]), model("m.two", &other), model("o.old", &old)];
+    let models =
+        [model("m.one", &[("modelArn", json!(M_ONE))]), model("m.two", &other), model("o.old", &old)];
     Server::start([
         Answer::whole(200, json!({"modelSummaries": models}).to_string()).only_for("/foundation-models"),
         Answer::whole(200, application.to_string()).only_for("/inference-profiles/arn%3A"),
