@@ -154,8 +154,11 @@ impl Chat<'_> {
                 let report = self.report;
                 let call = waiting::shown(report, printer.began, printer.output.wait_for(self.call()));
                 let Some(events) = interrupt.unless(call).await else {
-                    // After `^C`, which the terminal shows.
-                    self.report.dimmed("\n");
+                    match interrupt.how() {
+                        Some(how) if interrupt.goes_on => self.report.note(format_args!("stopped {how}")),
+                        // After `^C`, which the terminal shows.
+                        _ => self.report.dimmed("\n"),
+                    }
                     return Ok(None);
                 };
                 let mut events = events??;

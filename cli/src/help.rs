@@ -6,62 +6,67 @@ use pumice::operation::Operation;
 
 use crate::args::{AWS_FLAGS, CALL_FLAGS, Command, Detail, Explained, Flag, GLOBAL_FLAGS, Needs, commands};
 
-/// The help of a command, or of the program.
-pub(crate) fn of(topic: Option<&'static Explained>, detail: Detail) -> String {
+/// The help of a command, or of the program, for a terminal of this width.
+pub(crate) fn of(topic: Option<&'static Explained>, detail: Detail, columns: Option<usize>) -> String {
     let mut text = String::new();
+    let width = fitting(columns);
     // Writing to a string cannot fail.
     let _ = match topic {
-        Some(explained) => command(&mut text, explained, detail),
-        None => program(&mut text, detail),
+        Some(explained) => command(&mut text, explained, detail, width),
+        None => program(&mut text, detail, width),
     };
     text
 }
 
-fn program(text: &mut String, detail: Detail) -> fmt::Result {
+/// The columns to use of a terminal.
+pub(crate) fn fitting(columns: Option<usize>) -> usize {
+    columns.unwrap_or(WIDTH).min(WIDTH)
+}
+
+fn program(text: &mut String, detail: Detail, width: usize) -> fmt::Result {
     text.push_str("pumice: a lean Amazon Bedrock client\n\nUsage: pumice COMMAND [OPTIONS]\n\nCommands:\n");
     for explained in commands() {
         write!(text, "  {:<12}", explained.name)?;
-        wrap(text, explained.about, 15, 14);
+        wrap(text, explained.about, 15, 14, width);
     }
     if detail == Detail::Short {
-        text.push_str(
-            "\nExamples:\n  pumice doctor\n  pumice chat \"Why is pumice light?\"\n\n\
-             `pumice COMMAND -h` explains a command, `pumice --help` shows all options.\n",
-        );
+        text.push_str("\nExamples:\n  pumice doctor\n  pumice chat \"Why is pumice light?\"\n\n");
+        wrap(text, "`pumice COMMAND -h` explains a command, `pumice --help` shows all options.", 0, 0, width);
         return Ok(());
     }
-    options(text, Needs::Calls)?;
+    options(text, Needs::Calls, width)?;
     for (heading, paragraph) in [("Credentials", CREDENTIALS), ("Exit codes", EXIT_CODES)] {
         write!(text, "\n{heading}:\n")?;
-        paragraphs(text, paragraph, 2);
+        paragraphs(text, paragraph, 2, width);
     }
     text.push_str("\nEnvironment:\n");
     for (name, about) in ENVIRONMENT {
         text.extend(["  ", name, "\n      "]);
-        wrap(text, about, 6, 6);
+        wrap(text, about, 6, 6, width);
     }
-    text.push_str("\n`pumice COMMAND --help` explains a command.\n");
+    text.push('\n');
+    wrap(text, "`pumice COMMAND --help` explains a command.", 0, 0, width);
     Ok(())
 }
 
-fn command(text: &mut String, explained: &Explained, detail: Detail) -> fmt::Result {
-    wrap(text, explained.about, 0, 0);
+fn command(text: &mut String, explained: &Explained, detail: Detail, width: usize) -> fmt::Result {
+    wrap(text, explained.about, 0, 0, width);
     text.push_str("\nUsage: ");
-    wrap(text, &format!("pumice {} [OPTIONS] {}", explained.name, explained.usage), 7, 11);
+    wrap(text, &format!("pumice {} [OPTIONS] {}", explained.name, explained.usage), 7, 11, width);
     if detail == Detail::Long && !explained.more.is_empty() {
         text.push('\n');
-        paragraphs(text, explained.more, 0);
+        paragraphs(text, explained.more, 0, width);
         if explained.command == Command::Call {
             text.push_str("  ");
-            wrap(text, &operations(), 2, 2);
+            wrap(text, &operations(), 2, 2, width);
         }
     }
     if !explained.flags.is_empty() {
         text.push_str("\nOptions:\n");
-        list(text, explained.flags)?;
+        list(text, explained.flags, width)?;
     }
     if detail == Detail::Long {
-        options(text, explained.needs)?;
+        options(text, explained.needs, width)?;
     }
     if !explained.examples.is_empty() {
         text.push_str("\nExamples:\n");
@@ -70,7 +75,9 @@ fn command(text: &mut String, explained: &Explained, detail: Detail) -> fmt::Res
         }
     }
     if detail == Detail::Short {
-        writeln!(text, "\n`pumice {} --help` shows more, and the common options.", explained.name)?;
+        let more = format!("`pumice {} --help` shows more, and the common options.", explained.name);
+        text.push('\n');
+        wrap(text, &more, 0, 0, width);
     }
     Ok(())
 }
@@ -90,34 +97,36 @@ pub(crate) fn shared(needs: Needs) -> impl Iterator<Item = (&'static str, &'stat
     all.into_iter().filter(move |(of, ..)| *of <= needs).map(|(_, heading, flags)| (heading, flags))
 }
 
-fn options(text: &mut String, needs: Needs) -> fmt::Result {
+fn options(text: &mut String, needs: Needs, width: usize) -> fmt::Result {
     shared(needs).try_for_each(|(heading, flags)| {
         write!(text, "\n{heading}:\n")?;
-        list(text, flags)
+        list(text, flags, width)
     })
 }
 
-fn list(text: &mut String, flags: &[Flag]) -> fmt::Result {
+fn list(text: &mut String, flags: &[Flag], width: usize) -> fmt::Result {
+    // On a narrow terminal, what is said of an option has lines of its own.
+    let column = if width < 60 { 8 } else { COLUMN };
     for flag in flags {
         let short = flag.short.map_or("   ".into(), |short| format!("-{short},"));
         let value = flag.value.map(|value| format!(" {value}")).unwrap_or_default();
         let name = format!("  {short} --{}{value}", flag.long);
         // A long name has a line to itself.
-        let begin = if name.chars().count() > COLUMN { format!("{name}\n") } else { String::new() };
-        write!(text, "{begin}{:1$} ", if begin.is_empty() { &name } else { "" }, COLUMN)?;
+        let begin = if name.chars().count() > column { format!("{name}\n") } else { String::new() };
+        write!(text, "{begin}{:1$} ", if begin.is_empty() { &name } else { "" }, column)?;
         let more = if flag.repeats { "; repeatable" } else { "" };
-        wrap(text, &format!("{}{more}", flag.about), COLUMN + 1, COLUMN + 1);
+        wrap(text, &format!("{}{more}", flag.about), column + 1, column + 1, width);
     }
     Ok(())
 }
 
 /// Paragraphs, which blank lines divide. A line that begins with two spaces stays as it is.
-fn paragraphs(text: &mut String, prose: &str, indent: usize) {
+fn paragraphs(text: &mut String, prose: &str, indent: usize, width: usize) {
     let mut words = String::new();
     let end = |text: &mut String, words: &mut String| {
         if !words.is_empty() {
             text.extend(std::iter::repeat_n(' ', indent));
-            wrap(text, words, indent, indent);
+            wrap(text, words, indent, indent, width);
             words.clear();
         }
     };
@@ -132,12 +141,12 @@ fn paragraphs(text: &mut String, prose: &str, indent: usize) {
     end(text, &mut words);
 }
 
-/// Writes words from the column `at` on, and further lines with an indent, in [`WIDTH`] columns.
-fn wrap(text: &mut String, words: &str, mut at: usize, indent: usize) {
+/// Writes words from the column `at` on, and further lines with an indent.
+pub(crate) fn wrap(text: &mut String, words: &str, mut at: usize, indent: usize, width: usize) {
     let mut first = true;
     for word in words.split_whitespace() {
         let length = word.chars().count();
-        if !first && at + 1 + length > WIDTH {
+        if !first && at + 1 + length > width {
             text.push('\n');
             text.extend(std::iter::repeat_n(' ', indent));
             at = indent;
@@ -181,7 +190,7 @@ pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[
     ("NO_COLOR, COLUMNS", "No colors; the width of tables"),
 ];
 
-/// The columns of the help, as a small terminal has them.
+/// The most columns that a help uses, as a small terminal has them.
 const WIDTH: usize = 80;
 
 /// Where what is said of an option begins.
@@ -195,7 +204,7 @@ mod tests {
     fn every_help_fits_80_columns() {
         let topics = commands().iter().map(Some).chain([None]);
         for (topic, detail) in topics.flat_map(|topic| [(topic, Detail::Short), (topic, Detail::Long)]) {
-            let help = of(topic, detail);
+            let help = of(topic, detail, None);
             let wide = help.lines().find(|line| line.chars().count() > WIDTH);
             assert_eq!(wide, None);
             assert!(help.ends_with('\n') && !help.contains(" \n"), "{help}");
@@ -205,10 +214,10 @@ mod tests {
     #[test]
     fn the_short_help_is_shorter_and_fits_a_screen() {
         for explained in commands() {
-            let lines = |detail| of(Some(explained), detail).lines().count();
+            let lines = |detail| of(Some(explained), detail, None).lines().count();
             assert!(lines(Detail::Short) < lines(Detail::Long), "{}", explained.name);
         }
-        assert!(of(None, Detail::Short).lines().count() <= 40);
+        assert!(of(None, Detail::Short, None).lines().count() <= 40);
     }
 
     #[test]

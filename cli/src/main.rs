@@ -36,6 +36,8 @@ mod response;
 mod serve;
 mod session;
 mod stream;
+#[cfg(all(unix, feature = "terminal"))]
+mod terminal_mode;
 mod token;
 mod waiting;
 
@@ -57,11 +59,11 @@ mod markdown {
 
 use std::pin::Pin;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use args::{Args, Command, Detail};
 use failure::Failure;
-use output::Report;
+use output::{Output, Report};
 
 fn main() -> ExitCode {
     interrupt::ends_the_program();
@@ -82,7 +84,7 @@ fn main() -> ExitCode {
             report.failure(&failure);
             // Whoever types the program's name alone wants to know what it can do.
             if std::env::args_os().len() < 2 {
-                eprint!("\n{}", help::of(None, Detail::Short));
+                eprint!("\n{}", help::of(None, Detail::Short, report.width()));
             }
             failure.exit.into()
         }
@@ -91,15 +93,15 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     match args.command {
-        Command::Help(topic, detail) => output::print(&help::of(topic, detail)),
+        Command::Help(topic, detail) => output::print(&help::of(topic, detail, Output::new().width())),
         Command::Man => output::print(&man::page()),
         Command::Version => output::print(concat!("pumice ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Decode => decode::run(args),
         Command::Completions => completions::run(args),
         Command::Config => config::run(args, report),
         Command::Models => block_on(Box::pin(models::run(args, report))),
-        Command::Auth => block_on(Box::pin(auth::run(args, report))),
-        Command::Doctor => block_on(Box::pin(doctor::run(args, report))),
+        Command::Auth => block_on(waited_for(report, Box::pin(auth::run(args, report)))),
+        Command::Doctor => block_on(waited_for(report, Box::pin(doctor::run(args, report)))),
         Command::Token => block_on(Box::pin(token::run(args, report))),
         Command::Chat => block_on(Box::pin(chat::run(args, report))),
         Command::Stream => block_on(Box::pin(stream::run(args, report))),
@@ -115,9 +117,16 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     }
 }
 
+type Work<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
+
+/// A command that prints lines, with a sign of life beneath them.
+fn waited_for<'a>(report: &'a Report, work: Work<'a>) -> Work<'a> {
+    Box::pin(waiting::shown(report, Instant::now(), work))
+}
+
 /// Runs a command on one thread, which is enough for one call and costs the least.
 // size: the work is boxed so that the runtime's part is compiled once, and not once per command.
-fn block_on(work: Pin<Box<dyn Future<Output = Result<(), Failure>> + '_>>) -> Result<(), Failure> {
+fn block_on(work: Work<'_>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::temporary(format!("the runtime could not be started: {error}")))?;

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::future::poll_fn;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -120,6 +121,9 @@ impl Output {
         if self.buffer.is_empty() {
             return Ok(());
         }
+        if self.terminal {
+            erase_status();
+        }
         let mut stdout = io::stdout().lock();
         let written = stdout.write_all(&self.buffer).and_then(|()| stdout.flush());
         self.buffer.clear();
@@ -194,15 +198,21 @@ pub(crate) struct Report {
     verbose: bool,
     /// Whether Markdown is rendered on a terminal, and in styles.
     markdown: Option<bool>,
-    status: Arc<Mutex<Status>>,
+    /// What the client does, for those who wait.
+    doing: Arc<Mutex<String>>,
 }
 
-/// The line at the end of the terminal that others replace.
-#[derive(Default)]
-struct Status {
-    is_shown: bool,
-    /// What the client does, for who waits.
-    doing: String,
+/// Whether the last line on the terminal is a status, which whatever is written next replaces.
+static STATUS_IS_SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// Whether the last line on the terminal is a question of another program, which a status would hide.
+static STATUS_IS_UNWELCOME: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn erase_status() {
+    if STATUS_IS_SHOWN.swap(false, Ordering::Relaxed) {
+        // If standard error cannot be written to, there is nobody to tell.
+        let _ = io::stderr().lock().write_all(b"\r\x1b[K");
+    }
 }
 
 impl Report {
@@ -212,7 +222,7 @@ impl Report {
             color: styles_are_welcome() && io::stderr().is_terminal(),
             verbose: false,
             markdown,
-            status: Arc::default(),
+            doing: Arc::default(),
         }
     }
 
@@ -231,11 +241,14 @@ impl Report {
         Ok(())
     }
 
-    /// How the text of responses is shown on a terminal. `None`: as it is.
-    #[cfg_attr(not(feature = "terminal"), allow(clippy::unused_self, reason = "there is nothing to choose"))]
-    pub(crate) fn markdown(&self) -> Option<Markdown> {
+    /// How the text of responses is shown on a terminal, styled if that is welcome. `None`: as it is.
+    #[cfg_attr(
+        not(feature = "terminal"),
+        allow(clippy::unused_self, unused, reason = "there is nothing to choose")
+    )]
+    pub(crate) fn markdown(&self, styled: bool) -> Option<Markdown> {
         #[cfg(feature = "terminal")]
-        return self.markdown.map(Markdown::new);
+        return self.markdown.map(|welcome| Markdown::new(styled && welcome));
         #[cfg(not(feature = "terminal"))]
         None
     }
@@ -272,10 +285,20 @@ impl Report {
 
     /// Shows a line on the terminal in the place of the one before. An empty one leaves nothing.
     pub(crate) fn status(&self, line: &str) {
-        if io::stderr().is_terminal() {
-            let width = self.width().unwrap_or(80);
-            let line = line.chars().take(width.saturating_sub(1)).collect::<String>();
-            self.state().is_shown = !line.is_empty();
+        if line.is_empty() {
+            return erase_status();
+        }
+        if io::stderr().is_terminal() && !STATUS_IS_UNWELCOME.load(Ordering::Relaxed) {
+            let mut room = self.width().unwrap_or(80).saturating_sub(1);
+            let fits = |character: &char| {
+                // No character is wider than this, and a line that is too long could not be replaced.
+                let width = if *character < '\u{1100}' { 1 } else { 2 };
+                let fits = width <= room;
+                room = if fits { room - width } else { 0 };
+                fits
+            };
+            let line = escaped(&one_line(line)).chars().take_while(fits).collect::<String>();
+            STATUS_IS_SHOWN.store(true, Ordering::Relaxed);
             let _ = io::stderr().lock().write_all(format!("\r{line}\x1b[K").as_bytes());
         }
     }
@@ -288,11 +311,11 @@ impl Report {
 
     /// What the client does, if it is worth a word.
     pub(crate) fn doing(&self) -> String {
-        self.state().doing.clone()
+        self.state().clone()
     }
 
-    fn state(&self) -> MutexGuard<'_, Status> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, String> {
+        self.doing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a line without a label.
@@ -310,14 +333,17 @@ impl Report {
 
     /// Writes dimmed text without a label, if standard error is a terminal.
     pub(crate) fn dimmed(&self, text: &str) {
-        self.dimmed_piece(text, &mut Escaper::default());
+        self.dimmed_piece(text, &mut Escaper::default(), &mut None);
     }
 
-    /// Writes dimmed text that arrives in pieces.
-    pub(crate) fn dimmed_piece(&self, piece: &str, escaper: &mut Escaper) {
+    /// Writes dimmed text that arrives in pieces, wrapped as Markdown is.
+    pub(crate) fn dimmed_piece(&self, piece: &str, escaper: &mut Escaper, markdown: &mut Option<Markdown>) {
         if io::stderr().is_terminal() {
             // The style ends with each piece, so that the terminal is never left dimmed.
-            let shown = escaper.escape(piece, Form::Text);
+            let mut shown = escaper.escape(piece, Form::Text);
+            if let (Some(markdown), Some(width)) = (markdown, self.width()) {
+                shown = markdown.write(&shown, width).into();
+            }
             let (line, end) = match shown.strip_suffix('\n') {
                 Some(line) => (line, "\n"),
                 None => (&*shown, ""),
@@ -368,8 +394,8 @@ impl Report {
             }
             Progress::Credentials { link } => report.detail(format_args!("credentials: {link}")),
             Progress::Sending { operation, url, attempt } => {
-                report.state().doing =
-                    if *attempt > 1 { format!("attempt {attempt}") } else { String::new() };
+                STATUS_IS_UNWELCOME.store(false, Ordering::Relaxed);
+                *report.state() = if *attempt > 1 { format!("attempt {attempt}") } else { String::new() };
                 report.detail(format_args!("{operation} to {url}, attempt {attempt}"));
             }
             Progress::ResponseHead { status, request_id, after } => report.detail(format_args!(
@@ -384,7 +410,9 @@ impl Report {
             )),
             // As the command writes it: it may be a question, in colours even.
             Progress::CommandOutput { text } => {
+                erase_status();
                 let _ = io::stderr().lock().write_all(text);
+                STATUS_IS_UNWELCOME.store(!text.ends_with(b"\n"), Ordering::Relaxed);
             }
             Progress::ProfileUsed { model_id, profile_id } => {
                 report.note(format_args!("{model_id} is called through the inference profile {profile_id}"));
@@ -393,8 +421,7 @@ impl Report {
                 report.detail(format_args!("signatures are dated {seconds} s after this machine's clock"));
             }
             Progress::Retrying { error, delay } => {
-                let doing = format!("{error}; retrying in {:.1} s", delay.as_secs_f64());
-                report.state().doing = one_line(&doing).into_owned();
+                *report.state() = format!("retrying in {:.1} s: {error}", delay.as_secs_f64());
                 report.detail(format_args!("{error}; retrying in {:.0} ms", delay.as_secs_f64() * 1000.0));
             }
             _ => {}
@@ -411,11 +438,11 @@ impl Report {
         if self.color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
+    #[allow(clippy::unused_self, reason = "only a report writes to standard error")]
     fn write(&self, text: &str) {
-        // What is written takes the place of the status.
-        let erases = if std::mem::take(&mut self.state().is_shown) { "\r\x1b[K" } else { "" };
+        erase_status();
         // If standard error cannot be written to, there is nobody to tell.
-        let _ = io::stderr().lock().write_all([erases, text].concat().as_bytes());
+        let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 }
 

@@ -9,6 +9,7 @@ use crate::escape::{Escaper, beginning};
 use crate::failure::Failure;
 use crate::id;
 use crate::interrupt::Interrupt;
+use crate::markdown::Markdown;
 use crate::output::{Output, Report};
 use crate::waiting;
 
@@ -25,6 +26,7 @@ pub(crate) struct ResponsePrinter<'a> {
     /// Whether the last line on standard error is thinking, and has not ended.
     thinking: bool,
     thinking_escaper: Escaper,
+    thinking_text: Option<Markdown>,
     /// The beginnings of the arguments of tool calls, by their index in the message.
     arguments: BTreeMap<usize, String>,
 }
@@ -32,13 +34,14 @@ pub(crate) struct ResponsePrinter<'a> {
 impl<'a> ResponsePrinter<'a> {
     pub(crate) fn new(report: &'a Report, is_replayed: bool) -> Self {
         Self {
-            output: Output::new().with_markdown(report.markdown()),
+            output: Output::new().with_markdown(report.markdown(true)),
             report,
             began: Instant::now(),
             is_replayed,
             first: None,
             thinking: false,
             thinking_escaper: Escaper::default(),
+            thinking_text: report.markdown(false),
             arguments: BTreeMap::new(),
         }
     }
@@ -110,6 +113,7 @@ impl<'a> ResponsePrinter<'a> {
             AssistantEvent::TextDelta { delta, .. } => {
                 if self.thinking {
                     self.thinking = false;
+                    self.thinking_text.as_mut().map(Markdown::end);
                     self.report.dimmed("\n");
                     if self.output.is_terminal() {
                         self.report.label("response");
@@ -128,7 +132,7 @@ impl<'a> ResponsePrinter<'a> {
                     }
                     self.report.label("thinking");
                 }
-                self.report.dimmed_piece(delta, &mut self.thinking_escaper);
+                self.report.dimmed_piece(delta, &mut self.thinking_escaper, &mut self.thinking_text);
             }
             AssistantEvent::ToolCallDelta { content_index, delta } => {
                 let beginning = self.arguments.entry(*content_index).or_default();
@@ -280,7 +284,7 @@ fn price(dollars: f64) -> String {
 /// Between the parts of the last line.
 const SEPARATOR: &str = " · ";
 /// The rank of the model among them.
-const MODEL: u8 = 3;
+pub(crate) const MODEL: u8 = 3;
 /// How many tool calls are noted.
 const MOST_CALLS: usize = 20;
 /// How much of a model's text a note quotes, in characters.

@@ -18,7 +18,9 @@ use pumice::{Config, Error};
 
 use crate::args::{Args, Command};
 use crate::failure::Failure;
-use crate::output::Report;
+use crate::output::{Report, erase_status};
+#[cfg(all(unix, feature = "terminal"))]
+use crate::terminal_mode::TerminalMode;
 
 /// The clients of a command, and the recording that it may replay.
 pub(crate) struct Session {
@@ -277,10 +279,15 @@ fn recorded(
 fn ask_mfa_code(device: &str) -> io::Result<String> {
     let (from, to) = if cfg!(windows) { ("CONIN$", "CONOUT$") } else { ("/dev/tty", "/dev/tty") };
     let mut terminal = OpenOptions::new().write(true).open(to)?;
+    erase_status();
     write!(terminal, "MFA code for {}: ", device.escape_debug())?;
     let mut line = String::new();
-    BufReader::new(File::open(from)?).read_line(&mut line)?;
-    Ok(line)
+    #[cfg(all(unix, feature = "terminal"))]
+    TerminalMode::hold_keys(false);
+    let read = BufReader::new(File::open(from)?).read_line(&mut line);
+    #[cfg(all(unix, feature = "terminal"))]
+    TerminalMode::hold_keys(true);
+    read.map(|_| line)
 }
 
 /// The budget of `--patient`.

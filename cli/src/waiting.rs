@@ -17,7 +17,7 @@ pub(crate) async fn shown<T>(report: &Report, started: Instant, work: impl Futur
     }
     let mut work = pin!(work);
     let mut next = pin!(sleep(FIRST));
-    let mut line = Line { report, frames: FRAMES.iter().cycle(), is_shown: false };
+    let mut line = Line { report, frames: FRAMES.iter().cycle() };
     poll_fn(|task| {
         if let Poll::Ready(done) = work.as_mut().poll(task) {
             return Poll::Ready(done);
@@ -34,7 +34,6 @@ pub(crate) async fn shown<T>(report: &Report, started: Instant, work: impl Futur
 struct Line<'a> {
     report: &'a Report,
     frames: std::iter::Cycle<std::slice::Iter<'static, char>>,
-    is_shown: bool,
 }
 
 impl Line<'_> {
@@ -43,15 +42,12 @@ impl Line<'_> {
         let doing = self.report.doing();
         let doing = if doing.is_empty() { String::new() } else { format!(" · {doing}") };
         self.report.status(&format!("{frame} {} s{doing}", waited.as_secs()));
-        self.is_shown = true;
     }
 }
 
 impl Drop for Line<'_> {
     fn drop(&mut self) {
-        if self.is_shown {
-            self.report.status("");
-        }
+        self.report.status("");
     }
 }
 

@@ -21,6 +21,8 @@ use crate::failure::Failure;
 #[cfg(unix)]
 use crate::interrupt::Interrupt;
 use crate::output::Report;
+#[cfg(unix)]
+use crate::terminal_mode::TerminalMode;
 
 /// Prompts the user.
 pub(crate) struct Prompter {
@@ -48,6 +50,9 @@ impl Prompter {
         prompter.editor.set_helper(Some(SafeLine));
         let line_break = KeyEvent(KeyCode::Enter, Modifiers::ALT);
         prompter.editor.bind_sequence(line_break, EventHandler::Simple(Cmd::Newline));
+        // While a response arrives, the terminal makes a line feed of Enter.
+        let line_break = KeyEvent(KeyCode::Char('J'), Modifiers::CTRL_ALT);
+        prompter.editor.bind_sequence(line_break, EventHandler::Simple(Cmd::Newline));
         for line in prompter.saved() {
             prompter.recall(&line);
         }
@@ -60,16 +65,15 @@ impl Prompter {
     pub(crate) async fn ask(mut self, report: &Report) -> Result<Option<(Self, String)>, Failure> {
         let report = report.clone();
         #[cfg(unix)]
-        let (mode, mut interrupt) = (Mode::now(), Interrupt::new(false));
+        let (mode, mut interrupt) = (TerminalMode::keep(), Interrupt::new(false));
         let line = tokio::task::spawn_blocking(move || Ok(self.read(&report)?.map(|line| (self, line))));
         #[cfg(unix)]
         let line = async {
             if let Some(line) = interrupt.unless(line).await {
                 return line;
             }
-            if let Some(mode) = mode {
-                mode.restore();
-            }
+            TerminalMode::end_editor();
+            drop(mode);
             interrupt.end();
             Ok(Ok(None))
         };
@@ -131,31 +135,6 @@ impl Prompter {
         let lines =
             lines.iter().skip(first).map(|line| serde_json::Value::from(line.as_str()).to_string() + "\n");
         context.write_private(path, lines.collect::<String>().as_bytes())
-    }
-}
-
-/// How the terminal was before the editor changed it.
-#[cfg(unix)]
-struct Mode {
-    terminal: std::fs::File,
-    mode: rustix::termios::Termios,
-}
-
-#[cfg(unix)]
-impl Mode {
-    /// `None` without a terminal.
-    fn now() -> Option<Self> {
-        let terminal = std::fs::File::options().read(true).write(true).open("/dev/tty").ok()?;
-        let mode = rustix::termios::tcgetattr(&terminal).ok()?;
-        Some(Self { terminal, mode })
-    }
-
-    fn restore(mut self) {
-        use std::io::Write as _;
-
-        // The program ends even if the terminal cannot be written to.
-        let _ = self.terminal.write_all(b"\x1b[?2004l\r\n");
-        let _ = rustix::termios::tcsetattr(&self.terminal, rustix::termios::OptionalActions::Now, &self.mode);
     }
 }
 

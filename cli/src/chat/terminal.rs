@@ -10,14 +10,23 @@ use super::prompt::Prompter;
 use super::{Chat, Form, level, question};
 use crate::escape::beginning;
 use crate::failure::{Exit, Failure};
+use crate::help;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
+use crate::response::{MODEL, fitted};
+#[cfg(unix)]
+use crate::terminal_mode::TerminalMode;
 
 impl Chat<'_> {
     /// Prompts the user and calls the model in turn. The files go with the first prompt.
     pub(super) async fn converse(&mut self, mut files: Vec<Content>) -> Result<(), Failure> {
         let mut prompter = Prompter::new()?;
-        self.report.dimmed(&format!("{} · /help lists commands · Ctrl-D leaves\n", self.choice.model()));
+        let header = [
+            (MODEL, self.choice.model().to_owned()),
+            (0, "/help lists commands".to_owned()),
+            (MODEL + 1, "Ctrl-D leaves".to_owned()),
+        ];
+        self.report.dimmed(&format!("{}\n", fitted(header.into(), self.report.width())));
         self.show_last_turns()?;
         for file in &files {
             self.confirm(file);
@@ -52,9 +61,15 @@ impl Chat<'_> {
             };
             let before = self.conversation.messages().len();
             self.last = Some((before, contents.clone()));
+            #[cfg(unix)]
+            let mode = TerminalMode::keep();
+            #[cfg(unix)]
+            TerminalMode::hold_keys(true);
             let mut interrupt = Interrupt::new(true);
             let result = self.turn(contents, Form::Text, &mut interrupt).await;
             interrupt.end();
+            #[cfg(unix)]
+            drop(mode);
             match result {
                 Ok(()) => {}
                 // Nobody reads the responses any more.
@@ -121,10 +136,15 @@ impl Chat<'_> {
                 }
             }
             Command::Help | Command::Retry | Command::Quit => {
+                let width = help::fitting(report.width());
                 for (usage, about) in COMMANDS {
-                    report.dimmed(&format!("  {usage:<15} {about}\n"));
+                    let mut text = format!("  {usage:<15} ");
+                    help::wrap(&mut text, about, 18, 18, width);
+                    report.dimmed(&text);
                 }
-                report.dimmed(KEYS);
+                let mut text = "  ".to_owned();
+                help::wrap(&mut text, KEYS, 2, 2, width);
+                report.dimmed(&text);
             }
         }
         Ok(())
@@ -151,7 +171,7 @@ impl Chat<'_> {
             .iter()
             .rposition(asked)
             .and_then(|last| Some(messages.get(..last)?.iter().rposition(asked).unwrap_or(last)));
-        let mut output = Output::new().with_markdown(self.report.markdown());
+        let mut output = Output::new().with_markdown(self.report.markdown(true));
         for message in first.and_then(|first| messages.get(first..)).unwrap_or_default() {
             match message {
                 Message::User(message) => {
@@ -186,8 +206,8 @@ fn in_home(path: &str) -> PathBuf {
 }
 
 /// The keys of the prompt.
-const KEYS: &str = "  Alt-Enter breaks the line, Ctrl-C stops a response or clears the line, Ctrl-R searches\n  \
-                    the history; a line that begins with a space stays out of it.\n";
+const KEYS: &str = "Alt-Enter breaks the line, Ctrl-C stops a response or clears the line, Ctrl-R searches the \
+                    history; a line that begins with a space stays out of it.";
 
 /// How much of a message is shown of a conversation that goes on, in characters.
 const LONGEST_SHOWN: usize = 2000;

@@ -26,7 +26,7 @@ pub(crate) fn ends_the_program() {
 pub(crate) struct Interrupt {
     pressed: Pin<Box<dyn Future<Output = ()>>>,
     came: bool,
-    goes_on: bool,
+    pub(crate) goes_on: bool,
 }
 
 impl Interrupt {

@@ -14,6 +14,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag::{register_conditional_default, register_usize};
 use signal_hook::low_level::{emulate_default_handler, pipe};
 
+#[cfg(feature = "terminal")]
+use crate::terminal_mode;
+
 /// Whether a signal ends the program at once, as it does where nothing handles it.
 static ENDS: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 /// The last signal that came while an [`Interrupt`] lived; 0 if none did.
@@ -34,7 +37,9 @@ pub(crate) fn ends_the_program() {
 /// While this lives, a signal ends only what [`unless`](Self::unless) waits for. Whoever waits then cleans up and
 /// [ends the program](Self::end); if that takes too long, such as in a blocked write, or if a second signal comes, the
 /// program ends at once.
-pub(crate) struct Interrupt(());
+pub(crate) struct Interrupt {
+    pub(crate) goes_on: bool,
+}
 
 impl Interrupt {
     /// `goes_on` says whether the program goes on after Ctrl-C.
@@ -45,7 +50,7 @@ impl Interrupt {
         // Without a thread to listen on, signals end the program at once.
         let listens = *LISTENS.get_or_init(|| listen().is_ok());
         ENDS.store(!listens, Ordering::SeqCst);
-        Self(())
+        Self { goes_on }
     }
 
     /// Waits for the work. `None` if a signal came first.
@@ -135,6 +140,8 @@ fn last() -> Option<i32> {
 }
 
 fn die(signal: i32) -> ! {
+    #[cfg(feature = "terminal")]
+    terminal_mode::restore();
     // It does not return: the signals that are handled here all end programs.
     let _ = emulate_default_handler(signal);
     std::process::exit(1)
