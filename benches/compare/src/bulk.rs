@@ -15,11 +15,10 @@ use crate::bar::Limit::{AtLeast, AtMost};
 use crate::bar::{Bar, verdict};
 use crate::measure::{Usage, launcher, read_usage};
 use crate::package::CLI;
+use crate::server::frames as server;
 
 #[path = "../../../tests/support/src/busy/mod.rs"]
 mod busy;
-#[path = "../../../tests/support/src/server/mod.rs"]
-mod server;
 
 /// `program` in place of one that is built.
 pub fn run(program: Option<&str>) -> ExitCode {

@@ -232,6 +232,6 @@ pub fn together(ask: &Ask, streams: usize, service: &Service) -> Together {
 
 const QUESTION: &str = "Why does pumice float?";
 const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 /// How much of the end of a response is looked at, in bytes.
 const END: usize = 400;

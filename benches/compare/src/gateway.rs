@@ -1,4 +1,4 @@
-//! The gateway, beside a bare proxy on hyper, LiteLLM and Portkey, all in front of the same loopback Bedrock.
+//! The gateway, beside a bare proxy on hyper, `LiteLLM` and Portkey, all in front of the same loopback Bedrock.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -15,7 +15,7 @@ use crate::service::{Launch, Service};
 
 #[derive(Clone)]
 pub struct Options {
-    /// Where LiteLLM and Portkey are installed.
+    /// Where `LiteLLM` and Portkey are installed.
     others: PathBuf,
     /// How many events each of 500 streams has.
     events: usize,
@@ -104,7 +104,7 @@ impl Contestant {
         let (calls, seconds) = rate(&self.ask, CONNECTIONS, ROUND);
         self.rates.push(calls as f64 / seconds);
         if let (Some(service), Some(before)) = (&self.service, before) {
-            self.cpu.push((service.cpu() - before).as_secs_f64() * 1e6 / calls as f64);
+            self.cpu.push(service.cpu().saturating_sub(before).as_secs_f64() * 1e6 / calls as f64);
         }
     }
 }
@@ -142,18 +142,15 @@ fn speed(options: &Options, world: &World, pumice: &Path) -> Vec<Bar> {
             options.others.join("portkey").display()
         ),
     }
-    match Launch::litellm(&options.others, world, &model) {
-        Some(launch) => {
-            let service = Service::start(launch);
-            all.push(Contestant::new("LiteLLM", Ask::chat(&service.url, &model), Some(service)));
-        }
-        None => {
-            let folder = options.others.join("litellm");
-            let folder = folder.display();
-            println!(
-                "LiteLLM is not there: python3 -m venv {folder} && {folder}/bin/pip install 'litellm[proxy]'"
-            );
-        }
+    if let Some(launch) = Launch::litellm(&options.others, world, &model) {
+        let service = Service::start(launch);
+        all.push(Contestant::new("LiteLLM", Ask::chat(&service.url, &model), Some(service)));
+    } else {
+        let folder = options.others.join("litellm");
+        let folder = folder.display();
+        println!(
+            "LiteLLM is not there: python3 -m venv {folder} && {folder}/bin/pip install 'litellm[proxy]'"
+        );
     }
     for contestant in &mut all {
         eprintln!("measuring {}", contestant.name);
@@ -251,7 +248,7 @@ fn events(world: &World, pumice: &Path) -> Vec<Bar> {
             let [few, many] = [10_000, 110_000].map(|events| {
                 let before = service.cpu();
                 ask(&service.url, &format!("amazon.large-{events}")).call().unwrap();
-                (service.cpu() - before).as_secs_f64()
+                service.cpu().saturating_sub(before).as_secs_f64()
             });
             (many - few) * 1e6 / 100_000.0
         });

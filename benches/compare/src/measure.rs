@@ -232,7 +232,7 @@ pub fn launch(arguments: &[OsString]) -> ExitCode {
     let used = child.wait4().unwrap();
     let cpu = used.rusage.utime + used.rusage.stime;
     std::fs::write(report, format!("{} {}", cpu.as_nanos(), used.rusage.maxrss)).unwrap();
-    ExitCode::from(if used.status.success() { 0 } else { 1 })
+    ExitCode::from(u8::from(!used.status.success()))
 }
 
 pub fn read_usage(report: &Path) -> Usage {

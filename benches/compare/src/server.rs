@@ -24,7 +24,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
 #[path = "../../../tests/support/src/server/mod.rs"]
-mod frames;
+pub mod frames;
 
 pub struct Server {
     pub http: String,
@@ -134,10 +134,13 @@ enum Form {
     Spaced,
 }
 
+/// A response, in the pieces that are written at once.
+type Writes = Vec<Vec<u8>>;
+
 #[derive(Default)]
 struct Answers {
     /// The writes of answers that wait for nothing, by their kind and their number of deltas.
-    ready: Mutex<HashMap<(String, usize), Arc<Vec<Vec<u8>>>>>,
+    ready: Mutex<HashMap<(String, usize), Arc<Writes>>>,
     printed: Arc<Printed>,
 }
 
@@ -152,7 +155,7 @@ impl Answers {
                 .and_then(|(kind, count)| Some((kind, count.parse().ok()?)))
                 .ok_or_else(|| io::Error::other("a model that is not served here"))?;
             let writer = stream.get_mut();
-            let writes: Option<fn(usize) -> Vec<Vec<u8>>> = match kind {
+            let make: Option<fn(usize) -> Writes> = match kind {
                 "large" => Some(|count| vec![large(Form::Plain, count)]),
                 "ordered" => Some(|count| vec![large(Form::Ordered, count)]),
                 "escaped" => Some(|count| vec![large(Form::Escaped, count)]),
@@ -160,9 +163,9 @@ impl Answers {
                 "each" | "paced" => Some(each),
                 _ => None,
             };
-            if let Some(writes) = writes {
+            if let Some(make) = make {
                 let mut ready = self.ready.lock().unwrap();
-                let answer = ready.entry((kind.to_owned(), count)).or_insert_with(|| Arc::new(writes(count)));
+                let answer = ready.entry((kind.to_owned(), count)).or_insert_with(|| Arc::new(make(count)));
                 let answer = Arc::clone(answer);
                 drop(ready);
                 for write in answer.iter() {
@@ -272,7 +275,7 @@ fn large(form: Form, count: usize) -> Vec<u8> {
 }
 
 /// The whole of an answer, with each frame in a chunk of its own.
-fn each(count: usize) -> Vec<Vec<u8>> {
+fn each(count: usize) -> Writes {
     let mut writes = vec![HEAD.as_bytes().to_vec()];
     writes.extend(answer(Form::Plain, count).map(|(frame, _)| chunk(&frame)));
     writes.push(b"0\r\n\r\n".to_vec());
