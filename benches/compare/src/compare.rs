@@ -8,20 +8,23 @@ use crate::bar::Limit::{AtLeast, AtMost};
 use crate::bar::{Bar, verdict};
 use crate::measure::{Asks, Over, Program, World, callgrind, instructions, median};
 use crate::package::{Built, CLI, CODEC, EMBEDDER, EMBEDDERS, KEYS, LEAN, Package, SDK_3, SDK_Z};
+use crate::{chart, history};
 
 pub struct Options {
     quick: bool,
     sdk: &'static [(&'static str, Package)],
     only: Vec<String>,
+    readme: bool,
 }
 
 impl Options {
     pub fn of(words: &[&str]) -> Option<Self> {
-        let mut options = Self { quick: false, sdk: &SDKS, only: Vec::new() };
+        let mut options = Self { quick: false, sdk: &SDKS, only: Vec::new(), readme: false };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match *word {
                 "--quick" => options.quick = true,
+                "--readme" => options.readme = true,
                 "--sdk" => {
                     options.sdk = match *words.next()? {
                         "z" => &SDKS[..1],
@@ -35,7 +38,9 @@ impl Options {
             }
         }
         let known = ["cli", "embedder", "sdk", "codec"];
-        options.only.iter().all(|name| known.contains(&name.as_str())).then_some(options)
+        let all = options.only.is_empty() && options.sdk.len() == SDKS.len();
+        let known = options.only.iter().all(|name| known.contains(&name.as_str()));
+        (known && (all || !options.readme)).then_some(options)
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -47,7 +52,7 @@ impl Options {
     }
 }
 
-static SDKS: [(&str, Package); 2] = [("AWS SDK, `z`", SDK_Z), ("AWS SDK, `3`", SDK_3)];
+static SDKS: [(&str, Package); 2] = [("AWS SDK, opt-level z", SDK_Z), ("AWS SDK, opt-level 3", SDK_3)];
 
 /// What a program takes.
 struct Figures {
@@ -70,15 +75,20 @@ pub fn run(options: &Options) -> ExitCode {
         // Not among the builds of those who work on it.
         let target = if options.quick { CLI.target } else { "benches/compare/target/cli" };
         let built = options.build(&Package { target, ..CLI });
-        sizes.extend(program_bars(&built, &options.build(&LEAN)));
-        for (name, asks) in [("`pumice converse`", Asks::Converse), ("`pumice chat`", Asks::Chat)] {
+        let lean = options.build(&LEAN);
+        sizes.extend(program_bars(&built, &lean));
+        for (name, asks, built) in [
+            (WHOLE_NAME, Asks::Converse, &built),
+            (LEAN_NAME, Asks::Converse, &lean),
+            ("`pumice chat`", Asks::Chat, &built),
+        ] {
             programs.push((Program { name, binary: built.binary.clone(), asks }, built.clone()));
         }
     }
     if options.wants("embedder") {
         let built = options.build(&EMBEDDER);
         sizes.extend(embedder_bars(&built, &options.build(&KEYS)));
-        let program = Program { name: "embedder", binary: built.binary.clone(), asks: Asks::Embedder };
+        let program = Program { name: EMBEDDER_NAME, binary: built.binary.clone(), asks: Asks::Embedder };
         programs.push((program, built));
     }
     if options.wants("sdk") {
@@ -100,6 +110,10 @@ pub fn run(options: &Options) -> ExitCode {
         print(&measured, options.quick);
         // How quiet the machine is: what a start is to be compared with.
         println!("`true`, from start to end: {:.2} ms\n", start_of_nothing());
+    }
+    if options.readme {
+        let measured = measured.iter().filter(|(program, ..)| program.asks != Asks::Chat);
+        chart::write(&measured.map(row).collect::<Vec<_>>());
     }
 
     let mut bars = bars(&measured);
@@ -187,6 +201,18 @@ fn print(measured: &[(Program, Built, Figures)], quick: bool) {
     println!();
 }
 
+/// What `README.md` says of a program.
+fn row((program, built, figures): &(Program, Built, Figures)) -> chart::Row {
+    let mut instructions = format!("{:.0}", figures.instructions);
+    if let Some(thousands) = instructions.len().checked_sub(3).filter(|at| *at > 0) {
+        instructions.insert(thousands, ',');
+    }
+    let [http, tls] = figures.start_instructions.map(|millions| format!("{millions:.2}"));
+    let start = format!("{:.1} / {:.1}", figures.start[0], figures.start[1]);
+    let memory = format!("{:.1}", figures.memory[1]);
+    (program.name, [format!("{:.2}", megabytes(built)), http, tls, instructions, start, memory])
+}
+
 fn bars(measured: &[(Program, Built, Figures)]) -> Vec<Bar> {
     let mut bars = Vec::new();
     for (program, _, figures) in measured.iter().filter(|(program, ..)| program.asks != Asks::Sdk) {
@@ -240,8 +266,15 @@ fn megabytes(built: &Built) -> f64 {
 pub fn sizes() -> ExitCode {
     let [whole, lean, embedder, keys] = [CLI, LEAN, EMBEDDER, KEYS].map(|package| package.build());
     println!("packages in the tree: {} of the program, {} without its features", whole.crates, lean.crates);
-    let bars = program_bars(&whole, &lean).into_iter().chain(embedder_bars(&embedder, &keys));
-    verdict(&bars.collect::<Vec<_>>())
+    chart::check();
+    history::check();
+    let mut bars = Vec::from(program_bars(&whole, &lean));
+    bars.extend(embedder_bars(&embedder, &keys));
+    for (name, built) in [(WHOLE_NAME, &whole), (LEAN_NAME, &lean), (EMBEDDER_NAME, &embedder)] {
+        let error = (chart::size(name) / megabytes(built) - 1.0).abs() * 100.0;
+        bars.push(Bar::new(format!("{name}: its size in README.md"), error, AtMost(2.0), "% off"));
+    }
+    verdict(&bars)
 }
 
 /// What an event of the program takes, in instructions, which do not depend on what else the machine does.
@@ -345,6 +378,10 @@ fn output(program: &Path, file: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Names of programs here and in `README.md`.
+const WHOLE_NAME: &str = "`pumice converse`";
+const LEAN_NAME: &str = "`pumice converse`, lean";
+const EMBEDDER_NAME: &str = "library embedder";
 /// The most instructions of an event.
 const CONVERSE: f64 = 2_400.0;
 const CHAT: f64 = 2_600.0;

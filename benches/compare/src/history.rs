@@ -7,7 +7,8 @@ use std::process::{Command, ExitCode};
 use serde_json::{Value, json};
 
 use crate::measure::{Asks, Over, Program, World, median};
-use crate::package::{CLI, EMBEDDER, KEYS, LEAN, root};
+use crate::package::{Built, CLI, EMBEDDER, KEYS, LEAN, root};
+use crate::svg;
 
 /// Measures this state, adds it as the last line, or in place of the line that has its name, and draws the chart.
 pub fn add(name: &str) -> ExitCode {
@@ -18,7 +19,7 @@ pub fn add(name: &str) -> ExitCode {
         let runs = if matches!(over, Over::Tls) { 5 } else { 1 };
         median((0..runs).map(|_| world.instructions(program, over, events)).collect())
     };
-    let program = |name, built: &crate::package::Built, asks| {
+    let program = |name, built: &Built, asks| {
         let program = Program { name, binary: built.binary.clone(), asks };
         let [few, many] = [1_000, 11_000].map(|events| count(&program, Over::Http, events));
         json!({
@@ -34,7 +35,7 @@ pub fn add(name: &str) -> ExitCode {
         "rust": said("rustc", &["--version"]).split(' ').nth(1),
         "bytes": {
             "program": whole.size,
-            "program without the gateway": lean.size,
+            "program without features": lean.size,
             "embedder": embedder.size,
             "embedder with keys of its own": keys.size,
         },
@@ -46,16 +47,23 @@ pub fn add(name: &str) -> ExitCode {
     let mut lines = lines();
     lines.retain(|line| line["name"] != name);
     lines.push(line);
-    let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let mut text = String::new();
+    for line in &lines {
+        writeln!(text, "{line}").unwrap();
+    }
     fs::write(root().join(LINES), text).unwrap();
     draw()
 }
 
 /// Draws the chart.
 pub fn draw() -> ExitCode {
-    fs::write(root().join(CHART), chart(&lines())).unwrap();
-    println!("{LINES}: {} lines; {CHART} is drawn", lines().len());
+    svg::write(CHART, &chart(&lines()));
     ExitCode::SUCCESS
+}
+
+/// Panics if the chart is not that of the lines.
+pub fn check() {
+    svg::check(CHART, &chart(&lines()), "history");
 }
 
 fn lines() -> Vec<Value> {
@@ -77,7 +85,7 @@ const PANELS: [Panel; 3] = [
         1e6,
         &[
             ("program", "/bytes/program"),
-            ("program without the gateway", "/bytes/program without the gateway"),
+            ("program without features", "/bytes/program without features"),
             ("embedder", "/bytes/embedder"),
             ("embedder with keys of its own", "/bytes/embedder with keys of its own"),
         ],
@@ -102,11 +110,8 @@ const PANELS: [Panel; 3] = [
 /// The panels below each other. Each begins at zero, so that distances are true.
 fn chart(lines: &[Value]) -> String {
     let height = PANELS.len() as f64 * PANEL;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" \
-         font-size=\"12\">\n<title>Sizes and instructions of each release</title>\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
-    );
+    let description = format!("Curves of the figures in {LINES}.");
+    let mut svg = svg::page(WIDTH, height, "Sizes and instructions of each release", &description);
     for (number, (title, unit, curves)) in PANELS.iter().enumerate() {
         let (top, bottom) = (number as f64 * PANEL + 40.0, (number as f64 + 1.0) * PANEL - 40.0);
         let value = |line: &Value, place: &str| line.pointer(place).and_then(Value::as_f64).map(|n| n / unit);
@@ -120,14 +125,14 @@ fn chart(lines: &[Value]) -> String {
         for (at, line) in lines.iter().enumerate() {
             let name = line["name"].as_str().unwrap_or_default();
             let place = format!("x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\"", x(at), bottom + 16.0);
-            writeln!(svg, "<text {place}>{}</text>", escaped(name)).unwrap();
+            writeln!(svg, "<text {place}>{}</text>", svg::escaped(name)).unwrap();
         }
         let mut free = f64::MAX;
         // From the lowest at the end upwards, each name at least a line above the one before.
         let mut named = curves
             .iter()
-            .zip(COLORS)
-            .filter_map(|((name, place), color)| {
+            .zip(svg::COLORS)
+            .filter_map(|((name, place), (color, ..))| {
                 let points = lines.iter().enumerate();
                 let points = points.filter_map(|(at, line)| Some((x(at), value(line, place)?)));
                 let points = points.collect::<Vec<_>>();
@@ -139,35 +144,30 @@ fn chart(lines: &[Value]) -> String {
             let path = points.iter().map(|(x, value)| format!("{x:.1},{:.1}", y(*value))).collect::<Vec<_>>();
             writeln!(
                 svg,
-                "<polyline points=\"{}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"2\"/>",
+                "<polyline class=\"{color}\" points=\"{}\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\"/>",
                 path.join(" ")
             )
             .unwrap();
             for (x, value) in &points {
-                writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"{color}\"/>", y(*value))
-                    .unwrap();
+                let place = format!("cx=\"{x:.1}\" cy=\"{:.1}\" r=\"3\"", y(*value));
+                writeln!(svg, "<circle class=\"{color}\" {place} fill=\"currentColor\"/>").unwrap();
             }
             free = (y(last) + 4.0).min(free - 14.0);
             writeln!(
                 svg,
-                "<text x=\"{}\" y=\"{free:.1}\" fill=\"{color}\">{last:.2} {name}</text>",
+                "<text class=\"{color}\" x=\"{}\" y=\"{free:.1}\">{last:.2} {name}</text>",
                 RIGHT + 8.0
             )
             .unwrap();
         }
     }
-    svg + "</svg>\n"
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;")
+    svg + svg::END
 }
 
 const LINES: &str = "benches/history.jsonl";
 const CHART: &str = "docs/history.svg";
 /// The measures of the chart.
-const WIDTH: f64 = 860.0;
+const WIDTH: f64 = 880.0;
 const PANEL: f64 = 220.0;
 const LEFT: f64 = 20.0;
 const RIGHT: f64 = 600.0;
-const COLORS: [&str; 4] = ["#1b6ca8", "#c0562b", "#2b7a3f", "#7a4a9e"];

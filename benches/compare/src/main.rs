@@ -3,6 +3,7 @@
 mod bar;
 mod bulk;
 mod callers;
+mod chart;
 mod compare;
 mod features;
 mod gateway;
@@ -13,6 +14,7 @@ mod package;
 mod server;
 mod service;
 mod stream;
+mod svg;
 
 use std::process::ExitCode;
 
@@ -30,33 +32,38 @@ fn main() -> ExitCode {
         ["bulk", program] => bulk::run(Some(program)),
         ["instructions"] => compare::count_instructions(),
         ["features"] => features::print(),
+        ["chart"] => chart::draw(),
         ["history"] => history::draw(),
         ["history", name] => history::add(name),
         ["musl"] => musl::run(),
         ["gateway", words @ ..] if gateway::Options::of(words).is_some() => gateway::run(words),
         ["gateway-alone", words @ ..] => gateway::run_alone(&gateway::Options::of(words).unwrap()),
         ["stream", program, before @ ..] => stream::run(program, before),
-        options => match compare::Options::of(options) {
-            Some(options) => compare::run(&options),
-            None => {
+        options => {
+            if let Some(options) = compare::Options::of(options) {
+                compare::run(&options)
+            } else {
                 eprint!("{HELP}");
                 ExitCode::from(2)
             }
-        },
+        }
     }
 }
 
 const HELP: &str = "\
-compare [--quick] [--sdk z|3|both] [--only NAME,…]
+compare [--quick] [--sdk z|3|both] [--only NAME,…] [--readme]
     Builds the programs, measures them, and prints each figure beside its bar. The exit code is 1 where one
     is over. --quick builds on what is there from the last time, and does not tell what a build takes.
-    NAME is cli, embedder, sdk or codec.
+    NAME is cli, embedder, sdk or codec. --readme writes the table of README.md, and draws
+    docs/comparison.svg; it needs all programs, so not --sdk nor --only.
+compare chart
+    Draws docs/comparison.svg from the table of README.md.
 compare gateway [--only NAME,…] [--events N] [--others DIR]
     The gateway beside a bare proxy on hyper, and beside LiteLLM and Portkey where they are installed in DIR
     (otherwise it says how). NAME is speed, events, memory or sizes. N is how many events each of the 500
     streams has whose memory is measured: 4000, if it is not given.
 compare sizes
-    The sizes and the tree alone.
+    The sizes and the tree alone, and whether README.md and the charts agree with them.
 compare bulk [PROGRAM]
     What `pumice bulk` uses of what a service allows, and its memory, for 10,000 requests and 1,000,000 lines; of
     PROGRAM, if one is built already.
