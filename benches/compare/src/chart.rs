@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use crate::package::root;
 use crate::svg;
 
-/// A row of the table: a program, and a figure for each of [`COLUMNS`].
-pub type Row = (&'static str, [String; COLUMNS.len()]);
+/// A column of the table: a program, and a figure for each of [`ROWS`].
+pub type Column = (&'static str, [String; ROWS.len()]);
 
 /// The first [`PANELS`] are also in the chart.
-const COLUMNS: [&str; 6] = [
+const ROWS: [&str; 6] = [
     "Size, MB",
     "Start and one event over HTTP, million instructions",
     "Start and one event over TLS, million instructions",
@@ -23,10 +23,12 @@ const COLUMNS: [&str; 6] = [
 const PANELS: usize = 4;
 
 /// Replaces the table and draws the chart.
-pub fn write(rows: &[Row]) {
-    let mut table = format!("| | {} |\n|---|{}\n", COLUMNS.join(" | "), "---:|".repeat(COLUMNS.len()));
-    for (name, figures) in rows {
-        writeln!(table, "| {name} | {} |", figures.join(" | ")).unwrap();
+pub fn write(columns: &[Column]) {
+    let line = |first: &str, cells: Vec<&str>| format!("| {first} | {} |\n", cells.join(" | "));
+    let mut table = line("", columns.iter().map(|(name, _)| *name).collect());
+    table += &line("---", columns.iter().map(|_| "---:").collect());
+    for (at, title) in ROWS.iter().enumerate() {
+        table += &line(title, columns.iter().map(|(_, figures)| &*figures[at]).collect());
     }
     let mut text = readme();
     text.replace_range(place(&text), &table);
@@ -48,8 +50,8 @@ pub fn check() {
 /// The size of a program in the table, in MB.
 pub fn size(name: &str) -> f64 {
     let table = table(&readme());
-    let row = table.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("{README}: expected {name}"));
-    number(&row[1])
+    let column = table[0].iter().position(|found| found == name);
+    number(&table[1][column.unwrap_or_else(|| panic!("{README}: expected {name}"))])
 }
 
 fn readme() -> String {
@@ -66,9 +68,9 @@ fn place(readme: &str) -> Range<usize> {
     begin..find(begin, "\n\n") + 1
 }
 
-/// The cells, the names of the columns first.
+/// The cells, the names of the programs first.
 fn table(readme: &str) -> Vec<Vec<String>> {
-    let lines = readme[place(readme)].lines().filter(|line| !line.starts_with("|-"));
+    let lines = readme[place(readme)].lines().filter(|line| !line.starts_with("| --- |"));
     lines.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
 }
 
@@ -79,34 +81,31 @@ fn number(cell: &str) -> f64 {
 /// The panels below each other, one bar for each program. Bars begin at zero, and the longest has the whole width.
 fn chart() -> String {
     let table = table(&readme());
-    let [columns, rows @ ..] = table.as_slice() else { panic!("{README}: expected a table") };
-    let names = rows.iter().map(|row| row[0].replace('`', "")).collect::<Vec<_>>();
-    let panels = columns.iter().enumerate().skip(1).take(PANELS);
-    let description = panels.clone().map(|(column, title)| {
-        let figures = names.iter().zip(rows).map(|(name, row)| format!("{name}: {}", row[column]));
-        format!("{title}. {}.", figures.collect::<Vec<_>>().join("; "))
+    let names = table[0][1..].iter().map(|name| svg::escaped(&name.replace('`', ""))).collect::<Vec<_>>();
+    let panels = &table[1..=PANELS];
+    let description = panels.iter().map(|row| {
+        let figures = names.iter().zip(&row[1..]).map(|(name, figure)| format!("{name}: {figure}"));
+        format!("{}. {}.", row[0], figures.collect::<Vec<_>>().join("; "))
     });
     let description = description.collect::<Vec<_>>().join(" ");
-    let height = FIRST + PANELS as f64 * (HEAD + rows.len() as f64 * PITCH) + MARGIN;
+    let height = FIRST + PANELS as f64 * (HEAD + names.len() as f64 * PITCH) + MARGIN;
     let mut svg = svg::page(WIDTH, height, TITLE, &description);
     writeln!(svg, "<text x=\"{MARGIN}\" y=\"{FIRST}\">{TITLE}</text>").unwrap();
     let mut y = FIRST;
-    for (column, title) in panels {
+    for row in panels {
         y += HEAD;
-        let (title, baseline) = (svg::escaped(title), y - 10.0);
+        let (title, baseline) = (svg::escaped(&row[0]), y - 10.0);
         writeln!(svg, "<text x=\"{MARGIN}\" y=\"{baseline}\" font-weight=\"bold\">{title}</text>").unwrap();
-        let most = rows.iter().map(|row| number(&row[column])).fold(f64::MIN_POSITIVE, f64::max);
-        for (name, row) in names.iter().zip(rows) {
-            let width = (number(&row[column]) / most * LONGEST).max(1.0);
+        let most = row[1..].iter().map(|figure| number(figure)).fold(f64::MIN_POSITIVE, f64::max);
+        for (name, figure) in names.iter().zip(&row[1..]) {
+            let width = (number(figure) / most * LONGEST).max(1.0);
             let color = if name.starts_with("AWS") { "gray" } else { "blue" };
-            let (text, end) = (y + PITCH - 5.0, LEFT + width + 6.0);
-            let (name, figure, thick) = (svg::escaped(name), svg::escaped(&row[column]), PITCH - 5.0);
+            let (top, thick, text, end) = (y + 2.0, PITCH - 5.0, y + PITCH - 5.0, LEFT + width + 6.0);
             writeln!(
                 svg,
                 "<text x=\"{MARGIN}\" y=\"{text}\">{name}</text>\
-                 <rect class=\"{color}\" x=\"{LEFT}\" y=\"{}\" width=\"{width:.1}\" height=\"{thick}\" rx=\"2\" \
-                 fill=\"currentColor\"/><text x=\"{end:.1}\" y=\"{text}\">{figure}</text>",
-                y + 2.0
+                 <rect class=\"{color}\" x=\"{LEFT}\" y=\"{top}\" width=\"{width:.1}\" height=\"{thick}\" rx=\"2\" \
+                 fill=\"currentColor\"/><text x=\"{end:.1}\" y=\"{text}\">{figure}</text>"
             )
             .unwrap();
             y += PITCH;

@@ -113,7 +113,7 @@ pub fn run(options: &Options) -> ExitCode {
     }
     if options.readme {
         let measured = measured.iter().filter(|(program, ..)| program.asks != Asks::Chat);
-        chart::write(&measured.map(row).collect::<Vec<_>>());
+        chart::write(&measured.map(column).collect::<Vec<_>>());
     }
 
     let mut bars = bars(&measured);
@@ -202,7 +202,7 @@ fn print(measured: &[(Program, Built, Figures)], quick: bool) {
 }
 
 /// What `README.md` says of a program.
-fn row((program, built, figures): &(Program, Built, Figures)) -> chart::Row {
+fn column((program, built, figures): &(Program, Built, Figures)) -> chart::Column {
     let mut instructions = format!("{:.0}", figures.instructions);
     if let Some(thousands) = instructions.len().checked_sub(3).filter(|at| *at > 0) {
         instructions.insert(thousands, ',');
