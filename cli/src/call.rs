@@ -119,7 +119,7 @@ fn read_request(args: &Args) -> Result<Members, Failure> {
     let from_stdin = path.as_os_str() == "-";
     let shown = if from_stdin { "standard input".into() } else { path.display().to_string() };
     let bytes = if from_stdin {
-        input::read(&shown, std::io::stdin().lock())?
+        input::read(&shown, input::stdin())?
     } else {
         input::read_file(path).map_err(|error| Failure::unreadable(&shown, &error))?
     };

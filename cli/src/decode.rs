@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args::Args;
 use crate::failure::Failure;
+use crate::input;
 use crate::output::Output;
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         (false, false) => frame_in_text,
     };
     let mut source: Box<dyn io::Read> = if file == "-" {
-        Box::new(io::stdin().lock())
+        Box::new(input::stdin())
     } else {
         let path = Path::new(file);
         Box::new(file::open(path).map_err(|error| Failure::unreadable(path.display(), &error))?)

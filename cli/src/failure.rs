@@ -126,9 +126,12 @@ impl Failure {
         text
     }
 
-    /// The user's file cannot be read.
+    /// The user's file cannot be read; or [standard input](crate::input::stdin) need not be, for nobody reads the output.
     pub(crate) fn unreadable(what: impl fmt::Display, error: &io::Error) -> Self {
-        Self::usage(format!("{what} cannot be read: {error}"))
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::closed(),
+            _ => Self::usage(format!("{what} cannot be read: {error}")),
+        }
     }
 
     /// Nobody reads standard output any more.

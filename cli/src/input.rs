@@ -27,6 +27,32 @@ fn read_up_to(longest: usize, what: &str, source: impl Read) -> Result<Vec<u8>, 
     Ok(bytes)
 }
 
+/// Standard input. A read fails with [`io::ErrorKind::BrokenPipe`] as soon as nobody reads standard output any more.
+pub(crate) fn stdin() -> impl Read {
+    #[cfg(unix)]
+    return Stdin;
+    #[cfg(not(unix))]
+    io::stdin().lock()
+}
+
+#[cfg(unix)]
+struct Stdin;
+
+#[cfg(unix)]
+impl Read for Stdin {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        use rustix::event::{PollFd, PollFlags, poll};
+
+        let (stdin, stdout) = (io::stdin(), io::stdout());
+        let mut polled = [PollFd::new(&stdout, PollFlags::empty()), PollFd::new(&stdin, PollFlags::IN)];
+        poll(&mut polled, None)?;
+        if polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(rustix::io::read(stdin, buffer)?)
+    }
+}
+
 /// Reads UTF-8 text, as [`read`] does.
 pub(crate) fn read_text(what: &str, source: impl Read) -> Result<String, Failure> {
     text(what, read(what, source)?)

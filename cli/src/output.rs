@@ -169,8 +169,11 @@ async fn closed() {
 
     // It is only watched, not written to. So it may stay blocking, which other programs that share it need.
     let pipe = io::stdout().as_fd().try_clone_to_owned().and_then(Sender::from_owned_fd_unchecked);
+    // A pipe has an error, a socket hangs up. So does a terminal, but a signal says so.
+    let interest =
+        if io::stdout().is_terminal() { Interest::ERROR } else { Interest::ERROR | Interest::READABLE };
     match pipe {
-        Ok(pipe) if pipe.ready(Interest::ERROR).await.is_ok() => {}
+        Ok(pipe) if pipe.ready(interest).await.is_ok() => {}
         // A file cannot be watched, and has no other end.
         _ => std::future::pending().await,
     }

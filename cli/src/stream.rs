@@ -65,7 +65,7 @@ async fn begin(
     output: &mut Output,
 ) -> Result<AssistantStream, Failure> {
     // On a thread of its own, so that a signal is heard meanwhile.
-    let read = || input::read_text("standard input", std::io::stdin().lock());
+    let read = || input::read_text("standard input", input::stdin());
     let text =
         tokio::task::spawn_blocking(read).await.map_err(|error| Failure::refused(error.to_string()))??;
     let mut input = Input::from_json(&text).map_err(|error| {

@@ -37,7 +37,7 @@ impl Question {
                 .hint("write the prompt after it: pumice chat -f - \"…\""));
         }
         let files = args.paths("file").map(file).collect::<Result<_, _>>()?;
-        let from_stdin = || input::read_text("the prompt on standard input", io::stdin().lock());
+        let from_stdin = || input::read_text("the prompt on standard input", input::stdin());
         let unasked = UnaskedInput { is_watched: !words.is_empty() && in_words + in_files == 0 };
         let prompt = if words.is_empty() {
             if io::stdin().is_terminal() {
@@ -64,7 +64,7 @@ impl Question {
 /// A file as an image or a document; `-` is standard input.
 pub(super) fn file(path: &Path) -> Result<Content, Failure> {
     let bytes = if is_stdin(path) {
-        input::read("standard input", io::stdin().lock())?
+        input::read("standard input", input::stdin())?
     } else {
         input::read_file(path).map_err(|error| Failure::unreadable(path.display(), &error))?
     };

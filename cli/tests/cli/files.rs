@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use support::server::{Answer, Server, text_answer};
+use support::server::{Answer, Server, message_start, text, text_answer};
 use tempfile::TempDir;
 
 /// The program in an environment of its own, in its home folder, with keys unless the test names others.
@@ -238,4 +238,50 @@ fn output_that_nobody_wants_is_no_failure() {
             }
         }
     }
+}
+
+/// Nothing that standard input could still bring is of use once nobody reads standard output.
+#[test]
+fn a_closed_output_ends_the_wait_for_input() {
+    let home = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["decode", "-"][..],
+        &["stream"],
+        &["stream", "--session"],
+        &["embed", "-m", "amazon.titan-embed-text-v2:0"],
+        &["chat"],
+        &["chat", "-f", "-", "Hi"],
+        &["converse", "--request", "-"],
+    ] {
+        let mut child = pumice(&home, None, arguments).stdin(Stdio::piped()).spawn().unwrap();
+        let stdin = child.stdin.take();
+        let (ends, ended) = channel();
+        drop(child.stdout.take());
+        std::thread::spawn(move || ends.send(child.wait_with_output().unwrap()));
+        let output = ended.recv_timeout(Duration::from_secs(20));
+        drop(stdin);
+        let output = output.unwrap_or_else(|_| panic!("{arguments:?} waits"));
+        assert_eq!((output.status.code(), said(&output)), (Some(0), String::new()), "{arguments:?}");
+    }
+}
+
+/// Node gives the programs that it starts sockets, which hang up instead of failing.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_socket_that_hangs_up_is_a_closed_output() {
+    use std::io::Read as _;
+    use std::os::unix::net::UnixStream;
+
+    let home = tempfile::tempdir().unwrap();
+    let (endless, closed) = Answer::stream([message_start(), text(0, "enough")]).await_close();
+    let server = Server::start([endless]);
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let mut command = pumice(&home, None, &["chat", "--endpoint-url", &server.url, "Hi"]);
+    let mut child = command.stdout(std::os::fd::OwnedFd::from(theirs)).spawn().unwrap();
+    // It keeps the other end open.
+    drop(command);
+    ours.read_exact(&mut [0; 6]).unwrap();
+    drop(ours);
+    closed.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
