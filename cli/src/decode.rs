@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use pumice::context::file;
 use pumice::frame::{Frame, FrameDecoder, HeaderValue};
-use pumice::shape::Blob;
+use pumice::shape::{Blob, Document};
 use serde_json::{Map, Value, json};
 
 use crate::args::Args;
@@ -99,7 +99,8 @@ fn frame_in_json(frame: &Frame) -> pumice::Result<Option<String>> {
     for (name, value) in frame.headers() {
         headers.insert(name.to_owned(), header_in_json(value));
     }
-    Ok(Some(json!({ "headers": headers, "payload": payload_in_json(frame.payload()) }).to_string()))
+    let (headers, payload) = (Value::from(headers), payload_in_json(frame.payload()));
+    Ok(Some(format!("{{\"headers\":{headers},\"payload\":{payload}}}")))
 }
 
 fn header_in_json(value: HeaderValue<'_>) -> Value {
@@ -121,15 +122,16 @@ fn header_in_json(value: HeaderValue<'_>) -> Value {
     }
 }
 
-/// The payload as JSON where it is JSON, else as a string where it is text, else in base64.
-fn payload_in_json(payload: &[u8]) -> Value {
+/// The payload as it is where it is JSON, else as a string where it is text, else in base64.
+fn payload_in_json(payload: &[u8]) -> String {
     if payload.is_empty() {
-        return Value::Null;
+        return "null".to_owned();
     }
-    match (serde_json::from_slice(payload), std::str::from_utf8(payload)) {
-        (Ok(json), _) => json,
-        (_, Ok(text)) => text.into(),
-        _ => json!({ "base64": Blob::from(payload.to_vec()).to_base64() }),
+    match (serde_json::from_slice::<Document>(payload), std::str::from_utf8(payload)) {
+        // Line ends in JSON are white space.
+        (Ok(json), _) => json.text().replace(['\n', '\r'], ""),
+        (_, Ok(text)) => Value::from(text).to_string(),
+        _ => json!({ "base64": Blob::from(payload.to_vec()).to_base64() }).to_string(),
     }
 }
 
@@ -137,6 +139,6 @@ fn payload_in_json(payload: &[u8]) -> Value {
 fn payload_in_text(payload: &[u8]) -> String {
     match std::str::from_utf8(payload) {
         Ok(text) if !text.contains(char::is_control) => text.to_owned(),
-        _ => payload_in_json(payload).to_string(),
+        _ => payload_in_json(payload),
     }
 }

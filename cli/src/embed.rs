@@ -93,8 +93,11 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
 
 /// The texts: the words of the command line, or the lines of standard input.
 fn texts(args: &Args) -> Result<Receiver<Result<String, Failure>>, Failure> {
-    if args.rest.is_empty() || args.rest.iter().all(|word| word == "-") {
+    if args.rest.is_empty() || args.rest == ["-"] {
         return Ok(lines::of_stdin());
+    }
+    if args.rest.iter().any(|word| word == "-") {
+        return Err(Failure::usage("expected texts or -, found both"));
     }
     let (sender, receiver) = channel(args.rest.len());
     for word in &args.rest {

@@ -49,6 +49,14 @@ fn frames_are_printed_as_text_as_json_and_as_events() {
     );
 }
 
+/// As no JSON reader would write it: halves of characters, numbers of any length, members twice.
+#[test]
+fn a_payload_of_json_is_printed_as_it_is() {
+    let payload = r#"{"b":"\ud83d","n":[12345678901234567890123,1e400,0.10],"a":1,"a":2}"#;
+    let (code, line, _) = decode(&["--json", "-"], &frame(&[], payload));
+    assert_eq!((code, line), (Some(0), format!("{{\"headers\":{{}},\"payload\":{payload}}}\n")));
+}
+
 #[test]
 fn exceptions_and_errors_are_no_fault_of_the_file() {
     let stream = [message_start(), exception("aException", "m"), error_frame("C", "n")].concat();

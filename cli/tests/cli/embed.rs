@@ -100,6 +100,7 @@ fn what_cannot_be_embedded_is_said() {
         ),
         (&["--dimensions", "0", "a"], "", "--dimensions: expected a whole number from 1, found \"0\""),
         (&[], "", "there is no text\nhint: give texts as words"),
+        (&["a", "-"], "b", "expected texts or -, found both"),
         (&["a", " "], "", "text 2: expected a text, found none"),
     ] {
         let (code, _, stderr) = output(arguments, lines, &server);
