@@ -15,7 +15,8 @@ pub(crate) fn page() -> String {
 
 fn write_page(text: &mut String) -> fmt::Result {
     let version = env!("CARGO_PKG_VERSION");
-    writeln!(text, ".TH PUMICE 1 \"\" \"pumice {version}\" \"User Commands\"")?;
+    // Names are not hyphenated, and words are not spread.
+    writeln!(text, ".TH PUMICE 1 \"\" \"pumice {version}\" \"User Commands\"\n.nh\n.ad l")?;
     text.push_str(".SH NAME\npumice \\- a lean Amazon Bedrock client\n");
     text.push_str(".SH SYNOPSIS\n.B pumice\n.I COMMAND\n[\\fIOPTIONS\\fR]\n.SH COMMANDS\n");
     commands().iter().try_for_each(|explained| command(text, explained))?;
@@ -68,18 +69,18 @@ fn list(text: &mut String, flags: &[Flag]) -> fmt::Result {
 /// Paragraphs, which blank lines divide. A line that begins with two spaces stays as it is.
 fn paragraphs(text: &mut String, prose: &str) {
     for line in prose.lines() {
-        let written = escaped(line.trim_start());
-        match line {
-            "" => text.push_str(".PP\n"),
-            line if line.starts_with("  ") => text.extend([".nf\n.RS\n", &written, "\n.RE\n.fi\n"]),
-            _ => text.extend([&*written, "\n"]),
+        match line.strip_prefix("  ") {
+            _ if line.is_empty() => text.push_str(".PP\n"),
+            Some(line) => text.extend([".nf\n.RS\n", &escaped(line), "\n.RE\n.fi\n"]),
+            None => text.extend([&*escaped(line), "\n"]),
         }
     }
 }
 
-/// Text in which nothing is a request or an escape of roff, and a hyphen can be copied as a minus.
+/// Text in which nothing is a request or an escape of roff, and a hyphen can be copied as a minus. roff without a
+/// preprocessor reads ASCII only.
 fn escaped(text: &str) -> String {
-    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    let text = text.replace('\\', "\\e").replace('-', "\\-").replace('…', "...");
     if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
 }
 
@@ -89,11 +90,13 @@ mod tests {
 
     #[test]
     fn no_line_of_prose_is_a_request() {
-        let requests = ["TH", "SH", "SS", "TP", "PP", "B", "I", "nf", "fi", "RS", "RE"];
+        let requests = ["TH", "nh", "ad", "SH", "SS", "TP", "PP", "B", "I", "nf", "fi", "RS", "RE"];
         for line in page().lines().filter(|line| line.starts_with(['.', '\''])) {
             let name = line[1..].split(' ').next().unwrap();
             assert!(line.starts_with('.') && requests.contains(&name), "{line}");
         }
+        assert_eq!(page().chars().find(|character| !character.is_ascii()), None);
+        assert!(page().contains("\n \"options\": {"), "lines stay as they are");
         assert_eq!(escaped(".5 \\n --x"), "\\&.5 \\en \\-\\-x");
     }
 
