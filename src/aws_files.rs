@@ -128,7 +128,7 @@ impl Profiles {
             for Property { key, value, line } in section.properties {
                 if value.len() > unquoted(&value).len() && key != "credential_process" {
                     self.warnings.push(format!(
-                        "{}the value of {} is in quotes, which count as a part of it",
+                        "{}the value of {} is in quotes, which are part of it",
                         place(line),
                         if is_name(&key) { &key } else { "a property" }
                     ));
@@ -267,7 +267,7 @@ impl RawSection<'_> {
                 other("only profiles, as [NAME], in the credentials file".to_owned())
             }
             _ if !is_section_name(name) => {
-                other("a name without quotes, brackets and control characters in it".to_owned())
+                other("a name without quotes, brackets or control characters".to_owned())
             }
             _ => None,
         }

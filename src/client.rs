@@ -399,14 +399,15 @@ impl Client {
         match &found.credentials {
             Credentials::Bearer(_) => {
                 let message =
-                    format!("expected access keys to make an API key of, found an API key: {}", found.link);
+                    format!("expected access keys to make an API key from, found an API key: {}", found.link);
                 Err(Error::new(ErrorKind::Credentials, message)
                     .with_hint("use that key as it is, or name a profile that has access keys or a role"))
             }
             Credentials::Keys(keys) => {
                 // Whoever gets the key could not see why it is refused.
                 if let Some(hint) = found.doubt() {
-                    let message = format!("AWS would refuse an API key of these access keys: {}", found.link);
+                    let message =
+                        format!("AWS would refuse an API key from these access keys: {}", found.link);
                     return Err(Error::new(ErrorKind::Credentials, message).with_hint(hint));
                 }
                 let now = self.config.context.now();
@@ -503,7 +504,7 @@ impl Client {
                 return Ok((head, Document::write(whole)?.text().to_owned().into()));
             };
             if !tokens.insert(token.clone()) {
-                return Err(unreadable(damaged(NEXT_TOKEN, "the token of a page that was not given yet")));
+                return Err(unreadable(damaged(NEXT_TOKEN, "a new token")));
             }
             call = call.of_page(token)?;
         }

@@ -307,7 +307,7 @@ fn prepare_as(
     }
     if request.tool_config.is_some() && takes.takes(Capability::Tools, "no") {
         request.tool_config = None;
-        warnings.push(Warning::new("tools", "not sent: the model has none".into()));
+        warnings.push(Warning::new("tools", "not sent: the model takes none".into()));
     }
     let mut tool_names =
         if repairs { tools::names(request.tool_config.as_ref()) } else { ToolNames::default() };
@@ -343,7 +343,7 @@ fn ask_for_format(request: &mut ConverseRequest, warnings: &mut Vec<Warning>) {
         asks.extend([" It follows this JSON schema:\n", &definition.schema]);
     }
     request.system.get_or_insert_default().push(asks.into());
-    let change = "asked for in the system prompt: the service refuses to hold the model to it";
+    let change = "asked for in the system prompt: the service does not enforce it for this model";
     warnings.push(Warning::new("textFormat", change.to_owned()));
 }
 
@@ -514,7 +514,7 @@ pub(crate) async fn converse_stream_of(
         };
         let (how, what) = match lesson.row.strip_prefix('!') {
             Some(name) => ("without", name),
-            None => ("as for a model of", lesson.row.as_str()),
+            None => ("with", lesson.row.as_str()),
         };
         let change = format!("sent again {how} {what}: the service refused it: {}", error.message());
         repairs.push(Warning::new("request", change));

@@ -371,7 +371,7 @@ mod tests {
                 403,
                 "InvalidSignatureException",
                 &["Signature expired"],
-                "set this machine's clock: the service's",
+                "set this machine's clock: it is more than five",
             ),
             (
                 403,
@@ -756,7 +756,7 @@ mod tests {
                     "This model does not support assistant message prefill. The conversation must end with a user message.",
                     "When using tools, pre-filling the `assistant` response is not supported.",
                 ],
-                "end the messages with one of the user",
+                "end with a message of the user",
             ),
             (
                 &[
@@ -878,7 +878,7 @@ mod tests {
                     "Too many tokens per day, please wait before trying again.",
                     "Your daily token quota is used up.",
                 ],
-                "quotas of their own|the quota of a day|eu-west-1",
+                "quotas of their own|the daily quota|eu-west-1",
             ),
             (
                 400,

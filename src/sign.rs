@@ -107,7 +107,7 @@ fn settings_of(service: &str) -> SigningSettings {
 pub fn api_key(credentials: &Credentials, region: &str, now: SystemTime, ttl: Duration) -> Result<Token> {
     let seconds = ttl.as_secs();
     if !(1..=LONGEST_KEY).contains(&seconds) {
-        let message = format!("expected a key's time from 1 to {LONGEST_KEY} seconds, found {seconds}");
+        let message = format!("expected a lifetime of 1 to {LONGEST_KEY} seconds, found {seconds}");
         return Err(Error::new(ErrorKind::InvalidInput, message));
     }
     let left = |end: SystemTime| end.duration_since(now).map_or(0, |left| left.as_secs());

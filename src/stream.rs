@@ -405,8 +405,7 @@ impl ResponseBody {
             Poll::Ready(next) => next.transpose(),
             Poll::Pending => {
                 std::task::ready!(self.poll_idle(task));
-                let message =
-                    format!("idle timeout: nothing more came for {}", in_seconds(self.idle_timeout));
+                let message = format!("idle timeout: no data for {}", in_seconds(self.idle_timeout));
                 Err(Error::new(ErrorKind::Timeout, message))
             }
         };

@@ -98,7 +98,7 @@ impl Stream {
             let mut state = self.try_lock().ok_or_else(|| {
                 Error::new(
                     ErrorKind::InvalidInput,
-                    "stream: another thread waits for it, and one at a time may",
+                    "stream: another thread is waiting for it, and only one may",
                 )
             })?;
             self.wait(&mut state, timeout)
@@ -306,7 +306,7 @@ fn named(name: &str) -> Result<Operation> {
     Operation::from_name(name).ok_or_else(|| {
         let near = nearest(name, Operation::ALL.iter().map(|operation| operation.name()));
         let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        Error::new(ErrorKind::InvalidInput, format!("operation: there is no {name:?} here{near}"))
+        Error::new(ErrorKind::InvalidInput, format!("operation: there is no {name:?}{near}"))
     })
 }
 

@@ -374,7 +374,7 @@ fn one_thread_at_a_time_waits() {
             }
         };
         assert_eq!(refused.kind, PUMICE_ERROR_INVALID_INPUT);
-        assert!(refused.message.starts_with("stream: another thread waits"), "{refused:?}");
+        assert!(refused.message.starts_with("stream: another thread is waiting"), "{refused:?}");
         drop(gate);
         assert_eq!(reader.join().unwrap().unwrap().0, PUMICE_EVENT);
     });
@@ -498,7 +498,7 @@ fn the_time_limits_come_from_the_settings() {
     let server = Server::start([answer]);
     for (url, limit, message) in [
         (&mute, "firstByteTimeoutMs", "0.03 seconds"),
-        (&server.url, "idleTimeoutMs", "idle timeout: nothing more came for 0.03 seconds"),
+        (&server.url, "idleTimeoutMs", "idle timeout: no data for 0.03 seconds"),
     ] {
         let client = client(&json!({
             "region": "us-east-1", "endpointUrl": url, "credentials": "none", "maxAttempts": 1, limit: 30,
@@ -576,7 +576,7 @@ fn settings_that_are_wrong_are_named_and_no_secret_is_shown() {
 fn wrong_arguments_are_errors_that_name_them() {
     let client = client(&json!({"credentials": "none", "region": "us-east-1"}));
     let failed = open_as(&client, "ConverseStrem", REQUEST).err().unwrap();
-    assert_eq!(failed.message, "operation: there is no \"ConverseStrem\" here; did you mean ConverseStream?");
+    assert_eq!(failed.message, "operation: there is no \"ConverseStrem\"; did you mean ConverseStream?");
     assert_eq!(call(&client, "Convers", REQUEST).unwrap_err().kind, PUMICE_ERROR_INVALID_INPUT);
     let failed = call(&client, "ConverseStream", REQUEST).unwrap_err();
     assert_eq!(failed.message, "operation: the response of ConverseStream is a stream");

@@ -636,7 +636,9 @@ impl Args {
                 detail = Detail::Long;
             }
             let value = match flag.value {
-                Some(_) => parser.value().map_err(|error| wrong(error.to_string(), explained))?,
+                Some(name) => parser
+                    .value()
+                    .map_err(|_| wrong(format!("--{}: expected {name}", flag.long), explained))?,
                 None => OsString::new(),
             };
             flags.push((flag.long, value));

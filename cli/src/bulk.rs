@@ -49,7 +49,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         return Err(Failure::usage("--out: expected a file other than the input"));
     }
     let most =
-        args.number("concurrency", "a whole number above 0", |text| text.parse().ok(), |most| *most > 0)?;
+        args.number("concurrency", "a whole number from 1", |text| text.parse().ok(), |most| *most > 0)?;
     let session = Session::new(args, report)?;
     let plan = Plan::read(input, args.text("model")?, &session).await?;
     report_wrong(&plan, input, report);

@@ -236,7 +236,11 @@ impl Report {
             None | Some("auto") => {}
             Some("always") => (self.color, self.markdown) = (true, self.markdown.map(|_| true)),
             Some("never") => (self.color, self.markdown) = (false, self.markdown.map(|_| false)),
-            Some(_) => return Err(Failure::usage("--color: expected auto, always or never")),
+            Some(found) => {
+                return Err(Failure::usage(format!(
+                    "--color: expected auto, always or never, found {found:?}"
+                )));
+            }
         }
         if args.has("plain") {
             self.markdown = None;

@@ -36,7 +36,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         options = options.allow_origin(origin);
     }
     let most =
-        args.number("max-connections", "a whole number above 0", |text| text.parse().ok(), |most| *most > 0);
+        args.number("max-connections", "a whole number from 1", |text| text.parse().ok(), |most| *most > 0);
     if let Some(most) = most? {
         options = options.max_connections(most);
     }
@@ -44,7 +44,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     options = match args.text("log")? {
         None | Some("text") => options.log(move |record: &CallRecord| log.plain(record)),
         Some("json") => options.log(move |record: &CallRecord| log.plain(record.to_json())),
-        Some(_) => return Err(Failure::usage("--log: expected text or json")),
+        Some(found) => return Err(Failure::usage(format!("--log: expected text or json, found {found:?}"))),
     };
     let (listener, url, socket) = listen(args, !keys.is_empty()).await?;
     let is_open = matches!(&listener, Listener::Tcp(listener)

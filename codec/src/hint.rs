@@ -249,7 +249,7 @@ impl fmt::Display for Hint {
                 f,
                 "name the region of the endpoint: the request was signed for {region}"
             ),
-            Self::CopyCredentials => f.write_str("copy it again, without line ends"),
+            Self::CopyCredentials => f.write_str("copy it again, without line breaks"),
             Self::SetCredentials { instance } => {
                 f.write_str(
                     "set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile \
@@ -274,8 +274,7 @@ impl fmt::Display for Hint {
                  a case for the account with AWS Support"
             ),
             Self::SetDataRetention => f.write_str(
-                "set a data retention mode that the model allows, for the account or a project: the model's card in \
-                 AWS's documentation has them, and what is kept or shared in each",
+                "set a data retention mode that the model allows, for the account or a project: the model's card in AWS's documentation lists the modes, and what each keeps or shares",
             ),
             Self::AddPayment => f.write_str(
                 "add a valid payment method to the AWS account; access to the model then takes up to 15 minutes",
@@ -362,15 +361,14 @@ impl fmt::Display for Hint {
             Self::WaitForModel => f.write_str("the model is being prepared: try again later"),
             Self::DailyQuota { region } => write!(
                 f,
-                "use another model or a cross-region profile, which have quotas of their own: the quota of a day is \
-                 used up; the Service Quotas console of {region} shows it"
+                "use another model or a cross-region profile, which have quotas of their own: the daily quota is used up; the Service Quotas console of {region} shows it"
             ),
             Self::RaiseQuota { region } => write!(
                 f,
                 "ask for more in the Service Quotas console of {region}: a quota of the account is used up"
             ),
             Self::CheckClock { seconds: 0 } => {
-                f.write_str("set this machine's clock: the service's is more than five minutes off it")
+                f.write_str("set this machine's clock: it is more than five minutes off")
             }
             Self::CheckClock { seconds } => {
                 let (amount, unit) = match seconds.unsigned_abs() {

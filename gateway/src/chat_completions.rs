@@ -685,7 +685,7 @@ mod tests {
             [
                 "temperature: 1.5 lowered to 1: Bedrock takes 0 to 1",
                 "messages[0].tool_calls[0].function.arguments: sent as {}: it is not a JSON object",
-                "metadata.a: not sent: Bedrock takes labels of at most 256 of the characters a-zA-Z0-9 :_@$#=/+,-. alone",
+                "metadata.a: not sent: Bedrock takes only labels of up to 256 of the characters a-zA-Z0-9 :_@$#=/+,-.",
                 "parallel_tool_calls: not sent: Converse cannot keep a model from calling several tools at once",
                 "logprobs: not sent: Converse has no place for it",
             ]

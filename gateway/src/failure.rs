@@ -158,7 +158,7 @@ pub(crate) fn caught<T>(step: impl FnOnce() -> T) -> Result<T, Error> {
 }
 
 /// What is said of a call that panicked.
-pub(crate) const PANICKED: &str = "the gateway failed at this call by a fault of its own";
+pub(crate) const PANICKED: &str = "internal error of the gateway";
 
 /// Whether the service refused who calls rather than what is called.
 fn is_of_credentials(error: &Error) -> bool {

@@ -245,7 +245,7 @@ impl Given {
                     .insert(name.to_owned(), text.into_owned());
             } else {
                 notes.push(value.fault(
-                    "not sent: Bedrock takes labels of at most 256 of the characters a-zA-Z0-9 :_@$#=/+,-. alone",
+                    "not sent: Bedrock takes only labels of up to 256 of the characters a-zA-Z0-9 :_@$#=/+,-.",
                 ));
             }
         }

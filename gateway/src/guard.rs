@@ -124,7 +124,7 @@ pub(crate) fn check_signature(
     let at = read_date(date).filter(|_| date.starts_with(day)).ok_or(MALFORMED)?;
     let apart = now.duration_since(at).unwrap_or_else(|before| before.duration());
     if apart > LONGEST_SKEW {
-        return Err("the signature's date is more than 15 minutes from this machine's");
+        return Err("the signature's date is more than 15 minutes from this machine's time");
     }
     let host = text(HOST.as_str()).ok_or(MALFORMED)?;
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());

@@ -511,7 +511,10 @@ mod tests {
             body["model"] = "us.amazon.nova-pro-v1:0".into();
             let (request, notes) = recorded::prepared(read, &body);
             assert_eq!(notes.len(), 3, "{notes:?}");
-            assert!(notes[0].starts_with("metadata.user_id: not sent: Bedrock takes labels of"), "{notes:?}");
+            assert!(
+                notes[0].starts_with("metadata.user_id: not sent: Bedrock takes only labels of"),
+                "{notes:?}"
+            );
             assert_eq!(notes[1], "context_management: not sent: Converse has no place for it");
             assert!(
                 notes[2].starts_with("thinking high not sent: us.amazon.nova-pro-v1:0 is not known"),

@@ -143,8 +143,7 @@ fn of_converse(line: &Line<'_>) -> Result<(String, String, Document)> {
     // In a text, the quotes would be escaped.
     if input.text().contains("\"s3Location\"") {
         return Err(invalid(
-            "modelInput: expected media in the line, found some in S3, which must be in the folder of the input: put \
-             this file there as well",
+            "modelInput: expected media in base64, found an s3Location: put this file beside the media in S3, and submit its address",
         ));
     }
     let record_id = match record.record_id {
@@ -173,7 +172,7 @@ fn is_prompt(line: &[u8]) -> bool {
 }
 
 fn no_id() -> Error {
-    invalid("expected recordId, by which the result is found; found none")
+    invalid("expected recordId, found none")
 }
 
 /// The results of a job, which are in no order, by the ids of their records.
@@ -255,7 +254,7 @@ pub fn check_job_uri(uri: &S3Uri) -> Result<()> {
     match uri.key().chars().find(|c| !fits(c)) {
         None => Ok(()),
         Some(found) => Err(invalid(format!(
-            "{uri}: expected letters, digits and -!_*'()./ in the key, as batch jobs take them; found {found:?}"
+            "{uri}: expected letters, digits and -!_*'()./ in the key of a batch job, found {found:?}"
         ))),
     }
 }
@@ -326,7 +325,7 @@ mod tests {
         let found = lines(&file.join("\n"));
         let fault = |at: usize| found[at].clone().unwrap_err();
         assert_eq!(found[0].clone().unwrap(), format!("{OK}\n"));
-        assert_eq!(fault(1), "3: expected recordId, by which the result is found; found none");
+        assert_eq!(fault(1), "3: expected recordId, found none");
         assert_eq!(fault(2), "4: recordId: expected a text, found a blank one");
         assert_eq!(fault(3), "5: expected a recordId of its own, found that of line 1: \"a\"");
         assert!(fault(4).starts_with("6: modelInput: expected no toolConfig"), "{}", fault(4));
@@ -338,7 +337,7 @@ mod tests {
                 "{{\"recordId\":\"c\",\"modelInput\":{{{content},\"inferenceConfig\":{{\"maxTokens\":5}}}}}}\n"
             )
         );
-        assert!(fault(6).starts_with("8: modelInput: expected media in the line"), "{}", fault(6));
+        assert!(fault(6).starts_with("8: modelInput: expected media in base64"), "{}", fault(6));
         assert!(found[7].clone().unwrap().contains(r#""content":[{"text":"Hi"}]"#));
         assert!(fault(8).starts_with("10: expected a JSON object"), "{}", fault(8));
     }

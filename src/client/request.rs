@@ -29,8 +29,7 @@ impl Client {
         config.watcher.report(&Progress::Credentials { link: &found.link });
         match &found.credentials {
             Credentials::Bearer(_) if service.is_s3() => {
-                let message =
-                    format!("S3 takes access keys; expected some, found an API key: {}", found.link);
+                let message = format!("expected access keys for S3, found an API key: {}", found.link);
                 Err(Error::new(ErrorKind::Credentials, message)
                     .with_hint("name a profile that has access keys or a role, or unset the API key"))
             }
@@ -83,7 +82,7 @@ impl Client {
         let secrets = sensitive.map(|(name, _)| name).filter(|name| !signed || *name != AUTHORIZATION);
         let secrets = secrets.map(HeaderName::as_str).collect::<Vec<_>>();
         if !secrets.is_empty() && !config.allow_plain_http {
-            let hint = "give an https URL; to send secrets in the clear all the same, set \
+            let hint = "give an https URL; to send secrets in the clear anyway, set \
                         models.providers.amazon-bedrock.request.allowPlainHttp to true in the settings";
             return refused(&format!("the secrets in {} go", secrets.join(", ")), hint);
         }

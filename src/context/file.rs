@@ -115,7 +115,7 @@ pub(super) fn file_behind(path: &Path) -> io::Result<PathBuf> {
         let target = fs::read_link(&path)?;
         path = path.parent().unwrap_or(Path::new("")).join(target);
     }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "too many symbolic links, or a circle of them"))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "too many symbolic links, or a loop"))
 }
 
 fn not_a_file(found: &str) -> io::Error {

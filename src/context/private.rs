@@ -245,7 +245,7 @@ mod tests {
         symlink("pipe", at("to-pipe")).unwrap();
         symlink("circle", at("circle")).unwrap();
         for (name, fault) in
-            [("pipe", "a pipe"), ("to-pipe", "a pipe"), ("real", "a folder"), ("circle", "circle")]
+            [("pipe", "a pipe"), ("to-pipe", "a pipe"), ("real", "a folder"), ("circle", "a loop")]
         {
             let error = Context::real().try_private(&at(name)).unwrap_err();
             assert!(error.to_string().contains(fault), "{name}: {error}");

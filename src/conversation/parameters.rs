@@ -158,7 +158,7 @@ fn mend_sampling(
         (inference.top_p, inference.temperature, takes.says(Capability::TopPWithTemperature))
     {
         inference.top_p = None;
-        warn("topP", format!("{value} not sent: the model refuses it with a temperature"));
+        warn("topP", format!("{value} not sent: the model refuses it together with temperature"));
     }
     if !takes.says(Capability::TopP)
         && let Some(value) = inference.top_p.take()
@@ -185,7 +185,7 @@ fn mend_sampling(
     if takes.takes(Capability::TopK, "inferenceConfig") {
         return Some(("inferenceConfig", serde_json::json!({"topK": value})));
     }
-    warn("topK", format!("{value} not sent: the model is not known to have it"));
+    warn("topK", format!("{value} not sent: the model is not known to take it"));
     None
 }
 
@@ -237,7 +237,7 @@ fn mend_tier(request: &mut ConverseRequest, takes: &Takes, warnings: &mut Vec<Wa
         } else if !is_default && takes.says(Capability::DefaultTierOnly)
             || !takes.takes(Capability::Tiers, tier.as_str())
         {
-            Some("the model is not served in it".to_owned())
+            Some("the model does not have this tier".to_owned())
         } else {
             None
         };
@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(ask("amazon.nova-pro-v1:0", "flex"), (flex, String::new()));
         let why = "serviceTier \"fast\" not sent: expected default, flex, priority or reserved".to_owned();
         assert_eq!(ask("amazon.nova-pro-v1:0", "fast"), (None, why));
-        let why = "serviceTier \"flex\" not sent: the model is not served in it".to_owned();
+        let why = "serviceTier \"flex\" not sent: the model does not have this tier".to_owned();
         assert_eq!(ask("anthropic.claude-opus-5", "flex"), (None, why));
     }
 }

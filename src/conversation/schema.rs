@@ -127,7 +127,7 @@ fn fold_choices(root: &mut Map<String, Value>) -> Option<String> {
             root.insert("required".into(), required.into());
         }
     }
-    (!folded.is_empty()).then(|| format!("has all properties of its {} at once", folded.join(" and ")))
+    (!folded.is_empty()).then(|| format!("merges the properties of its {}", folded.join(" and ")))
 }
 
 const CHOICES: [&str; 3] = ["anyOf", "oneOf", "allOf"];
@@ -186,7 +186,7 @@ mod tests {
             serde_json::from_str::<Value>(&sent).unwrap(),
             json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {}}, "required": ["a", "c", "d"]})
         );
-        assert_eq!(change.as_deref(), Some("has all properties of its anyOf and allOf at once"));
+        assert_eq!(change.as_deref(), Some("merges the properties of its anyOf and allOf"));
         assert_eq!(root("zai.glm-5", &schema.to_string()), (schema.to_string(), None));
     }
 

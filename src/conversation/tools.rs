@@ -18,7 +18,7 @@ pub(super) fn drop_doubles(config: &mut ToolConfiguration, warnings: &mut Vec<Wa
         let Tool::ToolSpec(tool) = tool else { return true };
         let is_new = names.insert(tool.name.clone());
         if !is_new {
-            let change = format!("sent without the second one of the name {:?}", tool.name);
+            let change = format!("sent without the second one named {:?}", tool.name);
             warnings.push(Warning::new("tools", change));
         }
         is_new
@@ -86,7 +86,7 @@ pub(super) fn mend(
             {
                 let name = &tool.name;
                 let message = format!(
-                    "tool {name:?}: expected names of properties of 1 to 64 of the characters a-zA-Z0-9_.-, found \
+                    "tool {name:?}: expected property names of 1 to 64 of the characters a-zA-Z0-9_.-, found \
                      {found:?}"
                 );
                 return Err(Error::new(ErrorKind::InvalidInput, message));
@@ -219,9 +219,9 @@ mod tests {
     #[test]
     fn the_second_tool_of_one_name_and_tools_for_a_model_without_any_are_left_out() {
         let both = json!({"tools": [tool("a.b"), tool("c"), tool("a.b")]});
-        let why = "tools sent without the second one of the name \"a.b\"".to_owned();
+        let why = "tools sent without the second one named \"a.b\"".to_owned();
         assert_eq!(sent("m", both, false), (json!({"tools": [tool("a_b"), tool("c")]}), vec![why]));
-        let why = "tools not sent: the model has none".to_owned();
+        let why = "tools not sent: the model takes none".to_owned();
         let sent = sent("amazon.titan-text-express-v1", json!({"tools": [tool("c")]}), false);
         assert_eq!(sent, (serde_json::Value::Null, vec![why]));
     }

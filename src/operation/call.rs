@@ -80,7 +80,7 @@ impl Call {
                 Location::Payload => {
                     let blob = value.read::<Option<Blob>>().map_err(|_| {
                         invalid(member, "expected bytes in base64, as a string; found something else")
-                            .with_hint("base64 -w0 < request.json makes such a string")
+                            .with_hint("encode it: base64 -w0 < request.json")
                     })?;
                     call.body = blob.unwrap_or_default().0;
                 }
@@ -88,7 +88,7 @@ impl Call {
                     let known = binding.members.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
                     let name = binding.name;
                     return Err(invalid(member, &format!("{name} has no such member"))
-                        .with_hint(format!("beside modelId it has: {known}")));
+                        .with_hint(format!("use one of these, or modelId: {known}")));
                 }
             }
         }

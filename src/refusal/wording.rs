@@ -186,13 +186,13 @@ pub(crate) const LESSONS: &[Lesson] = {
     use Advice::{Drop, None, Say, Unstreamed};
     const ADAPTIVE: Advice = Say("use adaptive thinking, with an effort in output_config");
     const SCHEMA: Advice =
-        Say("leave out `strict` of the tool that the message names, or the keywords of its schema");
+        Say("leave out `strict` of the tool that the error names, or the keywords of its schema");
     const FORMAT: Advice =
-        Say("leave out outputConfig.textFormat, or the keywords of its schema that the message names");
+        Say("leave out outputConfig.textFormat, or the keywords of its schema that the error names");
     const ROOT: Advice =
         Say("put an object at the root of the tool's inputSchema, without oneOf, allOf and anyOf");
     const LAST: Advice =
-        Say("end the messages with one of the user: this model does not continue one of the assistant");
+        Say("end with a message of the user: this model does not continue one of the assistant");
     const THOUGHTS: Advice = Drop("reasoningContent in the history");
     &[
         lesson(
@@ -286,7 +286,7 @@ pub(crate) const LESSONS: &[Lesson] = {
         lesson(
             "expected toolresult blocks at",
             "",
-            Say("let the message after a toolUse have a toolResult for each id that the message names"),
+            Say("put a toolResult for each id that the error names into the message after the toolUse"),
         ),
         lesson(
             "doesn't support the model that you provided",

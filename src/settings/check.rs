@@ -84,7 +84,7 @@ impl Checker<'_> {
             (Kind::Word { ours, others }, Value::String(text)) => {
                 let word = word.as_deref().unwrap_or(text);
                 if others.contains(&word) {
-                    let fault = format!("{word:?} means nothing here: only {} does", list(ours));
+                    let fault = format!("expected {}, found {word:?}: it has no effect", list(ours));
                     self.warn(node.range.start, &fault);
                 }
                 if ours.contains(&word) || others.contains(&word) {

@@ -106,7 +106,7 @@ const REQUEST: &[(&str, Kind)] = &[
             members: &[
                 ("mode", one_of(&["env-proxy", "explicit-proxy"])),
                 ("url", Kind::Secret),
-                ("tls", Kind::Idle("it has no effect: a proxy is asked as request.tls says")),
+                ("tls", Kind::Idle("it has no effect: request.tls is for proxies too")),
             ],
             required: &["mode"],
             others: Others::Wrong,
@@ -121,13 +121,12 @@ const REQUEST: &[(&str, Kind)] = &[
                 ("ca", Kind::Secret),
                 ("cert", Kind::Secret),
                 ("key", Kind::Secret),
-                ("passphrase", Kind::Idle("it has no effect: a key that is not encrypted is read")),
-                ("serverName", Kind::Idle("it has no effect: a server is known by the name it is called by")),
+                ("passphrase", Kind::Idle("it has no effect: the key must not be encrypted")),
+                ("serverName", Kind::Idle("it has no effect: the certificate must name the host of the URL")),
                 (
                     "insecureSkipVerify",
                     Kind::Denied(
-                        "certificates are always verified: name the authority that is to be trusted in \
-                         request.tls.ca, or in AWS_CA_BUNDLE",
+                        "certificates are always verified: name the authority to trust in request.tls.ca or AWS_CA_BUNDLE",
                     ),
                 ),
             ],
@@ -135,10 +134,7 @@ const REQUEST: &[(&str, Kind)] = &[
         ),
     ),
     ("allowPlainHttp", Kind::Switch),
-    (
-        "allowPrivateNetwork",
-        Kind::Always("it has no effect: a server is called at whichever address its name leads to"),
-    ),
+    ("allowPrivateNetwork", Kind::Always("it has no effect: private addresses are always allowed")),
 ];
 
 static MODEL: Kind = Kind::Object(Object {

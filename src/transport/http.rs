@@ -360,7 +360,7 @@ pub(super) fn broken(error: Box<dyn StdError + Send + Sync>, unsent: Option<&str
                 | CertificateError::ExpiredContext { .. }
                 | CertificateError::NotValidYet
                 | CertificateError::NotValidYetContext { .. } => {
-                    "the server needs another certificate, unless this machine's clock is wrong".into()
+                    "check this machine's clock; if it is right, the server needs another certificate".into()
                 }
                 CertificateError::Other(other) if is_authority(other) => {
                     "have the authority issue a certificate for the server, or make the self-signed one without \

@@ -233,8 +233,7 @@ fn is_in(address: IpAddr, network: IpAddr, bits: u32) -> bool {
 
 const SOCKS: [&str; 5] = ["socks", "socks4", "socks4a", "socks5", "socks5h"];
 
-const SOCKS_HINT: &str = "SOCKS is not supported: name an HTTP proxy in HTTPS_PROXY, which local proxy programs offer too, \
-     often at the same port, or the hosts to reach without one in NO_PROXY";
+const SOCKS_HINT: &str = "name an HTTP proxy in HTTPS_PROXY, which local proxy programs offer too, often at the same port, or the hosts to reach without one in NO_PROXY";
 
 const ENCODING_HINT: &str = "write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, and percent-encode special \
      characters of user and password: # as %23, / as %2F, ? as %3F, @ as %40";

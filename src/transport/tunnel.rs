@@ -132,7 +132,7 @@ pub(super) async fn refused(head: &Parts, mut body: Body, proxy: &Proxy, server:
                 "check the user and the password in the proxy's URL: http://USER:PASSWORD@HOST:PORT, with special \
                  characters percent-encoded (# as %23, @ as %40)"
             } else {
-                "the proxy asks for a user and a password: put them into its URL: http://USER:PASSWORD@HOST:PORT, with \
+                "put the user and the password into the proxy's URL: http://USER:PASSWORD@HOST:PORT, with \
                  special characters percent-encoded (# as %23, @ as %40)"
             },
         ),

@@ -196,12 +196,12 @@ fn ignored_lines_give_warnings() {
     let expected = [
         "config, line 1: expected [profile p] in the config file, found [p]; the section is ignored",
         "config, line 2: [profile default] replaces [default]; the section is ignored",
-        "config, line 4: expected a name without quotes, brackets and control characters in it, found [profile a\\\"b]; the section is ignored",
+        "config, line 4: expected a name without quotes, brackets or control characters, found [profile a\\\"b]; the section is ignored",
         "config, line 6: expected a section of type profile, sso-session or services, found [x \\u{1b}y]; the section is ignored",
-        "config, line 8: the value of k is in quotes, which count as a part of it",
+        "config, line 8: the value of k is in quotes, which are part of it",
         "credentials, line 1: expected [q] in the credentials file, found [profile q]; the section is ignored",
         "credentials, line 3: expected only profiles, as [NAME], in the credentials file, found [services z]; the section is ignored",
-        "credentials, line 4: expected a name without quotes, brackets and control characters in it, found [quo\\\"ted]; the section is ignored",
+        "credentials, line 4: expected a name without quotes, brackets or control characters, found [quo\\\"ted]; the section is ignored",
     ];
     assert_eq!(profiles.warnings(), expected.map(|warning| format!("~/.aws/{warning}")));
 

@@ -270,7 +270,7 @@ async fn refusals_say_what_to_do() {
     let key = Client::new(config(&cloud).bearer_token("bedrock-api-key-x"));
     let error = bytes(&S3::new(&key), "s3://bucket/k").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Credentials);
-    assert!(error.message().starts_with("S3 takes access keys"), "{error}");
+    assert!(error.message().starts_with("expected access keys for S3"), "{error}");
 }
 
 /// They are for Bedrock or for a gateway in front of it.

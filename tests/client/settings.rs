@@ -756,7 +756,7 @@ fn a_key_is_a_text_or_in_a_variable_and_may_be_missing() {
     // OpenClaw writes such names as markers: they say where credentials are, and are no keys.
     assert_eq!(key("'AWS_PROFILE'", ""), (None, None));
     let file = key("{ source: 'file', provider: 'x', id: '/a' }", "");
-    assert_eq!(file, (None, some("only \"env\" does")));
+    assert_eq!(file, (None, some("it has no effect")));
 }
 
 #[test]
@@ -781,7 +781,7 @@ fn members_without_effect_give_warnings_and_valid_ones_do_not() {
         ("{agents:{defaults:{params:{thinking:true}}}}", "or \"adaptive\", found true: it has no effect"),
         (
             "{auth:{profiles:{b:{provider:'bedrock',mode:'api_key'}}}}",
-            "\"api_key\" means nothing here: only \"aws-sdk\" does",
+            "expected \"aws-sdk\", found \"api_key\": it has no effect",
         ),
         (
             "{models:{providers:{bedrock:{agentRuntime:{}}}}}",
@@ -791,7 +791,7 @@ fn members_without_effect_give_warnings_and_valid_ones_do_not() {
             "{models:{providers:{bedrock:{models:[{id:'a',metadataSource:'x'}]}}}}",
             "models[0].metadataSource: there is no such",
         ),
-        ("{models:{providers:{bedrock:{auth:'oauth'}}}}", "\"oauth\" means nothing here"),
+        ("{models:{providers:{bedrock:{auth:'oauth'}}}}", "found \"oauth\": it has no effect"),
         (
             "{models:{providers:{bedrock:{headers:{'X-Amz-Date':'1'}}}}}",
             "headers.X-Amz-Date: it has no effect: the client sets such headers itself",

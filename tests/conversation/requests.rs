@@ -231,7 +231,7 @@ async fn a_service_tier_that_the_model_does_not_have_is_not_sent() {
         [
             "",
             "serviceTier \"fast\" not sent: expected default, flex, priority or reserved",
-            "serviceTier \"priority\" not sent: the model is not served in it",
+            "serviceTier \"priority\" not sent: the model does not have this tier",
             ""
         ]
     );

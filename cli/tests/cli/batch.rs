@@ -489,7 +489,7 @@ fn an_api_key_is_not_enough() {
         .unwrap();
     let stderr = String::from_utf8(ran.stderr).unwrap();
     assert_eq!(ran.status.code(), Some(3), "{stderr}");
-    assert!(stderr.contains("S3 takes access keys") && !stderr.contains("sekret"), "{stderr}");
+    assert!(stderr.contains("expected access keys for S3") && !stderr.contains("sekret"), "{stderr}");
 }
 
 #[test]

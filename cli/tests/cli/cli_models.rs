@@ -1266,7 +1266,7 @@ fn every_member() -> Vec<Row> {
         "credentialsRefreshCommand of the settings file failed with exit code 1 and said: now renewed";
     row(PROVIDER, "credentialsRefreshCommand", &commands, BARE, "chat -m one Hi; chat -m one Hi", shows);
     row(PROVIDER, "auth", "apiKey: 'key-1', auth: 'aws-sdk'", BARE, "auth", none);
-    let other = r#""openai-completions" means nothing here: only "bedrock-converse-stream" does"#;
+    let other = r#"expected "bedrock-converse-stream", found "openai-completions": it has no effect"#;
     row(PROVIDER, "api", "api: 'openai-completions', models: [{ id: 'one' }]", PLAIN, LOCAL, other);
     row(PROVIDER, "headers.x-team", "headers: { 'x-team': 'blue' }", PLAIN, CHAT, "x-team: blue\n");
     row(
@@ -1282,7 +1282,7 @@ fn every_member() -> Vec<Row> {
     let limits = "contextWindow: 777, models: [{ id: 'one' }]";
     row(PROVIDER, "contextWindow", limits, PLAIN, LOCAL, r#""contextWindow":777,"#);
     row(PROVIDER, "maxTokens", "maxTokens: 99", PLAIN, CHAT, r#""maxTokens":99}"#);
-    row(PROVIDER, "timeoutSeconds", "timeoutSeconds: 0.2", PLAIN, CHAT, "nothing more came for 0.2 seconds");
+    row(PROVIDER, "timeoutSeconds", "timeoutSeconds: 0.2", PLAIN, CHAT, "no data for 0.2 seconds");
 
     let request = &format!("{PROVIDER}.request");
     row(request, "headers.x-r", "headers: { 'x-r': 'red' }", PLAIN, CHAT, "x-r: red\n");
@@ -1301,7 +1301,7 @@ fn every_member() -> Vec<Row> {
                       headers: { 'x-gate': 'v' }, baseUrl: 'http://gate.invalid'";
     let shows = "secrets go in the clear to gate.invalid";
     row(PROVIDER, "request.allowPlainHttp", plain_http, NO_PROXY, CHAT, shows);
-    let idle = "a proxy is asked as request.tls says";
+    let idle = "request.tls is for proxies too";
     row(&format!("{request}.proxy"), "tls", "mode: 'env-proxy', tls: {}", PLAIN, CHAT, idle);
     let ca = "request: { tls: { ca: 'x' } }, baseUrl: 'https://localhost:1'";
     let shows = "the authorities to trust: expected certificates in PEM form";
@@ -1309,13 +1309,13 @@ fn every_member() -> Vec<Row> {
     for (name, members, shows) in [
         ("cert", "cert: 'x', key: 'x'", "the client's certificate: expected certificates in PEM form"),
         ("key", "cert: 'x', key: 'x'", "the client's certificate: expected certificates in PEM form"),
-        ("passphrase", "passphrase: 'x'", "a key that is not encrypted is read"),
-        ("serverName", "serverName: 'x'", "a server is known by the name it is called by"),
+        ("passphrase", "passphrase: 'x'", "the key must not be encrypted"),
+        ("serverName", "serverName: 'x'", "the certificate must name the host of the URL"),
         ("insecureSkipVerify", "insecureSkipVerify: true", "certificates are always verified"),
     ] {
         row(&format!("{request}.tls"), name, members, PLAIN, CHAT, shows);
     }
-    let private = "at whichever address its name leads to";
+    let private = "private addresses are always allowed";
     row(request, "allowPrivateNetwork", "allowPrivateNetwork: false", PLAIN, CHAT, private);
 
     let mut of_model = |name, members: &str, env, ask, shows| {
@@ -1399,7 +1399,7 @@ fn every_member() -> Vec<Row> {
         "chat Hi",
         "busy is not available: ThrottlingException: slow down; trying two",
     );
-    row(choice, "timeoutMs", "timeoutMs: 200", PLAIN, CHAT, "nothing more came for 0.2 seconds");
+    row(choice, "timeoutMs", "timeoutMs: 200", PLAIN, CHAT, "no data for 0.2 seconds");
     let alias = "alias: 'second'";
     row(
         "agents.defaults.models.bedrock/two",
@@ -1488,7 +1488,7 @@ fn of_the_assistant() -> Vec<Row> {
         ("textFormat", "textFormat: false", "formatted", "Respond with JSON alone"),
         ("strictTools", "strictTools: true", "stream", r#""strict":true"#),
         ("schemaRoot", "schemaRoot: 'plain'", "rich", r#"{"a b":{}},"type":"object"}"#),
-        ("propertyNames", "propertyNames: 'plain'", "rich", "expected names of properties"),
+        ("propertyNames", "propertyNames: 'plain'", "rich", "expected property names"),
         ("toolIds", "toolIds: 'nine'", "rich", r#""toolUseId":"6a7ff87dd""#),
         ("status", "status: false", "rich", r#"[{"text":"r"}]}"#),
         ("resultMedia", "resultMedia: []", "rich", "Images from the result of tool call b"),

@@ -444,7 +444,7 @@ fn a_section_that_is_ignored_is_reported_with_its_line() {
         (
             "my\"work",
             format!(
-                "{config}, line 6: expected a name without quotes, brackets and control characters in it, found [profile \
+                "{config}, line 6: expected a name without quotes, brackets or control characters, found [profile \
                  my\\\"work]"
             ),
         ),

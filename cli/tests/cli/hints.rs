@@ -142,7 +142,7 @@ fn a_refusal_names_the_next_command_or_setting() {
             "ThrottlingException",
             "Too many tokens per day, please wait before trying again.",
             1,
-            "the quota of a day is used up",
+            "the daily quota is used up",
         ),
         (
             429,

@@ -228,11 +228,7 @@ fn silence_has_an_end() {
     let server = Server::start([answer]);
     let output = chat(&home, &server).args(["--timeout", "0.05"]).output().unwrap();
     assert_eq!((output.status.code(), stdout(&output)), (Some(4), ""));
-    assert!(
-        stderr(&output).contains("idle timeout: nothing more came for 0.05 seconds"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains("idle timeout: no data for 0.05 seconds"), "{}", stderr(&output));
 
     let (answer, _gate) = Answer::stream([server::message_start(), server::text(0, "and then")]).gate();
     let server = Server::start([answer]);
@@ -378,10 +374,7 @@ fn a_proxy_that_asks_for_a_user_is_told_from_one_that_refuses_a_user() {
     let server = Server::start([Answer::whole(407, "who is there?")]);
     let address = server.url.strip_prefix("http://").unwrap();
     for (user, hint) in [
-        (
-            "",
-            "hint: the proxy asks for a user and a password: put them into its URL: http://USER:PASSWORD@HOST",
-        ),
+        ("", "hint: put the user and the password into the proxy's URL: http://USER:PASSWORD@HOST"),
         ("me:sekret@", "hint: check the user and the password in the proxy's URL"),
     ] {
         let mut command = pumice(&home);

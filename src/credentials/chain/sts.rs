@@ -151,7 +151,7 @@ fn hint(code: &str, message: &str, signed_with: Option<&Keys>) -> Option<Hint> {
             "the credentials that the role is assumed with have expired: get new ones"
         }
         "ExpiredToken" | "ExpiredTokenException" => {
-            "the web identity token has expired: have its file written anew by what makes it; in Kubernetes restart the pod"
+            "the web identity token has expired: renew its file; in Kubernetes, restart the pod"
         }
         "InvalidIdentityToken" => {
             "the token's issuer must be an identity provider of the role's account, and its audience one that the \
