@@ -739,7 +739,7 @@ fn command_named(word: &OsStr) -> Result<&'static Explained, Failure> {
             return Failure::usage(format!("this pumice was built without the command {word}"))
                 .hint(format!("install one with it: cargo install pumice-cli --features {feature}"));
         }
-        let near = nearest(&word, COMMANDS.iter().map(|explained| explained.name));
+        let near = nearest(&word, COMMANDS.iter().map(|explained| explained.name).chain(["help"]));
         let failure = Failure::usage(format!("there is no command {word:?}")).meant("", near);
         failure.hint("run pumice --help for the list")
     })

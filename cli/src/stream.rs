@@ -40,6 +40,9 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
 
 /// Prints a failure of the command line as an event.
 pub(crate) fn as_event(failure: Failure) -> Failure {
+    if std::env::args_os().any(|word| word == "--session") {
+        return many::refused(failure, &mut many::greeted());
+    }
     print_failure(&Model::new(""), failure, &mut Output::new())
 }
 

@@ -23,17 +23,11 @@ use crate::output::{Output, Report};
 use crate::session::{self, Session};
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
-    let mut output = Output::new();
-    let version = env!("CARGO_PKG_VERSION");
-    output.json_line(&format!(r#"{{"type":"hello","version":"{version}","protocol":{PROTOCOL}}}"#));
+    let mut output = greeted();
     output.flush()?;
     let first = match Session::new(args, report) {
         Ok(session) => Arc::new(session),
-        Err(failure) => {
-            output.json_line(&failed(None, &failure));
-            output.flush()?;
-            return Err(failure);
-        }
+        Err(failure) => return Err(refused(failure, &mut output)),
     };
     let mut interrupt = Interrupt::new(false);
     let (said, events) = channel(KEPT);
@@ -61,6 +55,19 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     };
     interrupt.end();
     result
+}
+
+/// Standard output with the first line.
+pub(super) fn greeted() -> Output {
+    let (mut output, version) = (Output::new(), env!("CARGO_PKG_VERSION"));
+    output.json_line(&format!(r#"{{"type":"hello","version":"{version}","protocol":{PROTOCOL}}}"#));
+    output
+}
+
+/// Prints why the session cannot begin.
+pub(super) fn refused(failure: Failure, output: &mut Output) -> Failure {
+    output.json_line(&failed(None, &failure));
+    output.flush().err().unwrap_or(failure)
 }
 
 /// What happened next.

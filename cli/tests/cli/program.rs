@@ -625,6 +625,7 @@ fn wrong_usage_exits_with_2_and_says_what_is_expected() {
     let cases: [(&[&str], &str); 21] = [
         (&[], "expected a command"),
         (&["caht"], "did you mean chat?"),
+        (&["hlep"], "did you mean help?"),
         (&["--vresion"], "did you mean --version?"),
         (&["completions", "tcsh"], "expected bash, zsh, fish or powershell, found \"tcsh\""),
         (&["chat", "--regoin", "x", "Hi"], "did you mean --region?"),

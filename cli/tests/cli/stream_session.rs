@@ -216,13 +216,16 @@ fn a_recording_is_replayed_across_conversations() {
 #[test]
 fn what_keeps_the_session_from_beginning_is_an_event_too() {
     let server = Server::start([]);
-    let mut session = Session::start(&server, &["--replay", "/no/such/file"]);
-    let event = session.next();
-    assert_eq!(
-        (&event["type"], &event["kind"], event.get("id")),
-        (&json!("error"), &json!("invalidInput"), None)
-    );
-    assert_eq!(session.end().1, Some(2));
+    for arguments in [&["--replay", "/no/such/file"][..], &["--timeout", "0"], &["--no-such-option"], &["x"]]
+    {
+        let mut session = Session::start(&server, arguments);
+        let event = session.next();
+        assert_eq!(
+            (&event["type"], &event["kind"], event.get("id")),
+            (&json!("error"), &json!("invalidInput"), None)
+        );
+        assert_eq!(session.end().1, Some(2));
+    }
 }
 
 #[cfg(unix)]
