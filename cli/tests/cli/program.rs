@@ -622,7 +622,7 @@ fn the_prompt_comes_from_the_command_line_or_else_from_standard_input() {
 #[test]
 fn wrong_usage_exits_with_2_and_says_what_is_expected() {
     let home = home();
-    let cases: [(&[&str], &str); 21] = [
+    let cases: [(&[&str], &str); 22] = [
         (&[], "expected a command"),
         (&["caht"], "did you mean chat?"),
         (&["hlep"], "did you mean help?"),
