@@ -701,10 +701,10 @@ mod tests {
                     "temperature is deprecated for this model.",
                     "temperature is not supported by this model",
                 ],
-                "does not accept temperature: leave it out",
+                "leave out temperature: this model does not accept it",
             ),
-            (&["`top_p` is deprecated for this model."], "does not accept topP:"),
-            (&["`top_k` is not supported for this model."], "does not accept top_k:"),
+            (&["`top_p` is deprecated for this model."], "leave out topP:"),
+            (&["`top_k` is not supported for this model."], "leave out top_k:"),
             (
                 &["`temperature` and `top_p` cannot both be specified for this model. Please use only one."],
                 "send temperature or topP, not both",
@@ -714,7 +714,7 @@ mod tests {
                 &[
                     "Malformed input request: #: extraneous key [top_k] is not permitted, please reformat your input and try again.",
                 ],
-                "does not accept top_k:",
+                "leave out top_k:",
             ),
             (
                 &[
@@ -762,17 +762,17 @@ mod tests {
                 &[
                     "This model doesn't support the video content block that you provided. Update the content block and try again.",
                 ],
-                "does not accept video blocks",
+                "leave out video blocks",
             ),
             (
                 &[
                     "This model doesn't support the image content block that you provided. Update the content block and try again.",
                 ],
-                "does not accept image blocks",
+                "leave out image blocks",
             ),
             (
                 &["This model doesn't support the s3Uri field. Remove s3Uri and try again."],
-                "does not accept s3Uri:",
+                "leave out s3Uri:",
             ),
             (
                 &[
@@ -788,15 +788,15 @@ mod tests {
             ),
             (
                 &["This model doesn't support tool use.", "This model does not support tool use."],
-                "does not accept tools:",
+                "leave out tools:",
             ),
-            (&["This model doesn't support system prompts"], "does not accept a system prompt"),
+            (&["This model doesn't support system prompts"], "leave out a system prompt"),
             (
                 &[
                     "foo: Extra inputs are not permitted",
                     "messages.0.content.0.foo: Extra inputs are not permitted",
                 ],
-                "foo: leave it out",
+                "leave out foo:",
             ),
         ] {
             for message in messages {

@@ -76,8 +76,7 @@ impl Access {
             status => obstacle(
                 Exit::Refused,
                 format!("{region} does not have the model ({status})"),
-                "name another region with --region, or a cross-region inference profile: pumice models list shows what \
-                 can be called"
+                "name another region with --region, or a cross-region inference profile; run pumice models list to see what can be called"
                     .into(),
             ),
         };

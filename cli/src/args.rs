@@ -660,7 +660,10 @@ impl Args {
         if let (Some(explained), Some(extra), false) = (explained, rest.first(), asked("help"))
             && !explained.takes_rest
         {
-            return Err(wrong(format!("unexpected {:?}", extra.to_string_lossy()), Some(explained)));
+            return Err(wrong(
+                format!("expected no argument, found {:?}", extra.to_string_lossy()),
+                Some(explained),
+            ));
         }
         Ok(Self { command, flags, rest })
     }

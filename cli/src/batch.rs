@@ -75,7 +75,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             }
         }
         (name, _) => Err(Failure::usage(format!("expected one JOB: pumice batch {name} JOB"))
-            .hint("pumice batch list shows the jobs")),
+            .hint("run pumice batch list to see the jobs")),
     }
 }
 
@@ -94,7 +94,7 @@ impl Jobs {
         match region_of_arn(job).filter(|_| job.contains(":model-invocation-job/")) {
             Some(region) => Ok(Self { client: client.with(Overrides::new().region(region)) }),
             None => Err(Failure::usage(format!("expected the ARN of a batch job, found {job:?}"))
-                .hint("pumice batch list shows the jobs")),
+                .hint("run pumice batch list to see the jobs")),
         }
     }
 
@@ -116,7 +116,7 @@ impl Jobs {
         let known = jobs.iter().filter_map(|(job, _)| job.job_name.as_deref());
         Err(Failure::refused(format!("there is no batch job {named:?} in this region"))
             .meant("", nearest(named, known))
-            .hint("pumice batch list shows the jobs; --region names another region"))
+            .hint("run pumice batch list to see the jobs; --region names another region"))
     }
 
     async fn get(&self, id: &str) -> Result<(Job, Document), Error> {

@@ -99,7 +99,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         0 => Ok(()),
         failed => {
             let (failed, records) = (thousands(failed), thousands(work.plan.len() as u64));
-            Err(Failure::refused(format!("{failed} of {records} records have an error")).hint(format!(
+            Err(Failure::refused(format!("records with an error: {failed} of {records}")).hint(format!(
                 "see the errors in {}; --retry-failed sends these records again",
                 output.display()
             )))
@@ -430,8 +430,8 @@ fn dry_run(work: &mut Work, input: &Path, output: Option<&Path>, args: &Args) ->
     let wrong = work.plan.wrong_count;
     let price = |cost: Option<f64>| cost.map_or("price unknown".to_owned(), dollars);
     let mut lines = vec![
-        format!("{} records, {} of them invalid", thousands(records), thousands(wrong)),
-        format!("{} to send", thousands(sent)),
+        format!("records: {}, invalid: {}", thousands(records), thousands(wrong)),
+        format!("to send: {}", thousands(sent)),
         format!("about {} tokens of input: {}", thousands(tokens), price(least)),
     ];
     if unlimited < sent {
@@ -454,9 +454,7 @@ fn dry_run(work: &mut Work, input: &Path, output: Option<&Path>, args: &Args) ->
     save(args, &summary)?;
     match wrong {
         0 => Ok(()),
-        _ => {
-            Err(Failure::refused(format!("{} of {} lines are invalid", thousands(wrong), thousands(records))))
-        }
+        _ => Err(Failure::refused(format!("invalid lines: {} of {}", thousands(wrong), thousands(records)))),
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn text(hint: &Hint) -> String {
         Hint::CheckClock { seconds: 0 } => "; pumice doctor shows by how much",
         Hint::LowerMaxTokens => " (--max-tokens); --patient waits",
         Hint::ShortenConversation { output: true } => " (--max-tokens sets the limit)",
-        Hint::WaitForModel => ", or let --patient wait for it",
+        Hint::WaitForModel => "; --patient waits for it",
         Hint::UseInferenceProfile { ids, .. } if !ids.is_empty() => "; --auto-profile does so by itself",
         Hint::MayBeCharged { late: true } => " (--timeout SECONDS)",
         _ => "",
@@ -37,7 +37,7 @@ pub(crate) fn text(hint: &Hint) -> String {
         Hint::WaitOut => "try --patient, or a cross-region profile, which has more capacity".into(),
         Hint::ReplaceModel { region, retired } => {
             let why = if *retired { "this version is retired" } else { "a Legacy model is kept for accounts that have called it lately" };
-            format!("call a newer model: {why}; pumice models list shows what can be called in {region}")
+            format!("call a newer model: {why}; run pumice models list to see what can be called in {region}")
         }
         Hint::CallRecordedOperation => {
             "call an operation that is in the recording: pumice chat and converse call ConverseStream, pumice \
@@ -47,7 +47,7 @@ pub(crate) fn text(hint: &Hint) -> String {
         Hint::ListModels { model, region } => {
             let model = named(model);
             format!(
-                "pumice models list shows what can be called in {region}; pumice doctor {model} checks this model"
+                "run pumice models list to see what can be called in {region}; pumice doctor {model} checks this model"
             )
         }
         Hint::CheckAccess { model, .. } | Hint::ModelAccess { model, .. } => {
@@ -91,7 +91,7 @@ mod tests {
             (profile(&[]), "r has none that serves it"),
             (
                 Hint::ListModels { model: None, region: "r".into() },
-                "pumice models list shows what can be called in r; pumice doctor MODEL",
+                "run pumice models list to see what can be called in r; pumice doctor MODEL",
             ),
             (Hint::SetProfile { known: vec!["a".into(), "b".into()] }, "name one of: a, b; with --profile"),
             (Hint::Other("as it is".into()), "as it is"),

@@ -219,12 +219,11 @@ impl fmt::Display for Hint {
             Self::SignIn { profile, sso: true } => write!(f, "run: aws sso login --profile {profile}"),
             Self::SignIn { profile, sso: false } => write!(f, "run: aws login --profile {profile}"),
             Self::RenewCredentials { link } => {
-                write!(f, "the credentials of {link} have expired: get new ones")
+                write!(f, "get new credentials: those of {link} have expired")
             }
             Self::CheckCredentials { link } => write!(
                 f,
-                "AWS does not know the credentials of {link}: check the access key id and, for temporary keys, the \
-                 session token"
+                "check the access key id and, for temporary keys, the session token: AWS does not know the credentials of {link}"
             ),
             Self::CheckSecretKey { link } => {
                 write!(f, "check that the secret access key of {link} belongs to its access key id")
@@ -351,14 +350,14 @@ impl fmt::Display for Hint {
                 "lower the output limit (maxTokens), leave out the oldest turns, or use a model with a larger \
                  context: conversation and output limit together do not fit into this model's",
             ),
-            Self::DropParameter { name } => write!(f, "this model does not accept {name}: leave it out"),
+            Self::DropParameter { name } => write!(f, "leave out {name}: this model does not accept it"),
             Self::LowerMaxTokens => f.write_str(
                 "lower maxTokens: Bedrock takes it off the quota, with the input, before the model responds",
             ),
             Self::WaitOut => {
                 f.write_str("wait, or use a cross-region inference profile, which has more capacity")
             }
-            Self::WaitForModel => f.write_str("the model is being prepared: try again later"),
+            Self::WaitForModel => f.write_str("try again later: the model is being prepared"),
             Self::DailyQuota { region } => write!(
                 f,
                 "use another model or a cross-region profile, which have quotas of their own: the daily quota is used up; the Service Quotas console of {region} shows it"

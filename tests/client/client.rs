@@ -483,7 +483,7 @@ async fn a_refusal_has_a_hint() {
     )]);
     let error = read(&client(&server)).await.unwrap_err();
     assert_eq!(
-        error.hint().unwrap().to_string().split(':').next().unwrap(),
-        "the credentials of AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY have expired"
+        error.hint().unwrap().to_string(),
+        "get new credentials: those of AWS_ACCESS_KEY_ID + AWS_SECRET_ACCESS_KEY have expired"
     );
 }

@@ -69,7 +69,8 @@ impl Asked<'_> {
         let status = status.map_or_else(|| "no status".to_owned(), ToString::to_string);
         let until = end.as_ref().map(|end| format!(", until {end}")).unwrap_or_default();
         let detail = format!("{name}: {status}{until}");
-        let newer = || Some("call a newer model: pumice models list shows what can be called".to_owned());
+        let newer =
+            || Some("call a newer model: run pumice models list to see what can be called".to_owned());
         // Both are in UTC and in the form of ISO 8601, whose order is that of time.
         let is_over =
             end.zip(rfc3339(SystemTime::now())).is_some_and(|(end, now)| end.get(..10) < now.get(..10));
@@ -102,7 +103,7 @@ impl Asked<'_> {
                 findings.fail("callable", Exit::Refused, detail.into(), Some(hint::text(&hint)));
             }
             Some(reason @ (Reason::ProfileNotActive(_) | Reason::ModelNotListed)) => {
-                let hint = "pumice models list shows what can be called".to_owned();
+                let hint = "run pumice models list to see what can be called".to_owned();
                 findings.fail("callable", Exit::Refused, reason.to_string(), Some(hint));
             }
             Some(Reason::NoStream) => {
@@ -144,10 +145,10 @@ impl Asked<'_> {
         let hint = match (same.as_slice(), near) {
             ([_, ..], _) => format!("in {region} the model is called as {}", same.join(" or ")),
             ([], _) if *known != ModelInfo::default() => format!(
-                "name another region with --region: {region} does not have it; pumice models list shows what it has"
+                "name another region with --region: {region} does not have it; run pumice models list to see what it has"
             ),
             ([], Some(near)) => format!("did you mean {near}?"),
-            ([], None) => format!("pumice models list shows what can be called in {region}"),
+            ([], None) => format!("run pumice models list to see what can be called in {region}"),
         };
         let what = match &known.name {
             Some(name) => format!("{id} ({name}) is not in the list of {region}"),

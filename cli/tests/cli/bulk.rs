@@ -163,7 +163,7 @@ fn a_line_that_is_no_request_is_named_by_its_number_and_fails() {
         "in.jsonl, line 2: modelInput: expected a list, found integer `1`",
         "in.jsonl, line 3: expected a JSON object, found other text",
         "in.jsonl, line 4: expected modelInput or prompt, found neither",
-        "3 of 5 records have an error",
+        "records with an error: 3 of 5",
     ] {
         assert!(stderr.contains(said), "{said}\n{stderr}");
     }
@@ -370,7 +370,7 @@ fn a_dry_run_counts_and_asks_nothing() {
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert_eq!(
         stdout,
-        "4 records, 0 of them invalid\n4 to send\nabout 8 tokens of input: $0.0000\n\
+        "records: 4, invalid: 0\nto send: 4\nabout 8 tokens of input: $0.0000\n\
          with at most 2,000 tokens of output: $0.0100\n"
     );
     let sum: Value = serde_json::from_slice(&fs::read(folder.path().join("sum.json")).unwrap()).unwrap();

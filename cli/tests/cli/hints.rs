@@ -86,7 +86,7 @@ fn a_refusal_names_the_next_command_or_setting() {
             1,
             "submit the use case form",
         ),
-        (404, missing, "This model version has reached the end of its life.", 1, "pumice models list shows"),
+        (404, missing, "This model version has reached the end of its life.", 1, "run pumice models list"),
         (
             404,
             missing,
@@ -107,7 +107,7 @@ fn a_refusal_names_the_next_command_or_setting() {
             invalid,
             "The provided model identifier is invalid.",
             1,
-            "pumice models list shows what can be called in eu-west-1; pumice doctor us.anthropic.claude-sonnet-5",
+            "run pumice models list to see what can be called in eu-west-1; pumice doctor us.anthropic.claude-sonnet-5",
         ),
         (
             400,

@@ -40,7 +40,7 @@ fn a_key_is_made_of_access_keys_and_within_the_limits() {
         (&KEYS[..], &["--ttl", "0"][..], 2, "--ttl: expected a whole number of seconds from 1 to 43200"),
         (&KEYS, &["--ttl", "43201"], 2, "found \"43201\""),
         (&KEYS, &["--ttl", "1h"], 2, "found \"1h\""),
-        (&KEYS, &["60"], 2, "unexpected \"60\""),
+        (&KEYS, &["60"], 2, "expected no argument, found \"60\""),
         (&bearer, &[], 3, "found an API key: AWS_BEARER_TOKEN_BEDROCK"),
         (&quoted, &[], 3, "remove the quotation marks"),
         (&[], &[], 3, "no AWS credentials were found"),
