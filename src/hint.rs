@@ -796,7 +796,7 @@ mod tests {
                     "foo: Extra inputs are not permitted",
                     "messages.0.content.0.foo: Extra inputs are not permitted",
                 ],
-                "leave out foo:",
+                "foo: this model does not accept it",
             ),
         ] {
             for message in messages {
