@@ -210,6 +210,13 @@ fn zsh(text: &mut String) -> fmt::Result {
         let about = format!("'[{}]{}'", plain(flag.about), value.unwrap_or_default());
         // Otherwise an option is offered once.
         let once = if flag.repeats { "'*'".to_owned() } else { format!("'({})'", names.join(" ")) };
+        // A value may follow in the same word.
+        let sign = |name: &str| match (flag.value, name.starts_with("--")) {
+            (None, _) => "",
+            (_, true) => "=",
+            (_, false) => "+",
+        };
+        let names = names.iter().map(|name| format!("{name}{}", sign(name))).collect::<Vec<_>>();
         match names.as_slice() {
             [name] => format!("{once}{name}{about}"),
             names => format!("{once}{{{}}}{about}", names.join(",")),

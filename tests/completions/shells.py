@@ -16,6 +16,7 @@ CASES = [
     ("pumice help decod", ["pumice help decode"]),
     ("pumice chat --think xh", ["--think xhigh"]),
     ("pumice chat --color ne", ["--color never"]),
+    ("pumice chat --think=xh", ["--think=xhigh"]),
     ("pumice chat -m my", ["-m my.model-v1:0"]),
     ("pumice chat -m my.model-v1:", ["-m my.model-v1:0"]),
     ("pumice chat --model my", ["--model my.model-v1:0"]),
