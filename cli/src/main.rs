@@ -136,6 +136,21 @@ fn block_on(work: Work<'_>) -> Result<(), Failure> {
     result
 }
 
+/// Allows the program as many open files as the system does, for as many connections: shells often allow 256 or 1024.
+#[cfg(unix)]
+fn open_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // macOS takes no more, even where it names no maximum.
+    let current = maximum.or(Some(10_240));
+    // Without it, the calls beyond the limit fail, and say so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
+}
+
+#[cfg(not(unix))]
+fn open_many_files() {}
+
 /// How long to wait for a file that another program has locked.
 const LONGEST_LOCK: Duration = Duration::from_secs(1);
 

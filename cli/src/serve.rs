@@ -46,6 +46,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Some("json") => options.log(move |record: &CallRecord| log.plain(record.to_json())),
         Some(found) => return Err(Failure::usage(format!("--log: expected text or json, found {found:?}"))),
     };
+    crate::open_many_files();
     let (listener, url, socket) = listen(args, !keys.is_empty()).await?;
     let is_open = matches!(&listener, Listener::Tcp(listener)
         if listener.local_addr().is_ok_and(|address| address.ip().is_unspecified()));

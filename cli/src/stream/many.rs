@@ -25,6 +25,7 @@ use crate::session::{self, Session};
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let mut output = greeted();
     output.flush()?;
+    crate::open_many_files();
     let first = match Session::new(args, report) {
         Ok(session) => Arc::new(session),
         Err(failure) => return Err(refused(failure, &mut output)),

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::server::{Answer, Server, message_start, text, text_answer};
@@ -17,7 +18,10 @@ struct Session {
 
 impl Session {
     fn start(server: &Server, args: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pumice"));
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_pumice")), server, args)
+    }
+
+    fn start_by(mut command: Command, server: &Server, args: &[&str]) -> Self {
         command.args(["stream", "--session", "--endpoint-url", &server.url]).args(args);
         command.env_clear().env("HOME", "/nowhere").env("AWS_MAX_ATTEMPTS", "1");
         command.env("AWS_BEARER_TOKEN_BEDROCK", "token-of-the-environment");
@@ -108,6 +112,28 @@ fn one_conversation_is_aborted_and_its_connection_closed() {
     session.say(&ask("1", "other"));
     let (left, code) = session.end();
     assert_eq!((&left.last().unwrap()["type"], code), (&json!("done"), Some(0)));
+}
+
+/// Each has a connection, for which shells allow 1024 open files, or 256 on macOS.
+#[cfg(unix)]
+#[test]
+fn more_conversations_run_at_once_than_a_shell_allows_open_files() {
+    let endless = Answer::stream([message_start(), text(0, "so far")]).pause(Duration::from_hours(1));
+    let server = Server::start([endless.chunk(text(0, "never"))]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -S -n 24; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_pumice")]);
+    let mut session = Session::start_by(shell, &server, &[]);
+    for id in 0..40 {
+        session.say(&ask(id, "m"));
+    }
+    let mut begun = 0;
+    while begun < 40 {
+        let event = session.next();
+        assert_ne!(event["type"], "error", "{event}");
+        begun += usize::from(event["type"] == "text_delta");
+    }
+    session.child.kill().unwrap();
+    session.child.wait().unwrap();
 }
 
 #[test]
