@@ -439,7 +439,7 @@ fn dry_run(work: &mut Work, input: &Path, output: Option<&Path>, args: &Args) ->
     }
     if unlimited > 0 {
         lines.push(format!(
-            "{} have no maxTokens: the price of their output is unknown",
+            "without maxTokens: {}; the price of their output is unknown",
             thousands(unlimited)
         ));
     }

@@ -223,17 +223,13 @@ async fn fetch(
     let list = output.wait_for(session.settings().list_models(&directory, query));
     let list = waiting::shown(report, Instant::now(), list).await??;
     if let Some(error) = &list.failure {
-        let why = match error.kind() {
-            ErrorKind::Credentials => "there are no credentials",
-            _ => "the service failed",
-        };
         let all = error.to_string();
         let (known, error) = match query.model {
             // The sources of credentials that were asked say nothing of the model.
             Some(_) => ("this is what the settings and the built-in catalog know", all.lines().next()),
             None => ("only the models of the settings are known", Some(all.as_str())),
         };
-        report.warning(format_args!("{known}: {why}: {}", error.unwrap_or_default()));
+        report.warning(format_args!("{known}: {}", error.unwrap_or_default()));
     }
     let outdated = list.listing.as_deref().and_then(|listing| Some((listing, listing.outdated.as_ref()?)));
     if let Some((listing, error)) = outdated {

@@ -1071,7 +1071,7 @@ fn without_the_service_it_says_what_is_known() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(
         stderr(&output),
-        "warning: this is what the settings and the built-in catalog know: there are no credentials: no AWS \
+        "warning: this is what the settings and the built-in catalog know: no AWS \
          credentials were found\n"
     );
     let source = "source          only the built-in catalog\n";
