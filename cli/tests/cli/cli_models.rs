@@ -535,7 +535,7 @@ fn without_credentials_configured_models_are_listed_with_a_warning() {
     let output = bare(&home);
     assert_eq!((output.status.code(), keys(&output).len()), (Some(0), 3));
     assert!(
-        stderr(&output).starts_with("warning: ") && stderr(&output).contains("no credentials"),
+        stderr(&output).starts_with("warning: ") && stderr(&output).contains("no AWS credentials were found"),
         "{}",
         stderr(&output)
     );
