@@ -80,7 +80,8 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             if let (Some(MODEL), Some(choice)) =
                 (member.strip_suffix(".primary").or(Some(&member)), settings.choose(None)?)
                 && !choice.model().contains(['.', ':'])
-                && let Some(meant) = did_you_mean(choice.model(), &[])
+                && let Some(meant) =
+                    did_you_mean(choice.model(), settings.models.iter().map(|model| model.id.as_str()))
             {
                 report.warning(format_args!("no model of this name is known: {}; {meant}", choice.model()));
             }

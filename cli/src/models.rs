@@ -133,7 +133,8 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
     let mut list = match fetch(&session, &query, &mut output, report).await {
         Err(failure) if failure.exit != Exit::Closed => {
             // The service was asked because nothing else knows the id.
-            let meant = did_you_mean(named, &[]).map(|meant| format!("{meant} "));
+            let configured = session.settings().models.iter().map(|model| model.id.as_str());
+            let meant = did_you_mean(named, configured).map(|meant| format!("{meant} "));
             let hint = failure.hint.clone().unwrap_or_default();
             let unknown = format!("{}the built-in catalog does not know {id}", meant.unwrap_or_default());
             return Err(failure.hint(format!("{unknown}; {hint}").trim_end_matches("; ")));
@@ -141,7 +142,9 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
         fetched => fetched?,
     };
     let Some(row) = list.models.iter_mut().find(|row| row.model.id == id) else {
-        let hint = did_you_mean(named, &list.models);
+        // Those that can be called first.
+        list.models.sort_by_key(|row| row.reason.is_some());
+        let hint = did_you_mean(named, list.models.iter().map(|row| row.model.id.as_str()));
         let all = "run pumice models list --all to see all models".to_owned();
         return Err(Failure::refused(format!("unknown model {id:?}")).hint(hint.unwrap_or(all)));
     };
@@ -160,14 +163,9 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
     output.flush()
 }
 
-/// The ids of a list and of the catalog that were likely meant, those that can be called first.
-pub(crate) fn did_you_mean(named: &str, list: &[ListedModel]) -> Option<String> {
-    let mut ids = Vec::new();
-    for is_callable in [true, false] {
-        let known = list.iter().filter(|row| row.reason.is_none() == is_callable);
-        ids.extend(known.map(|row| row.model.id.as_str()));
-    }
-    ids.extend(catalog::entries().iter().map(|entry| entry.id));
+/// The ids that were likely meant, of these and of the catalog.
+pub(crate) fn did_you_mean<'a>(named: &str, listed: impl Iterator<Item = &'a str>) -> Option<String> {
+    let ids = listed.chain(catalog::entries().iter().map(|entry| entry.id)).collect::<Vec<_>>();
     let near = id::near(named, &ids);
     (!near.is_empty()).then(|| format!("did you mean {}?", near.join(" or ")))
 }

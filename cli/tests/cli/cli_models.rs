@@ -523,12 +523,13 @@ fn a_profile_that_is_not_listed_is_asked_for_or_goes_by_its_name() {
 #[test]
 fn without_credentials_configured_models_are_listed_with_a_warning() {
     let (home, server) = (home(), control());
-    let bare = |home: &TempDir| {
+    let without_credentials = |home: &TempDir, arguments: &[&str]| {
         let mut command = pumice(home, &server);
         command.env_remove("AWS_ACCESS_KEY_ID");
         command.env("AWS_EC2_METADATA_DISABLED", "true");
-        run(&mut command, &["models", "list", "--plain"])
+        run(&mut command, arguments)
     };
+    let bare = |home: &TempDir| without_credentials(home, &["models", "list", "--plain"]);
     let output = bare(&home);
     assert_eq!((output.status.code(), stdout(&output)), (Some(3), ""));
     configure(&home, SETTINGS);
@@ -540,6 +541,10 @@ fn without_credentials_configured_models_are_listed_with_a_warning() {
         stderr(&output)
     );
     assert!(server.requests().is_empty());
+    // They may be meant.
+    let output = without_credentials(&home, &["models", "show", "private.modle"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("did you mean private.model? "), "{}", stderr(&output));
 
     // Unless it is switched off.
     configure(&home, &SETTINGS.replace("refreshInterval: 0", "enabled: false"));
