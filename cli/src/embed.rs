@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::args::Args;
 use crate::failure::{Exit, Failure};
+use crate::input;
 use crate::lines;
 use crate::output::{Output, Report};
 use crate::session::Session;
@@ -46,7 +47,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         family,
         dimensions,
         input_type,
-        texts: Some(texts(args)?),
+        texts: Some(texts(args, report)?),
         taken: 0,
         calls: VecDeque::new(),
     };
@@ -92,8 +93,9 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
 }
 
 /// The texts: the words of the command line, or the lines of standard input.
-fn texts(args: &Args) -> Result<Receiver<Result<String, Failure>>, Failure> {
+fn texts(args: &Args, report: &Report) -> Result<Receiver<Result<String, Failure>>, Failure> {
     if args.rest.is_empty() || args.rest == ["-"] {
+        input::announce("a text per line", report);
         return Ok(lines::of_stdin());
     }
     if args.rest.iter().any(|word| word == "-") {

@@ -1,11 +1,12 @@
 //! Reads standard input and the user's files.
 
-use std::io::{self, Read};
+use std::io::{self, IsTerminal as _, Read};
 use std::path::Path;
 
 use pumice::context::file;
 
 use crate::failure::Failure;
+use crate::output::Report;
 
 /// Reads a file of at most [`LONGEST`] bytes.
 pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
@@ -50,6 +51,13 @@ impl Read for Stdin {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         Ok(rustix::io::read(stdin, buffer)?)
+    }
+}
+
+/// Says at a terminal what the program waits for.
+pub(crate) fn announce(what: &str, report: &Report) {
+    if io::stdin().is_terminal() {
+        report.note(format_args!("reading {what} from standard input, until Ctrl-D"));
     }
 }
 

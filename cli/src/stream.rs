@@ -67,6 +67,7 @@ async fn begin(
     model: &mut Model,
     output: &mut Output,
 ) -> Result<AssistantStream, Failure> {
+    input::announce("one JSON object", report);
     // On a thread of its own, so that a signal is heard meanwhile.
     let read = || input::read_text("standard input", input::stdin());
     let text =

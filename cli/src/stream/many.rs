@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::args::Args;
 use crate::failure::{Exit, Failure};
+use crate::input;
 use crate::interrupt::Interrupt;
 use crate::lines;
 use crate::output::{Output, Report};
@@ -30,6 +31,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Ok(session) => Arc::new(session),
         Err(failure) => return Err(refused(failure, &mut output)),
     };
+    input::announce("a JSON object per line", report);
     let mut interrupt = Interrupt::new(false);
     let (said, events) = channel(KEPT);
     let mut work = Work {

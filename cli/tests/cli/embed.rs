@@ -122,3 +122,20 @@ fn a_failure_after_output_is_5() {
     assert_eq!(output.status.code(), Some(5));
     assert!(String::from_utf8_lossy(&output.stderr).contains("too long"), "{output:?}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn at_a_terminal_the_program_says_what_it_waits_for() {
+    let home = tempfile::tempdir().unwrap();
+    for (arguments, what) in [
+        (&["embed"][..], "a text per line"),
+        (&["stream"], "one JSON object"),
+        (&["stream", "--session"], "a JSON object per line"),
+    ] {
+        let environment = [("AWS_BEARER_TOKEN_BEDROCK", "t".to_owned())];
+        let mut terminal = crate::terminal::Terminal::open(&home, arguments, &environment, (24, 80));
+        terminal.until(&format!("note: reading {what} from standard input, until Ctrl-D"));
+        terminal.child.kill().unwrap();
+        terminal.child.wait().unwrap();
+    }
+}
