@@ -5,7 +5,7 @@ mod plain;
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::de::DeserializeOwned;
@@ -19,7 +19,7 @@ use crate::frame::{Frame, FrameDecoder, FrameView};
 use crate::shape::read::from_json;
 use crate::shape::{Document, Members};
 use crate::surrogate::{REPLACEMENT, lone_surrogates};
-use plain::{PlainDelta, write_on_one_line};
+use plain::{PlainDelta, is_special, write_on_one_line};
 
 /// An event of ConverseStream.
 ///
@@ -255,32 +255,51 @@ impl Frame {
             json.extend_from_slice(b"}}");
             return Ok(());
         }
-        let text = |value: &str| serde_json::Value::from(value).to_string();
         match FrameContent::of(self)? {
             FrameContent::Event { event_type } => {
                 let members: Members = payload(frame)?;
-                json.extend_from_slice(format!("{{{}:{{", text(event_type)).as_bytes());
-                let mut separator = "";
+                write_name("{", event_type, json);
+                let mut before = "{";
                 for (name, value) in members.iter().filter(|(name, _)| *name != "p") {
-                    json.extend_from_slice(format!("{separator}{}:", text(name)).as_bytes());
-                    separator = ",";
+                    write_name(before, name, json);
+                    before = ",";
                     write_on_one_line(value.text().as_bytes(), json);
                 }
-                json.extend_from_slice(b"}}");
+                json.extend_from_slice(if before == "{" { b"{}}" } else { b"}}" });
             }
-            FrameContent::Exception { exception_type, message } => json.extend_from_slice(
-                format!(
-                    r#"{{"exception":{{"type":{},"message":{}}}}}"#,
-                    text(exception_type),
-                    text(&message)
-                )
-                .as_bytes(),
-            ),
-            FrameContent::Error { code, message } => json.extend_from_slice(
-                format!(r#"{{"error":{{"code":{},"message":{}}}}}"#, text(code), text(&message)).as_bytes(),
-            ),
+            FrameContent::Exception { exception_type, message } => {
+                write_failure("exception", ("type", exception_type), &message, json);
+            }
+            FrameContent::Error { code, message } => write_failure("error", ("code", code), &message, json),
         }
         Ok(())
+    }
+}
+
+fn write_failure(form: &str, (name, value): (&str, &str), message: &str, json: &mut Vec<u8>) {
+    write_name("{", form, json);
+    write_name("{", name, json);
+    write_string(value, json);
+    write_name(",", "message", json);
+    write_string(message, json);
+    json.extend_from_slice(b"}}");
+}
+
+/// Writes the name of a member and the colon.
+fn write_name(before: &str, name: &str, json: &mut Vec<u8>) {
+    json.extend_from_slice(before.as_bytes());
+    write_string(name, json);
+    json.push(b':');
+}
+
+fn write_string(text: &str, json: &mut Vec<u8>) {
+    if text.bytes().any(is_special) {
+        // A text can always be written.
+        json.append(&mut serde_json::to_vec(text).unwrap_or_default());
+    } else {
+        json.push(b'"');
+        json.extend_from_slice(text.as_bytes());
+        json.push(b'"');
     }
 }
 

@@ -371,7 +371,7 @@ impl<'a> Scanner<'a> {
 }
 
 /// Whether a byte of a string is a quote, a backslash or a control character.
-fn is_special(byte: u8) -> bool {
+pub(super) fn is_special(byte: u8) -> bool {
     matches!(byte, b'"' | b'\\' | ..b' ')
 }
 
