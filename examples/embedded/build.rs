@@ -23,7 +23,7 @@ fn main() {
     // Folders may have any name.
     let mut flags = flags.split('\x1f').filter(|flag| !flag.starts_with("--remap-path-prefix="));
     let chosen = !["", "rust-lld"].contains(&linker.as_str())
-        || flags.any(|flag| flag.contains("link") || flag.contains("ld="));
+        || flags.any(|flag| flag.contains("link") || flag.contains("-ld="));
     if var("PROFILE") != "release" || var("CARGO_CFG_TARGET_OS") != "linux" || chosen {
         return;
     }
