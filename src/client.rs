@@ -360,7 +360,7 @@ impl Client {
 
     /// The inference profile that calls of this model go through, once [`Config::auto_profile`] has found one.
     pub fn profile_of(&self, model_id: &str) -> Option<String> {
-        if !self.config.auto_profile {
+        if !self.config.0.auto_profile {
             return None;
         }
         self.memory().served_by.get(model_id)
@@ -376,7 +376,7 @@ impl Client {
 
     /// Only the credentials of [`identify`](Self::identify), even if region or endpoint are invalid.
     pub async fn search_credentials(&self) -> Search {
-        self.search(&self.config.context.aws_files()).await
+        self.search(&self.config.0.context.aws_files()).await
     }
 
     /// A short-term Bedrock API key for programs that take only a key, as [`sign::api_key`](crate::sign::api_key)
@@ -410,7 +410,7 @@ impl Client {
                         format!("AWS would refuse an API key from these access keys: {}", found.link);
                     return Err(Error::new(ErrorKind::Credentials, message).with_hint(hint));
                 }
-                let now = self.config.context.now();
+                let now = self.config.0.context.now();
                 crate::sign::api_key(keys, identity.runtime.region(), now, ttl)
             }
         }
@@ -418,7 +418,7 @@ impl Client {
 
     /// The region that a call of this model goes to.
     pub(crate) async fn region_of(&self, model_id: &str) -> Result<String> {
-        let files = self.config.context.aws_files();
+        let files = self.config.0.context.aws_files();
         Ok(self.target(Service::Runtime, Some(model_id), &files).await?.region.signing_name())
     }
 
@@ -433,7 +433,7 @@ impl Client {
     /// An inference profile, by its id or ARN. Requested once.
     pub(crate) async fn inference_profile(&self, id: &str) -> Result<Arc<InferenceProfileSummary>> {
         let profiles = &self.memory().profiles;
-        if let Some(Lookup::Found(profile)) = profiles.get(id, self.config().context.now()) {
+        if let Some(Lookup::Found(profile)) = profiles.get(id, self.config().0.context.now()) {
             return Ok(profile);
         }
         let profile = Arc::new(self.get_inference_profile(&GetInferenceProfileRequest::new(id)).await?);
@@ -457,7 +457,7 @@ impl Client {
         match call.operation.map(Operation::response_form) {
             Some(ResponseForm::Pages(items)) => self.all_pages(call, items).await,
             _ if call.operation.is_some_and(Operation::takes_client_token) => {
-                self.whole(&call.with_client_token(|| self.config.context.uuid())?).await
+                self.whole(&call.with_client_token(|| self.config.0.context.uuid())?).await
             }
             _ => self.whole(call).await,
         }

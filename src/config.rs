@@ -34,9 +34,12 @@ use crate::{Error, ErrorKind, Result};
 ///
 /// `Debug` shows no secret.
 #[derive(Clone)]
-#[non_exhaustive]
+pub struct Config(pub(crate) Box<Fields>);
+
+// Behind a pointer: each method of the builder moves the whole, which has 680 bytes.
+#[derive(Clone)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-pub struct Config {
+pub(crate) struct Fields {
     pub(crate) region: Option<String>,
     pub(crate) credentials: Option<Arc<dyn ProvideCredentials>>,
     pub(crate) endpoint_url: Option<String>,
@@ -67,7 +70,7 @@ pub struct Config {
 impl Config {
     /// Everything as the environment and the AWS files say.
     pub fn new() -> Self {
-        Self {
+        Self(Box::new(Fields {
             region: None,
             credentials: None,
             endpoint_url: None,
@@ -91,7 +94,7 @@ impl Config {
             transport: None,
             context: Context::real(),
             watcher: Watcher::default(),
-        }
+        }))
     }
 
     /// The region to call. Only the region in a model's ARN counts before it.
@@ -100,7 +103,7 @@ impl Config {
     /// an endpoint URL of Amazon's own, of a [settings file](Self::fallback_region), of the EC2 instance whose role is
     /// used, and `us-east-1`.
     pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.region = Some(region.into());
+        self.0.region = Some(region.into());
         self
     }
 
@@ -122,13 +125,13 @@ impl Config {
     /// Asks this provider for credentials, in place of the chain. If [`bearer_token`](Self::bearer_token) or
     /// [`access_keys`](Self::access_keys) is called too, the last of these calls counts.
     pub fn credentials(mut self, provider: impl ProvideCredentials + 'static) -> Self {
-        self.credentials = Some(Arc::new(provider));
+        self.0.credentials = Some(Arc::new(provider));
         self
     }
 
     /// The URL of the runtime: a gateway, a VPC endpoint, a server for tests.
     pub fn endpoint_url(mut self, url: impl Into<String>) -> Self {
-        self.endpoint_url = Some(url.into());
+        self.0.endpoint_url = Some(url.into());
         self
     }
 
@@ -137,15 +140,15 @@ impl Config {
         if service == Service::Runtime {
             return self.endpoint_url(url);
         }
-        self.service_urls.retain(|(found, _)| *found != service);
-        self.service_urls.push((service, url.into()));
+        self.0.service_urls.retain(|(found, _)| *found != service);
+        self.0.service_urls.push((service, url.into()));
         self
     }
 
     /// Whether to call the FIPS endpoints. Otherwise `AWS_USE_FIPS_ENDPOINT` or the profile's `use_fips_endpoint`
     /// decides. Together with an endpoint URL, `true` is an error.
     pub fn use_fips(mut self, use_fips: bool) -> Self {
-        self.use_fips = Some(use_fips);
+        self.0.use_fips = Some(use_fips);
         self
     }
 
@@ -153,7 +156,7 @@ impl Config {
     /// `AWS_USE_DUALSTACK_ENDPOINT` or the profile's `use_dualstack_endpoint` decides. Together with an endpoint URL,
     /// `true` is an error.
     pub fn use_dual_stack(mut self, use_dual_stack: bool) -> Self {
-        self.use_dual_stack = Some(use_dual_stack);
+        self.0.use_dual_stack = Some(use_dual_stack);
         self
     }
 
@@ -161,20 +164,20 @@ impl Config {
     /// InvokeModel, `InvokeModelWithResponseStream` and the four operations that list models and profiles. The other
     /// operations take none. A request that names a project itself keeps it.
     pub fn project(mut self, project: impl Into<String>) -> Self {
-        self.project = Some(project.into());
+        self.0.project = Some(project.into());
         self
     }
 
     /// The region where nothing else names one, not even a settings file, before that of the EC2 instance and
     /// `us-east-1`.
     pub fn fallback_region(mut self, region: impl Into<String>) -> Self {
-        self.fallback_region = Some(region.into());
+        self.0.fallback_region = Some(region.into());
         self
     }
 
     /// The URL of the runtime if neither the environment nor the profile names one, for example from a settings file.
     pub fn fallback_endpoint_url(mut self, url: impl Into<String>) -> Self {
-        self.fallback_endpoint_url = Some(url.into());
+        self.0.fallback_endpoint_url = Some(url.into());
         self
     }
 
@@ -186,7 +189,7 @@ impl Config {
     ///
     /// Its value counts as a secret, unless the name is `accept` or `content-type`.
     pub fn header(mut self, name: impl AsRef<str>, value: impl Into<String>) -> Self {
-        self.headers.set(name.as_ref(), value);
+        self.0.headers.set(name.as_ref(), value);
         self
     }
 
@@ -194,52 +197,52 @@ impl Config {
     /// anyone on the way can read and use them. [`Progress::PlainHttp`] reports each such call. Without it, such
     /// a call fails with [`ErrorKind::InvalidInput`] and nothing is sent. A bearer token is never sent like that.
     pub fn allow_plain_http(mut self) -> Self {
-        self.allow_plain_http = true;
+        self.0.allow_plain_http = true;
         self
     }
 
     /// How long connecting may take, TLS included. 10 seconds unless set; [`Duration::MAX`] is no limit.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.http.connect_timeout = timeout;
+        self.0.http.connect_timeout = timeout;
         self
     }
 
     /// How long to wait for the head of a response. 300 seconds unless set; [`Duration::MAX`] is no limit.
     pub fn first_byte_timeout(mut self, timeout: Duration) -> Self {
-        self.first_byte_timeout = timeout;
+        self.0.first_byte_timeout = timeout;
         self
     }
 
     /// The longest silence within a response. 300 seconds unless set: a model may think for minutes.
     /// [`Duration::MAX`] is no limit. A whole response has no limit.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.idle_timeout = timeout;
+        self.0.idle_timeout = timeout;
         self
     }
 
     /// When to try again. Otherwise [`Retry::standard`], or [`Retry::adaptive`] where `AWS_RETRY_MODE` or the
     /// profile's `retry_mode` says so, with the attempts that `AWS_MAX_ATTEMPTS` or `max_attempts` names.
     pub fn retry(mut self, retry: Retry) -> Self {
-        self.retry = Some(retry);
+        self.0.retry = Some(retry);
         self
     }
 
     /// Where a model is served through inference profiles alone, calls it through the one that serves it
     /// here: the call is repeated, and [watchers](Self::watch) are told.
     pub fn auto_profile(mut self) -> Self {
-        self.auto_profile = true;
+        self.0.auto_profile = true;
         self
     }
 
     /// How to connect: proxies, certificates, times. [`connect_timeout`](Self::connect_timeout) is part of it.
     pub fn http(mut self, http: HttpConfig) -> Self {
-        self.http = http;
+        self.0.http = http;
         self
     }
 
     /// The network as this configuration reaches it, for a [transport](Self::transport) around it.
     pub fn network(&self) -> Result<Http> {
-        let files = self.context.aws_files();
+        let files = self.0.context.aws_files();
         // Files that cannot be read are reported by the call.
         let profile = self.profile_in(&files, true).ok().flatten();
         self.network_trusting(profile.and_then(|(_, profile)| self.ca_bundle(profile)).as_deref())
@@ -247,38 +250,38 @@ impl Config {
 
     /// The network, with the authorities that the profile names.
     pub(crate) fn network_trusting(&self, ca_bundle: Option<&Path>) -> Result<Http> {
-        let Some(ca_bundle) = ca_bundle else { return Http::new(&self.http, &self.context) };
-        let mut http = self.http.clone();
+        let Some(ca_bundle) = ca_bundle else { return Http::new(&self.0.http, &self.0.context) };
+        let mut http = self.0.http.clone();
         http.ca_bundle.get_or_insert_with(|| ca_bundle.to_owned());
-        Http::new(&http, &self.context)
+        Http::new(&http, &self.0.context)
     }
 
     fn ca_bundle(&self, profile: &Section) -> Option<PathBuf> {
-        profile.non_blank("ca_bundle").map(|path| self.context.path(path))
+        profile.non_blank("ca_bundle").map(|path| self.0.context.path(path))
     }
 
     /// What sends the requests to Bedrock, in place of the network.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
-        self.transport = Some(transport);
+        self.0.transport = Some(transport);
         self
     }
 
     /// Sends requests as they are, with no credentials and no signature: to a recording, or to a gateway
     /// that authorises them itself. None are looked for.
     pub fn without_credentials(mut self) -> Self {
-        self.uses_credentials = false;
+        self.0.uses_credentials = false;
         self
     }
 
     /// The environment, files, clock and processes that the client uses, in place of the real ones.
     pub fn context(mut self, context: Context) -> Self {
-        self.context = context;
+        self.0.context = context;
         self
     }
 
     /// Sets a function that is called with each step of the client, for logs.
     pub fn watch(mut self, watcher: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
-        self.watcher = Watcher(Some(Arc::new(watcher)));
+        self.0.watcher = Watcher(Some(Arc::new(watcher)));
         self
     }
 
@@ -290,13 +293,13 @@ impl Config {
         files: &AwsFiles,
         instance_region: impl Future<Output = Result<Option<String>>>,
     ) -> Result<Target> {
-        let env = |name: &str| self.context.env(name);
+        let env = |name: &str| self.0.context.env(name);
         let named = RegionSettings {
             model_id,
-            given: self.region.as_deref(),
+            given: self.0.region.as_deref(),
             profile: None,
-            endpoint_url: self.endpoint_url.as_deref(),
-            fallback: self.fallback_region.as_deref(),
+            endpoint_url: self.0.endpoint_url.as_deref(),
+            fallback: self.0.fallback_region.as_deref(),
         };
         // A file that cannot be read is no error if nothing in it is needed.
         let profile = self.profile_in(files, !is_named_before_files(&named, env))?;
@@ -310,19 +313,19 @@ impl Config {
         };
         let endpoint = |service, url, fallback_url| {
             let region = Some(region.name());
-            let (use_fips, use_dual_stack) = (self.use_fips, self.use_dual_stack);
+            let (use_fips, use_dual_stack) = (self.0.use_fips, self.0.use_dual_stack);
             let settings = EndpointSettings { url, region, use_fips, use_dual_stack, profile, fallback_url };
             Endpoint::resolve(service, &settings, env)
         };
         let (service, urls) = match service {
             Service::Runtime | Service::Control => {
-                (Service::Runtime, (self.endpoint_url.as_deref(), self.fallback_endpoint_url.as_deref()))
+                (Service::Runtime, (self.0.endpoint_url.as_deref(), self.0.fallback_endpoint_url.as_deref()))
             }
             _ => (service, (self.url_of(service), None)),
         };
         let mut runtime = endpoint(service, urls.0, urls.1)?;
         if *runtime.source() == EndpointSource::Settings {
-            runtime.withhold(self.withheld.iter().map(Token::token));
+            runtime.withhold(self.0.withheld.iter().map(Token::token));
         }
         Ok(Target {
             runtime,
@@ -334,15 +337,15 @@ impl Config {
     }
 
     fn url_of(&self, service: Service) -> Option<&str> {
-        self.service_urls.iter().find(|(found, _)| *found == service).map(|(_, url)| url.as_str())
+        self.0.service_urls.iter().find(|(found, _)| *found == service).map(|(_, url)| url.as_str())
     }
 
     fn retry_policy<'a>(&self, profile: impl Fn(&str) -> Option<&'a str>) -> Result<Retry> {
-        if let Some(retry) = self.retry {
+        if let Some(retry) = self.0.retry {
             return Ok(retry);
         }
         let set = |variable: &str, key: &str| {
-            let value = self.context.env(variable).map(|value| (variable.to_owned(), value));
+            let value = self.0.context.env(variable).map(|value| (variable.to_owned(), value));
             value.or_else(|| profile(key).map(|value| (key.to_owned(), value.to_owned())))
         };
         let expected = |name: &str, expected: &str, found: &str| {
@@ -371,26 +374,26 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Config");
         #[cfg(feature = "chain")]
-        debug.field("chain", &self.chain);
+        debug.field("chain", &self.0.chain);
         debug
-            .field("region", &self.region)
-            .field("credentials", &self.credentials)
-            .field("endpoint_url", &self.endpoint_url.as_deref().map(Origin))
-            .field("use_fips", &self.use_fips)
-            .field("use_dual_stack", &self.use_dual_stack)
-            .field("project", &self.project)
-            .field("fallback_region", &self.fallback_region)
-            .field("fallback_endpoint_url", &self.fallback_endpoint_url.as_deref().map(Origin))
-            .field("headers", &self.headers)
-            .field("allow_plain_http", &self.allow_plain_http)
-            .field("http", &self.http)
-            .field("first_byte_timeout", &self.first_byte_timeout)
-            .field("idle_timeout", &self.idle_timeout)
-            .field("retry", &self.retry)
-            .field("auto_profile", &self.auto_profile)
-            .field("uses_credentials", &self.uses_credentials)
-            .field("transport", &self.transport)
-            .field("context", &self.context)
+            .field("region", &self.0.region)
+            .field("credentials", &self.0.credentials)
+            .field("endpoint_url", &self.0.endpoint_url.as_deref().map(Origin))
+            .field("use_fips", &self.0.use_fips)
+            .field("use_dual_stack", &self.0.use_dual_stack)
+            .field("project", &self.0.project)
+            .field("fallback_region", &self.0.fallback_region)
+            .field("fallback_endpoint_url", &self.0.fallback_endpoint_url.as_deref().map(Origin))
+            .field("headers", &self.0.headers)
+            .field("allow_plain_http", &self.0.allow_plain_http)
+            .field("http", &self.0.http)
+            .field("first_byte_timeout", &self.0.first_byte_timeout)
+            .field("idle_timeout", &self.0.idle_timeout)
+            .field("retry", &self.0.retry)
+            .field("auto_profile", &self.0.auto_profile)
+            .field("uses_credentials", &self.0.uses_credentials)
+            .field("transport", &self.0.transport)
+            .field("context", &self.0.context)
             .finish_non_exhaustive()
     }
 }

@@ -70,7 +70,7 @@ use crate::{Error, Result};
 ///
 /// Region, profile, project, bearer token and headers of the input are for the client: see [`Input::configure`].
 pub async fn stream(client: &Client, input: &Input) -> AssistantStream {
-    let now = client.config().context.now();
+    let now = client.config().0.context.now();
     let mut builder = ResponseBuilder::unprepared(&input.model, now);
     let (warnings, response) = match call(client, input).await {
         Ok(Call { prepared, target, response }) => {
@@ -102,7 +102,7 @@ pub async fn stream(client: &Client, input: &Input) -> AssistantStream {
 
 async fn call(client: &Client, input: &Input) -> Result<Call> {
     let (request, target, mut options) = input.to_converse()?;
-    let is = |name: &str, value: &str| client.config().context.env(name).as_deref() == Some(value);
+    let is = |name: &str, value: &str| client.config().0.context.env(name).as_deref() == Some(value);
     if is("PI_CACHE_RETENTION", "long") {
         options.cache_default = CacheRetention::Long;
     }

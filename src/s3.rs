@@ -308,7 +308,7 @@ impl S3 {
         path: &Path,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<u64> {
-        let mut file = self.client.config().context.replace_file(path)?;
+        let mut file = self.client.config().0.context.replace_file(path)?;
         let length = self.download(from, &mut file, progress).await?;
         file.finish()?;
         Ok(length)
@@ -359,7 +359,7 @@ impl S3 {
 
     /// The pause before the next attempt, if there is one.
     fn delay(&self, error: &Error, attempt: u32) -> Option<Duration> {
-        Retry::standard().delay(error, attempt, self.client.config().context.chance())
+        Retry::standard().delay(error, attempt, self.client.config().0.context.chance())
     }
 
     /// The call that makes an object, which may not replace another.

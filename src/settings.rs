@@ -206,8 +206,7 @@ impl Settings {
     ///
     /// Fails with [`ErrorKind::InvalidInput`].
     pub fn load(context: &Context, given: Option<&Path>) -> Result<Self> {
-        let text = Self::text(context, given)?;
-        let Some((text, path)) = text.zip(Self::path(context, given)) else { return Ok(Self::default()) };
+        let Some((path, text)) = Self::file(context, given)? else { return Ok(Self::default()) };
         let env = |name: &str| context.env(name);
         let settings = Self::parse_in(&path.display().to_string(), &text, Some(&env))?;
         let has_command =
@@ -230,11 +229,17 @@ impl Settings {
     ///
     /// Fails with [`ErrorKind::InvalidInput`] if the file cannot be read, is not UTF-8, or is named and missing.
     pub fn text(context: &Context, given: Option<&Path>) -> Result<Option<String>> {
+        Ok(Self::file(context, given)?.map(|(_, text)| text))
+    }
+
+    fn file(context: &Context, given: Option<&Path>) -> Result<Option<(PathBuf, String)>> {
         let Some(path) = Self::path(context, given) else { return Ok(None) };
-        let is_named = given.is_some() || context.env("PUMICE_CONFIG").is_some();
         match read(context, &path)? {
-            None if is_named => Err(unreadable(&path, &"there is no such file")),
-            text => Ok(text),
+            Some(text) => Ok(Some((path, text))),
+            None if given.is_some() || context.env("PUMICE_CONFIG").is_some() => {
+                Err(unreadable(&path, &"there is no such file"))
+            }
+            None => Ok(None),
         }
     }
 

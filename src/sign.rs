@@ -198,8 +198,13 @@ fn unsigned(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
 
 /// A hash in hexadecimal digits.
 pub(crate) fn hex(hash: Digest) -> String {
-    let digit = |digit: u8| char::from_digit(digit.into(), 16).unwrap_or_default();
-    hash.as_ref().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let mut digits = Vec::with_capacity(2 * hash.as_ref().len());
+    for byte in hash.as_ref() {
+        for digit in [byte >> 4, byte & 15] {
+            digits.push(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit });
+        }
+    }
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 /// What a short-term key begins with.

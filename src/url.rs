@@ -1,7 +1,9 @@
 //! URLs: a base that paths are put under, and the encoding of labels.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -114,14 +116,8 @@ pub(crate) fn encode_key(key: &str) -> String {
 }
 
 fn encode(url: &mut String, text: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            url.push(byte.into());
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(url, "%{byte:02X}");
-        }
-    }
+    const OTHERS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    url.extend(utf8_percent_encode(text, OTHERS));
 }
 
 /// The label that was [encoded](encode_label) so, or `None` if it was not UTF-8.
@@ -158,7 +154,8 @@ fn is_path(text: &str) -> bool {
 
 /// Whether a URL's reader takes the label for a step on the way: to stay, or to go back.
 fn is_step(label: &str) -> bool {
-    matches!(label.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+    label.starts_with(['.', '%'])
+        && matches!(label.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
 
 /// A URL for `Debug`: scheme, host and port alone, since a secret may be in the rest.

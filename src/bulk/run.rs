@@ -217,7 +217,7 @@ impl Bulk {
         }
         let (now, kind) = (Instant::now(), error.kind());
         let config = target.client.config();
-        let chance = config.context.chance();
+        let chance = config.0.context.chance();
         let is_throttled = matches!(kind, ErrorKind::Throttled | ErrorKind::ModelNotReady);
         // Nothing was sent, so nothing is paid for. Before the first response it is a setting that is wrong.
         let is_cut_off = kind == ErrorKind::Connect && answered.any;
@@ -244,7 +244,7 @@ impl Bulk {
             return Next::Ends;
         }
         let delay = error.retry_after().map_or(delay, |asked| asked.min(LONGEST_ASKED).max(delay));
-        config.watcher.report(&Progress::Retrying { error, delay });
+        config.0.watcher.report(&Progress::Retrying { error, delay });
         sent.due = now + delay;
         Next::Again
     }
@@ -349,7 +349,7 @@ impl Targets {
         // A lookup first: the entry would need the name as an owned one each time.
         if !self.0.contains_key(model) {
             let client = clients(model);
-            let files = client.config().context.aws_files();
+            let files = client.config().0.context.aws_files();
             let policy = client.target(Service::Runtime, Some(model), &files).await?.retry;
             let client = client.with(Overrides::new().retry(Retry::never()));
             self.0.insert(model.to_owned(), Target { client, policy, plain: HashSet::new() });

@@ -50,16 +50,16 @@ impl Client {
     pub async fn reach(&self, url: &str) -> Result<Reached, Unreached> {
         let config = self.config();
         let without_issuer = |error| Unreached { error, issuer: None };
-        let http = Http::new(&config.http, &config.context).map_err(without_issuer)?;
+        let http = Http::new(&config.0.http, &config.0.context).map_err(without_issuer)?;
         let request = Request::builder().uri(url).body(Bytes::new());
         let request =
             request.map_err(|_| without_issuer(Error::new(ErrorKind::InvalidInput, "expected a URL")))?;
-        let transport: &dyn Transport = match &config.transport {
+        let transport: &dyn Transport = match &config.0.transport {
             Some(given) => &**given,
             None => &http,
         };
-        let limit = config.first_byte_timeout.min(LONGEST_WAIT);
-        let (started, sent) = (Instant::now(), config.context.now());
+        let limit = config.0.first_byte_timeout.min(LONGEST_WAIT);
+        let (started, sent) = (Instant::now(), config.0.context.now());
         let response = timeout(limit, transport.send(request)).await.unwrap_or_else(|_| {
             Err(Error::new(ErrorKind::Timeout, format!("no response within {}", in_seconds(limit))))
         });
@@ -67,7 +67,7 @@ impl Client {
             Ok(response) => Ok(Reached {
                 status: response.status().as_u16(),
                 took: started.elapsed(),
-                clock: skew::difference(response.headers(), sent, config.context.now()),
+                clock: skew::difference(response.headers(), sent, config.0.context.now()),
                 issuer: http.issuer(),
             }),
             Err(error) => Err(Unreached { error, issuer: http.issuer() }),
@@ -80,7 +80,7 @@ impl Client {
     /// A [transport of one's own](crate::Config::transport) may do otherwise.
     pub fn proxy_for(&self, url: &str) -> Option<NamedProxy> {
         let config = self.config();
-        Proxies::new(&config.http, &config.context).describe(&url.parse().ok()?)
+        Proxies::new(&config.0.http, &config.0.context).describe(&url.parse().ok()?)
     }
 
     /// Whose access keys these are: `GetCallerIdentity` of STS, for which no identity needs a permission. STS is asked
@@ -88,7 +88,7 @@ impl Client {
     #[cfg(feature = "chain")]
     pub async fn caller(&self, keys: &Keys) -> Result<Caller> {
         let config = self.config();
-        let target = self.target(Service::Runtime, None, &config.context.aws_files()).await?;
+        let target = self.target(Service::Runtime, None, &config.0.context.aws_files()).await?;
         let chain = config.clone().region(target.region.name()).chain();
         let error = match Box::pin(chain.caller(keys)).await {
             Ok(caller) => return Ok(caller),

@@ -56,7 +56,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: &Config) -> Self {
         Self {
-            credentials: Cache::new(config.provider(), config.context.clone()),
+            credentials: Cache::new(config.provider(), config.0.context.clone()),
             quota: Quota::new(),
             rate: Mutex::default(),
             created: Instant::now(),
@@ -123,7 +123,7 @@ impl Client {
     }
 
     pub(super) async fn identity(&self) -> Result<Identity> {
-        let files = self.config.context.aws_files();
+        let files = self.config.0.context.aws_files();
         let search = self.search(&files).await;
         let found = search.result.as_ref().ok();
         let instance_region = found.and_then(|found| found.region.clone());
@@ -175,7 +175,7 @@ impl Client {
 
     /// The credentials, if calls are authorised.
     async fn found(&self, files: &AwsFiles) -> Result<Option<Arc<Resolved>>> {
-        if !self.config.uses_credentials {
+        if !self.config.0.uses_credentials {
             return Ok(None);
         }
         self.shared.credentials.credentials(files).await.map(Some)
@@ -193,7 +193,7 @@ impl Client {
         let look_up = async {
             let call = ListInferenceProfilesRequest::new().max_results(1000u32).to_call()?;
             let once = Attempt { invocation: "", number: 1, max: 1 };
-            let found = self.found(&self.config.context.aws_files()).await?;
+            let found = self.found(&self.config.0.context.aws_files()).await?;
             let received = self.attempt(&call, target, found.as_deref(), once, &mut None).await?;
             let (_, body) = received.whole(call.operation).await?;
             let listed: ListInferenceProfilesResponse = Operation::ListInferenceProfiles.read_json(&body)?;
@@ -236,7 +236,7 @@ impl Client {
         }
 
         let url = endpoint.shown_call(&request.uri().to_string());
-        config.watcher.report(&Progress::Sending { operation: call.name(), url: &url, attempt: number });
+        config.0.watcher.report(&Progress::Sending { operation: call.name(), url: &url, attempt: number });
         let transport = self.transport(target)?;
         let redaction = Arc::new(self.redaction(&request, found));
         request.extensions_mut().insert(Shown { url, redaction: Arc::clone(&redaction) });
@@ -255,11 +255,11 @@ impl Client {
         refused: &mut Option<(Parts, Bytes)>,
     ) -> Result<Received> {
         let config = &self.config;
-        let (sent, sent_at) = (Instant::now(), config.context.now());
-        let response = within(config.first_byte_timeout, "first-byte timeout: no response", sending).await;
+        let (sent, sent_at) = (Instant::now(), config.0.context.now());
+        let response = within(config.0.first_byte_timeout, "first-byte timeout: no response", sending).await;
         let mut response = response.map_err(|error| match error.kind() {
             ErrorKind::Timeout if unsent.get() => {
-                let limit = in_seconds(config.first_byte_timeout);
+                let limit = in_seconds(config.0.first_byte_timeout);
                 Error::new(ErrorKind::Connect, format!("first-byte timeout: no connection within {limit}"))
                     .with_hint(Hint::CheckNetwork)
             }
@@ -267,34 +267,34 @@ impl Client {
         })?;
         redaction.headers(response.headers_mut());
         let (mut head, body) = response.into_parts();
-        config.watcher.report(&Progress::ResponseHead {
+        config.0.watcher.report(&Progress::ResponseHead {
             status: head.status.as_u16(),
             request_id: refusal::request_id(&head.headers),
             after: sent.elapsed(),
         });
         let mut news = None;
-        if config.uses_credentials {
-            news = config.context.learn_clock(&head.headers, sent_at);
+        if config.0.uses_credentials {
+            news = config.0.context.learn_clock(&head.headers, sent_at);
         }
         if let Some(seconds) = news {
-            config.watcher.report(&Progress::ClockCorrected { seconds });
+            config.0.watcher.report(&Progress::ClockCorrected { seconds });
         }
-        let body = ResponseBody::new(body, config.idle_timeout, Arc::clone(redaction));
+        let body = ResponseBody::new(body, config.0.idle_timeout, Arc::clone(redaction));
         if head.status.is_success() {
             // For errors that are found when the body is read.
             head.extensions.insert(Arc::clone(redaction));
             return Ok(Received { head, body });
         }
         let body = beginning(body).await;
-        let error = refusal::error(&head, &body, config.context.now());
+        let error = refusal::error(&head, &body, config.0.context.now());
         *refused = Some((head, redaction.bytes(body)));
         // With the clock corrected, the same call can succeed.
-        Err(if config.uses_credentials { config.context.explained_by_clock(error, news) } else { error })
+        Err(if config.0.uses_credentials { config.0.context.explained_by_clock(error, news) } else { error })
     }
 
     fn transport(&self, target: &Target) -> Result<&Arc<dyn Transport>> {
         let Self { config, shared } = self;
-        if let Some(given) = &config.transport {
+        if let Some(given) = &config.0.transport {
             return Ok(given);
         }
         if let Some(created) = shared.transport.get() {
@@ -355,7 +355,7 @@ struct Attempts<'a> {
 impl<'a> Attempts<'a> {
     async fn new(client: &'a Client, call: &'a Call, repeats: bool) -> Result<Self> {
         let config = &client.config;
-        let call = match &config.project {
+        let call = match &config.0.project {
             Some(project) if repeats => Cow::Owned(call.in_project(project)?),
             _ => Cow::Borrowed(call),
         };
@@ -363,7 +363,7 @@ impl<'a> Attempts<'a> {
             if repeats { call.model_id.as_deref().and_then(|id| client.profile_of(id)) } else { None };
         let substituted = profile.is_some();
         let call = profile.map_or(call.clone(), |profile| Cow::Owned(call.of_model(&profile)));
-        let files = config.context.aws_files();
+        let files = config.0.context.aws_files();
         Ok(Self {
             client,
             target: client.target_of(&call, &files).await?,
@@ -371,7 +371,7 @@ impl<'a> Attempts<'a> {
             repeats,
             refused: None,
             substituted,
-            invocation: config.context.uuid(),
+            invocation: config.0.context.uuid(),
             files: Some(files),
             found: None,
             number: 0,
@@ -388,7 +388,7 @@ impl<'a> Attempts<'a> {
     async fn send(&mut self) -> Result<Received> {
         loop {
             self.number += 1;
-            let files = self.files.take().unwrap_or_else(|| self.client.config.context.aws_files());
+            let files = self.files.take().unwrap_or_else(|| self.client.config.0.context.aws_files());
             self.found = self.client.found(&files).await?;
             let retry = self.target.retry;
             if retry.adaptive {
@@ -418,7 +418,7 @@ impl<'a> Attempts<'a> {
         let region = refusal::bucket_region(head, body);
         let region = region.filter(|region| region != target.runtime.region());
         let Some(region) = region.filter(|_| regions.get(bucket).is_none()) else { return Ok(false) };
-        client.config.watcher.report(&Progress::Retrying { error, delay: Duration::ZERO });
+        client.config.0.watcher.report(&Progress::Retrying { error, delay: Duration::ZERO });
         regions.insert(bucket, &region);
         self.target = client.target_of(call, files).await?;
         self.beside += 1;
@@ -458,14 +458,14 @@ impl<'a> Attempts<'a> {
         let hint = hint::hint(&error, refused);
         let error = unless_charged_twice(error, &self.call).or_hint(hint);
         let retry = self.target.retry;
-        let chance = config.context.chance();
+        let chance = config.0.context.chance();
         let expired = !self.renewed && error.code().is_some_and(credentials_expired);
         let delay = if let (Some(found), true) = (&self.found, expired)
-            && shared.renewed(found, &config.context.aws_files()).await
+            && shared.renewed(found, &config.0.context.aws_files()).await
         {
             self.renewed = true;
             self.beside += 1;
-            config.watcher.report(&Progress::Retrying { error: &error, delay: Duration::ZERO });
+            config.0.watcher.report(&Progress::Retrying { error: &error, delay: Duration::ZERO });
             Duration::ZERO
         } else if !self.repeats {
             match error.hint() {
@@ -477,14 +477,14 @@ impl<'a> Attempts<'a> {
             self.beside += 1;
             self.waited += delay;
             let left = retry.patience.unwrap_or_default().saturating_sub(self.waited);
-            config.watcher.report(&Progress::Waiting { error: &error, delay, left });
+            config.0.watcher.report(&Progress::Waiting { error: &error, delay, left });
             delay
         } else if let Some(delay) = retry.delay(&error, self.number - self.beside, chance) {
             self.cost = shared.quota.take(&error);
             if self.cost.is_none() {
                 return Err(self.counted(error));
             }
-            config.watcher.report(&Progress::Retrying { error: &error, delay });
+            config.0.watcher.report(&Progress::Retrying { error: &error, delay });
             delay
         } else {
             return self.substitute_profile(self.counted(error)).await;
@@ -514,14 +514,14 @@ impl<'a> Attempts<'a> {
         let client = self.client;
         let profiles = client.profiles_of(&model_id, &self.target).await;
         match profiles.as_deref() {
-            Ok([profile, ..]) if client.config.auto_profile => {
+            Ok([profile, ..]) if client.config.0.auto_profile => {
                 let taken = Progress::ProfileUsed { model_id: &model_id, profile_id: profile };
-                client.config.watcher.report(&taken);
+                client.config.0.watcher.report(&taken);
                 client.memory().served_by.insert(&model_id, profile);
                 self.call = Cow::Owned(self.call.of_model(profile));
                 self.substituted = true;
                 // It is a new call: its attempts count from 1.
-                self.invocation = client.config.context.uuid();
+                self.invocation = client.config.0.context.uuid();
                 (self.number, self.beside, self.waits, self.waited) = (0, 0, 0, Duration::ZERO);
                 (self.renewed, self.cost) = (false, None);
                 Ok(())

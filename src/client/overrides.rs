@@ -63,13 +63,13 @@ impl Overrides {
 
     pub(super) fn apply(self, config: &mut Config) {
         let Self { region, project, first_byte_timeout, idle_timeout, retry, headers } = self;
-        config.region = region.or(config.region.take());
-        config.project = project.or(config.project.take());
-        config.retry = retry.or(config.retry);
-        config.first_byte_timeout = first_byte_timeout.unwrap_or(config.first_byte_timeout);
-        config.idle_timeout = idle_timeout.unwrap_or(config.idle_timeout);
+        config.0.region = region.or(config.0.region.take());
+        config.0.project = project.or(config.0.project.take());
+        config.0.retry = retry.or(config.0.retry);
+        config.0.first_byte_timeout = first_byte_timeout.unwrap_or(config.0.first_byte_timeout);
+        config.0.idle_timeout = idle_timeout.unwrap_or(config.0.idle_timeout);
         for (name, value) in headers.iter() {
-            config.headers.set(name, value);
+            config.0.headers.set(name, value);
         }
     }
 }

@@ -26,7 +26,7 @@ impl Client {
     ) -> Result<Request<Bytes>> {
         let config = &self.config;
         let Some(found) = found else { return Ok(request) };
-        config.watcher.report(&Progress::Credentials { link: &found.link });
+        config.0.watcher.report(&Progress::Credentials { link: &found.link });
         match &found.credentials {
             Credentials::Bearer(_) if service.is_s3() => {
                 let message = format!("expected access keys for S3, found an API key: {}", found.link);
@@ -47,7 +47,7 @@ impl Client {
             }
             Credentials::Keys(keys) => {
                 let scope = Scope { region: endpoint.region(), service: service.signing_name() };
-                let headers = sign::sign(&request, keys, scope, config.context.service_time())?;
+                let headers = sign::sign(&request, keys, scope, config.0.context.service_time())?;
                 request.headers_mut().extend(headers);
                 Ok(request)
             }
@@ -58,7 +58,7 @@ impl Client {
     /// never allowed for a bearer token.
     pub(super) fn keep_from_plain_http(&self, request: &Request<Bytes>, endpoint: &Endpoint) -> Result<()> {
         let Self { config, .. } = self;
-        let is_network = config.transport.as_ref().is_none_or(|transport| transport.is_network());
+        let is_network = config.0.transport.as_ref().is_none_or(|transport| transport.is_network());
         if endpoint.may_carry_secrets() || !is_network {
             return Ok(());
         }
@@ -81,14 +81,14 @@ impl Client {
         let sensitive = request.headers().iter().filter(|(_, value)| value.is_sensitive());
         let secrets = sensitive.map(|(name, _)| name).filter(|name| !signed || *name != AUTHORIZATION);
         let secrets = secrets.map(HeaderName::as_str).collect::<Vec<_>>();
-        if !secrets.is_empty() && !config.allow_plain_http {
+        if !secrets.is_empty() && !config.0.allow_plain_http {
             let hint = "give an https URL; to send secrets in the clear anyway, set \
                         models.providers.amazon-bedrock.request.allowPlainHttp to true in the settings";
             return refused(&format!("the secrets in {} go", secrets.join(", ")), hint);
         }
         if signed || !secrets.is_empty() {
             let host = request.uri().authority().map_or("", |authority| authority.as_str());
-            config.watcher.report(&Progress::PlainHttp { host, secrets: &secrets });
+            config.0.watcher.report(&Progress::PlainHttp { host, secrets: &secrets });
         }
         Ok(())
     }
@@ -99,9 +99,11 @@ impl Client {
         if let Some(Credentials::Keys(keys)) = found.map(|found| &found.credentials) {
             redaction.add(keys.secret_access_key());
         }
-        let proxy =
-            self.shared.proxy_secrets.get_or_init(|| proxy_secrets(&self.config.http, &self.config.context));
-        for secret in self.config.withheld.iter().chain(proxy) {
+        let proxy = self
+            .shared
+            .proxy_secrets
+            .get_or_init(|| proxy_secrets(&self.config.0.http, &self.config.0.context));
+        for secret in self.config.0.withheld.iter().chain(proxy) {
             redaction.add(secret.token());
         }
         redaction
@@ -131,10 +133,10 @@ fn headers(config: &Config, call: &Call) -> Result<HeaderMap> {
     let to_s3 = call.service.is_s3();
     let is_own = |name: &HeaderName| {
         *name == HOST
-            || *name == AUTHORIZATION && config.uses_credentials
+            || *name == AUTHORIZATION && config.0.uses_credentials
             || name.as_str().starts_with("x-amz-") && !to_s3
     };
-    for (name, value) in config.headers.iter().filter(|_| !to_s3) {
+    for (name, value) in config.0.headers.iter().filter(|_| !to_s3) {
         let invalid = || {
             let message = format!(
                 "header {name:?}: expected visible ASCII, found another character in its name or value"

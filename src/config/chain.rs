@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aws_credential_types::Token;
 
-use super::Config;
+use super::{Config, Fields};
 use crate::Result;
 use crate::aws_files::{Profiles, Section};
 use crate::context::AwsFiles;
@@ -44,34 +44,34 @@ impl fmt::Debug for ChainSettings {
 impl Config {
     /// The profile to take region and credentials from, before those of the environment.
     pub fn profile(mut self, profile: impl Into<String>) -> Self {
-        self.chain.profile = Some(profile.into());
+        self.0.chain.profile = Some(profile.into());
         self
     }
 
     /// A Bedrock API key, for example from a settings file. It is used if environment, AWS files and container have no
     /// credentials, and before the role of an EC2 instance.
     pub fn fallback_bearer_token(mut self, token: impl Into<String>) -> Self {
-        self.chain.fallback_bearer_token = Some(Token::new(token, None));
+        self.0.chain.fallback_bearer_token = Some(Token::new(token, None));
         self
     }
 
     /// The profile if neither code nor `AWS_PROFILE` nor `AWS_DEFAULT_PROFILE` names one, in place of `default`.
     pub fn fallback_profile(mut self, profile: impl Into<String>) -> Self {
-        self.chain.fallback_profile = Some(profile.into());
+        self.0.chain.fallback_profile = Some(profile.into());
         self
     }
 
     /// A shell command that prints a Bedrock API key, which is used as
     /// [`fallback_bearer_token`](Self::fallback_bearer_token) is. It is run again after an hour.
     pub fn api_key_command(mut self, command: impl Into<String>) -> Self {
-        self.chain.api_key_command = Some(command.into());
+        self.0.chain.api_key_command = Some(command.into());
         self
     }
 
     /// A shell command that gets new credentials, such as `aws sso login --profile work`. It is run when a sign-in or
     /// credentials have expired; then credentials are searched for once more.
     pub fn credentials_refresh_command(mut self, command: impl Into<String>) -> Self {
-        self.chain.credentials_refresh_command = Some(command.into());
+        self.0.chain.credentials_refresh_command = Some(command.into());
         self
     }
 
@@ -79,14 +79,14 @@ impl Config {
     /// role again. They are in `credentials` of the [cache folder](crate::context::Context::cache_folder). Off by
     /// default.
     pub fn cache_credentials(mut self, cache: bool) -> Self {
-        self.chain.credential_cache = cache;
+        self.0.chain.credential_cache = cache;
         self
     }
 
     /// Asks the user for the code of an MFA device, which roles with `mfa_serial` need. The function is given the
     /// device's serial number or ARN, and runs on a thread of its own. Without it, such roles are an error.
     pub fn ask_mfa_code(mut self, ask: impl Fn(&str) -> io::Result<String> + Send + Sync + 'static) -> Self {
-        self.chain.mfa = MfaPrompt(Some(Arc::new(ask)));
+        self.0.chain.mfa = MfaPrompt(Some(Arc::new(ask)));
         self
     }
 
@@ -95,41 +95,46 @@ impl Config {
     ///
     /// For tests: these requests and responses hold secrets.
     pub fn credentials_transport(mut self, transport: Arc<dyn Transport>) -> Self {
-        self.chain.credentials_transport = Some(transport);
+        self.0.chain.credentials_transport = Some(transport);
         self
     }
 
     /// Asks no service for credentials, and runs no `credential_process`. Their credentials are then not found.
     pub fn offline(mut self) -> Self {
-        self.chain.offline = true;
+        self.0.chain.offline = true;
         self
     }
 
     /// Where credentials come from: the given provider, or else the chain.
     pub(crate) fn provider(&self) -> Provider {
-        match &self.credentials {
+        match &self.0.credentials {
             Some(given) => Provider::Own(Arc::clone(given)),
             None => Provider::Chain(self.chain()),
         }
     }
 
     pub(crate) fn chain(&self) -> Chain {
-        let settings = &self.chain;
-        let (region, token) = (self.fallback_region.clone(), settings.fallback_bearer_token.clone());
-        let mut cx = ProviderContext::new(self.context.clone())
-            .fallback(region, token, settings.fallback_profile.clone())
-            .commands(settings.api_key_command.clone(), settings.credentials_refresh_command.clone())
-            .mfa(settings.mfa.clone());
+        let settings = &self.0.chain;
+        let (region, token) = (self.0.fallback_region.clone(), settings.fallback_bearer_token.clone());
+        let mut cx = ProviderContext::new(self.0.context.clone());
+        cx.fallback(region, token, settings.fallback_profile.clone());
+        cx.commands(settings.api_key_command.clone(), settings.credentials_refresh_command.clone());
+        cx.mfa(settings.mfa.clone());
+        cx.endpoint(self.0.endpoint_url.clone(), self.0.use_fips, self.0.use_dual_stack);
         if settings.credential_cache {
             cx = cx.cache_on_disk();
         }
-        cx = settings.profile.iter().fold(cx, ProviderContext::profile);
-        cx = self.region.iter().fold(cx, ProviderContext::region);
-        cx = cx.variant(self.use_fips, self.use_dual_stack);
-        cx = self.endpoint_url.iter().cloned().fold(cx, ProviderContext::endpoint_url);
-        cx = settings.credentials_transport.iter().cloned().fold(cx, ProviderContext::transport);
-        if self.watcher.0.is_some() {
-            let watcher = self.watcher.clone();
+        if let Some(profile) = &settings.profile {
+            cx = cx.profile(profile);
+        }
+        if let Some(region) = &self.0.region {
+            cx = cx.region(region);
+        }
+        if let Some(transport) = &settings.credentials_transport {
+            cx = cx.transport(Arc::clone(transport));
+        }
+        if self.0.watcher.0.is_some() {
+            let watcher = self.0.watcher.clone();
             cx = cx.command_output(move |text| watcher.report(&Progress::CommandOutput { text }));
         }
         Chain::new(if settings.offline { cx.offline() } else { cx })
@@ -142,7 +147,7 @@ impl Config {
         files: &'a AwsFiles,
         is_needed: bool,
     ) -> Result<Option<(&'a Profiles, &'a Section)>> {
-        let Self { context, chain: ChainSettings { profile, fallback_profile, .. }, .. } = self;
+        let Fields { context, chain: ChainSettings { profile, fallback_profile, .. }, .. } = &*self.0;
         let profiles = match files.profiles() {
             Err(_) if !is_needed && profile.is_none() => return Ok(None),
             profiles => profiles?,

@@ -12,7 +12,7 @@ use crate::{Error, ErrorKind, Result};
 impl Config {
     /// Where credentials come from.
     pub(crate) fn provider(&self) -> Provider {
-        Provider::Own(self.credentials.clone().unwrap_or_else(|| Arc::new(NotGiven)))
+        Provider::Own(self.0.credentials.clone().unwrap_or_else(|| Arc::new(NotGiven)))
     }
 
     #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with the feature `chain`")]

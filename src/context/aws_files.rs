@@ -84,9 +84,9 @@ impl Context {
     /// The path, for messages, and the text of an AWS file.
     fn read_aws_file(&self, path: Option<PathBuf>) -> Result<Option<(String, Zeroizing<String>)>> {
         let Some(path) = path else { return Ok(None) };
-        let shown = path.display().to_string();
         let unreadable = |fault: &dyn fmt::Display| {
-            Error::new(ErrorKind::Credentials, format!("the AWS file {shown} cannot be read: {fault}"))
+            let message = format!("the AWS file {} cannot be read: {fault}", path.display());
+            Error::new(ErrorKind::Credentials, message)
         };
         let Some(content) = self.read_file(&path).map_err(|error| unreadable(&error))? else {
             return Ok(None);
@@ -95,6 +95,6 @@ impl Context {
         let is_utf16 = content.starts_with(&[0xff, 0xfe]) || content.starts_with(&[0xfe, 0xff]);
         let found = if is_utf16 { "it is UTF-16: save it as UTF-8" } else { "it is not UTF-8" };
         let text = String::from_utf8(content).map_err(|_| unreadable(&found))?;
-        Ok(Some((shown, Zeroizing::new(text))))
+        Ok(Some((path.display().to_string(), Zeroizing::new(text))))
     }
 }

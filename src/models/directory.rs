@@ -213,7 +213,7 @@ impl Inner {
     /// cache is off. Fails if credentials are needed and not found: the listing would fail too.
     async fn cache(&self) -> Result<Option<PathBuf>> {
         let config = self.client.config();
-        if !config.uses_credentials || self.refresh_interval.is_zero() {
+        if !config.0.uses_credentials || self.refresh_interval.is_zero() {
             return Ok(None);
         }
         let identity = self.client.identify().await?;
@@ -229,18 +229,18 @@ impl Inner {
             "{FILE_NAME}{region}-{}.json",
             half_hash(&format!("{who}\n{}\n{region}", identity.control.url()))
         );
-        Ok(config.context.cache_folder().map(|folder| folder.join(file)))
+        Ok(config.0.context.cache_folder().map(|folder| folder.join(file)))
     }
 
     /// The cached list. `None` if it is missing, damaged or in another format: it is then replaced.
     fn read(&self, cache: &Path) -> Option<Inventory> {
-        let text = self.client.config().context.read_file(cache).ok()??;
+        let text = self.client.config().0.context.read_file(cache).ok()??;
         from_json(&text).ok()
     }
 
     /// Caches a list. If this fails, the next call requests it again.
     fn write(&self, cache: &Path, inventory: &Inventory) {
-        let context = &self.client.config().context;
+        let context = &self.client.config().0.context;
         if let (Ok(text), Some(folder)) = (serde_json::to_vec(inventory), cache.parent()) {
             let _ = context.create_private_folder(folder).and_then(|()| context.write_private(cache, &text));
         }
@@ -252,7 +252,7 @@ impl Inner {
     }
 
     fn now(&self) -> u64 {
-        let now = self.client.config().context.now();
+        let now = self.client.config().0.context.now();
         now.duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default()
     }
 }
@@ -277,7 +277,7 @@ impl Listing {
 /// The id of the foundation model behind an inference profile, for a call that cannot wait long. `None` if it is not
 /// found within a second, or if a lookup failed a moment ago.
 pub(crate) async fn base_model(client: &Client, profile: &str) -> Option<String> {
-    let now = || client.config().context.now();
+    let now = || client.config().0.context.now();
     if let Some(Lookup::Failed(_)) = client.memory().profiles.get(profile, now()) {
         return None;
     }

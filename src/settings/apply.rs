@@ -26,7 +26,7 @@ impl Settings {
     /// [fallback region](Config::fallback_region), which the settings override. With a `model`,
     /// its own settings take precedence over those for all calls.
     pub fn under(&self, mut config: Config, model: Option<&str>) -> Config {
-        config.project = config.project.or_else(|| self.params(model.unwrap_or_default()).project);
+        config.0.project = config.0.project.or_else(|| self.params(model.unwrap_or_default()).project);
         let model = model.and_then(|id| self.model(id));
         let own_url = model.and_then(|model| model.base_url.as_deref());
         let region = own_url
@@ -36,26 +36,26 @@ impl Settings {
             Some(url) => Some(url).filter(|url| region_of_url(url).is_none()),
             None => self.endpoint_url(),
         };
-        config.fallback_region = region.or(config.fallback_region);
-        config.fallback_endpoint_url = config.fallback_endpoint_url.or_else(|| url.map(str::to_owned));
-        let chain = &mut config.chain;
+        config.0.fallback_region = region.or(config.0.fallback_region);
+        config.0.fallback_endpoint_url = config.0.fallback_endpoint_url.or_else(|| url.map(str::to_owned));
+        let chain = &mut config.0.chain;
         chain.fallback_bearer_token = chain.fallback_bearer_token.take().or_else(|| self.api_key.clone());
         chain.fallback_profile = chain.fallback_profile.take().or_else(|| self.profile.clone());
         chain.api_key_command = chain.api_key_command.take().or_else(|| self.api_key_command.clone());
         chain.credentials_refresh_command =
             chain.credentials_refresh_command.take().or_else(|| self.credentials_refresh_command.clone());
         if let Some(model) = model {
-            config.headers.or(&model.headers);
+            config.0.headers.or(&model.headers);
         }
-        config.headers.or(&self.headers);
-        config.withheld.extend_from_slice(&self.withheld);
-        config.allow_plain_http |= self.allow_plain_http;
-        config.uses_credentials &= !self.without_credentials;
+        config.0.headers.or(&self.headers);
+        config.0.withheld.extend_from_slice(&self.withheld);
+        config.0.allow_plain_http |= self.allow_plain_http;
+        config.0.uses_credentials &= !self.without_credentials;
         let HttpConfig { proxy, authorities, client_certificate, .. } = &self.http;
-        config.http.proxy = config.http.proxy.or_else(|| proxy.clone());
-        config.http.authorities = config.http.authorities.or_else(|| authorities.clone());
-        config.http.client_certificate =
-            config.http.client_certificate.or_else(|| client_certificate.clone());
+        config.0.http.proxy = config.0.http.proxy.or_else(|| proxy.clone());
+        config.0.http.authorities = config.0.http.authorities.or_else(|| authorities.clone());
+        config.0.http.client_certificate =
+            config.0.http.client_certificate.or_else(|| client_certificate.clone());
         config
     }
 

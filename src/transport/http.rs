@@ -213,7 +213,6 @@ impl Settings {
             .http1_only()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
-            .referer(false)
             .user_agent(AGENT)
             .connect_timeout(connect)
             .pool_idle_timeout(idle)

@@ -189,16 +189,14 @@ impl ProviderContext {
         self
     }
 
-    /// The runtime's URL, which may name a region.
-    pub(crate) fn endpoint_url(mut self, url: String) -> Self {
-        self.endpoint_url = Some(url);
-        self
-    }
-
-    /// FIPS and dual-stack endpoints, as code asks for them.
-    pub(crate) fn variant(mut self, use_fips: Option<bool>, use_dual_stack: Option<bool>) -> Self {
-        self.variant = [use_fips, use_dual_stack];
-        self
+    /// The runtime's URL, which may name a region; FIPS and dual-stack endpoints, as code asks for them.
+    pub(crate) fn endpoint(
+        &mut self,
+        url: Option<String>,
+        use_fips: Option<bool>,
+        use_dual_stack: Option<bool>,
+    ) {
+        (self.endpoint_url, self.variant) = (url, [use_fips, use_dual_stack]);
     }
 
     /// Caches the keys of roles on disk, in `credentials` of the
@@ -209,26 +207,18 @@ impl ProviderContext {
     }
 
     /// Asks for the codes of MFA devices.
-    pub(crate) fn mfa(mut self, mfa: MfaPrompt) -> Self {
+    pub(crate) fn mfa(&mut self, mfa: MfaPrompt) {
         self.mfa = mfa;
-        self
     }
 
     /// The region, the key and the profile of a settings file.
-    pub(crate) fn fallback(
-        mut self,
-        region: Option<String>,
-        token: Option<Token>,
-        profile: Option<String>,
-    ) -> Self {
+    pub(crate) fn fallback(&mut self, region: Option<String>, token: Option<Token>, profile: Option<String>) {
         (self.fallback_region, self.fallback_token, self.fallback_profile) = (region, token, profile);
-        self
     }
 
     /// The commands of a settings file: one that prints the key, and one to run when credentials have expired.
-    pub(crate) fn commands(mut self, key: Option<String>, refresh: Option<String>) -> Self {
+    pub(crate) fn commands(&mut self, key: Option<String>, refresh: Option<String>) {
         (self.key_command, self.refresh_command) = (key, refresh);
-        self
     }
 
     pub(super) fn profile_name(&self) -> String {
