@@ -22,7 +22,13 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             .hint("name a file with --config or in PUMICE_CONFIG")
     })?;
     let file = path.display().to_string();
-    let text = || Ok::<_, Failure>(Settings::text(&context, args.path("config"))?.unwrap_or_default());
+    // Where the text is no JSON5, the error names the file.
+    let well_formed = |text: Option<String>| {
+        let text = text.unwrap_or_default();
+        let fault = Settings::sections(&text).err().and_then(|_| Settings::parse(&file, &text).err());
+        fault.map_or(Ok(text), |fault| Err(Failure::from(fault)))
+    };
+    let text = || well_formed(Settings::text(&context, args.path("config"))?);
     let check = |text: &str| {
         let settings = Settings::parse(&file, text)?;
         settings.warnings.iter().for_each(|warning| report.warning(warning));
@@ -71,7 +77,7 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
                 .map_err(unwritable)?;
             let _lock = lock()?;
             // A file that is missing is made.
-            let text = settings::read(&context, &path)?.unwrap_or_default();
+            let text = well_formed(settings::read(&context, &path)?)?;
             let member = full(&text, member)?;
             Settings::check_path(&text, &member)?;
             let settings = write(&Settings::set(&text, &member, value)?)?;

@@ -906,6 +906,13 @@ fn settings_are_read_written_and_checked_as_a_whole() {
     assert_eq!(config(&["unset", "models.bedrockDiscovery.enabled"]).status.code(), Some(0));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text.replace("enabled: true, ", ""));
 
+    configure(&home, "{ models");
+    for arguments in [&["get", "model"][..], &["set", "model", "a.b"], &["unset", "model"], &["show"]] {
+        let fault = format!("error: {}:1:1: invalid JSON5", path.display());
+        let output = config(arguments);
+        assert!(stderr(&output).starts_with(&fault), "{arguments:?}: {}", stderr(&output));
+    }
+
     // A faulty file stops a call before anything is sent.
     let other = home.path().join("other.json5");
     std::fs::write(&other, "{\n models: { bedrockDiscovery: { refreshIntervall: 1 } } }").unwrap();
