@@ -127,8 +127,8 @@ pub(crate) async fn print(
             }
             _ => continue,
         };
-        output.flush()?;
-        return Ok((*message, failure));
+        // The message may be saved, wherever it was printed.
+        return Ok((*message, failure.or(output.flush().err())));
     }
 }
 
