@@ -117,6 +117,7 @@ class Place:
 
 
 def run(program, work, named):
+    global failed
     # Whatever this script was started with, such as nohup, what it starts has the signals of a terminal.
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
@@ -129,6 +130,10 @@ def run(program, work, named):
                 one(place)
             except Failed:
                 pass
+            except Exception:
+                # Between two checks.
+                failed += 1
+                print(f"FAILED {size[0]}×{size[1]} {one.__name__}: {traceback.format_exc()}", flush=True)
             finally:
                 place.close()
     print(f"terminal: {passed} passed, {failed} failed")

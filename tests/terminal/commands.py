@@ -132,6 +132,10 @@ def help_of_commands(place):
                     and (place.columns == 80 or at < examples and " " in line and not line.startswith("  "))
                 ]
                 assert not wide, (name, wide)
+    with place.check("in a file, help has 80 columns, however wide the terminal is"):
+        assert place.shell("pumice chat --help > out").end() == 0
+        lines = (place.home / "out").read_text().splitlines()
+        assert 70 < max(map(width, lines)) <= 80
     with place.check("-h is shorter than --help, and has examples"):
         for name in names:
             short, long = (ends(place, name, flag).text() for flag in ("-h", "--help"))

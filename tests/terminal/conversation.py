@@ -95,18 +95,19 @@ def commands(place):
     with place.check("/retry asks the last prompt again, in place of its response"):
         says_("/retry", "two")
         assert place.service.requests[1][1] == body
-    with place.check("/copy gives the terminal the last response for its clipboard"):
-        before = len(terminal.raw)
-        says_("/copy", "the response is in the clipboard")
-        copied = terminal.raw[before:].split(b"\x1b]52;c;")[1].split(b"\x07")[0]
-        assert base64.b64decode(copied) == b"two", copied
     with place.check("/save FILE saves what was said"):
         says_("/save talk.json", "the conversation is saved in talk.json")
         assert saved(place, "talk.json") == ["Hi", "two"]
     with place.check("what is said after /save is saved too"):
         says_("Go on", "three")
         assert saved(place, "talk.json") == ["Hi", "two", "Go on", "three"]
+    with place.check("files go with one prompt only"):
         assert [list(block) for block in place.service.requests[2][1]["messages"][-1]["content"]][0] == ["text"]
+    with place.check("/copy gives the terminal the last response for its clipboard"):
+        before = len(terminal.raw)
+        says_("/copy", "the response is in the clipboard")
+        copied = terminal.raw[before:].split(b"\x1b]52;c;")[1].split(b"\x07")[0]
+        assert base64.b64decode(copied) == b"three", copied
     with place.check("/system none removes the system prompt"):
         says_("/system none", "the system prompt is removed")
         says_("/system", "there is no system prompt")
@@ -165,7 +166,7 @@ def keys(place):
 @scenario
 def lines_meanwhile(place):
     slow_one = slow("one ", "two")
-    place.service.then(slow_one, *map(says, ("A", "B", "C", "D", "E", "F")))
+    place.service.then(slow_one, *map(says, ("A", "B", "C")))
     terminal = place.chat()
     terminal.enter("go")
     terminal.wait(terminal.spinner, "the sign of life")
@@ -173,8 +174,6 @@ def lines_meanwhile(place):
     slow_one.go()
     terminal.see("one")
     terminal.type(f"th\x7f\x7fthird{ALT_ENTER}line\r")
-    long = "x" * 5000
-    terminal.type(f"{long}\r")
     with place.check("what is typed while the model answers is not mixed with the answer"):
         slow_one.go()
         terminal.see("one two")
@@ -182,14 +181,24 @@ def lines_meanwhile(place):
         assert terminal.lines()[-1] == "one two" and not terminal.spinner(), terminal.lines()
     with place.check("lines typed while the model answers are kept, in order"):
         slow_one.go()
-        terminal.wait(lambda: len(place.service.requests) == 5, "five requests")
+        place.asked(terminal, 4)
         terminal.prompt()
-        assert place.service.prompts()[1:4] == ["first", "second", "third\nline"], place.service.prompts()
-    with place.check("a line that is longer than a terminal's line is kept whole"):
-        assert place.service.prompts()[4] == long, len(place.service.prompts()[4])
+        assert place.service.prompts()[1:] == ["first", "second", "third\nline"], place.service.prompts()
     with place.check("each of the lines stands at a prompt of its own"):
         lines = terminal.lines()
         assert [lines.count(f"> {line}") for line in ("go", "first", "second", "third")] == [1, 1, 1, 1], lines
+    with place.check("a line that is longer than a terminal keeps lines (4095 bytes) is kept whole"):
+        slow_one = slow("slowly")
+        long = "x" * 5000
+        place.service.then(slow_one, says("long"))
+        terminal.enter("go")
+        place.asked(terminal, 5)
+        terminal.type(f"{long}\r")
+        slow_one.go()
+        slow_one.go()
+        place.asked(terminal, 6)
+        terminal.prompt()
+        assert place.service.prompts()[5] == long, len(place.service.prompts()[5])
 
 
 @scenario

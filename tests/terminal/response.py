@@ -1,6 +1,8 @@
 """A response on the screen: the sign of life before it, its Markdown, the thinking, and the last line."""
 
 import random
+import re
+import time
 from pathlib import Path
 
 from check import MODEL, scenario
@@ -57,7 +59,7 @@ def sign_of_life(place):
     terminal.enter("go")
     before = len(terminal.lines())
     with place.check("a sign of life is shown while nothing has come, with the seconds"):
-        terminal.wait(lambda: any(" 1 s" in row for row in terminal.spinner()), "the first second")
+        terminal.wait(lambda: any(re.search(" [1-9][0-9]* s", row) for row in terminal.spinner()), "a second")
     with place.check("it is one line, in the place of itself"):
         assert len(terminal.spinner()) == 1 and len(terminal.lines()) == before + 1, terminal.lines()
     with place.check("it is gone without a trace when the text begins"):
@@ -82,11 +84,11 @@ def response_begins(terminal, word):
 def retries(place):
     answer = slow("Here it is.")
     busy = "Too busy 漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字 at the moment, please wait and try again later"
-    place.service.then(refusal(503, "ServiceUnavailableException", busy, {"retry-after": "2"}), answer)
+    place.service.then(refusal(503, "ServiceUnavailableException", busy, {"retry-after": "3"}), answer)
     terminal = place.chat()
     terminal.enter("go")
     with place.check("while it waits for a retry, the sign of life says for how long and why"):
-        terminal.wait(lambda: any("retrying in 2.0 s: " in row for row in terminal.spinner()), "the wait")
+        terminal.wait(lambda: " · retrying in 3.0 s: " in terminal.raw.decode(errors="ignore"), "the wait")
     with place.check("it fits the width, whatever the service says"):
         assert len(terminal.lines(terminal.seen)) == 2, terminal.lines()
     with place.check("the sign of life counts the attempts"):
@@ -133,7 +135,6 @@ def pipes(place):
         place.asked(terminal, 1)
         # Longer than it takes to show the sign of life.
         begun = len(terminal.raw)
-        import time
         late = time.monotonic() + 1
         terminal.wait(lambda: time.monotonic() > late, "a second")
         answer.go()
