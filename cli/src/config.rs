@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::LONGEST_LOCK;
 use crate::args::Args;
 use crate::failure::Failure;
-use crate::models::did_you_mean;
+use crate::models::{configured_ids, did_you_mean};
 use crate::output::{Output, Report};
 
 pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
@@ -86,8 +86,7 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             if let (Some(MODEL), Some(choice)) =
                 (member.strip_suffix(".primary").or(Some(&member)), settings.choose(None)?)
                 && !choice.model().contains(['.', ':'])
-                && let Some(meant) =
-                    did_you_mean(choice.model(), settings.models.iter().map(|model| model.id.as_str()))
+                && let Some(meant) = did_you_mean(choice.model(), configured_ids(&settings))
             {
                 report.warning(format_args!("no model of this name is known: {}; {meant}", choice.model()));
             }

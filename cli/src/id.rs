@@ -1,7 +1,5 @@
 //! Ids of models for people: short, and near to what was typed.
 
-use std::collections::HashSet;
-
 use pumice::spelling::nearest;
 
 /// The part of an id that tells models apart: `claude-sonnet-4-5` of `us.anthropic.claude-sonnet-4-5-20250929-v1:0`.
@@ -41,10 +39,13 @@ pub(crate) fn near<'a>(word: &str, ids: &[&'a str]) -> Vec<&'a str> {
             .filter(|id| whole.map_or(Some(short(id)) == part, |whole| whole == *id))
             .collect();
     }
-    let mut seen = HashSet::new();
-    found.retain(|id| seen.insert(*id));
-    found.truncate(3);
-    found
+    let mut near = Vec::new();
+    for id in found {
+        if near.len() < 3 && !near.contains(&id) {
+            near.push(id);
+        }
+    }
+    near
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The lines of standard input as they arrive, read on a thread of their own: a wait for the next one delays nothing.
 
-use std::io::{self, BufRead as _, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::failure::Failure;
-use crate::input::{LONGEST, text};
+use crate::input::{LONGEST, stdin, text};
 
 /// Starts to read. Each line is without its end. A line that is too long or not UTF-8 is a failure, and others follow;
 /// where standard input cannot be read, that is the last item. The reader waits when nobody takes lines, so that as many
@@ -13,7 +13,7 @@ use crate::input::{LONGEST, text};
 pub(crate) fn of_stdin() -> Receiver<Result<String, Failure>> {
     let (sender, receiver) = channel(KEPT);
     std::thread::spawn(move || {
-        let mut stdin = io::stdin().lock();
+        let mut stdin = BufReader::new(stdin());
         loop {
             let mut line = Vec::new();
             let read = stdin.by_ref().take(LONGEST as u64 + 1).read_until(b'\n', &mut line);

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use pumice::date::rfc3339;
 use pumice::models::{Reason, catalog};
-use pumice::settings::{ListedModel, ModelList, ModelQuery, ModelSource, is_our_provider};
+use pumice::settings::{ListedModel, ModelList, ModelQuery, ModelSource, Settings, is_our_provider};
 use pumice::spelling::nearest;
 use pumice::{Client, ErrorKind, Hint};
 use serde_json::{Value, json};
@@ -133,7 +133,7 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
     let mut list = match fetch(&session, &query, &mut output, report).await {
         Err(failure) if failure.exit != Exit::Closed => {
             // The service was asked because nothing else knows the id.
-            let configured = session.settings().models.iter().map(|model| model.id.as_str());
+            let configured = configured_ids(session.settings());
             let meant = did_you_mean(named, configured).map(|meant| format!("{meant} "));
             let hint = failure.hint.clone().unwrap_or_default();
             let unknown = format!("{}the built-in catalog does not know {id}", meant.unwrap_or_default());
@@ -144,7 +144,7 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
     let Some(row) = list.models.iter_mut().find(|row| row.model.id == id) else {
         // Those that can be called first.
         list.models.sort_by_key(|row| row.reason.is_some());
-        let hint = did_you_mean(named, list.models.iter().map(|row| row.model.id.as_str()));
+        let hint = did_you_mean(named, list.models.iter().map(|row| row.model.id.as_str()).collect());
         let all = "run pumice models list --all to see all models".to_owned();
         return Err(Failure::refused(format!("unknown model {id:?}")).hint(hint.unwrap_or(all)));
     };
@@ -163,9 +163,14 @@ async fn show(args: &Args, report: &Report, named: &str) -> Result<(), Failure> 
     output.flush()
 }
 
+/// The ids of the settings.
+pub(crate) fn configured_ids(settings: &Settings) -> Vec<&str> {
+    settings.models.iter().map(|model| model.id.as_str()).collect()
+}
+
 /// The ids that were likely meant, of these and of the catalog.
-pub(crate) fn did_you_mean<'a>(named: &str, listed: impl Iterator<Item = &'a str>) -> Option<String> {
-    let ids = listed.chain(catalog::entries().iter().map(|entry| entry.id)).collect::<Vec<_>>();
+pub(crate) fn did_you_mean(named: &str, mut ids: Vec<&str>) -> Option<String> {
+    ids.extend(catalog::entries().iter().map(|entry| entry.id));
     let near = id::near(named, &ids);
     (!near.is_empty()).then(|| format!("did you mean {}?", near.join(" or ")))
 }

@@ -272,14 +272,15 @@ impl<'a> Known<'a> {
     fn new(inventory: Option<&'a Inventory>, bases: BTreeMap<&'a str, String>) -> Self {
         let candidates = inventory.map(Inventory::candidates).unwrap_or_default();
         // Of a foundation model and a profile of the same id, the foundation model.
-        let names = candidates.iter().enumerate().rev().flat_map(|(at, candidate)| {
-            let arn = match candidate.profile {
-                Some(profile) => profile.inference_profile_arn.as_deref(),
-                None => candidate.model.and_then(|model| model.model_arn.as_deref()),
+        let mut indexes = HashMap::new();
+        for (at, candidate) in candidates.iter().enumerate().rev() {
+            let arn = match (candidate.own, candidate.profile) {
+                (Some(_), _) => None,
+                (None, Some(profile)) => profile.inference_profile_arn.as_deref(),
+                (None, None) => candidate.model.and_then(|model| model.model_arn.as_deref()),
             };
-            arn.filter(|_| candidate.own.is_none()).into_iter().chain([candidate.id]).map(move |id| (id, at))
-        });
-        let indexes = names.collect();
+            indexes.extend(arn.into_iter().chain([candidate.id]).map(|id| (id, at)));
+        }
         Self { has_list: inventory.is_some(), candidates, indexes, bases }
     }
 
