@@ -55,8 +55,8 @@ pub(crate) fn text(hint: &Hint) -> String {
         }
         Hint::ListInferenceProfiles { failure, .. } => {
             format!(
-                "this model is called through an inference profile: pumice call ListInferenceProfiles lists them; \
-                 here they could not be listed: {failure}"
+                "call this model through an inference profile, which pumice call ListInferenceProfiles lists; here they \
+                 could not be listed: {failure}"
             )
         }
         Hint::SetCredentials { .. } => {
@@ -87,7 +87,7 @@ mod tests {
         };
         for (hint, expected) in [
             (Hint::WaitOut, "try --patient"),
-            (profile(&["eu.m"]), "in r this model is called as eu.m; --auto-profile"),
+            (profile(&["eu.m"]), "call this model as eu.m in r; --auto-profile"),
             (profile(&[]), "r has none that serves it"),
             (
                 Hint::ListModels { model: None, region: "r".into() },

@@ -320,12 +320,12 @@ impl fmt::Display for Hint {
             Self::UseInferenceProfile { region, ids, .. } => match &**ids {
                 [] => write!(
                     f,
-                    "this model is called through an inference profile, and {region} has none that serves it"
+                    "try another region: this model needs an inference profile, and {region} has none that serves it"
                 ),
-                [one] => write!(f, "in {region} this model is called as {one}"),
+                [one] => write!(f, "call this model as {one} in {region}"),
                 [first, others @ ..] => {
                     let named = others.get(..MOST_NAMED).unwrap_or(others);
-                    write!(f, "in {region} this model is called as {first} (or as {}", named.join(", "))?;
+                    write!(f, "call this model as {first} in {region} (or as {}", named.join(", "))?;
                     match others.len() - named.len() {
                         0 => f.write_str(")"),
                         more => write!(f, ", and {more} more)"),
@@ -334,8 +334,8 @@ impl fmt::Display for Hint {
             },
             Self::ListInferenceProfiles { failure, .. } => write!(
                 f,
-                "this model is called through an inference profile, which ListInferenceProfiles lists; here the \
-                 profiles could not be listed: {failure}"
+                "call this model through an inference profile, which ListInferenceProfiles lists; here they could not \
+                 be listed: {failure}"
             ),
             Self::ReplaceModel { region, retired } => write!(
                 f,
@@ -432,9 +432,9 @@ mod tests {
             Hint::UseInferenceProfile { model: "m".into(), region: "r".into(), ids }.to_string()
         };
         assert!(said(0).ends_with("r has none that serves it"));
-        assert_eq!(said(1), "in r this model is called as p0");
-        assert_eq!(said(2), "in r this model is called as p0 (or as p1)");
-        assert_eq!(said(8), "in r this model is called as p0 (or as p1, p2, p3, p4, p5, and 2 more)");
+        assert_eq!(said(1), "call this model as p0 in r");
+        assert_eq!(said(2), "call this model as p0 in r (or as p1)");
+        assert_eq!(said(8), "call this model as p0 in r (or as p1, p2, p3, p4, p5, and 2 more)");
     }
 
     #[test]

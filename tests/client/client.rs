@@ -395,9 +395,7 @@ async fn a_model_that_needs_a_profile_gets_a_hint_or_is_called_through_it() {
     assert_eq!((error.kind(), error.message()), (ErrorKind::Validation, PROFILE_NEEDED));
     let hint = error.hint().unwrap().to_string();
     assert!(
-        hint.contains(
-            "us-east-1 this model is called as us.deepseek.r1-v1:0 (or as global.deepseek.r1-v1:0)"
-        ),
+        hint.contains("call this model as us.deepseek.r1-v1:0 in us-east-1 (or as global.deepseek.r1-v1:0)"),
         "{hint}"
     );
     assert!(server.requests()[1].line.starts_with("GET /inference-profiles?maxResults=1000 "));

@@ -96,7 +96,8 @@ impl Conversation {
         check_writable(file)?;
         let known = content(file).map_err(|error| Failure::unreadable(file.display(), &error))?;
         if known.is_some() && !self.file.as_deref().is_some_and(|own| is_same(own, file)) {
-            check_replaceable(file, false)?;
+            // There is no --continue here.
+            check_replaceable(file, false).map_err(|failure| failure.hint(NEW_FILE))?;
         }
         (self.file, self.known) = (Some(file.to_owned()), known);
         self.save().map(|_| ())
@@ -193,12 +194,9 @@ fn is_same(one: &Path, other: &Path) -> bool {
 fn check_replaceable(file: &Path, force: bool) -> Result<(), Failure> {
     let shown = file.display();
     match read(file) {
-        Err(_) => Err(Failure::usage(format!(
-            "{shown} exists and is not a conversation: --save does not replace it"
-        ))
-        .hint("name a file that does not exist")),
+        Err(_) => Err(Failure::usage(format!("{shown} exists, and is not a conversation")).hint(NEW_FILE)),
         Ok(_) if force => Ok(()),
-        Ok(_) => Err(Failure::usage(format!("{shown} is a conversation: --save does not replace it"))
+        Ok(_) => Err(Failure::usage(format!("{shown} is another conversation"))
             .hint(format!("continue it with --continue {shown}, or replace it with --force"))),
     }
 }
@@ -248,3 +246,5 @@ fn check_writable(file: &Path) -> Result<(), Failure> {
     };
     Err(Failure::usage(format!("{}: expected a file for the conversation{fault}", file.display())))
 }
+
+const NEW_FILE: &str = "name a file that does not exist";

@@ -143,7 +143,7 @@ impl Asked<'_> {
         let same = same.map(|candidate| candidate.id).collect::<Vec<_>>();
         let near = nearest(id, callable().map(|candidate| candidate.id));
         let hint = match (same.as_slice(), near) {
-            ([_, ..], _) => format!("in {region} the model is called as {}", same.join(" or ")),
+            ([_, ..], _) => format!("call the model as {} in {region}", same.join(" or ")),
             ([], _) if *known != ModelInfo::default() => format!(
                 "name another region with --region: {region} does not have it; run pumice models list to see what it has"
             ),

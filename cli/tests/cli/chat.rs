@@ -642,6 +642,7 @@ mod terminal {
     fn commands_are_done_and_not_sent() {
         let home = home();
         fs::write(home.path().join("a.png"), PNG).unwrap();
+        fs::write(home.path().join("b.json"), r#"{"messages":[]}"#).unwrap();
         let texts = ["one", "two", "three"];
         let server = Server::start(texts.map(|text| Answer::stream(text_answer(&[text]))));
         let mut terminal = Terminal::open(&home, &server, &[], 200);
@@ -661,7 +662,8 @@ mod terminal {
             ("/retry", "nothing has been asked yet"),
             ("/copy", "there is no response to copy"),
             ("/save c.json", "the conversation is saved in c.json"),
-            ("/save a.png", "a.png exists and is not a conversation: --save does not replace it"),
+            ("/save b.json", "name a file that does not exist"),
+            ("/save a.png", "a.png exists, and is not a conversation"),
         ] {
             terminal.write(&format!("{line}\r"));
             terminal.until(said);

@@ -461,10 +461,7 @@ fn models_that_cannot_be_called() {
         1,
         "model",
         "fail",
-        &[
-            "is not in the list of us-east-1",
-            "the model is called as anthropic.claude-sonnet-4-5-20250929-v1:0",
-        ],
+        &["is not in the list of us-east-1", "call the model as anthropic.claude-sonnet-4-5-20250929-v1:0"],
     );
     World::new().doctor(&["no.such-model"]).found(
         1,
@@ -474,7 +471,7 @@ fn models_that_cannot_be_called() {
     );
     // The model is there, but not as this profile.
     let elsewhere = World::new().env("AWS_REGION", "eu-west-1").doctor(&[&PROFILE.replacen("us.", "eu.", 1)]);
-    elsewhere.found(1, "model", "fail", &["in eu-west-1 the model is called as"]);
+    elsewhere.found(1, "model", "fail", &["call the model as", "in eu-west-1"]);
     let gone = World::new().answers(models(&[])).doctor(&["amazon.nova-lite-v1:0"]);
     gone.found(1, "model", "fail", &["Nova Lite", "name another region with --region"]);
 

@@ -58,8 +58,7 @@ fn saving_replaces_only_the_conversation_that_is_continued() {
         {
             let output = said(&[args, &["-f", "b.pdf", "Hi"]].concat());
             assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
-            let fault =
-                format!("error: {name} exists and is not a conversation: --save does not replace it\n");
+            let fault = format!("error: {name} exists, and is not a conversation\n");
             assert!(stderr(&output).starts_with(&fault), "{args:?}: {output:?}");
         }
     }
@@ -72,7 +71,7 @@ fn saving_replaces_only_the_conversation_that_is_continued() {
         let output = said(&[args, &["Hi"]].concat());
         assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
         let fault = format!(
-            "error: {file} is a conversation: --save does not replace it\n\
+            "error: {file} is another conversation\n\
              hint: continue it with --continue {file}, or replace it with --force\n"
         );
         assert_eq!(stderr(&output), fault, "{args:?}");
