@@ -78,7 +78,7 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     output.flush()?;
     let begun = output.begun;
     done.map_err(|failure| Failure {
-        exit: if begun { Exit::AfterOutput } else { failure.exit },
+        exit: if begun && failure.exit != Exit::Closed { Exit::AfterOutput } else { failure.exit },
         ..failure
     })?;
     if printed == 0 {

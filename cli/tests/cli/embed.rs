@@ -123,6 +123,24 @@ fn a_failure_after_output_is_5() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("too long"), "{output:?}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_reader_that_has_had_enough_is_no_failure() {
+    // More often than once, because what notices it first is a matter of time.
+    for _ in 0..8 {
+        let server = Server::start([titan(&json!([1]))]);
+        let mut child = embed(&[], &server).spawn().unwrap();
+        let mut lines = child.stdin.take().unwrap();
+        lines.write_all(b"one\n").unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut String::new()).unwrap();
+        drop(stdout);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{output:?}");
+        drop(lines);
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn at_a_terminal_the_program_says_what_it_waits_for() {
