@@ -2,7 +2,8 @@
 //!
 //! No mark is taken away: headings, emphasis, code and fences are styled with their marks, so that what is copied is
 //! what was said. Each character is shown as soon as it is there. A word that turns out not to fit into its line is
-//! taken back and written into the next one. Code and tables are not wrapped.
+//! taken back and written into the next one. Code and tables are not wrapped, and neither is a word that is longer than a
+//! line, such as a URL: the terminal breaks them where it must, and copies them whole.
 
 use std::fmt::Write as _;
 
@@ -33,6 +34,10 @@ pub(crate) struct Markdown {
     line: Line,
     /// The mark of the fence that is open, and its length.
     fence: Option<(char, usize)>,
+    /// Whether an item of a list has begun, and no text after the list.
+    in_list: bool,
+    /// Whether the line before is blank or code, so that an indented line may be code.
+    after_blank: bool,
 }
 
 /// What a line is, as far as it is known.
@@ -73,6 +78,8 @@ impl Markdown {
             indent: 0,
             line: Line::Blank,
             fence: None,
+            in_list: false,
+            after_blank: true,
         }
     }
 
@@ -107,6 +114,7 @@ impl Markdown {
         (self.inline, self.code, self.run, self.before) = (0, 0, None, ' ');
         (self.column, self.word_width, self.indent) = (0, 0, 0);
         self.word.clear();
+        self.after_blank = matches!(self.line, Line::Blank | Line::Code);
         self.line = Line::Blank;
     }
 
@@ -133,6 +141,9 @@ impl Markdown {
         let is_space = matches!(character, ' ' | '\t');
         match (self.line, character) {
             (Line::Blank, ' ' | '\t') | (Line::Number, '0'..='9' | '.' | ')') => self.put(character, 0, out),
+            (Line::Blank, _) if self.column >= 4 && self.after_blank && !self.in_list => {
+                self.become_(Line::Code, character, out);
+            }
             (Line::Blank, '`' | '~') => self.mark(character, 1, out),
             (Line::Blank, _) if self.fence.is_some() => self.become_(Line::Code, character, out),
             (Line::Blank, '#' | '>' | '-' | '+' | '*' | '_') => self.mark(character, 1, out),
@@ -163,20 +174,27 @@ impl Markdown {
                 self.indent = self.column + usize::from(is_space);
                 self.become_(Line::Text, character, out);
             }
-            (Line::Marks('-' | '+' | '*', 1), _) if is_space => {
-                self.indent = self.column + 1;
-                self.become_(Line::Text, character, out);
-            }
+            (Line::Marks('-' | '+' | '*', 1), _) if is_space => self.begin_item(character, out),
             (Line::Marks(mark @ ('*' | '_' | '`'), count), _) => {
                 self.run = Some((mark, count));
                 self.become_(Line::Text, character, out);
             }
             (Line::Number, _) if is_space && matches!(self.before, '.' | ')') => {
-                self.indent = self.column + 1;
+                self.begin_item(character, out);
+            }
+            (Line::Blank, _) => {
+                self.in_list &= self.column > 0;
+                self.indent = self.column;
                 self.become_(Line::Text, character, out);
             }
             _ => self.become_(Line::Text, character, out),
         }
+    }
+
+    fn begin_item(&mut self, character: char, out: &mut String) {
+        self.in_list = true;
+        self.indent = self.column + 1;
+        self.become_(Line::Text, character, out);
     }
 
     fn mark(&mut self, mark: char, count: usize, out: &mut String) {
@@ -199,9 +217,12 @@ impl Markdown {
                 Some((mark, count)) if *mark == character => *count += 1,
                 _ => {
                     self.resolve(character);
-                    // Inside of words and of code they are letters.
-                    let is_mark = character == '`'
-                        || self.code == 0 && (self.inline != 0 || !self.before.is_alphanumeric());
+                    // After a backslash, and inside of words and of code, they are letters.
+                    let is_mark = match self.code {
+                        0 if self.before == '\\' => false,
+                        0 => character == '`' || self.inline != 0 || !self.before.is_alphanumeric(),
+                        _ => character == '`',
+                    };
                     if !is_mark {
                         return self.put(character, self.style(), out);
                     }
@@ -262,7 +283,7 @@ impl Markdown {
                 self.new_line(out);
                 return;
             }
-        } else if wraps && self.column + width > self.width {
+        } else if wraps && width > 0 && self.column + width > self.width {
             let begins = self.column - self.word_width;
             if begins > self.indent && self.word_width > 0 {
                 // The word is taken back, to begin the next line.
@@ -276,9 +297,13 @@ impl Markdown {
                 out.push_str(&word);
                 (self.word, self.word_width, self.shown) = (word, width, shown);
                 self.column += width;
-            } else {
-                // It is longer than a line.
+            } else if width > 1 || self.column > self.width + 1 {
+                // Between ideographs, or after a terminal has become narrower.
                 self.new_line(out);
+            } else if self.column > self.width {
+                // The terminal begins a new line.
+                (self.column, self.word_width) = (0, 0);
+                self.word.clear();
             }
         }
         let at = out.len();
@@ -333,8 +358,8 @@ mod tests {
 
     use super::*;
 
-    /// What a terminal of any width shows: rows of characters with their styles.
-    fn screen(written: &str) -> Vec<Vec<(char, String)>> {
+    /// What a terminal of this width shows: rows of characters with their styles.
+    fn screen(written: &str, columns: usize) -> Vec<Vec<(char, String)>> {
         let mut rows = vec![Vec::new()];
         let mut style = String::new();
         let mut characters = written.chars();
@@ -364,7 +389,14 @@ mod tests {
                         break;
                     }
                 }
-                _ => row.push((character, style.clone())),
+                _ => {
+                    let width_of = |character: char| character.width().unwrap_or_default();
+                    let taken = row.iter().map(|(character, _)| width_of(*character)).sum::<usize>();
+                    if taken + width_of(character) > columns {
+                        rows.push(Vec::new());
+                    }
+                    rows.last_mut().unwrap().push((character, style.clone()));
+                }
             }
         }
         rows
@@ -395,10 +427,10 @@ mod tests {
 
     #[test]
     fn marks_are_styled_and_stay() {
-        let source = "# Head line\nplain **bold** and *slanted* and `code *x*` snake_case 2 * 3\n- item **b**\n\
+        let source = "# Head line\nplain **bold** and *slanted* and `code *x*` snake_case 2 * 3 \\*escaped* star\n- item **b**\n\
                       ```rust\nlet x = *y; // **no**\n```\n> said\n1. one\n";
         let written = rendered(source, 200, 3);
-        let rows = screen(&written);
+        let rows = screen(&written, 200);
         assert_eq!(text(&rows).join("\n"), source);
         for (word, style) in [
             ("Head", "0;1"),
@@ -411,6 +443,7 @@ mod tests {
             ("snake_case", "0"),
             ("case", "0"),
             ("3", "0"),
+            ("escaped", "0"),
             ("item", "0"),
             ("rust", "0;2"),
             ("let", "0"),
@@ -425,21 +458,33 @@ mod tests {
 
     #[test]
     fn words_wrap_and_items_hang() {
-        let rows = text(&screen(&rendered("- one two three four\n", 11, 1)));
-        let rows = rows.iter().map(|row| row.trim_end()).collect::<Vec<_>>();
-        assert_eq!(rows, ["- one two", "  three", "  four", ""]);
-        // Code, tables and fences are as they were; a long word is broken.
-        let source = "```\na long line of code\n```\n| a | long | row |\nabcdefghijklmnop q\n";
-        let rows = text(&screen(&rendered(source, 11, 2)));
-        assert_eq!(
-            rows,
-            ["```", "a long line of code", "```", "| a | long | row |", "abcdefghij", "klmnop q", ""]
-        );
-        let rows = text(&screen(&rendered("漢字漢字 漢字\n", 9, 1)));
-        assert_eq!(rows, ["漢字漢字", "漢字", ""]);
+        let rows = |source: &str, columns, cut| text(&screen(&rendered(source, columns, cut), columns));
+        let rows_of_item = rows("- one two three four\n", 11, 1);
+        let rows_of_item = rows_of_item.iter().map(|row| row.trim_end()).collect::<Vec<_>>();
+        assert_eq!(rows_of_item, ["- one two", "  three", "  four", ""]);
+        assert_eq!(rows("- a\n  one two three\n", 11, 1)[1..], ["  one two ", "  three", ""]);
+        assert_eq!(rows("漢字漢字 漢字\n", 9, 1), ["漢字漢字", "漢字", ""]);
         // After a fence that is closed, lines wrap again.
-        let rows = text(&screen(&rendered("~~~~\n~~~\n~~~~ \nover the end\n", 9, 1)));
-        assert_eq!(rows[2..4], ["~~~~ ", "over the"]);
+        assert_eq!(rows("~~~~\n~~~\n~~~~ \nover the end\n", 9, 1)[2..4], ["~~~~ ", "over the"]);
+    }
+
+    #[test]
+    fn the_terminal_alone_breaks_code_and_long_words() {
+        for source in [
+            "```\na long line of code\n```\n| a | long | row |",
+            "    a long line\n\n    of code\n    and more",
+            "abcdefghijklmnopqrstuvwxyz q",
+            "see\n- x\nabcdefghijklmnopqr",
+        ] {
+            for cut in [1, 2, 100] {
+                // No line end is written but those of the source.
+                let written = rendered(source, 11, cut);
+                assert_eq!(text(&screen(&written, 100)).join("\n"), source, "{written:?}");
+            }
+        }
+        // In an item, indented text is text.
+        let rows = text(&screen(&rendered("- a\n\n    one two three\n", 11, 1), 11));
+        assert_eq!(rows[2..], ["    one ", "    two ", "    three", ""]);
     }
 
     #[test]
@@ -447,7 +492,7 @@ mod tests {
         let mut markdown = Markdown::new(true);
         for (piece, shown) in [("*", "*"), ("*", "*"), ("wo", "wo"), ("rd", "rd"), ("`", "`"), ("#", "#")] {
             let written = markdown.write(piece, 80);
-            assert_eq!(text(&screen(&written)).join("\n"), shown, "{written:?}");
+            assert_eq!(text(&screen(&written, 80)).join("\n"), shown, "{written:?}");
         }
     }
 
@@ -464,13 +509,18 @@ mod tests {
             source in "[ a-c\\-*_`#>|~0-9.\n漢é]{0,80}", columns in 8_usize..40, cut in 1_usize..9,
         ) {
             let written = rendered(&source, columns, cut);
-            let rows = screen(&written);
-            prop_assert_eq!(&rows, &screen(&rendered(&source, columns, usize::MAX >> 8)));
+            let rows = screen(&written, columns);
+            prop_assert_eq!(&rows, &screen(&rendered(&source, columns, usize::MAX >> 8), columns));
             let squeezed = |text: &str| text.split_whitespace().collect::<String>();
             prop_assert_eq!(squeezed(&text(&rows).join("\n")), squeezed(&source));
-            let is_wide = |row: &String| row.chars().map(|one| one.width().unwrap_or_default()).sum::<usize>() >= columns;
-            if !source.contains(['`', '|', '~']) {
-                prop_assert!(!text(&rows).iter().any(is_wide), "{:?}", text(&rows));
+            // What the terminal breaks is code, a row of a table, or a word that is longer than a line.
+            let unbroken = screen(&written, usize::MAX);
+            let is_wide = |row: &str| row.chars().map(|one| one.width().unwrap_or_default()).sum::<usize>() >= columns;
+            if !source.contains(['`', '|', '~']) && !source.contains("    ") {
+                for row in text(&unbroken) {
+                    let mut words = row.split_whitespace();
+                    prop_assert!(!is_wide(&row) || words.any(is_wide), "{row:?} of {:?}", text(&rows));
+                }
             }
         }
     }

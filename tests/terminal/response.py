@@ -22,6 +22,8 @@ CODE = [
     "        if deeper:",
     "            pass",
 ]
+URL = "https://example.com/a/path/that/is/longer/than/a/line/of/the/wide/terminal/so/that/it/has/to/be/broken?somewhere"
+INDENTED = "    an indented line of code after a blank one, which is longer than the lines of both of the two terminals are"
 TABLE = ["| rock   | floats |", "|--------|--------|", "| pumice | yes    |", "| basalt of a long name | no, it does not at all | x |"]
 MARKDOWN = "\n".join([
     "# The heading",
@@ -41,6 +43,10 @@ MARKDOWN = "\n".join([
     "```",
     "",
     *TABLE,
+    "",
+    f"A link: {URL} and words after it, which are wrapped between them as those before the table are wrapped.",
+    "",
+    INDENTED,
     "",
     "The end.",
 ])
@@ -178,6 +184,10 @@ def markdown(place):
         begin = copied.index("```python")
         assert copied[begin + 1:begin + 7] == [*CODE, "```"], copied
         assert terminal.style("**no**") == set()
+        assert INDENTED in copied, copied
+    with place.check("a word that is longer than a line, such as a URL, can be copied whole"):
+        assert any(f" {URL} " in f" {line} " for line in copied), copied
+        assert all(width(row) <= place.columns for row in rows), rows
     with place.check("the fences around code are dim"):
         assert terminal.style("```python") == {"dim"}
     with place.check("tables stay as they are"):
