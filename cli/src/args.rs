@@ -334,7 +334,7 @@ in the order of the input, and errors to OUT.errors.jsonl. JOB is the ARN of a j
             flag("model", "submit: model of requests that name none [default: PUMICE_MODEL, the settings]")
                 .short('m')
                 .value("MODEL"),
-            flag("name", "submit: name of the job [default: from the file and the time]; list: only names with this")
+            flag("name", "submit: name of the job [default: from the file and the time]; list: only jobs with NAME in theirs")
                 .value("NAME"),
             flag("hours", "submit: hours until the job expires, 24 to 168").value("N"),
             flag("tag", "submit: a tag of the job").value("KEY=VALUE").repeats(),
@@ -358,7 +358,7 @@ in the order of the input, and errors to OUT.errors.jsonl. JOB is the ARN of a j
         usage: "",
         about: "Serve Bedrock to the SDKs of OpenAI, Anthropic and AWS",
         more: "\
-Set OPENAI_BASE_URL, ANTHROPIC_BASE_URL or AWS_ENDPOINT_URL_BEDROCK_RUNTIME of a program to the URL that is
+Set OPENAI_BASE_URL, ANTHROPIC_BASE_URL or AWS_ENDPOINT_URL_BEDROCK_RUNTIME of a program to the value that is
 printed. Credentials are found as by every command. ADDRESS is HOST:PORT (port 0 picks one) or unix:PATH.
 
 PUMICE_API_KEY or --api-key-file set the keys that callers need; without a key, only this machine can call.

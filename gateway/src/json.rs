@@ -41,9 +41,8 @@ pub(crate) fn read<'a, T>(
         let message = format!("expected JSON in UTF-8, found another byte at {}", fault.valid_up_to());
         Failure::new(StatusCode::BAD_REQUEST, message)
     })?;
-    let raw = serde_json::from_str::<&RawValue>(text).map_err(|fault| {
-        Failure::new(StatusCode::BAD_REQUEST, format!("expected JSON, found a fault: {fault}"))
-    })?;
+    let raw = serde_json::from_str::<&RawValue>(text)
+        .map_err(|fault| Failure::new(StatusCode::BAD_REQUEST, format!("expected JSON: {fault}")))?;
     let whole = Json(raw.get());
     if !whole.is_bounded() {
         let message = format!("expected JSON of at most {DEEPEST} levels and {MOST} values, found more");
@@ -505,7 +504,7 @@ mod tests {
             read(body, none).unwrap_err().message
         };
         assert_eq!(refused(b"{\"a\": \xff}"), "expected JSON in UTF-8, found another byte at 6");
-        assert!(refused(b"{\"a\": }").starts_with("expected JSON, found a fault: expected value at line 1"));
+        assert!(refused(b"{\"a\": }").starts_with("expected JSON: expected value at line 1"));
         assert_eq!(refused(b" [1]"), "expected an object, found a list");
         let deep = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
         assert_eq!(
