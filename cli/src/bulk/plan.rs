@@ -169,11 +169,12 @@ pub(super) type Input = Lines<BufReader<File>>;
 /// Opens a file to read its lines.
 pub(super) fn open(path: &Path) -> Result<Input, Failure> {
     let unreadable = |error| Failure::unreadable(path.display(), &error);
-    let file = File::open(path).map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
+    // Opening a pipe would wait for a writer.
+    if !path.metadata().map_err(unreadable)?.is_file() {
         return Err(Failure::usage(format!("{}: expected a file, found something else", path.display()))
             .hint("write the lines to a file: they are read more than once"));
     }
+    let file = File::open(path).map_err(unreadable)?;
     Ok(Lines::new(BufReader::with_capacity(BUFFER, file)))
 }
 

@@ -359,6 +359,16 @@ fn an_output_that_is_no_file_or_the_input_is_refused() {
     assert!(server.asked().is_empty());
 }
 
+/// Opening a pipe waits for a writer, which may never come.
+#[cfg(unix)]
+#[test]
+fn an_input_that_is_a_pipe_is_an_error_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(Command::new("mkfifo").arg(folder.path().join("in.jsonl")).status().unwrap().success());
+    let stderr = ends(&mut bulk(&folder, "http://127.0.0.1:9", &["--dry-run"]), 2);
+    assert!(stderr.contains("in.jsonl: expected a file, found something else"), "{stderr}");
+}
+
 #[test]
 fn a_dry_run_counts_and_asks_nothing() {
     let folder = records(4);
