@@ -641,6 +641,11 @@ impl Args {
                     .map_err(|_| wrong(format!("--{}: expected {name}", flag.long), explained))?,
                 None => OsString::new(),
             };
+            // `FILE|-` is a file or standard input; where only a file makes sense, none is called `-` by mistake.
+            if flag.value == Some("FILE") && (value.is_empty() || value == "-") {
+                let found = if value.is_empty() { "none" } else { "-" };
+                return Err(wrong(format!("--{}: expected a file, found {found}", flag.long), explained));
+            }
             flags.push((flag.long, value));
         }
 

@@ -99,9 +99,6 @@ struct Part {
 impl Files {
     fn open(args: &Args, job: &Job) -> Result<Self, Failure> {
         let path = match args.path("out") {
-            Some(path) if path.as_os_str() == "-" => {
-                return Err(Failure::usage("--out: expected a file, found -"));
-            }
             Some(path) => path.to_owned(),
             None => {
                 // A name that is the service's word must not lead to another folder.

@@ -622,10 +622,13 @@ fn the_prompt_comes_from_the_command_line_or_else_from_standard_input() {
 #[test]
 fn wrong_usage_exits_with_2_and_says_what_is_expected() {
     let home = home();
-    let cases: [(&[&str], &str); 22] = [
+    let cases: [(&[&str], &str); 25] = [
         (&[], "expected a command"),
         (&["caht"], "did you mean chat?"),
         (&["hlep"], "did you mean help?"),
+        (&["chat", "--record", "-", "Hi"], "--record: expected a file, found -"),
+        (&["chat", "--save=", "Hi"], "--save: expected a file, found none"),
+        (&["--config", "", "config", "show"], "--config: expected a file, found none"),
         (&["--vresion"], "did you mean --version?"),
         (&["completions", "tcsh"], "expected bash, zsh, fish or powershell, found \"tcsh\""),
         (&["chat", "--regoin", "x", "Hi"], "did you mean --region?"),
