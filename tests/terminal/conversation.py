@@ -79,7 +79,7 @@ def commands(place):
     with place.check("/save without a name says what it expects"):
         says_("/save", "expected /save FILE")
     with place.check("/save does not replace what is no conversation"):
-        says_("/save report.pdf", "report.pdf exists and is not a conversation")
+        says_("/save report.pdf", "report.pdf exists, and is not a conversation")
         assert (place.home / "report.pdf").read_bytes() == b"%PDF-1.4 not a conversation"
     with place.check("no command was sent to the model"):
         assert place.service.requests == []

@@ -22,7 +22,7 @@ def foreign_files(place):
             for flags in ((), ("--force",)):
                 terminal, code = run("--save", name, *flags)
                 assert code == 2 and file.read_bytes() == content, code
-                terminal.see(f"error: {name} exists and is not a conversation: --save does not replace it")
+                terminal.see(f"error: {name} exists, and is not a conversation")
                 terminal.see("hint: name a file that does not exist")
     with place.check("nothing was asked, since nothing could be saved"):
         assert place.service.requests == []
@@ -34,7 +34,7 @@ def foreign_files(place):
     with place.check("--save does not replace another conversation, and says how to go on"):
         terminal, code = run("--save", "talk.json")
         assert code == 2 and saved(place, "talk.json") == ["Hi", "one"], code
-        terminal.see("talk.json is a conversation: --save does not replace it", "--continue talk.json", "--force")
+        terminal.see("talk.json is another conversation", "--continue talk.json", "--force")
     with place.check("--continue and --save of one file go on with it"):
         _, code = run("--continue", "talk.json", "--save", "talk.json")
         assert code == 0 and saved(place, "talk.json") == ["Hi", "one", "Hi", "two"]
