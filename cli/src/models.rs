@@ -212,7 +212,9 @@ async fn obstacle(client: &Client, row: &ListedModel, report: &Report) -> Option
 
 /// The query of the flags.
 fn query(args: &Args) -> ModelQuery {
-    ModelQuery { refresh: args.has("refresh"), local: args.has("local"), ..ModelQuery::default() }
+    // A cached list would leave nothing to record.
+    let refresh = args.has("refresh") || args.has("record");
+    ModelQuery { refresh, local: args.has("local"), ..ModelQuery::default() }
 }
 
 /// Lists models, and reports what is missing from the list.

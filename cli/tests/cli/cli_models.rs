@@ -175,6 +175,11 @@ fn callable_models_are_listed_in_each_format() {
     assert_eq!(server.requests().len(), 3);
     plain(&home, &server, &["--refresh"]);
     assert_eq!(server.requests().len(), 6);
+    // A cached list would leave nothing to record.
+    let recording = home.path().join("models.jsonl");
+    let listed = plain(&home, &server, &["--record", recording.to_str().unwrap()]);
+    assert_eq!(server.requests().len(), 9);
+    assert_eq!(plain(&home, &server, &["--replay", recording.to_str().unwrap()]), listed);
 
     let output = run(&mut pumice(&home, &server), &["models", "list", "--json", "--provider", "anthropic"]);
     assert_eq!(stdout(&output).lines().count(), 1);
