@@ -38,6 +38,8 @@ impl TerminalMode {
             let mut mode = mode.clone();
             if hold {
                 mode.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON);
+                // Ctrl-C does not discard what is held.
+                mode.local_modes.insert(LocalModes::NOFLSH);
             }
             // Otherwise it is shown.
             let _ = tcsetattr(terminal, OptionalActions::Now, &mode);

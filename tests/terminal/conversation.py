@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 from check import MODEL, scenario
 from screen import width
@@ -262,14 +263,40 @@ def stopped(place):
     with place.check("Ctrl-C before anything has come leaves no sign of life behind"):
         terminal.enter("again")
         terminal.wait(terminal.spinner, "the sign of life")
-        terminal.type(CTRL_C)
-        terminal.done("note: stopped with Ctrl-C")
+        terminal.type(f"go on{CTRL_C}")
+        terminal.see("note: stopped with Ctrl-C")
+        terminal.wait(lambda: terminal.lines()[-1] == "> go on", "what was typed at the prompt")
         assert not terminal.spinner()
     with place.check("the model sees how far its answer came, and not the prompt without one"):
-        terminal.enter("go on")
+        terminal.type("\r")
         terminal.done("better")
         messages = place.service.requests[-1][1]["messages"]
         assert [texts(message)[0].strip() for message in messages] == ["go", "and so", "go on"], messages
+
+
+@scenario
+def questions_of_others(place):
+    """A command for credentials that asks at the terminal."""
+    place.write("ask", """#!/bin/sh
+        printf 'The code: ' >&2
+        read -r code < /dev/tty
+        printf '%s' "$code" > code
+        echo '{"Version": 1, "AccessKeyId": "AKIDEXAMPLE", "SecretAccessKey": "secret"}'
+    """).chmod(0o700)
+    (place.home / ".aws").mkdir()
+    place.write(".aws/config", f"[default]\ncredential_process = {place.home}/ask\n")
+    place.says("one")
+    terminal = place.chat(AWS_BEARER_TOKEN_BEDROCK=None)
+    terminal.enter("go")
+    with place.check("the sign of life does not hide the question of a command for credentials"):
+        terminal.see("The code:")
+        late = time.monotonic() + 1
+        terminal.wait(lambda: time.monotonic() > late, "a second")
+        assert terminal.lines()[-1].startswith("The code:") and not terminal.spinner(), terminal.lines()
+    with place.check("the question can be answered"):
+        terminal.type("123456\r")
+        terminal.done("one")
+        assert (place.home / "code").read_text() == "123456"
 
 
 @scenario

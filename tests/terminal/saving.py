@@ -98,7 +98,13 @@ def loops(place):
 
 @scenario
 def conversations_and_signals(place):
-    for number in SIGNALS:
+    terminal = place.chat()
+    with place.check("SIGINT at the prompt, as by Ctrl-C in the moment when a response ends, ends nothing"):
+        terminal.kill(signal.SIGINT)
+        place.says("one")
+        terminal.enter("Hi")
+        terminal.done("one")
+    for number in SIGNALS[1:]:
         terminal = place.chat()
         terminal.type("half a line")
         terminal.see("half a line")

@@ -18,7 +18,6 @@ use rustyline::{
 use crate::LONGEST_LOCK;
 use crate::escape::{Escaper, escaped};
 use crate::failure::Failure;
-#[cfg(unix)]
 use crate::interrupt::Interrupt;
 use crate::output::Report;
 #[cfg(unix)]
@@ -62,22 +61,27 @@ impl Prompter {
     /// The next line; `None` after Ctrl-D. Ctrl-C clears the line.
     ///
     /// It waits on a thread of its own, so that this one can close idle connections meanwhile.
-    pub(crate) async fn ask(mut self, report: &Report) -> Result<Option<(Self, String)>, Failure> {
+    pub(crate) async fn ask(
+        mut self,
+        report: &Report,
+        interrupt: &mut Interrupt,
+    ) -> Result<Option<(Self, String)>, Failure> {
         let report = report.clone();
         #[cfg(unix)]
-        let (mode, mut interrupt) = (TerminalMode::keep(), Interrupt::new(false));
-        let line = tokio::task::spawn_blocking(move || Ok(self.read(&report)?.map(|line| (self, line))));
-        #[cfg(unix)]
-        let line = async {
-            if let Some(line) = interrupt.unless(line).await {
-                return line;
+        let _mode = TerminalMode::keep();
+        let mut line = tokio::task::spawn_blocking(move || Ok(self.read(&report)?.map(|line| (self, line))));
+        loop {
+            // Between a response and the prompt, Ctrl-C is a signal, and has nothing to stop.
+            interrupt.forget();
+            if let Some(line) = interrupt.unless(&mut line).await {
+                return line.map_err(|error| unusable(&error))?;
             }
-            TerminalMode::end_editor();
-            drop(mode);
-            interrupt.end();
-            Ok(Ok(None))
-        };
-        line.await.map_err(|error| unusable(&error))?
+            if interrupt.ends() {
+                #[cfg(unix)]
+                TerminalMode::end_editor();
+                interrupt.end();
+            }
+        }
     }
 
     fn read(&mut self, report: &Report) -> Result<Option<String>, Failure> {

@@ -31,7 +31,8 @@ impl Chat<'_> {
         for file in &files {
             self.confirm(file);
         }
-        while let Some((again, line)) = prompter.ask(self.report).await? {
+        let mut interrupt = Interrupt::new(true);
+        while let Some((again, line)) = prompter.ask(self.report, &mut interrupt).await? {
             prompter = again;
             let contents = match Command::of(&line) {
                 None => {
@@ -65,7 +66,6 @@ impl Chat<'_> {
             let mode = TerminalMode::keep();
             #[cfg(unix)]
             TerminalMode::hold_keys(true);
-            let mut interrupt = Interrupt::new(true);
             let result = self.turn(contents, Form::Text, &mut interrupt).await;
             interrupt.end();
             #[cfg(unix)]

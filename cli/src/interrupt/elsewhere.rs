@@ -36,6 +36,14 @@ impl Interrupt {
         Self { pressed: Box::pin(pressed()), came: false, goes_on }
     }
 
+    /// Forgets a Ctrl-C that the program goes on after.
+    #[cfg(feature = "terminal")]
+    pub(crate) fn forget(&mut self) {
+        if self.came {
+            (self.pressed, self.came) = (Box::pin(pressed()), false);
+        }
+    }
+
     /// Waits for the work. `None` if Ctrl-C came first.
     pub(crate) async fn unless<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
@@ -51,9 +59,14 @@ impl Interrupt {
         self.came.then_some("with Ctrl-C")
     }
 
+    /// Whether the program ends by the Ctrl-C that came.
+    pub(crate) fn ends(&self) -> bool {
+        self.came && !self.goes_on
+    }
+
     /// Ends the program as Ctrl-C does, if it came and the program does not go on after it.
     pub(crate) fn end(&self) {
-        if self.came && !self.goes_on {
+        if self.ends() {
             std::process::exit(INTERRUPTED);
         }
     }

@@ -53,6 +53,15 @@ impl Interrupt {
         Self { goes_on }
     }
 
+    /// Forgets a Ctrl-C that the program goes on after.
+    #[cfg(feature = "terminal")]
+    #[allow(clippy::unused_self, reason = "only its owner goes on")]
+    pub(crate) fn forget(&mut self) {
+        let int = usize::try_from(SIGINT).unwrap_or_default();
+        // Another signal is not forgotten.
+        let _ = CAME.compare_exchange(int, 0, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
     /// Waits for the work. `None` if a signal came first.
     pub(crate) async fn unless<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
@@ -78,6 +87,13 @@ impl Interrupt {
             SIGTERM => Some("by SIGTERM"),
             _ => Some("by SIGHUP"),
         }
+    }
+
+    /// Whether a signal came that the program ends by.
+    #[cfg(feature = "terminal")]
+    #[allow(clippy::unused_self, reason = "only its owner cleans up")]
+    pub(crate) fn ends(&self) -> bool {
+        last().is_some()
     }
 
     /// Ends the program by the signal that came, if it is one to end by.
