@@ -102,7 +102,7 @@ fn run(args: &Args, report: &Report) -> Result<(), Failure> {
         Command::Models => block_on(Box::pin(models::run(args, report))),
         Command::Auth => block_on(waited_for(report, Box::pin(auth::run(args, report)))),
         Command::Doctor => block_on(waited_for(report, Box::pin(doctor::run(args, report)))),
-        Command::Token => block_on(Box::pin(token::run(args, report))),
+        Command::Token => block_on(waited_for(report, Box::pin(token::run(args, report)))),
         Command::Chat => block_on(Box::pin(chat::run(args, report))),
         Command::Stream => block_on(Box::pin(stream::run(args, report))),
         Command::Converse => block_on(Box::pin(call::converse(args, report))),

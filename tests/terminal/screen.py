@@ -3,7 +3,6 @@
 import fcntl
 import os
 import select
-import signal
 import struct
 import subprocess
 import termios
@@ -94,16 +93,11 @@ class Terminal:
         self.stream = pyte.ByteStream(self.screen)
         self.set_size(size)
         self.mode = termios.tcgetattr(self.slave)
-
-        def take_terminal():
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-            # As a shell starts what is in the foreground, whatever this script was started with.
-            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-                signal.signal(number, signal.SIG_DFL)
-
+        # The first terminal that a new session opens is its own.
+        opens = 'exec 0<> "$0" 1>&0 2>&0; exec "$@"'
         self.process = subprocess.Popen(
-            command, stdin=self.slave, stdout=self.slave, stderr=self.slave, cwd=folder, env=environment,
-            start_new_session=True, preexec_fn=take_terminal,
+            ["sh", "-c", opens, os.ttyname(self.slave), *command], cwd=folder, env=environment, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
 
     def set_size(self, size):
