@@ -465,7 +465,7 @@ fn report_wrong(plan: &Plan, input: &Path, report: &Report) {
     }
     let more = plan.wrong_count - plan.wrong.len() as u64;
     if more > 0 {
-        report.warning(format_args!("and {} more invalid lines", thousands(more)));
+        report.warning(format_args!("more invalid lines: {}", thousands(more)));
     }
 }
 

@@ -255,7 +255,7 @@ async fn fetch(
     }
     if list.skipped > 0 {
         report.note(format_args!(
-            "{} more inference profiles of the settings were not looked up",
+            "inference profiles of the settings that were not looked up: {}",
             list.skipped
         ));
     }

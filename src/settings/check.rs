@@ -25,7 +25,7 @@ pub(super) fn check(file: &str, text: &str, root: &Node<'_>, env: Option<Env<'_>
     let mut checker = Checker { file, text, env, path: Vec::new(), warnings: Vec::new(), omitted: 0 };
     checker.value(root, &ROOT)?;
     if checker.omitted > 0 {
-        checker.warnings.push(format!("{file}: {} more such warnings", checker.omitted));
+        checker.warnings.push(format!("{file}: more such warnings: {}", checker.omitted));
     }
     Ok(checker.warnings)
 }

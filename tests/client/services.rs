@@ -160,8 +160,8 @@ async fn each_refusal_of_sts_has_its_hint() {
     let quoted = || profile(&ROLE.replace("AKSOURCE", "\"AKSOURCE\""), &json!({"AWS_PROFILE": "p"}));
     let token = || profile("", &web_identity());
     for (context, code, message, hint) in [
-        (token(), "ExpiredTokenException", "Token expired", "the web identity token has expired"),
-        (role(), "ExpiredTokenException", "Token expired", "that the role is assumed with have expired"),
+        (token(), "ExpiredTokenException", "Token expired", "renew the web identity token"),
+        (role(), "ExpiredTokenException", "Token expired", "to assume the role with: they have expired"),
         (
             token(),
             "InvalidIdentityToken",
@@ -180,7 +180,7 @@ async fn each_refusal_of_sts_has_its_hint() {
             "AccessDenied",
             "User: x is not authorized to perform: sts:AssumeRole on resource: y with an explicit deny in a service \
              control policy",
-            "a policy denies it explicitly",
+            "the policy that denies it explicitly",
         ),
         (role(), "RegionDisabledException", "STS is not activated in this region", "activate STS"),
         (
@@ -198,7 +198,7 @@ async fn each_refusal_of_sts_has_its_hint() {
             "Signature expired: 20261122T123212Z is now earlier than 20261122T142712Z (20261122T143212Z - 5 min.)",
             "2 hours behind",
         ),
-        (quoted(), "IncompleteSignature", "Credential must have 5 elements", "in quotes: remove them"),
+        (quoted(), "IncompleteSignature", "Credential must have 5 elements", "remove the quotes from"),
     ] {
         let services = Services::new(move |_| refused(403, code, message));
         let error = found(context, &services).await.unwrap_err();

@@ -581,7 +581,7 @@ fn many_warnings_are_cut_and_counted() {
         "{:?}",
         settings.warnings
     );
-    assert_eq!(settings.warnings[20], "settings.json5: 19980 more such warnings");
+    assert_eq!(settings.warnings[20], "settings.json5: more such warnings: 19980");
 }
 
 #[test]

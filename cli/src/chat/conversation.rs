@@ -40,10 +40,6 @@ impl Conversation {
         let file = save.or(named.as_deref()).or(from).map(Path::to_owned);
         let mut known = None;
         if let Some(file) = &file {
-            if file.as_os_str().is_empty() {
-                let flag = if save.is_some() { "save" } else { "continue" };
-                return Err(Failure::usage(format!("--{flag}: expected a file, found an empty name")));
-            }
             check_writable(file)?;
             // Before the conversation is read, so that a change in between is noticed when it is saved.
             known = content(file).map_err(|error| Failure::unreadable(file.display(), &error))?;

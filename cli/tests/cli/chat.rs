@@ -144,7 +144,7 @@ fn a_file_that_is_not_a_conversation_is_an_error_and_stays() {
     }
     let empty = chat(&home, &server, &["--save", "", "Hi"]);
     assert_eq!(empty.status.code(), Some(2), "{empty:?}");
-    assert!(stderr(&empty).starts_with("error: --save: expected a file, found an empty name"), "{empty:?}");
+    assert!(stderr(&empty).starts_with("error: --save: expected a file, found none"), "{empty:?}");
     let too_long = "a".repeat(300);
     let output = chat(&home, &server, &["--save", &too_long, "Hi"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");

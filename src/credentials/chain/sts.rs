@@ -148,16 +148,15 @@ fn hint(code: &str, message: &str, signed_with: Option<&Keys>) -> Option<Hint> {
     }
     Some(Hint::from(match code {
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" if signed_with.is_some() => {
-            "the credentials that the role is assumed with have expired: get new ones"
+            "get new credentials to assume the role with: they have expired"
         }
         "ExpiredToken" | "ExpiredTokenException" => {
-            "the web identity token has expired: renew its file; in Kubernetes, restart the pod"
+            "renew the web identity token, which has expired; in Kubernetes, restart the pod"
         }
         "InvalidIdentityToken" => {
-            "the token's issuer must be an identity provider of the role's account, and its audience one that the \
-             provider lists (IAM console, Identity providers)"
+            "check that the token's issuer is an identity provider of the role's account, and its audience one that the provider lists (IAM console, Identity providers)"
         }
-        "IDPRejectedClaim" => "the identity provider rejects the token: get a new one",
+        "IDPRejectedClaim" => "get a new token: the identity provider rejects this one",
         "RegionDisabledException" => {
             "activate STS for this region in the account settings of the IAM console, or name another region in \
              AWS_REGION or the profile"
@@ -171,7 +170,7 @@ fn hint(code: &str, message: &str, signed_with: Option<&Keys>) -> Option<Hint> {
         | "IncompleteSignature"
         | "SignatureDoesNotMatch" => match signed_with.map(Keys::access_key_id) {
             Some(id) if id.starts_with(['"', '\'']) => {
-                "the access key id that the role is assumed with is in quotes: remove them"
+                "remove the quotes from the access key id that the role is assumed with"
             }
             _ => {
                 "check the access key id, the secret access key and, for temporary keys, the session token that the \
@@ -179,7 +178,7 @@ fn hint(code: &str, message: &str, signed_with: Option<&Keys>) -> Option<Hint> {
             }
         },
         _ if says("explicit deny") => {
-            "a policy denies it explicitly, which no permission overrides: ask who administers that policy"
+            "ask who administers the policy that denies it explicitly: no permission overrides it"
         }
         "AccessDenied" | "AccessDeniedException" if signed_with.is_some() => {
             "check the role's ARN, that its trust policy lets this identity in, and that the identity may call \
