@@ -98,16 +98,15 @@ struct Part {
 
 impl Files {
     fn open(args: &Args, job: &Job) -> Result<Self, Failure> {
-        let path = match args.path("out") {
-            Some(path) => path.to_owned(),
-            None => {
+        let path = args.path("out").map_or_else(
+            || {
                 // A name that is the service's word must not lead to another folder.
                 let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-                let name =
-                    job.job_name.as_deref().unwrap_or_default().chars().filter(fits).collect::<String>();
-                PathBuf::from(format!("{}.jsonl", name.trim_start_matches('.')))
-            }
-        };
+                let name = job.job_name.as_deref().unwrap_or_default().chars().filter(fits);
+                PathBuf::from(format!("{}.jsonl", name.collect::<String>().trim_start_matches('.')))
+            },
+            Path::to_owned,
+        );
         let shown = path.to_string_lossy();
         let errors =
             PathBuf::from(format!("{}.errors.jsonl", shown.strip_suffix(".jsonl").unwrap_or(&shown)));

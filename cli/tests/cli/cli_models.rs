@@ -847,29 +847,6 @@ fn settings_are_read_written_and_checked_as_a_whole() {
     assert_eq!(config(&["set", "model", "c.d"]).status.code(), Some(0));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "{ agents: { defaults: { model: \"c.d\" } } }");
 
-    let alias = ["set", "agents.defaults.models['amazon-bedrock/x.y'].alias", "short"];
-    assert_eq!(stderr(&config(&alias)), "");
-    for (model, said) in [
-        (
-            "amazon-bedrock/nova-lite",
-            "no model of this name is known: nova-lite; did you mean amazon.nova-lite-v1:0",
-        ),
-        ("short", ""),
-        ("my-provisioned-model", ""),
-    ] {
-        let output = config(&["set", "model", model]);
-        assert_eq!(output.status.code(), Some(0));
-        let warned = stderr(&output).strip_prefix("warning: ").unwrap_or_default();
-        assert!(
-            warned.starts_with(said) && warned.is_empty() == said.is_empty(),
-            "{model}: {}",
-            stderr(&output)
-        );
-    }
-    let output = config(&["sett", "model", "c.d"]);
-    assert!(stderr(&output).contains("path or show; did you mean set?\n"), "{}", stderr(&output));
-    configure(&home, "{ agents: { defaults: { model: 'c.d' } } }");
-
     // Suggested paths are near and set, and a number below 0 is a value.
     for (member, said) in [
         ("models", "models is not set\n"),
@@ -911,13 +888,6 @@ fn settings_are_read_written_and_checked_as_a_whole() {
     assert_eq!(config(&["unset", "models.bedrockDiscovery.enabled"]).status.code(), Some(0));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text.replace("enabled: true, ", ""));
 
-    configure(&home, "{ models");
-    for arguments in [&["get", "model"][..], &["set", "model", "a.b"], &["unset", "model"], &["show"]] {
-        let fault = format!("error: {}:1:1: invalid JSON5", path.display());
-        let output = config(arguments);
-        assert!(stderr(&output).starts_with(&fault), "{arguments:?}: {}", stderr(&output));
-    }
-
     // A faulty file stops a call before anything is sent.
     let other = home.path().join("other.json5");
     std::fs::write(&other, "{\n models: { bedrockDiscovery: { refreshIntervall: 1 } } }").unwrap();
@@ -927,6 +897,40 @@ fn settings_are_read_written_and_checked_as_a_whole() {
     let output = run(pumice(&home, &server).env("PUMICE_CONFIG", "/no/such"), &["chat", "-m", "x", "Hi"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(server.requests().is_empty());
+}
+
+#[test]
+fn what_config_is_told_wrong_is_said() {
+    let (home, server) = (home(), control());
+    let config = |arguments: &[&str]| run(pumice(&home, &server).arg("config"), arguments);
+    let path = home.path().join("config/pumice/config.json5");
+    let alias = ["set", "agents.defaults.models['amazon-bedrock/x.y'].alias", "short"];
+    assert_eq!(stderr(&config(&alias)), "");
+    for (model, said) in [
+        (
+            "amazon-bedrock/nova-lite",
+            "no model of this name is known: nova-lite; did you mean amazon.nova-lite-v1:0",
+        ),
+        ("short", ""),
+        ("my-provisioned-model", ""),
+    ] {
+        let output = config(&["set", "model", model]);
+        assert_eq!(output.status.code(), Some(0));
+        let warned = stderr(&output).strip_prefix("warning: ").unwrap_or_default();
+        assert!(
+            warned.starts_with(said) && warned.is_empty() == said.is_empty(),
+            "{model}: {}",
+            stderr(&output)
+        );
+    }
+    let output = config(&["sett", "model", "c.d"]);
+    assert!(stderr(&output).contains("path or show; did you mean set?\n"), "{}", stderr(&output));
+    configure(&home, "{ models");
+    for arguments in [&["get", "model"][..], &["set", "model", "a.b"], &["unset", "model"], &["show"]] {
+        let fault = format!("error: {}:1:1: invalid JSON5", path.display());
+        let output = config(arguments);
+        assert!(stderr(&output).starts_with(&fault), "{arguments:?}: {}", stderr(&output));
+    }
 }
 
 #[test]
