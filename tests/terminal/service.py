@@ -120,8 +120,8 @@ class Service:
                 self.send_response(answer.status)
                 for name, value in {"content-type": answer.kind, **answer.headers, "transfer-encoding": "chunked"}.items():
                     self.send_header(name, value)
-                self.end_headers()
                 try:
+                    self.end_headers()
                     for part in answer.parts:
                         if part is None:
                             self.wfile.flush()
@@ -137,6 +137,8 @@ class Service:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        # Clients that go away are no fault.
+        self.server.handle_error = lambda *_: None
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
