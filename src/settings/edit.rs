@@ -120,9 +120,10 @@ pub(super) fn check_first(text: &str, path: &str) -> Result<()> {
 
 /// The value of a member.
 pub(super) fn get(text: &str, path: &str) -> Result<Option<serde_json::Value>> {
+    let steps = parse_path(path)?;
     let Some(root) = parse("the settings", text)? else { return Ok(None) };
     let mut at = &root;
-    for step in &parse_path(path)? {
+    for step in &steps {
         let next = match (step, &at.value) {
             (Step::Member(name), _) => at.member(name).map(|member| &member.value),
             (Step::At(index), Value::List(items)) => items.get(*index),

@@ -925,6 +925,9 @@ fn what_config_is_told_wrong_is_said() {
     }
     let output = config(&["sett", "model", "c.d"]);
     assert!(stderr(&output).contains("path or show; did you mean set?\n"), "{}", stderr(&output));
+    std::fs::remove_file(&path).unwrap();
+    let output = config(&["get", "models["]);
+    assert!(stderr(&output).contains("hint: a path is like"), "{}", stderr(&output));
     configure(&home, "{ models");
     for arguments in [&["get", "model"][..], &["set", "model", "a.b"], &["unset", "model"], &["show"]] {
         let fault = format!("error: {}:1:1: invalid JSON5", path.display());
