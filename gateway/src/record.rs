@@ -128,7 +128,8 @@ pub(crate) struct Ledger {
     pub(crate) bytes_in: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
     series: Mutex<BTreeMap<Series, u64>>,
-    models: Mutex<BTreeMap<String, Totals>>,
+    /// By model and name of the key.
+    models: Mutex<BTreeMap<String, BTreeMap<String, Totals>>>,
     histograms: Mutex<[Histogram; 2]>,
     recent: Mutex<VecDeque<CallRecord>>,
     log: Option<Arc<Log>>,
@@ -137,8 +138,8 @@ pub(crate) struct Ledger {
 }
 
 pub(crate) type Log = dyn Fn(&CallRecord) + Send + Sync;
-/// Dialect, model, status.
-type Series = (&'static str, String, u16);
+/// Dialect, model, status, name of the key.
+type Series = (&'static str, String, u16, String);
 
 #[derive(Default)]
 struct Totals {
@@ -178,8 +179,9 @@ impl Ledger {
             let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
             let known = name.is_empty() || models.contains_key(name) || models.len() < MOST_MODELS;
             let name = if known { name } else { "other" };
+            let key = record.key.clone().unwrap_or_default();
             if !name.is_empty() {
-                let totals = models.entry(name.to_owned()).or_default();
+                let totals = models.entry(name.to_owned()).or_default().entry(key.clone()).or_default();
                 let counted = [record.tokens.input, record.tokens.output, record.tokens.cached];
                 for (total, count) in totals.tokens.iter_mut().zip(counted) {
                     *total += count.unwrap_or_default();
@@ -187,7 +189,7 @@ impl Ledger {
                 totals.cost += record.cost.unwrap_or_default();
             }
             drop(models);
-            let series = (record.dialect, name.to_owned(), record.status);
+            let series = (record.dialect, name.to_owned(), record.status, key);
             *self.series.lock().unwrap_or_else(locked).entry(series).or_default() += 1;
         }
         let mut histograms = self.histograms.lock().unwrap_or_else(PoisonError::into_inner);
@@ -226,25 +228,30 @@ impl Ledger {
             write!(out, "# HELP pumice_{name} {help}\n# TYPE pumice_{name} {kind}\n")
         };
         head(out, "calls_total", "counter", "Calls that ended.")?;
-        for ((dialect, model, status), count) in
+        for ((dialect, model, status, key), count) in
             self.series.lock().unwrap_or_else(PoisonError::into_inner).iter()
         {
-            let model = escaped(model);
+            let (model, key) = (escaped(model), key_label(key));
             writeln!(
                 out,
-                "pumice_calls_total{{dialect=\"{dialect}\",model=\"{model}\",status=\"{status}\"}} {count}"
+                "pumice_calls_total{{dialect=\"{dialect}\",model=\"{model}\",status=\"{status}\"{key}}} {count}"
             )?;
         }
         let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        let totals = || {
+            models.iter().flat_map(|(model, keys)| {
+                keys.iter().map(move |(key, totals)| (escaped(model), key_label(key), totals))
+            })
+        };
         head(out, "tokens_total", "counter", "Tokens; those read from the cache are among the input.")?;
-        for (model, totals) in models.iter() {
+        for (model, key, totals) in totals() {
             for (kind, count) in ["input", "output", "cached"].iter().zip(totals.tokens) {
-                writeln!(out, "pumice_tokens_total{{model=\"{}\",kind=\"{kind}\"}} {count}", escaped(model))?;
+                writeln!(out, "pumice_tokens_total{{model=\"{model}\",kind=\"{kind}\"{key}}} {count}")?;
             }
         }
         head(out, "cost_dollars_total", "counter", "What the tokens cost, where the price is known.")?;
-        for (model, totals) in models.iter() {
-            writeln!(out, "pumice_cost_dollars_total{{model=\"{}\"}} {}", escaped(model), totals.cost)?;
+        for (model, key, totals) in totals() {
+            writeln!(out, "pumice_cost_dollars_total{{model=\"{model}\"{key}}} {}", totals.cost)?;
         }
         drop(models);
         let histograms = self.histograms.lock().unwrap_or_else(PoisonError::into_inner);
@@ -275,6 +282,11 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// The label of a key's name. A key without a name has none.
+fn key_label(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!(",key=\"{}\"", escaped(name)) }
 }
 
 /// A value of a label.
@@ -395,6 +407,10 @@ mod tests {
         tally.complete();
         drop(tally);
         drop(Tally::begin(&ledger, "messages"));
+        let mut named = Tally::begin(&ledger, "chat");
+        named.edit(|record| (record.key, record.model) = (Some("a\"b".into()), "m\n1".into()));
+        named.answered(200);
+        drop(named);
         let lines = lines.lock().unwrap();
         assert!(lines[0].contains(" - chat m 1 200 in=20 out=3 cached=5 cost=$0.250000 first="), "{lines:?}");
         assert!(
@@ -405,16 +421,18 @@ mod tests {
         for line in [
             r#"pumice_calls_total{dialect="chat",model="m\n1",status="200"} 1"#,
             r#"pumice_calls_total{dialect="messages",model="",status="499"} 1"#,
+            r#"pumice_calls_total{dialect="chat",model="m\n1",status="200",key="a\"b"} 1"#,
             r#"pumice_tokens_total{model="m\n1",kind="input"} 20"#,
+            r#"pumice_tokens_total{model="m\n1",kind="input",key="a\"b"} 0"#,
             r#"pumice_cost_dollars_total{model="m\n1"} 0.25"#,
-            "pumice_duration_seconds_count 2",
+            "pumice_duration_seconds_count 3",
             "pumice_first_token_seconds_count 1",
             "pumice_open_streams 0",
             "pumice_sent_bytes_total 10",
         ] {
             assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
         }
-        assert_eq!(ledger.since(1).len(), 1);
+        assert_eq!(ledger.since(1).len(), 2);
     }
 
     #[test]
