@@ -182,7 +182,7 @@ async fn closed() {
 /// On other systems the next write notices it.
 #[cfg(not(target_os = "linux"))]
 async fn closed() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Prints a text of the program's own.
