@@ -1,5 +1,7 @@
 //! `pumice call`: an operation by its name; and `pumice converse`, which calls one of two.
 
+use std::time::Instant;
+
 use pumice::FrameStream;
 use pumice::endpoint::Service;
 use pumice::invoke_model::InvokeModelResponse;
@@ -12,6 +14,7 @@ use crate::failure::Failure;
 use crate::input;
 use crate::output::{Output, Report};
 use crate::session::Session;
+use crate::waiting;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     let operation = named_operation(args)?;
@@ -70,14 +73,16 @@ async fn call(args: &Args, report: &Report, operation: Operation) -> Result<(), 
             Ok(frames) => return print_events(frames, output).await,
             Err(error) => Err(error),
         }
-    } else if args.has("raw") {
-        let response = output.wait_for(client.call(operation, &request)).await?;
-        let response = response.and_then(|response| response.read::<InvokeModelResponse>());
-        response.map(|response| output.bytes(&response.body.0))
     } else {
-        // Line ends in JSON are white space.
-        let response = output.wait_for(client.call(operation, &request)).await?;
-        response.map(|response| output.json_line(&response.text().replace(['\n', '\r'], "")))
+        let call = waiting::shown(report, Instant::now(), client.call(operation, &request));
+        let response = output.wait_for(call).await?;
+        if args.has("raw") {
+            let response = response.and_then(|response| response.read::<InvokeModelResponse>());
+            response.map(|response| output.bytes(&response.body.0))
+        } else {
+            // Line ends in JSON are white space.
+            response.map(|response| output.json_line(&response.text().replace(['\n', '\r'], "")))
+        }
     };
     match result {
         Ok(()) => output.flush(),

@@ -187,6 +187,22 @@ def streams(place):
 
 
 @scenario
+def api(place):
+    place.write("request.json", json.dumps({"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}))
+    whole = {
+        "output": {"message": {"role": "assistant", "content": [{"text": "one"}]}}, "stopReason": "end_turn",
+        "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}, "metrics": {"latencyMs": 1},
+    }
+    answer = Answer(None, json.dumps(whole).encode(), kind="application/json")
+    place.service.then(answer)
+    terminal = place.open("pumice", "converse", "--no-stream", "--request", "request.json")
+    with place.check("a call of the API has a sign of life, and nothing but the response is left"):
+        terminal.wait(terminal.spinner, "the sign of life")
+        answer.go()
+        assert terminal.end() == 0 and json.loads(terminal.text()) == whole, terminal.text()
+
+
+@scenario
 def vectors(place):
     answer = Answer(json.dumps({"embedding": [0.5, -1], "inputTextTokenCount": 3}).encode(), kind="application/json")
     place.service.then(answer)
