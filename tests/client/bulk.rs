@@ -32,7 +32,7 @@ fn text(done: &Done<usize>) -> Result<String, ErrorKind> {
 
 #[tokio::test]
 async fn each_request_is_delivered_once_with_its_key() {
-    let server = Busy::start(Manner { allowed: 7, takes: Duration::from_millis(1), ..Manner::default() });
+    let server = Busy::start(Manner { allowed: 7, takes: Duration::from_millis(20), ..Manner::default() });
     // One attempt: what is throttled does not count.
     let client = client(&server.url).with(Overrides::new().retry(Retry::never()));
     let bulk = Bulk::new(client).at_most(20);
