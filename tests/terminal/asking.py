@@ -1,6 +1,7 @@
 """What is asked: prompts, pipes and files together, and conversations by name."""
 
 from check import scenario
+from screen import width
 from service import says, texts
 
 
@@ -78,7 +79,16 @@ def names(place):
         terminal, code = run("--list")
         row = next(line for line in terminal.text().split("\n") if line.startswith("trip"))
         assert code == 0 and row.split()[:2] == ["trip", "3"], row
+    with place.check("--list fits the width, with what there is room for"):
+        place.says("four")
+        assert run("--session", "a-name-of-this-length", "Hi")[1] == 0
+        terminal, code = run("--list")
+        rows = terminal.lines()
+        assert code == 0 and all(width(row) <= place.columns for row in rows[:3]), rows
+        turns = dict(row.split()[:2] for row in rows[1:3])
+        assert turns == {"a-name-of-this-length": "1", "trip": "3"}, rows
+        assert place.columns == 40 or all(row.endswith("  claude-sonnet-4-5") for row in rows[1:3]), rows
     with place.check("a name is not a path"):
         terminal, code = run("--session", "../trip", "Hi")
-        assert code == 2 and len(place.service.requests) == 3
+        assert code == 2 and len(place.service.requests) == 4
         terminal.see("error: --session: expected a name")

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::conversation::{model_of, read};
 use crate::args::Args;
 use crate::failure::Failure;
+use crate::id;
 use crate::output::{Output, Report, one_line};
 
 /// The file of a conversation. Its folder is created, for the user only.
@@ -50,8 +51,20 @@ pub(super) fn list(args: &Args, report: &Report) -> Result<(), Failure> {
     let found = found.iter().rev().filter_map(|found| found.split_once(' ')).collect::<Vec<_>>();
     let widest = found.iter().map(|(_, name)| name.len()).max().unwrap_or_default().max(NAME.len());
     let mut output = Output::new();
+    let width = output.width().unwrap_or(usize::MAX);
+    // Without what a terminal has no room for.
+    let row = |name: &str, turns: &str, last: &str, model: &str| {
+        let mut row = format!("{name:<widest$}  {turns:>5}");
+        for cells in [&[format!("{last:<20}")][..], &[model.to_owned(), id::short(model).to_owned()]] {
+            let Some(cell) = cells.iter().find(|cell| row.len() + 2 + cell.len() <= width) else { break };
+            row.extend(["  ", cell]);
+        }
+        row.truncate(row.trim_end().len());
+        row.push('\n');
+        row
+    };
     if !found.is_empty() && !args.has("json") {
-        output.text(&format!("{NAME:<widest$}  TURNS  {:<20}  MODEL\n", "LAST"));
+        output.text(&row(NAME, "TURNS", "LAST", "MODEL"));
     }
     for (last, name) in &found {
         let file = folder.join((*name).to_owned() + EXTENSION);
@@ -70,7 +83,7 @@ pub(super) fn list(args: &Args, report: &Report) -> Result<(), Failure> {
             let line = json!({"name": name, "turns": turns, "model": model, "last": last, "file": file});
             output.json_line(&line.to_string());
         } else {
-            output.text(&format!("{name:<widest$}  {turns:>5}  {last:<20}  {}\n", one_line(model)));
+            output.text(&row(name, &turns.to_string(), last, &one_line(model)));
         }
     }
     output.flush()?;
