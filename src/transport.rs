@@ -3,6 +3,8 @@
 //! [`Http`] sends over the network, [`Recorder`] writes a recording of another transport, [`Replay`] responds from
 //! one. [`Config::transport`](crate::Config::transport) takes any of them, or one of your own.
 
+mod body;
+mod failure;
 mod http;
 mod provider;
 mod proxy;
@@ -113,3 +115,6 @@ pub(crate) fn too_long(longest: usize) -> Error {
     let message = format!("expected a response of at most {longest} bytes, found a longer one");
     Error::new(ErrorKind::Damaged, message)
 }
+
+/// Who calls, for the server.
+const AGENT: &str = concat!("pumice/", env!("CARGO_PKG_VERSION"));

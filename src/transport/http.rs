@@ -1,34 +1,29 @@
 //! HTTP over the network: reqwest on rustls.
 
-use std::convert::Infallible;
-use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use ::http::uri::Scheme;
 use ::http::{Request, StatusCode};
 use aws_credential_types::Token;
 use bytes::Bytes;
-use futures_core::Stream;
-use http_body::{Body as _, Frame, SizeHint};
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use rustls::CertificateError;
 use tokio::sync::Semaphore;
 
+use super::body::{Chunks, Watched};
+use super::failure::failure;
 use super::proxy::{Proxies, Proxy};
 use super::roots::{self, Roots};
 use super::tunnel::{Tunnels, refused};
-use super::{Body, Transport, TransportFuture, Unsent};
+use super::{AGENT, Body, Transport, TransportFuture, Unsent};
 use crate::context::{Context, bounded, on_own_thread};
 use crate::url::is_loopback;
-use crate::{Error, ErrorKind, Hint, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// How [`Http`] connects.
 ///
@@ -269,178 +264,11 @@ impl Resolve for Resolver {
     }
 }
 
-/// The body of a request, which notes that it is sent.
-struct Watched {
-    body: Option<Bytes>,
-    unsent: Unsent,
-}
-
-impl http_body::Body for Watched {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut TaskContext<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.unsent.set(false);
-        Poll::Ready(self.body.take().map(|body| Ok(Frame::data(body))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.body.as_ref().map_or(0, Bytes::len) as u64)
-    }
-}
-
-/// A body's data, without its trailers.
-pub(super) struct Chunks(pub(super) reqwest::Body);
-
-impl Stream for Chunks {
-    type Item = Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<Bytes>>> {
-        loop {
-            let frame = match std::task::ready!(Pin::new(&mut self.0).poll_frame(task)) {
-                None => return Poll::Ready(None),
-                Some(Err(error)) => return Poll::Ready(Some(Err(failure(error, None)))),
-                Some(Ok(frame)) => frame,
-            };
-            if let Ok(data) = frame.into_data() {
-                return Poll::Ready(Some(Ok(data)));
-            }
-        }
-    }
-}
-
-/// The error for a failure of reqwest, whose text may hold the URL: only the server's name is shown.
-pub(super) fn failure(error: reqwest::Error, proxy: Option<&Proxy>) -> Error {
-    let server = match (proxy, error.url()) {
-        (Some(proxy), _) => proxy.shown(),
-        (None, url) => {
-            let host = url.and_then(Url::host_str).unwrap_or("the server");
-            let port = url.and_then(Url::port).map(|port| format!(":{port}"));
-            host.to_owned() + &port.unwrap_or_default()
-        }
-    };
-    if error.is_builder() || error.is_request() && error.url().is_none() {
-        Error::new(ErrorKind::InvalidInput, "the request is not one that HTTP can carry")
-            .with_source(error.without_url())
-    } else if error.is_connect() && error.is_timeout() {
-        too_late(&server).with_source(error.without_url())
-    } else {
-        let unsent = error.is_connect().then_some(server);
-        broken(Box::new(error.without_url()), unsent.as_deref())
-    }
-}
-
-/// The error of a connection that was not made in time.
-pub(super) fn too_late(server: &str) -> Error {
-    let message = format!("connecting to {server} took longer than the connect timeout allows");
-    Error::new(ErrorKind::Connect, message).with_hint(Hint::CheckNetwork)
-}
-
-/// The error of a connection that broke, or could not be made to `unsent`.
-pub(super) fn broken(error: Box<dyn StdError + Send + Sync>, unsent: Option<&str>) -> Error {
-    if let Some(fault) = certificate_fault(&*error) {
-        let why = match fault {
-            CertificateError::Other(other) if is_authority(other) => {
-                "it is an authority's own certificate".to_owned()
-            }
-            fault => fault.to_string(),
-        };
-        return Error::new(ErrorKind::Connect, format!("the server's certificate is not accepted: {why}"))
-            .with_retryable(false)
-            .with_hint(match fault {
-                CertificateError::Expired
-                | CertificateError::ExpiredContext { .. }
-                | CertificateError::NotValidYet
-                | CertificateError::NotValidYetContext { .. } => {
-                    "check this machine's clock; if it is right, the server needs another certificate".into()
-                }
-                CertificateError::Other(other) if is_authority(other) => {
-                    "have the authority issue a certificate for the server, or make the self-signed one without \
-                     CA:TRUE (openssl req -x509 -addext basicConstraints=critical,CA:FALSE)"
-                        .into()
-                }
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                    Hint::CheckEndpoint
-                }
-                _ => Hint::CheckAuthority,
-            });
-    }
-    if causes(&*error).any(is_no_tls) {
-        Error::new(ErrorKind::Damaged, "the response is not TLS").with_hint(
-            "check the endpoint URL and HTTPS_PROXY: a server without TLS needs a URL that begins with http://",
-        )
-    } else if let Some(server) = unsent {
-        Error::new(ErrorKind::Connect, format!("no connection to {server}")).with_hint(Hint::CheckNetwork)
-    } else if causes(&*error).any(is_unsent) {
-        Error::new(ErrorKind::Connect, "the connection was closed before the request was sent")
-    } else if causes(&*error).any(is_of_the_encoding) {
-        Error::new(ErrorKind::Damaged, "the response is not valid HTTP").with_hint(Hint::CheckEndpoint)
-    } else {
-        Error::new(ErrorKind::BrokenOff, "the connection broke off")
-    }
-    .with_source(error)
-}
-
-/// What a failed handshake says about the server's certificate.
-fn certificate_fault<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a CertificateError> {
-    causes(error).find_map(|cause| match cause.downcast_ref() {
-        Some(rustls::Error::InvalidCertificate(fault)) => Some(fault),
-        _ => None,
-    })
-}
-
-/// Whether the server's certificate is one of an authority.
-fn is_authority(fault: &rustls::OtherError) -> bool {
-    matches!(fault.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
-}
-
-/// Whether the server does not speak TLS.
-fn is_no_tls(cause: &(dyn StdError + 'static)) -> bool {
-    matches!(cause.downcast_ref(), Some(rustls::Error::InvalidMessage(_)))
-}
-
-/// Whether the connection was closed before the request was written to it.
-fn is_unsent(cause: &(dyn StdError + 'static)) -> bool {
-    cause.downcast_ref().is_some_and(hyper::Error::is_canceled)
-}
-
-/// Whether the head of a response or the chunks of its body are not HTTP.
-fn is_of_the_encoding(cause: &(dyn StdError + 'static)) -> bool {
-    let of_a_head = cause.downcast_ref().is_some_and(hyper::Error::is_parse);
-    let of_a_body = cause.downcast_ref::<io::Error>().is_some_and(|error| {
-        matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
-    });
-    of_a_head || of_a_body
-}
-
-/// The error and its causes.
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    let mut next = Some(error);
-    std::iter::from_fn(move || {
-        let cause = next?;
-        next = match cause.downcast_ref::<io::Error>() {
-            // `source` of an `io::Error` skips the error that it wraps.
-            Some(wrapper) => wrapper.get_ref().map(|wrapped| wrapped as &(dyn StdError + 'static)),
-            None => cause.source(),
-        };
-        Some(cause)
-    })
-}
-
 /// The secrets in the URLs of the proxies that a transport of this configuration uses.
 pub(crate) fn proxy_secrets(config: &HttpConfig, context: &Context) -> Vec<Token> {
     Proxies::new(config, context).secrets()
 }
 
-/// Who calls, for the server.
-pub(super) const AGENT: &str = concat!("pumice/", env!("CARGO_PKG_VERSION"));
 /// Names resolved at the same time, each on a thread of its own.
 const MOST_LOOKUPS: usize = 64;
 

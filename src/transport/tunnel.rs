@@ -17,9 +17,10 @@ use rustls::pki_types::ServerName;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
-use super::Body;
-use super::http::{AGENT, Chunks, broken, failure, too_late};
+use super::body::Chunks;
+use super::failure::{broken, failure, too_late};
 use super::proxy::{Proxy, port};
+use super::{AGENT, Body};
 use crate::refusal;
 use crate::{Error, ErrorKind, Result};
 
