@@ -82,7 +82,7 @@ impl Settings {
 /// headers or a project of their own.
 #[derive(Debug)]
 pub struct Clients {
-    settings: Settings,
+    settings: Box<Settings>,
     config: Config,
     common: Client,
     /// By the id of the model, made with its first call and kept for its credentials and connections.
@@ -93,7 +93,7 @@ pub struct Clients {
 impl From<Client> for Clients {
     fn from(client: Client) -> Self {
         let config = client.config().clone();
-        Self { settings: Settings::default(), config, common: client, own: Mutex::default() }
+        Self { settings: Box::default(), config, common: client, own: Mutex::default() }
     }
 }
 
@@ -101,7 +101,7 @@ impl Clients {
     /// Clients of this configuration, [under](Settings::under) which the settings are put.
     pub fn new(config: Config, settings: Settings) -> Self {
         let common = Client::new(settings.under(config.clone(), None));
-        Self { settings, config, common, own: Mutex::default() }
+        Self { settings: Box::new(settings), config, common, own: Mutex::default() }
     }
 
     /// The settings.

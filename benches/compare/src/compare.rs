@@ -142,11 +142,7 @@ fn measure(world: &World, program: &Program) -> Figures {
         let times = (0..31).map(|_| world.time_to_first_event(program, over)).collect();
         median::<Duration>(times).as_secs_f64() * 1e3
     });
-    // Keys and padding of TLS are chance.
-    let start_instructions = [(Over::Http, 1), (Over::Tls, 3)].map(|(over, runs)| {
-        let counts = (0..runs).map(|_| world.instructions(program, over, 1)).collect();
-        median::<u64>(counts) as f64 / 1e6
-    });
+    let start_instructions = start_instructions(world, program);
     let few_and_many = [1_000, 11_000];
     let [few, many] = few_and_many.map(|events| world.instructions(program, Over::Http, events) as f64);
     let mut memory = [Vec::new(), Vec::new()];
@@ -168,6 +164,15 @@ fn measure(world: &World, program: &Program) -> Figures {
         cpu_of_piece: median(cpu_of_piece),
         memory: memory.map(median),
     }
+}
+
+/// Of a whole run with one event, over HTTP and TLS, in millions.
+fn start_instructions(world: &World, program: &Program) -> [f64; 2] {
+    // Keys and padding of TLS are chance.
+    [(Over::Http, 1), (Over::Tls, 3)].map(|(over, runs)| {
+        let counts = (0..runs).map(|_| world.instructions(program, over, 1)).collect();
+        median::<u64>(counts) as f64 / 1e6
+    })
 }
 
 /// What each of so many more events took.
@@ -219,7 +224,8 @@ fn bars(measured: &[(Program, Built, Figures)]) -> Vec<Bar> {
         let mut bar = |what: &str, figure, limit, unit| {
             bars.push(Bar::new(format!("{}: {what}", program.name), figure, limit, unit));
         };
-        for (over, at, time, count) in [("HTTP", 0, 2.0, 1.0), ("TLS", 1, 3.5, 4.0)] {
+        let [http, tls] = START;
+        for (over, at, time, count) in [("HTTP", 0, 2.0, http), ("TLS", 1, 3.5, tls)] {
             bar(&format!("start to first event, {over}"), figures.start[at], AtMost(time), "ms");
             let figure = figures.start_instructions[at];
             bar(&format!("one event, {over}"), figure, AtMost(count), "million instructions");
@@ -277,19 +283,23 @@ pub fn sizes() -> ExitCode {
     verdict(&bars)
 }
 
-/// What an event of the program takes, in instructions, which do not depend on what else the machine does.
+/// What a start and an event of the program take, in instructions, which do not depend on what else the machine does.
 pub fn count_instructions() -> ExitCode {
     if Command::new("valgrind").arg("--version").output().is_err() {
         println!("skipped: valgrind is not installed, and nothing else counts instructions");
         return ExitCode::SUCCESS;
     }
     let (built, world) = (CLI.build(), World::new());
+    let program = |asks| Program { name: "pumice", binary: built.binary.clone(), asks };
+    let [http, tls] = start_instructions(&world, &program(Asks::Converse));
     let bar = |asks, form, subject: &str, limit| {
-        let program = Program { name: "pumice", binary: built.binary.clone(), asks };
-        let figure = world.instructions_of_event(&program, form);
+        let figure = world.instructions_of_event(&program(asks), form);
         Bar::new(subject, figure, AtMost(limit), "instructions")
     };
+    let start = "`pumice converse`: one event, from start to end,";
     verdict(&[
+        Bar::new(format!("{start} HTTP"), http, AtMost(START[0]), "million instructions"),
+        Bar::new(format!("{start} TLS"), tls, AtMost(START[1]), "million instructions"),
         bar(Asks::Converse, "large", "`pumice converse`: an event", CONVERSE),
         bar(Asks::Converse, "ordered", "the same, members in another order", UNUSUAL),
         bar(Asks::Converse, "escaped", "the same, escapes in the text", UNUSUAL),
@@ -382,6 +392,8 @@ fn output(program: &Path, file: &Path) -> String {
 const WHOLE_NAME: &str = "`pumice converse`";
 const LEAN_NAME: &str = "`pumice converse`, lean";
 const EMBEDDER_NAME: &str = "library embedder";
+/// The most instructions of a run with one event, over HTTP and TLS, in millions.
+const START: [f64; 2] = [1.0, 4.0];
 /// The most instructions of an event.
 const CONVERSE: f64 = 2_400.0;
 const CHAT: f64 = 2_600.0;
