@@ -285,7 +285,7 @@ impl Config {
         self
     }
 
-    /// Resolves where calls go. `instance_region` is awaited where nothing else names a region.
+    /// Resolves where the calls of a service go. `instance_region` is awaited where nothing else names a region.
     pub(crate) async fn target(
         &self,
         service: Service,
@@ -311,25 +311,20 @@ impl Config {
                 None => Region::new(DEFAULT_REGION, RegionSource::Default),
             },
         };
-        let endpoint = |service, url, fallback_url| {
-            let region = Some(region.name());
-            let (use_fips, use_dual_stack) = (self.0.use_fips, self.0.use_dual_stack);
-            let settings = EndpointSettings { url, region, use_fips, use_dual_stack, profile, fallback_url };
-            Endpoint::resolve(service, &settings, env)
+        let (url, fallback_url) = match service {
+            Service::Runtime => (self.0.endpoint_url.as_deref(), self.0.fallback_endpoint_url.as_deref()),
+            _ => (self.url_of(service), None),
         };
-        let (service, urls) = match service {
-            Service::Runtime | Service::Control => {
-                (Service::Runtime, (self.0.endpoint_url.as_deref(), self.0.fallback_endpoint_url.as_deref()))
-            }
-            _ => (service, (self.url_of(service), None)),
-        };
-        let mut runtime = endpoint(service, urls.0, urls.1)?;
-        if *runtime.source() == EndpointSource::Settings {
-            runtime.withhold(self.0.withheld.iter().map(Token::token));
+        let (use_fips, use_dual_stack) = (self.0.use_fips, self.0.use_dual_stack);
+        let named = Some(region.name());
+        let settings =
+            EndpointSettings { url, region: named, use_fips, use_dual_stack, profile, fallback_url };
+        let mut endpoint = Endpoint::resolve(service, &settings, env)?;
+        if *endpoint.source() == EndpointSource::Settings {
+            endpoint.withhold(self.0.withheld.iter().map(Token::token));
         }
         Ok(Target {
-            runtime,
-            control: endpoint(Service::Control, self.url_of(Service::Control), None)?,
+            endpoint,
             retry: self.retry_policy(|key| profile?.1.non_blank(key))?,
             ca_bundle: profile.and_then(|(_, profile)| self.ca_bundle(profile)),
             region,
@@ -467,25 +462,14 @@ const OF_CONNECTION: [&str; 10] = [
     "upgrade",
 ];
 
-/// Where calls go.
+/// Where the calls of a service go.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) region: Region,
-    /// Of the runtime, or of the service other than the control plane that is called in its place.
-    pub(crate) runtime: Endpoint,
-    pub(crate) control: Endpoint,
+    pub(crate) endpoint: Endpoint,
     pub(crate) retry: Retry,
     /// The authorities that the profile names.
     pub(crate) ca_bundle: Option<PathBuf>,
-}
-
-impl Target {
-    pub(crate) fn endpoint(&self, service: Service) -> &Endpoint {
-        match service {
-            Service::Control => &self.control,
-            _ => &self.runtime,
-        }
-    }
 }
 
 const DEFAULT_REGION: &str = "us-east-1";

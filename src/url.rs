@@ -28,7 +28,7 @@ impl BaseUrl {
         if !https && !scheme.eq_ignore_ascii_case("http") {
             return Err("a URL that begins with http:// or https://");
         }
-        if rest.contains(['?', '#']) {
+        if rest.bytes().any(|byte| matches!(byte, b'?' | b'#')) {
             return Err("a URL without query and fragment");
         }
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));

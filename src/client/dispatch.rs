@@ -127,9 +127,12 @@ impl Client {
         let search = self.search(&files).await;
         let found = search.result.as_ref().ok();
         let instance_region = found.and_then(|found| found.region.clone());
-        let target =
-            self.config.target(Service::Runtime, None, &files, async { Ok(instance_region) }).await?;
-        let Target { region, runtime, control, .. } = target;
+        let target = |service| {
+            let instance_region = instance_region.clone();
+            self.config.target(service, None, &files, async { Ok(instance_region) })
+        };
+        let Target { region, endpoint: runtime, .. } = target(Service::Runtime).await?;
+        let Target { endpoint: control, .. } = target(Service::Control).await?;
         Ok(Identity { search, region, runtime, control })
     }
 
@@ -182,18 +185,20 @@ impl Client {
     }
 
     /// The inference profiles that serve a model, regional ones before the global one. This is for a hint, so it waits
-    /// only for seconds. It fails if only the runtime has an endpoint URL: Amazon's control plane does not belong to
-    /// that endpoint.
-    async fn profiles_of(&self, model_id: &str, target: &Target) -> Result<Vec<String>> {
+    /// only for seconds. It fails if only the runtime, of this target, has an endpoint URL: Amazon's control plane does
+    /// not belong to that endpoint.
+    async fn profiles_of(&self, model_id: &str, runtime: &Target) -> Result<Vec<String>> {
+        let files = self.config.0.context.aws_files();
+        let target = &self.target(Service::Control, Some(model_id), &files).await?;
         let rules = &EndpointSource::Rules;
-        if target.control.source() == rules && target.runtime.source() != rules {
+        if target.endpoint.source() == rules && runtime.endpoint.source() != rules {
             let message = "the runtime has an endpoint of its own, and the control plane does not";
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
         let look_up = async {
             let call = ListInferenceProfilesRequest::new().max_results(1000u32).to_call()?;
             let once = Attempt { invocation: "", number: 1, max: 1 };
-            let found = self.found(&self.config.0.context.aws_files()).await?;
+            let found = self.found(&files).await?;
             let received = self.attempt(&call, target, found.as_deref(), once, &mut None).await?;
             let (_, body) = received.whole(call.operation).await?;
             let listed: ListInferenceProfilesResponse = Operation::ListInferenceProfiles.read_json(&body)?;
@@ -216,7 +221,7 @@ impl Client {
         refused: &mut Option<(Parts, Bytes)>,
     ) -> Result<Received> {
         let config = &self.config;
-        let endpoint = target.endpoint(call.service);
+        let endpoint = &target.endpoint;
         #[cfg(feature = "bulk")]
         let endpoint = &match &call.bucket {
             Some(bucket) => Cow::Owned(endpoint.of_bucket(bucket)),
@@ -416,7 +421,7 @@ impl<'a> Attempts<'a> {
         let (Some(bucket), Some((head, body))) = (&call.bucket, refused) else { return Ok(false) };
         let regions = &client.memory().bucket_regions;
         let region = refusal::bucket_region(head, body);
-        let region = region.filter(|region| region != target.runtime.region());
+        let region = region.filter(|region| region != target.endpoint.region());
         let Some(region) = region.filter(|_| regions.get(bucket).is_none()) else { return Ok(false) };
         client.config.0.watcher.report(&Progress::Retrying { error, delay: Duration::ZERO });
         regions.insert(bucket, &region);
