@@ -98,11 +98,13 @@ pub fn run(options: &Options) -> ExitCode {
         }
     }
     let world = World::new();
+    let starts = starts(&world, &programs);
     let measured = programs
         .into_iter()
-        .map(|(program, built)| {
+        .zip(starts)
+        .map(|((program, built), start)| {
             eprintln!("measuring {}", program.name);
-            let figures = measure(&world, &program);
+            let figures = measure(&world, &program, start);
             (program, built, figures)
         })
         .collect::<Vec<_>>();
@@ -137,11 +139,21 @@ fn start_of_nothing() -> f64 {
     median::<Duration>(times.collect()).as_secs_f64() * 1e3
 }
 
-fn measure(world: &World, program: &Program) -> Figures {
-    let start = [Over::Http, Over::Tls].map(|over| {
-        let times = (0..31).map(|_| world.time_to_first_event(program, over)).collect();
-        median::<Duration>(times).as_secs_f64() * 1e3
-    });
+/// What [`Figures::start`] has of each. They run in turn, so that what else the machine does slows all of them.
+fn starts(world: &World, programs: &[(Program, Built)]) -> Vec<[f64; 2]> {
+    let mut times = vec![[Vec::new(), Vec::new()]; programs.len()];
+    for _ in 0..101 {
+        for ((program, _), times) in programs.iter().zip(&mut times) {
+            for (over, times) in [Over::Http, Over::Tls].into_iter().zip(times) {
+                times.push(world.time_to_first_event(program, over));
+            }
+        }
+    }
+    let milliseconds = |times| median::<Duration>(times).as_secs_f64() * 1e3;
+    times.into_iter().map(|times| times.map(milliseconds)).collect()
+}
+
+fn measure(world: &World, program: &Program, start: [f64; 2]) -> Figures {
     let start_instructions = start_instructions(world, program);
     let few_and_many = [1_000, 11_000];
     let [few, many] = few_and_many.map(|events| world.instructions(program, Over::Http, events) as f64);
