@@ -129,7 +129,8 @@ pub(crate) struct Ledger {
     pub(crate) bytes_out: AtomicU64,
     series: Mutex<BTreeMap<Series, u64>>,
     /// By model and name of the key.
-    models: Mutex<BTreeMap<String, BTreeMap<String, Totals>>>,
+    // size: 6,500 bytes, because maps are compiled for each type of value.
+    models: Mutex<Vec<(String, String, Totals)>>,
     histograms: Mutex<[Histogram; 2]>,
     recent: Mutex<VecDeque<CallRecord>>,
     log: Option<Arc<Log>>,
@@ -177,11 +178,17 @@ impl Ledger {
             // A model that could not be called may be any text.
             let name = if record.status < 400 { record.model.as_str() } else { "" };
             let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = name.is_empty() || models.contains_key(name) || models.len() < MOST_MODELS;
+            let known = name.is_empty()
+                || models.len() < MOST_MODELS
+                || models.iter().any(|(model, ..)| model == name);
             let name = if known { name } else { "other" };
             let key = record.key.clone().unwrap_or_default();
-            if !name.is_empty() {
-                let totals = models.entry(name.to_owned()).or_default().entry(key.clone()).or_default();
+            let found = models.iter().position(|(model, of, _)| model == name && *of == key);
+            let at = found.unwrap_or(models.len());
+            if found.is_none() && !name.is_empty() {
+                models.push((name.to_owned(), key.clone(), Totals::default()));
+            }
+            if let Some((.., totals)) = models.get_mut(at) {
                 let counted = [record.tokens.input, record.tokens.output, record.tokens.cached];
                 for (total, count) in totals.tokens.iter_mut().zip(counted) {
                     *total += count.unwrap_or_default();
@@ -238,11 +245,7 @@ impl Ledger {
             )?;
         }
         let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        let totals = || {
-            models.iter().flat_map(|(model, keys)| {
-                keys.iter().map(move |(key, totals)| (escaped(model), key_label(key), totals))
-            })
-        };
+        let totals = || models.iter().map(|(model, key, totals)| (escaped(model), key_label(key), totals));
         head(out, "tokens_total", "counter", "Tokens; those read from the cache are among the input.")?;
         for (model, key, totals) in totals() {
             for (kind, count) in ["input", "output", "cached"].iter().zip(totals.tokens) {
@@ -378,7 +381,7 @@ impl Drop for Tally {
 
 /// The upper bounds of the buckets, in seconds.
 const BOUNDS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
-/// The most models that are told apart in the metrics.
+/// The most models, each with each name of a key, that are told apart in the metrics.
 const MOST_MODELS: usize = 200;
 /// The most calls that the page shows.
 const MOST_RECENT: usize = 200;
