@@ -9,7 +9,8 @@ use pumice::operation::{Call, Operation};
 use pumice::shape::Members;
 use pumice::spelling::nearest;
 
-use crate::args::{Args, Command};
+use crate::args::Args;
+use crate::commands::Command;
 use crate::failure::Failure;
 use crate::input;
 use crate::output::{Output, Report};

@@ -11,7 +11,8 @@ use pumice::models::Directory;
 use pumice::operation::Operation;
 use pumice::settings::Settings;
 
-use crate::args::{Args, Explained, Flag, commands, flags_of};
+use crate::args::Args;
+use crate::commands::{COMMANDS, Explained, Flag, flags_of};
 use crate::failure::Failure;
 use crate::models::ORDERS;
 use crate::output;
@@ -94,7 +95,7 @@ fn words_of(command: &str) -> Values {
         "completions" => Values::Words(vec!["bash", "zsh", "fish", "powershell"]),
         "config" => Values::Words(vec!["get", "set", "unset", "path", "show"]),
         "doctor" => Values::Models,
-        "help" => Values::Words(commands().iter().map(|command| command.name).collect()),
+        "help" => Values::Words(COMMANDS.iter().map(|command| command.name).collect()),
         "models" => Values::Words(vec!["list", "show"]),
         _ => Values::Files,
     }
@@ -108,7 +109,7 @@ fn typed(flag: &Flag) -> Vec<String> {
 
 /// The commands and `help`, with what is said of each.
 fn named() -> impl Iterator<Item = (&'static str, &'static str)> {
-    commands()
+    COMMANDS
         .iter()
         .map(|command| (command.name, command.about))
         .chain([("help", "Show the help of a command")])
@@ -121,7 +122,7 @@ fn all(separator: &str) -> String {
 /// The options of all commands that take a value, by their names, once each.
 fn with_values() -> Vec<(Vec<String>, Values)> {
     let mut options: Vec<(Vec<String>, Values)> = Vec::new();
-    for flag in commands().iter().flat_map(|command| flags_of(Some(command))) {
+    for flag in COMMANDS.iter().flat_map(|command| flags_of(Some(command))) {
         let names = typed(flag);
         if let Some(values) = values_of(flag).filter(|_| options.iter().all(|(known, _)| *known != names)) {
             options.push((names, values));
@@ -150,7 +151,7 @@ fn bash(text: &mut String) -> fmt::Result {
         all(" ")
     )?;
     for (name, _) in named() {
-        let command = commands().iter().find(|command| command.name == name);
+        let command = COMMANDS.iter().find(|command| command.name == name);
         let flags = flags_of(command).flat_map(typed).collect::<Vec<_>>().join(" ");
         let words = match words_of(name) {
             Values::Words(words) => format!("; words=\"{}\"", words.join(" ")),
@@ -232,7 +233,7 @@ fn zsh(text: &mut String) -> fmt::Result {
     }
     writeln!(text, "    )\n    local command=${{words[(r)({})]}}\n    case $command in", all("|"))?;
     for (name, _) in named() {
-        let command = commands().iter().find(|command| command.name == name);
+        let command = COMMANDS.iter().find(|command| command.name == name);
         let first = match words_of(name) {
             Values::Files => String::new(),
             values => format!("'2: :{}' ", action(&values)),
@@ -296,7 +297,7 @@ fn fish(text: &mut String) -> fmt::Result {
         )
     };
     flags_of(None).try_for_each(|flag| line(&none, flag))?;
-    commands().iter().try_for_each(|command: &Explained| {
+    COMMANDS.iter().try_for_each(|command: &Explained| {
         let condition = format!("__fish_seen_subcommand_from {}", command.name);
         flags_of(Some(command)).try_for_each(|flag| line(&condition, flag))
     })
@@ -321,7 +322,7 @@ fn powershell(text: &mut String) -> fmt::Result {
         writeln!(
             text,
             "        '{name}' = @({})",
-            flags(commands().iter().find(|command| command.name == name))
+            flags(COMMANDS.iter().find(|command| command.name == name))
         )?;
     }
     text.push_str("    }\n    $words = @{\n");
@@ -372,7 +373,7 @@ mod tests {
 
     #[test]
     fn an_option_has_the_same_values_in_all_commands() {
-        for flag in commands().iter().flat_map(|command| flags_of(Some(command))) {
+        for flag in COMMANDS.iter().flat_map(|command| flags_of(Some(command))) {
             let options = with_values();
             let known = options.iter().find(|(names, _)| *names == typed(flag)).map(|(_, values)| values);
             assert!(flag.value.is_none() || known == values_of(flag).as_ref(), "--{}", flag.long);

@@ -4,7 +4,9 @@ use std::fmt::{self, Write as _};
 
 use pumice::operation::Operation;
 
-use crate::args::{AWS_FLAGS, CALL_FLAGS, Command, Detail, Explained, Flag, GLOBAL_FLAGS, Needs, commands};
+use crate::commands::{
+    AWS_FLAGS, CALL_FLAGS, COMMANDS, Command, Detail, Explained, Flag, GLOBAL_FLAGS, Needs,
+};
 
 /// The help of a command, or of the program, for a terminal of this width.
 pub(crate) fn of(topic: Option<&'static Explained>, detail: Detail, columns: Option<usize>) -> String {
@@ -25,7 +27,7 @@ pub(crate) fn fitting(columns: Option<usize>) -> usize {
 
 fn program(text: &mut String, detail: Detail, width: usize) -> fmt::Result {
     text.push_str("pumice: a lean Amazon Bedrock client\n\nUsage: pumice COMMAND [OPTIONS]\n\nCommands:\n");
-    for explained in commands() {
+    for explained in COMMANDS.iter() {
         write!(text, "  {:<12}", explained.name)?;
         wrap(text, explained.about, 15, 14, width);
     }
@@ -202,7 +204,7 @@ mod tests {
 
     #[test]
     fn every_help_fits_80_columns() {
-        let topics = commands().iter().map(Some).chain([None]);
+        let topics = COMMANDS.iter().map(Some).chain([None]);
         for (topic, detail) in topics.flat_map(|topic| [(topic, Detail::Short), (topic, Detail::Long)]) {
             let help = of(topic, detail, None);
             let wide = help.lines().find(|line| line.chars().count() > WIDTH);
@@ -213,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_short_help_is_shorter_and_fits_a_screen() {
-        for explained in commands() {
+        for explained in COMMANDS.iter() {
             let lines = |detail| of(Some(explained), detail, None).lines().count();
             assert!(lines(Detail::Short) < lines(Detail::Long), "{}", explained.name);
         }
@@ -222,7 +224,7 @@ mod tests {
 
     #[test]
     fn each_command_that_does_something_has_an_example() {
-        for explained in commands() {
+        for explained in COMMANDS.iter() {
             let begins = explained.examples.iter().all(|(_, line)| line.contains("pumice"));
             assert!(!explained.examples.is_empty() && begins, "{}", explained.name);
         }

@@ -13,6 +13,7 @@ mod batch;
 mod bulk;
 mod call;
 mod chat;
+mod commands;
 mod completions;
 mod config;
 mod decode;
@@ -61,7 +62,8 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use args::{Args, Command, Detail};
+use args::Args;
+use commands::{Command, Detail};
 use failure::Failure;
 use output::{Output, Report};
 
@@ -78,7 +80,7 @@ fn main() -> ExitCode {
     match parsed.and_then(|args| run(&args, &report)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(mut failure) => {
-            if args::flags_of(explained).all(|flag| flag.long != "replay") {
+            if commands::flags_of(explained).all(|flag| flag.long != "replay") {
                 failure.hint = failure.hint.map(hint::without_replay);
             }
             report.failure(&failure);

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::args::{Command, Explained, Flag, Needs, commands};
+use crate::commands::{COMMANDS, Command, Explained, Flag, Needs};
 use crate::help::{CREDENTIALS, ENVIRONMENT, EXIT_CODES, operations, shared};
 
 /// The page, in the macros of man(7).
@@ -19,7 +19,7 @@ fn write_page(text: &mut String) -> fmt::Result {
     writeln!(text, ".TH PUMICE 1 \"\" \"pumice {version}\" \"User Commands\"\n.nh\n.ad l")?;
     text.push_str(".SH NAME\npumice \\- a lean Amazon Bedrock client\n");
     text.push_str(".SH SYNOPSIS\n.B pumice\n.I COMMAND\n[\\fIOPTIONS\\fR]\n.SH COMMANDS\n");
-    commands().iter().try_for_each(|explained| command(text, explained))?;
+    COMMANDS.iter().try_for_each(|explained| command(text, explained))?;
     for (heading, flags) in shared(Needs::Calls) {
         writeln!(text, ".SH {}", heading.to_uppercase())?;
         list(text, flags)?;
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn every_command_and_option_is_there() {
         let page = page();
-        for explained in commands() {
+        for explained in COMMANDS.iter() {
             assert!(page.contains(&format!("\n.SS {}", explained.name)), "{}", explained.name);
             for flag in explained.flags {
                 assert!(page.contains(&escaped(&format!("--{}", flag.long))), "{}", flag.long);

@@ -16,7 +16,8 @@ use pumice::settings::{Clients, ModelChoice, ModelQuery, Settings, decimal};
 use pumice::transport::{Recorder, Replay, Transport};
 use pumice::{Config, Error};
 
-use crate::args::{Args, Command};
+use crate::args::Args;
+use crate::commands::Command;
 use crate::failure::Failure;
 use crate::output::{Report, erase_status};
 #[cfg(all(unix, feature = "terminal"))]
