@@ -124,7 +124,9 @@ fn chart(lines: &[Value]) -> String {
         writeln!(svg, "<line {axis}/>").unwrap();
         for (at, line) in lines.iter().enumerate() {
             let name = line["name"].as_str().unwrap_or_default();
-            let place = format!("x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\"", x(at), bottom + 16.0);
+            // In two lines by turns: neighbors have space.
+            let y = bottom + if at % 2 == 0 { 16.0 } else { 32.0 };
+            let place = format!("x=\"{:.1}\" y=\"{y}\" text-anchor=\"middle\"", x(at));
             writeln!(svg, "<text {place}>{}</text>", svg::escaped(name)).unwrap();
         }
         let mut free = f64::MAX;
