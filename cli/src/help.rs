@@ -27,7 +27,7 @@ pub(crate) fn fitting(columns: Option<usize>) -> usize {
 
 fn program(text: &mut String, detail: Detail, width: usize) -> fmt::Result {
     text.push_str("pumice: a lean Amazon Bedrock client\n\nUsage: pumice COMMAND [OPTIONS]\n\nCommands:\n");
-    for explained in COMMANDS.iter() {
+    for explained in COMMANDS {
         write!(text, "  {:<12}", explained.name)?;
         wrap(text, explained.about, 15, 14, width);
     }
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_short_help_is_shorter_and_fits_a_screen() {
-        for explained in COMMANDS.iter() {
+        for explained in COMMANDS {
             let lines = |detail| of(Some(explained), detail, None).lines().count();
             assert!(lines(Detail::Short) < lines(Detail::Long), "{}", explained.name);
         }
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn each_command_that_does_something_has_an_example() {
-        for explained in COMMANDS.iter() {
+        for explained in COMMANDS {
             let begins = explained.examples.iter().all(|(_, line)| line.contains("pumice"));
             assert!(!explained.examples.is_empty() && begins, "{}", explained.name);
         }

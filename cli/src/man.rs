@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn every_command_and_option_is_there() {
         let page = page();
-        for explained in COMMANDS.iter() {
+        for explained in COMMANDS {
             assert!(page.contains(&format!("\n.SS {}", explained.name)), "{}", explained.name);
             for flag in explained.flags {
                 assert!(page.contains(&escaped(&format!("--{}", flag.long))), "{}", flag.long);
