@@ -3,6 +3,7 @@
 #[cfg(feature = "terminal")]
 mod command;
 mod conversation;
+mod list;
 #[cfg(feature = "terminal")]
 mod prompt;
 mod question;
@@ -33,7 +34,7 @@ use question::Question;
 
 pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     if args.has("list") {
-        return saved::list(args, report);
+        return list::list(args, report);
     }
     let options = call_options(args)?;
     let session = Session::new(args, report)?;

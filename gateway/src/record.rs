@@ -382,7 +382,7 @@ impl Drop for Tally {
 /// The upper bounds of the buckets, in seconds.
 const BOUNDS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 /// The most models, each with each name of a key, that are told apart in the metrics.
-const MOST_MODELS: usize = 200;
+const MOST_MODELS: usize = 1000;
 /// The most calls that the page shows.
 const MOST_RECENT: usize = 200;
 

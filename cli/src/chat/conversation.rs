@@ -213,7 +213,7 @@ pub(super) fn read(path: &Path) -> Result<Context, Failure> {
             error.valid_up_to()
         ))
     })?;
-    let context = Context::from_json(text).map_err(|error| {
+    let context = Context::from_json(text.trim_start_matches('\u{feff}')).map_err(|error| {
         let failure = Failure::from(&error);
         Failure { message: format!("{shown}: {}", failure.message), ..failure }
     })?;

@@ -151,12 +151,12 @@ fn conversations_have_names() {
     assert_eq!((mode(&file), mode(&folder)), (0o600, 0o700));
 
     // The newest is the first.
-    let changed = |name: &str, seconds| {
-        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    let changed = |name: &str, milliseconds| {
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(milliseconds);
         fs::File::options().write(true).open(folder.join(name)).unwrap().set_modified(time).unwrap();
     };
-    changed("trip.2026.json", 1_700_000_000);
-    changed("b.json", 1_600_000_000);
+    changed("trip.2026.json", 1_700_000_000_100);
+    changed("b.json", 1_600_000_000_000);
     let (table, note) = listed(&[]);
     assert_eq!(
         table,
@@ -171,6 +171,22 @@ fn conversations_have_names() {
         "name": "trip.2026", "turns": 2, "model": "m", "last": "2023-11-14T22:13:20Z", "file": file.display().to_string(),
     });
     assert_eq!((&lines[0], lines.len(), &*note), (&first, 2, ""));
+    changed("b.json", 1_700_000_000_000);
+    assert!(listed(&[]).0.contains("MODEL\ntrip.2026 "), "also within a second");
+    changed("b.json", 1_700_000_000_200);
+    assert!(listed(&[]).0.contains("MODEL\nb "), "also within a second");
+
+    // Editors write a byte order mark.
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("\u{feff}{text}")).unwrap();
+    let turns = |args: &[&str]| {
+        listed(args)
+            .0
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["turns"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(turns(&["--json"]), [2, 1]);
 
     // A file that is not a conversation is reported and hides no others.
     fs::write(folder.join("damaged.json"), "{").unwrap();
