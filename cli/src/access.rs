@@ -59,7 +59,8 @@ impl Access {
             status => obstacle(
                 Exit::Access,
                 format!("the identity is not authorised for the model ({status})"),
-                "allow bedrock:InvokeModel and bedrock:InvokeModelWithResponseStream on the model, in the policies of the identity and of the organisation"
+                "allow bedrock:InvokeModel and bedrock:InvokeModelWithResponseStream on the model, in the policies \
+                 of the identity and of the organisation"
                     .into(),
             ),
         };
@@ -76,7 +77,8 @@ impl Access {
             status => obstacle(
                 Exit::Refused,
                 format!("{region} does not have the model ({status})"),
-                "name another region with --region, or a cross-region inference profile; run pumice models list to see what can be called"
+                "name another region with --region, or a cross-region inference profile; run pumice models list to \
+                 see what can be called"
                     .into(),
             ),
         };

@@ -340,7 +340,8 @@ impl Work {
         let Reserved { requests, limits, tokens } = self.reserved;
         if requests >= LEAST_TOLD && limits > FAR_ABOVE * tokens {
             report.note(format_args!(
-                "on average, a request has a maxTokens of {} and its response {} tokens: maxTokens counts against the quota when a request arrives, so a lower one lets more requests run at once",
+                "on average, a request has a maxTokens of {} and its response {} tokens: maxTokens counts against \
+                 the quota when a request arrives, so a lower one lets more requests run at once",
                 thousands(limits / requests),
                 thousands(tokens / requests)
             ));

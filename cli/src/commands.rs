@@ -318,7 +318,8 @@ in the order of the input, and errors to OUT.errors.jsonl. JOB is the ARN of a j
             flag("model", "submit: model of requests that name none [default: PUMICE_MODEL, the settings]")
                 .short('m')
                 .value("MODEL"),
-            flag("name", "submit: name of the job [default: from the file and the time]; list: only jobs with NAME in theirs")
+            flag("name", "submit: name of the job [default: from the file and the time]; list: only jobs with NAME \
+                          in theirs")
                 .value("NAME"),
             flag("hours", "submit: hours until the job expires, 24 to 168").value("N"),
             flag("tag", "submit: a tag of the job").value("KEY=VALUE").repeats(),

@@ -278,7 +278,8 @@ async fn credentials(client: &Client, search: &Search, region: Option<&str>, fin
                 && hint.contains("hop-limit")
                 && metadata_service_is_there().await
             {
-                let detail = "the EC2 metadata service responds, but its session token does not arrive, as in a container if the instance's hop limit is 1";
+                let detail = "the EC2 metadata service responds, but its session token does not arrive, as in a \
+                              container if the instance's hop limit is 1";
                 findings.fail("hop limit", Exit::Access, detail.into(), Some(hint.clone()));
             }
             return;
@@ -409,7 +410,8 @@ fn connection(reached: &Reached, is_amazons: bool, region: &str, findings: &mut 
         // In China, Amazon's servers have certificates of another authority.
         Some(issuer) if is_amazons && !issuer.contains("Amazon") && !region.starts_with("cn-") => {
             let detail = format!("the certificate is issued by {issuer}, not by Amazon, but it is accepted");
-            let hint = "if calls break off or have odd responses, have Bedrock's hosts exempted from the proxy or firewall that decrypts them";
+            let hint = "if calls break off or have odd responses, have Bedrock's hosts exempted from the proxy or \
+                        firewall that decrypts them";
             findings.add("TLS", Status::Warn, detail, Some(hint.into()));
         }
         Some(issuer) => findings.ok("TLS", format!("the certificate is issued by {issuer}")),

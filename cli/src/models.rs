@@ -29,7 +29,8 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     }
     if args.text("endpoint-url")?.is_some() {
         report.warning(
-            "--endpoint-url is for the runtime, and the control plane lists models: set AWS_ENDPOINT_URL_BEDROCK to call another server",
+            "--endpoint-url is for the runtime, and the control plane lists models: set AWS_ENDPOINT_URL_BEDROCK to \
+             call another server",
         );
     }
     match words.as_deref() {

@@ -173,7 +173,8 @@ impl Session {
             ids => ids.join(", "),
         };
         Failure::usage("no model is named").hint(format!(
-            "name one {}, in PUMICE_MODEL or with pumice config set model ID, such as {such}; pumice models list shows them all",
+            "name one {}, in PUMICE_MODEL or with pumice config set model ID, such as {such}; pumice models list \
+             shows them all",
             self.names_model
         ))
     }

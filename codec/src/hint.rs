@@ -223,7 +223,8 @@ impl fmt::Display for Hint {
             }
             Self::CheckCredentials { link } => write!(
                 f,
-                "check the access key id and, for temporary keys, the session token: AWS does not know the credentials of {link}"
+                "check the access key id and, for temporary keys, the session token: AWS does not know the \
+                 credentials of {link}"
             ),
             Self::CheckSecretKey { link } => {
                 write!(f, "check that the secret access key of {link} belongs to its access key id")
@@ -273,7 +274,8 @@ impl fmt::Display for Hint {
                  a case for the account with AWS Support"
             ),
             Self::SetDataRetention => f.write_str(
-                "set a data retention mode that the model allows, for the account or a project: the model's card in AWS's documentation lists the modes, and what each keeps or shares",
+                "set a data retention mode that the model allows, for the account or a project: the model's card in \
+                 AWS's documentation lists the modes, and what each keeps or shares",
             ),
             Self::AddPayment => f.write_str(
                 "add a valid payment method to the AWS account; access to the model then takes up to 15 minutes",
@@ -360,7 +362,8 @@ impl fmt::Display for Hint {
             Self::WaitForModel => f.write_str("try again later: the model is being prepared"),
             Self::DailyQuota { region } => write!(
                 f,
-                "use another model or a cross-region profile, which have quotas of their own: the daily quota is used up; the Service Quotas console of {region} shows it"
+                "use another model or a cross-region profile, which have quotas of their own: the daily quota is \
+                 used up; the Service Quotas console of {region} shows it"
             ),
             Self::RaiseQuota { region } => write!(
                 f,

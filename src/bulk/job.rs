@@ -143,7 +143,8 @@ fn of_converse(line: &Line<'_>) -> Result<(String, String, Document)> {
     // In a text, the quotes would be escaped.
     if input.text().contains("\"s3Location\"") {
         return Err(invalid(
-            "modelInput: expected media in base64, found an s3Location: put this file beside the media in S3, and submit its address",
+            "modelInput: expected media in base64, found an s3Location: put this file beside the media in S3, and \
+             submit its address",
         ));
     }
     let record_id = match record.record_id {

@@ -126,7 +126,8 @@ const REQUEST: &[(&str, Kind)] = &[
                 (
                     "insecureSkipVerify",
                     Kind::Denied(
-                        "certificates are always verified: name the authority to trust in request.tls.ca or AWS_CA_BUNDLE",
+                        "certificates are always verified: name the authority to trust in request.tls.ca or \
+                         AWS_CA_BUNDLE",
                     ),
                 ),
             ],

@@ -225,7 +225,8 @@ impl Records<'_> {
             match &chosen {
                 Some((other, first)) if *other != model => {
                     let message = format!(
-                        "{}, line {line}: expected {other}, the model of line {first}, found {model}: a job has one model",
+                        "{}, line {line}: expected {other}, the model of line {first}, found {model}: a job has one \
+                         model",
                         self.path.display()
                     );
                     return Err(Failure::usage(message).hint("make a file for each model"));

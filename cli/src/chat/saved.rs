@@ -11,7 +11,8 @@ pub(super) fn file(name: &str) -> Result<PathBuf, Failure> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if !name.bytes().all(fits) || name.starts_with(['.', '-']) || name.len() > LONGEST_NAME {
         return Err(Failure::usage(format!(
-            "--session: expected a name of at most {LONGEST_NAME} letters, digits, -, _ and ., not beginning with - or ., found {name:?}"
+            "--session: expected a name of at most {LONGEST_NAME} letters, digits, -, _ and ., not beginning with - \
+             or ., found {name:?}"
         )));
     }
     let folder = folder()?;

@@ -145,7 +145,8 @@ impl Asked<'_> {
         let hint = match (same.as_slice(), near) {
             ([_, ..], _) => format!("call the model as {} in {region}", same.join(" or ")),
             ([], _) if *known != ModelInfo::default() => format!(
-                "name another region with --region: {region} does not have it; run pumice models list to see what it has"
+                "name another region with --region: {region} does not have it; run pumice models list to see what \
+                 it has"
             ),
             ([], Some(near)) => format!("did you mean {near}?"),
             ([], None) => format!("run pumice models list to see what can be called in {region}"),

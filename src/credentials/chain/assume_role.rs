@@ -91,7 +91,8 @@ impl Role {
         }
         let unasked = |why: String| {
             Error::new(ErrorKind::Credentials, format!("{what}{why}")).with_hint(format!(
-                "run `aws configure export-credentials --profile {name} --format env` at a terminal and set what it prints, or make that command (without --format) a credential_process"
+                "run `aws configure export-credentials --profile {name} --format env` at a terminal and set what it \
+                 prints, or make that command (without --format) a credential_process"
             ))
         };
         let ask = cx.mfa.0.clone().ok_or_else(|| unasked(", and nobody can be asked for it".into()))?;

@@ -154,7 +154,8 @@ fn hint(code: &str, message: &str, signed_with: Option<&Keys>) -> Option<Hint> {
             "renew the web identity token, which has expired; in Kubernetes, restart the pod"
         }
         "InvalidIdentityToken" => {
-            "check that the token's issuer is an identity provider of the role's account, and its audience one that the provider lists (IAM console, Identity providers)"
+            "check that the token's issuer is an identity provider of the role's account, and its audience one that \
+             the provider lists (IAM console, Identity providers)"
         }
         "IDPRejectedClaim" => "get a new token: the identity provider rejects this one",
         "RegionDisabledException" => {
