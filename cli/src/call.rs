@@ -1,5 +1,6 @@
 //! `pumice call`: an operation by its name; and `pumice converse`, which calls one of two.
 
+use std::mem::ManuallyDrop;
 use std::time::Instant;
 
 use pumice::FrameStream;
@@ -56,7 +57,8 @@ async fn call(args: &Args, report: &Report, operation: Operation) -> Result<(), 
         ))
         .hint(format!("set {variable} to call another server")));
     }
-    let session = Session::new(args, report)?;
+    // It ends with the program. To drop it would take a hundredth of a start.
+    let session = ManuallyDrop::new(Session::new(args, report)?);
     if operation.takes_model() {
         let named = request
             .named("modelId")
