@@ -161,10 +161,11 @@ fn speechless(closes: bool) -> (String, Arc<AtomicUsize>) {
 async fn what_a_model_may_be_working_on_is_not_sent_again() {
     let raw = |method| Call::to_path(Service::Runtime, method, "/openai/v1/x").unwrap().body("{}");
     let is_charged = |kind| Some(Hint::MayBeCharged { late: kind == ErrorKind::Timeout });
-    for (closes, kind) in [(true, ErrorKind::BrokenOff), (false, ErrorKind::Timeout)] {
+    let (soon, late) = (Duration::from_millis(200), Duration::from_mins(1));
+    for (closes, timeout, kind) in [(true, late, ErrorKind::BrokenOff), (false, soon, ErrorKind::Timeout)] {
         let (address, connections) = speechless(closes);
         let config = Config::new().context(keys(context())).endpoint_url(format!("http://{address}"));
-        let client = Client::new(config.first_byte_timeout(Duration::from_millis(50)));
+        let client = Client::new(config.first_byte_timeout(timeout));
         for operation in Operation::ALL.into_iter().filter(|one| one.service() == Service::Runtime) {
             let params = least_request(operation).to_string();
             let error = call_by_members(&client, operation, &params).await.unwrap_err();

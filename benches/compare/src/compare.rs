@@ -310,8 +310,8 @@ pub fn count_instructions() -> ExitCode {
     };
     let start = "`pumice converse`: one event, from start to end,";
     verdict(&[
-        Bar::new(format!("{start} HTTP"), http, AtMost(START[0]), "million instructions"),
-        Bar::new(format!("{start} TLS"), tls, AtMost(START[1]), "million instructions"),
+        Bar::new(format!("{start} HTTP"), http, AtMost(START[0] * ELSEWHERE), "million instructions"),
+        Bar::new(format!("{start} TLS"), tls, AtMost(START[1] * ELSEWHERE), "million instructions"),
         bar(Asks::Converse, "large", "`pumice converse`: an event", CONVERSE),
         bar(Asks::Converse, "ordered", "the same, members in another order", UNUSUAL),
         bar(Asks::Converse, "escaped", "the same, escapes in the text", UNUSUAL),
@@ -406,6 +406,8 @@ const LEAN_NAME: &str = "`pumice converse`, lean";
 const EMBEDDER_NAME: &str = "library embedder";
 /// The most instructions of a run with one event, over HTTP and TLS, in millions.
 const START: [f64; 2] = [1.0, 4.0];
+/// How much more a start may take where another C library and another processor load the program.
+const ELSEWHERE: f64 = 1.05;
 /// The most instructions of an event.
 const CONVERSE: f64 = 2_400.0;
 const CHAT: f64 = 2_600.0;
