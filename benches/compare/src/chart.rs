@@ -12,12 +12,11 @@ use crate::svg;
 pub type Column = (&'static str, [String; ROWS.len()]);
 
 /// The first [`PANELS`] are also in the chart.
-const ROWS: [&str; 6] = [
+const ROWS: [&str; 5] = [
     "Size, MB",
     "Start and one event over HTTP, million instructions",
     "Start and one event over TLS, million instructions",
     "Each further event, instructions",
-    "Start to first event over HTTP / TLS, ms",
     "Peak memory for 100,000 events, MiB",
 ];
 const PANELS: usize = 4;

@@ -225,9 +225,8 @@ fn column((program, built, figures): &(Program, Built, Figures)) -> chart::Colum
         instructions.insert(thousands, ',');
     }
     let [http, tls] = figures.start_instructions.map(|millions| format!("{millions:.2}"));
-    let start = format!("{:.1} / {:.1}", figures.start[0], figures.start[1]);
     let memory = format!("{:.1}", figures.memory[1]);
-    (program.name, [format!("{:.2}", megabytes(built)), http, tls, instructions, start, memory])
+    (program.name, [format!("{:.2}", megabytes(built)), http, tls, instructions, memory])
 }
 
 fn bars(measured: &[(Program, Built, Figures)]) -> Vec<Bar> {
