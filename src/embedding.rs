@@ -43,6 +43,11 @@ impl EmbeddingModel {
         self.dimensions.is_some()
     }
 
+    /// Whether it asks what the vectors are for.
+    pub fn takes_input_type(self) -> bool {
+        self.is_cohere
+    }
+
     /// The body of a call for these texts, at most [`batch_size`](Self::batch_size). `input_type` is what the vectors
     /// are for, in Cohere's words; Titan does not ask. Dimensions are left out if the model does not take them.
     pub fn body(self, texts: &[String], dimensions: Option<u64>, input_type: &str) -> Vec<u8> {

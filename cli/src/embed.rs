@@ -40,13 +40,16 @@ pub(crate) async fn run(args: &Args, report: &Report) -> Result<(), Failure> {
     if dimensions.is_some() && !family.takes_dimensions() {
         return Err(Failure::usage(format!("--dimensions: the vectors of {model} have one length only")));
     }
-    let input_type = args.text("input-type")?.unwrap_or("search_document").to_owned();
+    let input_type = args.text("input-type")?;
+    if input_type.is_some() && !family.takes_input_type() {
+        return Err(Failure::usage(format!("--input-type: {model} takes none; it is for Cohere's models")));
+    }
     let mut work = Work {
         client: session.clients.of(&model),
         model,
         family,
         dimensions,
-        input_type,
+        input_type: input_type.unwrap_or("search_document").to_owned(),
         texts: Some(texts(args, report)?),
         taken: 0,
         calls: VecDeque::new(),

@@ -243,12 +243,9 @@ fn open_replay(args: &Args) -> Result<Option<Replay>, Failure> {
     let strict = args.has("replay-strict");
     let loops = args.has("replay-loop");
     let Some(path) = args.path("replay") else {
-        return match (strict || loops, speed) {
-            (false, None) => Ok(None),
-            _ => {
-                Err(Failure::usage("--replay-strict, --replay-loop and --replay-speed go with --replay FILE"))
-            }
-        };
+        let given = ["replay-strict", "replay-loop", "replay-speed"].into_iter().find(|name| args.has(name));
+        return given
+            .map_or(Ok(None), |name| Err(Failure::usage(format!("--{name} goes with --replay FILE"))));
     };
     let mut replay = Replay::open(path)?;
     if strict {

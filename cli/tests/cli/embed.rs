@@ -98,6 +98,11 @@ fn what_cannot_be_embedded_is_said() {
             "",
             "--dimensions: the vectors of amazon.titan-embed-text-v1 have one length only",
         ),
+        (
+            &["--input-type", "search_query", "a"],
+            "",
+            "--input-type: amazon.titan-embed-text-v2:0 takes none; it is for Cohere's models",
+        ),
         (&["--dimensions", "0", "a"], "", "--dimensions: expected a whole number from 1, found \"0\""),
         (&[], "", "there is no text\nhint: give texts as words"),
         (&["a", "-"], "b", "expected texts or -, found both"),

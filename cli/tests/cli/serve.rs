@@ -79,7 +79,7 @@ fn it_refuses_to_be_open_to_others_without_a_key() {
         (&["--listen", "nonsense"], "expected HOST:PORT or unix:PATH"),
         (&["--log", "xml"], "expected text or json"),
         (&["--max-connections", "0"], "a whole number from 1"),
-        (&["--replay-loop"], "go with --replay FILE"),
+        (&["--replay-loop"], "--replay-loop goes with --replay FILE"),
         (&["--allow-origin", "app.example"], "expected a scheme and a host"),
         (&["--api-key-file", "none"], "none cannot be read"),
     ] {
