@@ -833,7 +833,8 @@ fn settings_are_read_written_and_checked_as_a_whole() {
     assert_eq!(config(&["set", "model", "amazon-bedrock/c.d"]).status.code(), Some(0));
     assert_eq!(stdout(&config(&["get", "agents.defaults.model.primary"])), "amazon-bedrock/c.d\n");
     for (member, said) in [
-        ("modle", "there is no member \"modle\" at the top of the settings; did you mean models?\n"),
+        ("modle", "there is no member \"modle\" at the top of the settings; did you mean model?\n"),
+        ("modles", "there is no member \"modles\" at the top of the settings; did you mean models?\n"),
         ("region", "did you mean models.bedrockDiscovery.region?\n"),
         ("bedrock.region", "there is no member \"bedrock\" at the top of the settings\n"),
     ] {
