@@ -79,13 +79,7 @@ pub(crate) fn run(args: &Args, report: &Report) -> Result<(), Failure> {
             // A file that is missing is made.
             let text = well_formed(settings::read(&context, &path)?)?;
             let member = full(&text, member)?;
-            Settings::check_path(&text, &member).map_err(|error| {
-                // The settings have no member `model`: it is the short way here.
-                let is_short = nearest(&member, ["models", "model"].into_iter()) == Some("model");
-                let said =
-                    error.message().split_once("; did you mean ").map_or(error.message(), |(said, _)| said);
-                if is_short { Failure::usage(said).meant("", Some("model")) } else { Failure::from(&error) }
-            })?;
+            Settings::check_path(&text, &member)?;
             let settings = write(&Settings::set(&text, &member, value)?)?;
             report.detail(format_args!("{file}: {member} is set"));
             // Ids have a provider, and ARNs colons: `nova` alone is at best the name of a provisioned model.

@@ -110,7 +110,8 @@ pub(super) fn check_first(text: &str, path: &str) -> Result<()> {
     let last = |member: &str| member.rsplit('.').next().is_some_and(|last| last == first);
     let own = members.iter().filter(|member| !member.contains(['*', '[']));
     let meant = own.filter(|member| last(member)).min_by_key(|member| member.len()).map(String::as_str);
-    let near = meant.or_else(|| nearest(first, known));
+    // `pumice config` takes `model` for the primary model.
+    let near = meant.or_else(|| nearest(first, known.chain(["model"])));
     let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
     Err(Error::new(
         ErrorKind::InvalidInput,
