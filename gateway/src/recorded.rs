@@ -11,7 +11,7 @@ use pumice::converse::{ContentBlock, ConverseResponse, Message, ToolUseType};
 use pumice::frame::FrameDecoder;
 use pumice::reply::ReplyBuilder;
 use pumice::shape::{Blob, Document};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::dialect::{Begin, Encoder, Read, Translated};
 
@@ -90,6 +90,20 @@ pub(crate) fn streamed(encoder: &mut dyn Encoder, events: &[Event]) -> String {
     }
     encoder.finish(&mut out);
     String::from_utf8(out).unwrap()
+}
+
+/// What a dialect gives for a recorded response: the same as a stream, whose events are put together, and whole.
+pub(crate) fn both_ways<E: Encoder + Default>(recorded: &Recorded, gathered: fn(&str) -> Value) -> Value {
+    let streamed = gathered(&streamed(&mut E::default(), &recorded.events));
+    let whole = E::default().whole(begin(), recorded.response.clone());
+    assert_eq!(streamed, serde_json::from_slice::<Value>(&whole).unwrap(), "{}", recorded.name);
+    streamed
+}
+
+/// What a dialect gives, put together, where the model says nothing and stops for this reason.
+pub(crate) fn stopped<E: Encoder + Default>(reason: &str, gathered: fn(&str) -> Value) -> Value {
+    let stop = events(&json!([{"messageStop": {"stopReason": reason}}]));
+    gathered(&streamed(&mut E::default(), &stop))
 }
 
 /// The events of a stream of server-sent events: the type and the data of each.

@@ -642,12 +642,8 @@ pub(crate) mod tests {
             ("refusal", "content_filter"),
             ("something_new", "stop"),
         ] {
-            let stop = events(&json!([{"messageStop": {"stopReason": reason}}]));
-            assert_eq!(
-                gathered(&streamed(&mut Chat::default(), &stop))["finish_reason"],
-                expected,
-                "{reason}"
-            );
+            let response = recorded::stopped::<Chat>(reason, gathered);
+            assert_eq!(response["finish_reason"], expected, "{reason}");
         }
     }
 

@@ -464,10 +464,7 @@ pub(crate) mod tests {
 
     pub(crate) fn served(recorded: &Recorded) {
         let name = &recorded.name;
-        let streamed = gathered(&streamed(&mut Messages::default(), &recorded.events));
-        let whole = Messages::default().whole(recorded::begin(), recorded.response.clone());
-        let whole = serde_json::from_slice::<Value>(&whole).unwrap();
-        assert_eq!(streamed, whole, "{name}");
+        let streamed = recorded::both_ways::<Messages>(recorded, gathered);
         let turn = json!({"role": "assistant", "content": streamed["content"]});
         let (request, _) = converse(read, &json!({"model": "m", "messages": [turn]}));
         let said = serde_json::to_value(recorded::said(&recorded.response)).unwrap();
@@ -592,12 +589,8 @@ pub(crate) mod tests {
             ("content_filtered", "refusal"),
             ("refusal", "refusal"),
         ] {
-            let stop = events(&json!([{"messageStop": {"stopReason": reason}}]));
-            assert_eq!(
-                gathered(&streamed(&mut Messages::default(), &stop))["stop_reason"],
-                expected,
-                "{reason}"
-            );
+            let response = recorded::stopped::<Messages>(reason, gathered);
+            assert_eq!(response["stop_reason"], expected, "{reason}");
         }
     }
 

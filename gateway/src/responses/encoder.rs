@@ -666,10 +666,7 @@ pub(crate) mod tests {
 
     pub(crate) fn served(recorded: &Recorded) {
         let name = &recorded.name;
-        let streamed = gathered(&streamed(&mut Responses::default(), &recorded.events));
-        let whole = Responses::default().whole(recorded::begin(), recorded.response.clone());
-        let whole = serde_json::from_slice::<Value>(&whole).unwrap();
-        assert_eq!(streamed, whole, "{name}");
+        let streamed = recorded::both_ways::<Responses>(recorded, gathered);
         let (request, _) = converse(read, &json!({"model": "m", "input": streamed["output"]}));
         let mut said = recorded::said(&recorded.response);
         // Sources of a text have no form here.
@@ -793,8 +790,7 @@ pub(crate) mod tests {
             ("content_filtered", "incomplete", json!("content_filter")),
             ("refusal", "incomplete", json!("content_filter")),
         ] {
-            let stop = events(&json!([{"messageStop": {"stopReason": reason}}]));
-            let response = gathered(&streamed(&mut Responses::default(), &stop));
+            let response = recorded::stopped::<Responses>(reason, gathered);
             assert_eq!(
                 (response["status"].as_str(), &response["incomplete_details"]["reason"]),
                 (Some(status), &why)
